@@ -1,0 +1,131 @@
+package storage
+
+import (
+	"fmt"
+	"time"
+)
+
+// Condition is what must be true of the stored record for a write to be applied. The set is small and closed, so that
+// every driver can judge each of them in the same atomic step as the write. Its zero value is [Always].
+//
+// Conditions are made by the functions below; drivers read the fields.
+type Condition struct {
+	// Kind says which condition this is, and with it which of the other fields count.
+	Kind ConditionKind
+	// Version is the version that the stored record must have.
+	Version string
+	// LeaseID is the lease that the stored record must have.
+	LeaseID string
+	// At is the instant at which expiry is judged.
+	At time.Time
+}
+
+// ConditionKind enumerates the conditions.
+type ConditionKind uint8
+
+// The conditions, each made by the function named beside it.
+const (
+	KindAlways            ConditionKind = iota // Always
+	KindLive                                   // IfLive
+	KindAbsent                                 // IfAbsent
+	KindVersion                                // IfVersion
+	KindVersionAndLease                        // IfVersionAndLease
+	KindLease                                  // IfLease
+	KindVersionAndExpires                      // IfVersionExpiresBefore
+)
+
+// Always holds whatever is stored.
+func Always() Condition { return Condition{} }
+
+// IfLive holds if there is a record that is not expired at now.
+func IfLive(now time.Time) Condition { return Condition{Kind: KindLive, At: now} }
+
+// IfAbsent holds if there is no record, or one that is expired at now. What was expired is overwritten as if it had
+// never been: nothing of it survives.
+func IfAbsent(now time.Time) Condition { return Condition{Kind: KindAbsent, At: now} }
+
+// IfVersion holds if there is a record of that version that is not expired at now. Expiry is part of it because a session
+// that ended while a request was running must not come back with that request's commit, although nobody wrote meanwhile.
+func IfVersion(version string, now time.Time) Condition {
+	return Condition{Kind: KindVersion, Version: version, At: now}
+}
+
+// IfVersionAndLease holds if [IfVersion] does and the record's lease is the one named.
+func IfVersionAndLease(version, leaseID string, now time.Time) Condition {
+	return Condition{Kind: KindVersionAndLease, Version: version, LeaseID: leaseID, At: now}
+}
+
+// IfLease holds if there is a record, expired or not, whose lease is the one named.
+func IfLease(leaseID string) Condition { return Condition{Kind: KindLease, LeaseID: leaseID} }
+
+// IfVersionExpiresBefore holds if there is a record of that version that expires before t. It is the condition of
+// collection: a session that was committed or extended after the collector read it does not meet it.
+func IfVersionExpiresBefore(version string, t time.Time) Condition {
+	return Condition{Kind: KindVersionAndExpires, Version: version, At: t}
+}
+
+// Holds judges the condition on the stored record, nil for none. It is the definition of each condition, and what drivers
+// use whose engine runs in the same process.
+func (c Condition) Holds(current *Record) bool {
+	switch c.Kind {
+	case KindAlways:
+		return true
+	case KindAbsent:
+		return current == nil || current.Expired(c.At)
+	}
+	if current == nil {
+		return false
+	}
+	switch c.Kind {
+	case KindLive:
+		return !current.Expired(c.At)
+	case KindVersion:
+		return current.Version == c.Version && !current.Expired(c.At)
+	case KindVersionAndLease:
+		return current.Version == c.Version && current.Lease.ID == c.LeaseID && !current.Expired(c.At)
+	case KindLease:
+		return current.Lease.ID == c.LeaseID
+	case KindVersionAndExpires:
+		return current.Version == c.Version && current.ExpiresAt.Before(c.At)
+	default:
+		return false
+	}
+}
+
+// Validate reports a condition that no function of this package makes, such as one without the version it is about.
+// Drivers call it before anything else, so that a mistake never becomes a write.
+func (c Condition) Validate() error {
+	needsVersion := c.Kind == KindVersion || c.Kind == KindVersionAndLease || c.Kind == KindVersionAndExpires
+	needsLease := c.Kind == KindLease || c.Kind == KindVersionAndLease
+	switch {
+	case c.Kind > KindVersionAndExpires:
+		return fmt.Errorf("storage: unknown kind of condition %d", c.Kind)
+	case needsVersion && c.Version == "":
+		return fmt.Errorf("storage: condition %s without a version", c)
+	case needsLease && c.LeaseID == "":
+		return fmt.Errorf("storage: condition %s without a lease", c)
+	}
+	return nil
+}
+
+// String names the condition without its values.
+func (c Condition) String() string {
+	switch c.Kind {
+	case KindAlways:
+		return "always"
+	case KindLive:
+		return "live"
+	case KindAbsent:
+		return "absent or expired"
+	case KindVersion:
+		return "version"
+	case KindVersionAndLease:
+		return "version and lease"
+	case KindLease:
+		return "lease"
+	case KindVersionAndExpires:
+		return "version and expiry"
+	default:
+		return "unknown"
+	}
+}

@@ -1,0 +1,30 @@
+// Package storage is the contract between the session store and the places where sessions are kept.
+//
+// A [Driver] keeps one [Record] per key and knows four operations: Get, Put, Update and Delete. Everything that can go
+// wrong between two requests of one user is decided here, by the [Condition] that a write carries: the driver must judge
+// the condition and apply the write as one atomic step. What a driver can do beyond that is found by type assertion:
+// [Scanner] walks over all records, [Mover] replaces a record by one under another key.
+//
+// Package storage/memory is the reference driver. Where this text and that code seem to differ, the text is right and
+// the code has a bug.
+//
+// # What a driver guarantees
+//
+//   - A write that returned nil is seen by every strongly consistent read that starts afterwards, also after a crash.
+//   - A write whose condition does not hold changes nothing and returns a [*ConflictError] with the record that stands
+//     in the way, or with nil where there is none.
+//   - A write that was applied although its response was lost is not taken for a conflict: the version of the record it
+//     finds is the version it wrote.
+//   - A driver returns expired records as they are. It never judges expiry on its own, only where a condition or a
+//     caller names the instant. Removing records whose expiry has passed is allowed at any time.
+//   - Records handed in and out share no memory with the driver.
+//   - All methods may be called by many goroutines at once.
+//   - Errors match the context's error where the context ended, and never contain a key or a record's data: keys are
+//     session tokens unless the store has a secret.
+//
+// # What a driver does not guarantee
+//
+//   - Two writes are not ordered by their clocks, only by their conditions.
+//   - A scan is not a snapshot. A record that is there, unchanged, during the whole scan is returned exactly once; one
+//     that is written or deleted meanwhile may be returned in either state, or not at all.
+package storage

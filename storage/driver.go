@@ -1,0 +1,111 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+)
+
+// Consistency is how fresh a read must be.
+type Consistency uint8
+
+const (
+	// Strong reads see every write that was acknowledged before they began.
+	Strong Consistency = iota
+	// Eventual reads may miss the latest writes. They cost half on DynamoDB. Drivers that have no such thing read
+	// strongly.
+	Eventual
+)
+
+// Driver keeps records. The package comment says what all its methods have in common.
+type Driver interface {
+	// Get returns the record under key, expired or not. A record that is there but cannot be read is a [*CorruptError].
+	// A key that this driver can never hold (see [ErrInvalidKey]) is not found.
+	Get(ctx context.Context, key string, consistency Consistency) (Record, bool, error)
+
+	// Put stores the whole record, in place of any other under its key, if the condition holds. The record needs a
+	// version. Errors: [*ConflictError], [*TooLargeError] (what was stored stays intact), [ErrInvalidKey],
+	// [ErrOutcomeUnknown].
+	Put(ctx context.Context, record Record, condition Condition) error
+
+	// Update changes the expiry or the lease of the record under key, without sending its payload, if the condition
+	// holds. It never creates a record: where there is none, it is a *ConflictError without a current record, whatever
+	// the condition.
+	Update(ctx context.Context, key string, change Change, condition Condition) error
+
+	// Delete removes the record under key if the condition holds. That there is none is success, whatever the condition.
+	Delete(ctx context.Context, key string, condition Condition) error
+}
+
+// Mover is a driver that can move a record to another key.
+type Mover interface {
+	// Move stores the record under its key and removes the one under from, both or neither. The condition is judged on
+	// the record under from; a *ConflictError carries that record. Unless the condition is Always, there must also be no
+	// record under the new key, or an expired one (at record.UpdatedAt): where there is one, the *ConflictError carries
+	// that. The record's CreatedAt must be set. The two keys must differ.
+	Move(ctx context.Context, from string, record Record, condition Condition) error
+}
+
+// Scanner is a driver that can walk over all its records.
+type Scanner interface {
+	// Scan returns the next page of records. It returns only this driver's records: on a table shared with others,
+	// those within its key prefix. A page may be empty although more follow.
+	Scan(ctx context.Context, request ScanRequest) (Page, error)
+}
+
+// ScanRequest asks for one page. Its zero value asks for the first page of everything.
+type ScanRequest struct {
+	// Segments divides the records into as many disjoint parts, which can be scanned at the same time. 0 and 1 mean
+	// undivided. At most MaxSegments, DynamoDB's limit.
+	Segments int
+	// Segment says which part: 0 to Segments-1.
+	Segment int
+	// Start is where to go on: Page.Next of the page before, of the same Segment and Segments, also in another process.
+	// Empty means from the beginning.
+	Start Position
+	// Limit bounds the records that are looked at for this page. 0 leaves it to the driver.
+	Limit int
+	// Fields says what is wanted of each record.
+	Fields Fields
+	// Consistency says how fresh the page must be.
+	Consistency Consistency
+}
+
+// MaxSegments is the most segments a scan can be divided into.
+const MaxSegments = 1_000_000
+
+// Validate reports a request that no driver can serve.
+func (r ScanRequest) Validate() error {
+	switch {
+	case r.Segments < 0 || r.Segments > MaxSegments:
+		return fmt.Errorf("storage: a scan of %d segments; from 0 to %d are possible", r.Segments, MaxSegments)
+	case r.Segment < 0 || r.Segment >= max(r.Segments, 1):
+		return fmt.Errorf("storage: segment %d of a scan of %d segments; they count from 0", r.Segment, max(r.Segments, 1))
+	case r.Limit < 0:
+		return fmt.Errorf("storage: a scan limit of %d; it must not be negative", r.Limit)
+	}
+	return nil
+}
+
+// Position is a place in a scan. It is text to be kept and handed back, nothing to be read: it holds a key.
+type Position string
+
+// Fields says which parts of the records a scan returns.
+type Fields uint8
+
+const (
+	// AllFields returns whole records.
+	AllFields Fields = iota
+	// WithoutData leaves the payload out. Records then say nothing about whether there is one.
+	WithoutData
+)
+
+// Page is one page of a scan.
+type Page struct {
+	// Records are the records of this page.
+	Records []Record
+	// Unreadable holds one error for each record that is within the scan but cannot be read; each is a *CorruptError.
+	// They do not end the scan: one bad record must not hide all the others.
+	Unreadable []error
+	// Next is where the scan goes on, empty at its end.
+	Next Position
+}

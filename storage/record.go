@@ -1,0 +1,75 @@
+package storage
+
+import (
+	"crypto/rand"
+	"time"
+)
+
+// Record is one stored session.
+type Record struct {
+	// Key is where the record is kept: 1 byte or more of valid UTF-8.
+	Key string
+	// Data is the payload. Empty is not the same as absent: a record with an empty payload is found.
+	Data []byte
+	// CreatedAt is when the session was first stored. In a Put, the zero value means "not known": the driver keeps the
+	// value of the record it overwrites, and takes UpdatedAt where there is none.
+	CreatedAt time.Time
+	// UpdatedAt is when the record was last written.
+	UpdatedAt time.Time
+	// ExpiresAt is the instant at which the session ends: it is dead at that instant, not after it. Drivers keep it to
+	// the nanosecond, in any year from 1 to 9999. Its time zone is not kept.
+	ExpiresAt time.Time
+	// Version names the payload. It is drawn at random for each Put (see [NewVersion]) and never reused, so that a record
+	// that was deleted and made anew is never mistaken for the old one, as it could be with a counter. Updates keep it.
+	Version string
+	// Lease is the lease on this session. The zero value means that it is free.
+	Lease Lease
+}
+
+// Expired reports whether the record is dead at now.
+func (r Record) Expired(now time.Time) bool { return !now.Before(r.ExpiresAt) }
+
+// Lease is one acquisition of a session by one holder.
+type Lease struct {
+	// ID names the acquisition, not the holder: it is drawn anew each time, so that a late release or renewal never
+	// touches a later acquisition.
+	ID string
+	// Duration is how long the lease lasts from its acquisition or last renewal. Who waits measures it on the own clock.
+	Duration time.Duration
+	// ExpiresAt is when the lease ends by the holder's clock. It guides waiting; safety never rests on it.
+	ExpiresAt time.Time
+}
+
+// Free reports whether nobody holds the lease.
+func (l Lease) Free() bool { return l.ID == "" }
+
+// NewVersion draws the version of a record about to be written: 128 random bits or more, as text.
+//
+// It is drawn once per write and stays the same when the write is tried again; that is how a driver tells its own write,
+// whose response was lost, from a foreign one.
+func NewVersion() string { return rand.Text() }
+
+// Change is what an Update does to a record. Its zero fields change nothing. The payload, its version and the instant of
+// creation always stay as they are.
+type Change struct {
+	// ExpiresAt moves the expiry.
+	ExpiresAt time.Time
+	// UpdatedAt is when the change is made.
+	UpdatedAt time.Time
+	// Lease replaces the lease; a pointer to the zero Lease frees it.
+	Lease *Lease
+}
+
+// Apply returns the record as the change leaves it.
+func (c Change) Apply(r Record) Record {
+	if !c.ExpiresAt.IsZero() {
+		r.ExpiresAt = c.ExpiresAt
+	}
+	if !c.UpdatedAt.IsZero() {
+		r.UpdatedAt = c.UpdatedAt
+	}
+	if c.Lease != nil {
+		r.Lease = *c.Lease
+	}
+	return r
+}

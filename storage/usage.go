@@ -1,0 +1,53 @@
+package storage
+
+import (
+	"context"
+	"sync"
+)
+
+// Usage is what operations on storage consumed.
+type Usage struct {
+	// Calls counts the requests to the storage service; a request that a client library repeated by itself counts once.
+	Calls int
+	// ReadUnits and WriteUnits are the consumed capacity units as the service reported them. They are 0 on drivers that
+	// are not billed by the unit, and for requests that failed: DynamoDB does not report those.
+	ReadUnits, WriteUnits float64
+}
+
+// Meter adds up usage. It is safe for concurrent use. Its zero value is ready.
+type Meter struct {
+	mu    sync.Mutex
+	usage Usage
+}
+
+// Add adds u. Drivers call it after each request. On a nil Meter it does nothing.
+func (m *Meter) Add(u Usage) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.usage.Calls += u.Calls
+	m.usage.ReadUnits += u.ReadUnits
+	m.usage.WriteUnits += u.WriteUnits
+}
+
+// Usage returns what has been added so far.
+func (m *Meter) Usage() Usage {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.usage
+}
+
+type meterKey struct{}
+
+// WithMeter returns a context under which drivers report to m what they consume. A meter already in ctx is replaced.
+func WithMeter(ctx context.Context, m *Meter) context.Context {
+	return context.WithValue(ctx, meterKey{}, m)
+}
+
+// MeterFrom returns the meter of ctx, or nil. Drivers ask the service for consumed capacity only where there is one.
+func MeterFrom(ctx context.Context) *Meter {
+	m, _ := ctx.Value(meterKey{}).(*Meter)
+	return m
+}
