@@ -16,6 +16,10 @@ var (
 	// ErrTooLarge is matched by every [*TooLargeError].
 	ErrTooLarge = errors.New("storage: the record is too large")
 
+	// ErrUnavailable says that the storage service could not be reached, or refused the request because it has too many.
+	// Nothing was applied, and the same request may succeed later.
+	ErrUnavailable = errors.New("storage: the storage service is not available")
+
 	// ErrInvalidKey says that the driver cannot hold a record under this key: it is empty, too long, or not valid UTF-8.
 	// Nothing was sent.
 	ErrInvalidKey = errors.New("storage: the key is empty, too long or not valid UTF-8")

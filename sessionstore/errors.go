@@ -1,0 +1,25 @@
+package sessionstore
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/scsdynamo/scsdynamo/lockstrategy"
+)
+
+var (
+	// ErrSessionGone says that the session was deleted, or expired, while the request was running. Nothing was written.
+	ErrSessionGone = lockstrategy.ErrSessionGone
+
+	// ErrInvalidToken says that a session cannot be committed under this token, because it is empty, too long, or not
+	// valid UTF-8. The tokens that scs draws are valid.
+	ErrInvalidToken = fmt.Errorf("sessionstore: a token must have 1 to %d bytes of valid UTF-8 without NUL", MaxTokenBytes)
+
+	// ErrScopeEnded says that a commit came after the end of the request that it belongs to, as from a goroutine that
+	// outlived its handler. Nothing was written.
+	ErrScopeEnded = errors.New("sessionstore: commit after the end of the request; commit before the handler returns, " +
+		"or load the session anew in a scope of its own (Store.Begin)")
+
+	// ErrNotIterable says that the driver cannot list sessions.
+	ErrNotIterable = errors.New("sessionstore: this driver cannot list sessions: it has no storage.Scanner")
+)

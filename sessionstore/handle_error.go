@@ -1,0 +1,36 @@
+package sessionstore
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/scsdynamo/scsdynamo/storage"
+)
+
+// retryAfter is for how many seconds clients are asked to wait.
+const retryAfter = "1"
+
+// HandleError is an [scs.SessionManager].ErrorFunc that tells people what happened: 409 Conflict where another request of
+// the same user was faster, or the session was ended meanwhile, 503 Service Unavailable with Retry-After where storage
+// is overloaded or out of reach, and 500 Internal Server Error for everything else. The error itself goes to
+// [slog.Default], not to the client.
+func HandleError(w http.ResponseWriter, r *http.Request, err error) {
+	status, level, text := http.StatusInternalServerError, slog.LevelError, "The session could not be loaded or saved."
+	switch {
+	case errors.Is(err, ErrSessionGone):
+		status, level = http.StatusConflict, slog.LevelInfo
+		text = "The session was ended while this request was running. Nothing was saved."
+	case errors.Is(err, storage.ErrConflict):
+		status, level = http.StatusConflict, slog.LevelInfo
+		text = "Another request changed the session while this one was running. Nothing was saved; please try again."
+	case errors.Is(err, storage.ErrUnavailable):
+		status = http.StatusServiceUnavailable
+		text = "Sessions are not available at the moment. Please try again."
+		w.Header().Set("Retry-After", retryAfter)
+	}
+	slog.Default().LogAttrs(r.Context(), level, "session error",
+		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", status),
+		slog.String("error", err.Error()))
+	http.Error(w, text, status)
+}

@@ -1,0 +1,136 @@
+package sessionstore
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+
+	"github.com/scsdynamo/scsdynamo/lockstrategy"
+)
+
+// releaseTimeout bounds what is done for a request after its end.
+const releaseTimeout = time.Second
+
+// LoadAndSave returns the middleware to use in place of sm.LoadAndSave: it does the same, within a request scope. The
+// scope remembers which version of a session the request read, so that its commit can tell whether another request was
+// there in between, and it is closed when the request ends, however it ends. sm must have this store as its Store.
+func (s *Store) LoadAndSave(sm *scs.SessionManager) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		inner := sm.LoadAndSave(next)
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			ctx, end := s.Begin(r.Context())
+			defer end()
+			inner.ServeHTTP(w, r.WithContext(ctx))
+		})
+	}
+}
+
+// Begin opens a request scope by hand, for what is not an HTTP request or has a middleware of its own: load, change and
+// commit the session with the returned context, then call end. Commits after end fail with [ErrScopeEnded]. A scope that
+// is already open in ctx is used on, and its end is left to who opened it.
+func (s *Store) Begin(ctx context.Context) (scoped context.Context, end func()) {
+	if scopeFrom(ctx, s) != nil {
+		return ctx, func() {}
+	}
+	sc := &scope{}
+	return context.WithValue(ctx, scopeKey{s}, sc), func() { sc.end(ctx) }
+}
+
+// scopeKey keys the scope by store: several managers, each with a store, may serve one request.
+type scopeKey struct{ store *Store }
+
+// scopeFrom returns the scope of this store in ctx, or nil.
+func scopeFrom(ctx context.Context, s *Store) *scope {
+	sc, _ := ctx.Value(scopeKey{s}).(*scope)
+	return sc
+}
+
+// scope is what one request holds: a session for each token it has read or drawn. A nil scope holds nothing.
+type scope struct {
+	mu       sync.Mutex // never held during a call
+	sessions []scopedSession
+	ended    bool
+}
+
+type scopedSession struct {
+	token   string
+	session lockstrategy.Session
+}
+
+// find returns the session of the token, or nil.
+func (sc *scope) find(token string) lockstrategy.Session {
+	if sc == nil {
+		return nil
+	}
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	return sc.get(token)
+}
+
+// opens reports whether a read of the token opens a session in this scope.
+func (sc *scope) opens(token string) bool {
+	if sc == nil {
+		return false
+	}
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	return !sc.ended && sc.get(token) == nil
+}
+
+// add keeps a session that was read. Where another goroutine was faster, or the scope has ended, it is released.
+func (sc *scope) add(ctx context.Context, token string, session lockstrategy.Session) {
+	sc.mu.Lock()
+	keep := !sc.ended && sc.get(token) == nil
+	if keep {
+		sc.sessions = append(sc.sessions, scopedSession{token, session})
+	}
+	sc.mu.Unlock()
+	if !keep {
+		release(ctx, session)
+	}
+}
+
+// session returns the session of the token, which is made where the request has not read it.
+func (sc *scope) session(token string, make func() lockstrategy.Session) (lockstrategy.Session, error) {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	if sc.ended {
+		return nil, ErrScopeEnded
+	}
+	session := sc.get(token)
+	if session == nil {
+		session = make()
+		sc.sessions = append(sc.sessions, scopedSession{token, session})
+	}
+	return session, nil
+}
+
+// end closes the scope and releases its sessions.
+func (sc *scope) end(ctx context.Context) {
+	sc.mu.Lock()
+	sessions := sc.sessions
+	sc.sessions, sc.ended = nil, true
+	sc.mu.Unlock()
+	for _, s := range sessions {
+		release(ctx, s.session)
+	}
+}
+
+func (sc *scope) get(token string) lockstrategy.Session {
+	for _, s := range sc.sessions {
+		if s.token == token {
+			return s.session
+		}
+	}
+	return nil
+}
+
+// release gives a session back although its request may be cancelled. What fails is left to the end of the lease.
+func release(ctx context.Context, session lockstrategy.Session) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	_ = session.Release(ctx)
+}
