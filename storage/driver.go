@@ -45,6 +45,13 @@ type Mover interface {
 	Move(ctx context.Context, from string, record Record, condition Condition) error
 }
 
+// BatchDeleter is a driver that can delete many records in few calls.
+type BatchDeleter interface {
+	// DeleteBatch removes the records under the keys, whatever they are. Missing ones are no error. It is not atomic:
+	// where it fails, some may be gone.
+	DeleteBatch(ctx context.Context, keys []string) error
+}
+
 // Scanner is a driver that can walk over all its records.
 type Scanner interface {
 	// Scan returns the next page of records. It returns only this driver's records: on a table shared with others,

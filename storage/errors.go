@@ -16,8 +16,8 @@ var (
 	// ErrTooLarge is matched by every [*TooLargeError].
 	ErrTooLarge = errors.New("storage: the record is too large")
 
-	// ErrUnavailable says that the storage service could not be reached, or refused the request because it has too many.
-	// Nothing was applied, and the same request may succeed later.
+	// ErrUnavailable says that the storage service could not be reached, failed, or refused the request because it has too
+	// many. The same request may succeed later.
 	ErrUnavailable = errors.New("storage: the storage service is not available")
 
 	// ErrInvalidKey says that the driver cannot hold a record under this key: it is empty, too long, or not valid UTF-8.

@@ -1,0 +1,69 @@
+package dynamostore
+
+import (
+	"context"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/scsdynamo/scsdynamo/storage"
+)
+
+const (
+	// maxBatch is how many items a BatchWriteItem can hold.
+	maxBatch = 25
+	// batchTries is how often in a row a batch may bring nothing forward before it is given up.
+	batchTries = 8
+)
+
+// DeleteBatch implements storage.BatchDeleter. It costs as much capacity as single deletes, and a 25th of the calls. Items
+// that DynamoDB leaves unprocessed are sent again, with growing pauses.
+func (d *Driver) DeleteBatch(ctx context.Context, keys []string) error {
+	keys = slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return !d.validKey(key) })
+	slices.Sort(keys)
+	for batch := range slices.Chunk(slices.Compact(keys), maxBatch) { // DynamoDB refuses a batch with an item twice
+		requests := make([]types.WriteRequest, len(batch))
+		for i, key := range batch {
+			requests[i] = types.WriteRequest{DeleteRequest: &types.DeleteRequest{Key: d.table.key(key)}}
+		}
+		if err := d.writeBatch(ctx, requests); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeBatch sends the requests until all are processed.
+func (d *Driver) writeBatch(ctx context.Context, requests []types.WriteRequest) error {
+	meter := storage.MeterFrom(ctx)
+	for try := 1; ; try++ {
+		out, err := d.client.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{
+			RequestItems:           map[string][]types.WriteRequest{d.table.Name: requests},
+			ReturnConsumedCapacity: capacityOf(meter),
+		})
+		meter.Add(storage.Usage{Calls: 1})
+		if err != nil {
+			return d.faults.wrap(ctx, "BatchWriteItem", err)
+		}
+		for i := range out.ConsumedCapacity {
+			addWrite(meter, &out.ConsumedCapacity[i])
+		}
+		var left []types.WriteRequest
+		for _, unprocessed := range out.UnprocessedItems { // one table, by its name or its ARN
+			left = append(left, unprocessed...)
+		}
+		switch {
+		case len(left) == 0:
+			return nil
+		case len(left) < len(requests):
+			try = 1
+		case try == batchTries:
+			return &Error{Operation: "BatchWriteItem", Table: d.table.Name, Region: d.faults.region, Kind: ErrThrottled}
+		}
+		requests = left
+		if err := wait(ctx, backoff(try)); err != nil {
+			return d.faults.wrap(ctx, "BatchWriteItem", err)
+		}
+	}
+}

@@ -1,0 +1,114 @@
+package dynamostore
+
+import (
+	"context"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/smithy-go/middleware"
+)
+
+// Client is what the driver uses of a *dynamodb.Client: calls on items only. It needs no rights on tables at run time.
+type Client interface {
+	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
+	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
+	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
+	DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error)
+	Scan(context.Context, *dynamodb.ScanInput, ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error)
+	BatchWriteItem(context.Context, *dynamodb.BatchWriteItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchWriteItemOutput, error)
+	TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error)
+	Options() dynamodb.Options
+}
+
+// TableClient is what the administration of a table uses of a *dynamodb.Client.
+type TableClient interface {
+	CreateTable(context.Context, *dynamodb.CreateTableInput, ...func(*dynamodb.Options)) (*dynamodb.CreateTableOutput, error)
+	DescribeTable(context.Context, *dynamodb.DescribeTableInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeTableOutput, error)
+	DeleteTable(context.Context, *dynamodb.DeleteTableInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteTableOutput, error)
+	UpdateTimeToLive(context.Context, *dynamodb.UpdateTimeToLiveInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateTimeToLiveOutput, error)
+	DescribeTimeToLive(context.Context, *dynamodb.DescribeTimeToLiveInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeTimeToLiveOutput, error)
+	Options() dynamodb.Options
+}
+
+var (
+	_ Client      = (*dynamodb.Client)(nil)
+	_ TableClient = (*dynamodb.Client)(nil)
+)
+
+// What ClientOptions sets.
+const (
+	// AttemptTimeout bounds one attempt of a request. The SDK itself waits for a response without end.
+	AttemptTimeout = 2 * time.Second
+	// OperationTimeout bounds a request with all its attempts.
+	OperationTimeout = 5 * time.Second
+	// MaxAttempts is how often a request is tried at most.
+	MaxAttempts = 5
+
+	backoffBase    = 25 * time.Millisecond
+	backoffCap     = 500 * time.Millisecond
+	dialTimeout    = time.Second
+	connectionPool = 256
+)
+
+// ClientOptions makes a client fit for the path of a request:
+//
+//	client := dynamodb.NewFromConfig(cfg, dynamostore.ClientOptions)
+//
+// It sets [AttemptTimeout], [OperationTimeout] and [MaxAttempts]; retries with full jitter from 25 ms, up to 500 ms, where
+// the SDK waits up to a second before the first; and a pool of 256 idle connections, where the SDK keeps 10. An HTTP
+// client of another type than the SDK's own is left as it is. Options given behind it override it.
+func ClientOptions(o *dynamodb.Options) {
+	o.Retryer = retry.NewStandard(func(so *retry.StandardOptions) {
+		so.MaxAttempts = MaxAttempts
+		so.MaxBackoff = backoffCap
+		so.Backoff = retry.BackoffDelayerFunc(func(attempt int, _ error) (time.Duration, error) {
+			return backoff(attempt), nil
+		})
+		so.Retryables = append(so.Retryables, retry.RetryableErrorCode{Codes: map[string]struct{}{
+			codeTransactionConflict: {},
+			codeReplicatedConflict:  {},
+		}})
+	})
+	o.RetryMaxAttempts = MaxAttempts
+	o.APIOptions = append(o.APIOptions, addOperationTimeout)
+	pooled, ok := o.HTTPClient.(*awshttp.BuildableClient)
+	switch {
+	case o.HTTPClient == nil:
+		pooled = awshttp.NewBuildableClient()
+	case !ok:
+		return
+	}
+	o.HTTPClient = pooled.
+		WithTimeout(AttemptTimeout).
+		WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout }).
+		WithTransportOptions(func(t *http.Transport) {
+			t.MaxIdleConns = connectionPool
+			t.MaxIdleConnsPerHost = connectionPool
+		})
+}
+
+// backoff returns a random delay of up to base times 2 to the power of the attempts made.
+// https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+func backoff(attempt int) time.Duration {
+	limit := backoffCap
+	if attempt < 16 {
+		limit = min(backoffBase<<attempt, backoffCap)
+	}
+	return rand.N(limit) //nolint:gosec // Jitter needs no secrecy.
+}
+
+func addOperationTimeout(stack *middleware.Stack) error {
+	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("scsdynamo.OperationTimeout",
+		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
+			middleware.InitializeOutput, middleware.Metadata, error,
+		) {
+			ctx, cancel := context.WithTimeout(ctx, OperationTimeout)
+			defer cancel()
+			return next.HandleInitialize(ctx, in)
+		}), middleware.Before)
+}

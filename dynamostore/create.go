@@ -1,0 +1,234 @@
+package dynamostore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// What waiting for a table asks, and how often.
+const (
+	pollFirst = 20 * time.Millisecond
+	pollMost  = 2 * time.Second
+)
+
+// Create makes the table, turns TTL on and waits until it can be used, as long as ctx allows; AWS takes some seconds. That
+// the table is already there is fine, whoever made it; then TTL is turned on where it was off, and nothing else is
+// changed. A table of another schema is left alone: the error is a [*MismatchError]. Other errors: what [Table.Validate]
+// reports, and [*Error].
+//
+// It needs the rights dynamodb:CreateTable, DescribeTable, UpdateTimeToLive and DescribeTimeToLive, and TagResource for
+// tags.
+func (t Table) Create(ctx context.Context, client TableClient) error {
+	a, err := t.admin(client)
+	if err != nil {
+		return err
+	}
+	input, err := a.table.createInput()
+	if err != nil {
+		return err
+	}
+	_, err = client.CreateTable(ctx, input)
+	if inUse := (*types.ResourceInUseException)(nil); err != nil && !errors.As(err, &inUse) {
+		return a.faults.wrap(ctx, "CreateTable", err)
+	}
+	description, err := a.waitActive(ctx)
+	if err != nil {
+		return err
+	}
+	if problems := a.table.compareSchema(description); len(problems) > 0 {
+		return a.mismatch(problems)
+	}
+	return a.enableTTL(ctx)
+}
+
+// Delete deletes the table with all sessions in it, and waits until it is gone. confirm must be the name of the table: a
+// slip of the hand must not log everybody out. Errors: [ErrNotConfirmed], [ErrTableNotFound], [ErrDeletionProtected].
+//
+// It needs the rights dynamodb:DeleteTable and DescribeTable.
+func (t Table) Delete(ctx context.Context, client TableClient, confirm string) error {
+	a, err := t.admin(client)
+	if err != nil {
+		return err
+	}
+	if confirm != t.Name {
+		return a.error("DeleteTable", ErrNotConfirmed)
+	}
+	description, err := a.describe(ctx)
+	if err != nil {
+		return err
+	}
+	if aws.ToBool(description.DeletionProtectionEnabled) {
+		return a.error("DeleteTable", ErrDeletionProtected)
+	}
+	if _, err := client.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: &t.Name}); err != nil {
+		return a.faults.wrap(ctx, "DeleteTable", err)
+	}
+	return a.poll(ctx, func() (bool, error) {
+		_, err := a.describe(ctx)
+		if errors.Is(err, ErrTableNotFound) {
+			return true, nil
+		}
+		return false, err
+	})
+}
+
+// admin is one administrative task.
+type admin struct {
+	client TableClient
+	table  Table
+	faults faults
+}
+
+func (t Table) admin(client TableClient) (admin, error) {
+	if client == nil {
+		return admin{}, errors.New("dynamostore: the client is nil; make one with dynamodb.NewFromConfig")
+	}
+	options := client.Options()
+	err := t.Validate()
+	if options.Region == "" {
+		err = errors.Join(err, ErrNoRegion)
+	}
+	return admin{
+		client: client,
+		table:  t.withDefaults(),
+		faults: faults{table: t.Name, region: options.Region, credentials: options.Credentials},
+	}, err
+}
+
+func (a admin) error(operation string, kind error) error {
+	return &Error{Operation: operation, Table: a.table.Name, Region: a.faults.region, Kind: kind}
+}
+
+func (a admin) describe(ctx context.Context) (*types.TableDescription, error) {
+	out, err := a.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &a.table.Name})
+	if err != nil {
+		return nil, a.faults.wrap(ctx, "DescribeTable", err)
+	}
+	return out.Table, nil
+}
+
+// waitActive waits until the table can be used.
+func (a admin) waitActive(ctx context.Context) (*types.TableDescription, error) {
+	var description *types.TableDescription
+	err := a.poll(ctx, func() (bool, error) {
+		var err error
+		description, err = a.describe(ctx)
+		switch {
+		case errors.Is(err, ErrTableNotFound): // not yet known everywhere
+			return false, nil
+		case err != nil:
+			return false, err
+		}
+		switch description.TableStatus {
+		case types.TableStatusActive, types.TableStatusUpdating:
+			return true, nil
+		case types.TableStatusCreating:
+			return false, nil
+		default:
+			return false, a.error("CreateTable", fmt.Errorf("the table is %s; wait until that is over, or see to it in the "+
+				"AWS console", description.TableStatus))
+		}
+	})
+	return description, err
+}
+
+// poll calls done until it reports true.
+func (a admin) poll(ctx context.Context, done func() (bool, error)) error {
+	for pause := pollFirst; ; pause = min(2*pause, pollMost) {
+		if ok, err := done(); ok || err != nil {
+			return err
+		}
+		if err := wait(ctx, pause); err != nil {
+			return a.faults.wrap(ctx, "DescribeTable", err)
+		}
+	}
+}
+
+// enableTTL turns TTL on where it is off.
+func (a admin) enableTTL(ctx context.Context) error {
+	ttl, err := a.describeTTL(ctx)
+	if err != nil {
+		return err
+	}
+	switch ttl.TimeToLiveStatus {
+	case types.TimeToLiveStatusEnabled, types.TimeToLiveStatusEnabling:
+		if problems := a.table.compareTTL(ttl); len(problems) > 0 {
+			return a.mismatch(problems)
+		}
+		return nil
+	}
+	_, err = a.client.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{
+		TableName: &a.table.Name,
+		TimeToLiveSpecification: &types.TimeToLiveSpecification{
+			AttributeName: &a.table.Attributes.TTL, Enabled: aws.Bool(true),
+		},
+	})
+	if err != nil {
+		return a.faults.wrap(ctx, "UpdateTimeToLive", err)
+	}
+	return nil
+}
+
+func (a admin) describeTTL(ctx context.Context) (*types.TimeToLiveDescription, error) {
+	out, err := a.client.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: &a.table.Name})
+	if err != nil {
+		return nil, a.faults.wrap(ctx, "DescribeTimeToLive", err)
+	}
+	if out.TimeToLiveDescription == nil {
+		return &types.TimeToLiveDescription{TimeToLiveStatus: types.TimeToLiveStatusDisabled}, nil
+	}
+	return out.TimeToLiveDescription, nil
+}
+
+// createInput is the table as CreateTable is told of it.
+func (t Table) createInput() (*dynamodb.CreateTableInput, error) {
+	if !tableName.MatchString(t.Name) {
+		return nil, errors.New("dynamostore: Table.Name: a table is created by its name, not by its ARN")
+	}
+	input := &dynamodb.CreateTableInput{
+		TableName:   &t.Name,
+		BillingMode: types.BillingModePayPerRequest,
+		TableClass:  t.Class,
+	}
+	for _, key := range t.schema() {
+		input.KeySchema = append(input.KeySchema, key)
+		input.AttributeDefinitions = append(input.AttributeDefinitions, types.AttributeDefinition{
+			AttributeName: key.AttributeName, AttributeType: types.ScalarAttributeTypeS,
+		})
+	}
+	if t.ReadCapacity > 0 {
+		input.BillingMode = types.BillingModeProvisioned
+		input.ProvisionedThroughput = &types.ProvisionedThroughput{
+			ReadCapacityUnits: &t.ReadCapacity, WriteCapacityUnits: &t.WriteCapacity,
+		}
+	}
+	if t.DeletionProtection {
+		input.DeletionProtectionEnabled = aws.Bool(true)
+	}
+	if t.KMSKey != "" {
+		input.SSESpecification = &types.SSESpecification{
+			Enabled: aws.Bool(true), SSEType: types.SSETypeKms, KMSMasterKeyId: &t.KMSKey,
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(t.Tags)) {
+		input.Tags = append(input.Tags, types.Tag{Key: &key, Value: aws.String(t.Tags[key])})
+	}
+	return input, nil
+}
+
+// schema is the primary key.
+func (t Table) schema() []types.KeySchemaElement {
+	schema := []types.KeySchemaElement{{AttributeName: &t.PartitionKey.Name, KeyType: types.KeyTypeHash}}
+	if t.SortKey.Name != "" {
+		schema = append(schema, types.KeySchemaElement{AttributeName: &t.SortKey.Name, KeyType: types.KeyTypeRange})
+	}
+	return schema
+}

@@ -1,0 +1,32 @@
+// Package dynamostore keeps sessions in a DynamoDB table.
+//
+// [New] returns the store to assign to scs.SessionManager.Store; [Table] says where the sessions are, and creates,
+// verifies and deletes the table.
+//
+// # Guarantees
+//
+//   - Every operation on a session is one call: Find is one GetItem, Commit one PutItem or UpdateItem, Delete one
+//     DeleteItem. A token that cannot be a key costs no call.
+//   - Every write states its condition in the same call, and a write whose condition fails is told what is stored instead,
+//     without another read.
+//   - A write whose response was lost is not reported as a conflict with itself: the SDK repeats it, and the version of
+//     the item that stands in the way tells that it is its own. Where the outcome is still open at the end, one consistent
+//     read decides; where that fails too, the error matches [storage.ErrOutcomeUnknown].
+//   - A session is dead at its exact expiry, whenever DynamoDB deletes the item. TTL only tidies up.
+//   - Scans return only items whose key has the prefix and the suffix of [Table].
+//   - At run time only rights on items are needed. Calls on the table itself are made by the methods of Table alone.
+//
+// # Non-guarantees
+//
+//   - A prefix does not make a scan cheaper: DynamoDB reads, and bills, the whole table.
+//   - Attributes of an item that are not in [Attributes] may be lost with the next commit.
+//   - Conditions hold within one Region: see package lockstrategy.
+//   - A write that the caller gave up on, and that was not applied when the read that decides looked, may still be on its
+//     way. Its condition is judged when it arrives.
+//
+// # The item
+//
+// An item holds the storage key (S), data (B), the instants of creation, last write and expiry (N, Unix seconds with
+// decimals), the expiry in whole seconds for TTL (N), and the version (S). Without data it has about 170 bytes, which count
+// towards capacity: one write unit for each begun KB.
+package dynamostore

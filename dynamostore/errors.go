@@ -1,0 +1,180 @@
+package dynamostore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/scsdynamo/scsdynamo/storage"
+)
+
+// What can be wrong with a table or the way to it. Each is matched by an [*Error] and says what to do.
+var (
+	// ErrTableNotFound says that there is no such table in the client's region and account.
+	ErrTableNotFound = errors.New("table not found; create it with dynamostore.Table.Create, or check its name, the " +
+		"region and the account")
+
+	// ErrTableMismatch says that there is such a table, but not as Table describes it. See [*MismatchError].
+	ErrTableMismatch = errors.New("the table does not fit; Table.Verify says where it differs")
+
+	// ErrAccessDenied says that the credentials are valid but lack a right.
+	ErrAccessDenied = errors.New("access denied; allow this operation on the table to the role of the process")
+
+	// ErrCredentials says that there are no credentials, or that AWS does not accept them.
+	ErrCredentials = errors.New("no valid AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a " +
+		"profile with AWS_PROFILE, or give the machine a role")
+
+	// ErrNoRegion says that the client has no region.
+	ErrNoRegion = errors.New("dynamostore: the client has no AWS region; set AWS_REGION, or the region of the profile, or " +
+		"use config.WithRegion")
+
+	// ErrThrottled says that DynamoDB refused the request because table, item or account are beyond their capacity.
+	ErrThrottled = fmt.Errorf("throttled; raise the capacity of the table, or make it on-demand: %w", storage.ErrUnavailable)
+
+	// ErrUnreachable says that there is no connection to the endpoint, or none that lasts.
+	ErrUnreachable = fmt.Errorf("endpoint not reachable; check region, network and AWS_ENDPOINT_URL_DYNAMODB: %w",
+		storage.ErrUnavailable)
+
+	// ErrServiceFailed says that DynamoDB failed by its own account.
+	ErrServiceFailed = fmt.Errorf("DynamoDB failed: %w", storage.ErrUnavailable)
+
+	// ErrNotConfirmed says that a table was not deleted because its name was not repeated.
+	ErrNotConfirmed = errors.New("not deleted; to confirm, repeat the name of the table exactly")
+
+	// ErrDeletionProtected says that the table is protected from being deleted.
+	ErrDeletionProtected = errors.New("the table has deletion protection; turn it off first")
+)
+
+// Error is a failed operation on a table.
+type Error struct {
+	// Operation is the DynamoDB operation.
+	Operation string
+	// Table and Region say where.
+	Table, Region string
+	// Kind is one of the errors above, or nil where the cause says it all.
+	Kind error
+	// Err is the cause, as the SDK returned it. It may be nil.
+	Err error
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	text := fmt.Sprintf("dynamostore: %s on table %q in region %s: ", e.Operation, e.Table, e.Region)
+	switch {
+	case e.Kind == nil:
+		return text + e.Err.Error()
+	case e.Err == nil:
+		return text + e.Kind.Error()
+	default:
+		return text + e.Kind.Error() + ": " + e.Err.Error()
+	}
+}
+
+// Unwrap makes both the kind and the cause match.
+func (e *Error) Unwrap() []error {
+	var errs []error
+	for _, err := range []error{e.Kind, e.Err} {
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errs
+}
+
+// Codes of DynamoDB that have no type in the SDK, or that the SDK does not retry.
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
+const (
+	codeAccessDenied        = "AccessDeniedException"
+	codeValidation          = "ValidationException"
+	codeTableNotFound       = "ResourceNotFoundException"
+	codeTransactionConflict = "TransactionConflictException"
+	codeReplicatedConflict  = "ReplicatedWriteConflictException"
+)
+
+var credentialCodes = map[string]bool{
+	"UnrecognizedClientException":         true,
+	"InvalidSignatureException":           true,
+	"IncompleteSignatureException":        true,
+	"ExpiredTokenException":               true,
+	"MissingAuthenticationTokenException": true,
+	"MissingAuthenticationToken":          true,
+	"InvalidClientTokenId":                true,
+	"SignatureDoesNotMatch":               true,
+}
+
+// faults turns errors of the SDK into errors that say what to do.
+type faults struct {
+	table, region string
+	credentials   aws.CredentialsProvider
+}
+
+func (f faults) wrap(ctx context.Context, operation string, err error) error {
+	return &Error{Operation: operation, Table: f.table, Region: f.region, Kind: f.kind(ctx, err), Err: err}
+}
+
+// unknown is wrap for a write whose outcome could not be found out.
+func (f faults) unknown(ctx context.Context, operation string, err error) error {
+	kind := storage.ErrOutcomeUnknown
+	if cause := f.kind(ctx, err); cause != nil {
+		kind = fmt.Errorf("%w; %w", kind, cause)
+	}
+	return &Error{Operation: operation, Table: f.table, Region: f.region, Kind: kind, Err: err}
+}
+
+// kind classifies an error by its type and code.
+func (f faults) kind(ctx context.Context, err error) error {
+	if fromCredentials(err) {
+		return ErrCredentials
+	}
+	if api := (smithy.APIError)(nil); errors.As(err, &api) {
+		return kindOfCode(api.ErrorCode(), err)
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return nil
+	}
+	if send := (*smithyhttp.RequestSendError)(nil); errors.As(err, &send) {
+		return ErrUnreachable
+	}
+	// Neither sent nor refused: most likely the request could not be signed.
+	if f.credentials == nil {
+		return ErrCredentials
+	}
+	if _, missing := f.credentials.Retrieve(ctx); missing != nil {
+		return ErrCredentials
+	}
+	return nil
+}
+
+func kindOfCode(code string, err error) error {
+	_, throttled := retry.DefaultThrottleErrorCodes[code]
+	switch {
+	case code == codeTableNotFound:
+		return ErrTableNotFound
+	case code == codeAccessDenied:
+		return ErrAccessDenied
+	case code == codeValidation:
+		return ErrTableMismatch
+	case credentialCodes[code]:
+		return ErrCredentials
+	case throttled, code == codeTransactionConflict, code == codeReplicatedConflict:
+		return ErrThrottled
+	}
+	if response := (*smithyhttp.ResponseError)(nil); errors.As(err, &response) &&
+		response.HTTPStatusCode() >= http.StatusInternalServerError {
+		return ErrServiceFailed
+	}
+	return nil
+}
+
+// fromCredentials reports whether the request failed because another service, asked for credentials, did: the instance
+// metadata, STS or SSO.
+func fromCredentials(err error) bool {
+	var outer, inner *smithy.OperationError
+	return errors.As(err, &outer) && errors.As(outer.Err, &inner)
+}

@@ -1,0 +1,229 @@
+package dynamostore
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/scsdynamo/scsdynamo/storage"
+)
+
+// item is an item as the SDK has it.
+type item = map[string]types.AttributeValue
+
+// itemValues holds the values of an item in one piece of memory.
+type itemValues struct {
+	partition, sort, version, leaseID                              types.AttributeValueMemberS
+	data                                                           types.AttributeValueMemberB
+	created, updated, ttl, expiry, leaseDuration, leaseExpiryValue types.AttributeValueMemberN
+}
+
+// key returns the primary key of a storage key.
+func (t *Table) key(key string) item {
+	k := make(item, 2)
+	k[t.PartitionKey.Name] = &types.AttributeValueMemberS{Value: t.PartitionKey.value(key)}
+	if t.SortKey.Name != "" {
+		k[t.SortKey.Name] = &types.AttributeValueMemberS{Value: t.SortKey.value(key)}
+	}
+	return k
+}
+
+// encode returns the item of a record.
+func (t *Table) encode(r storage.Record) item {
+	v := &itemValues{}
+	v.partition.Value = t.PartitionKey.value(r.Key)
+	v.data.Value = r.Data
+	if v.data.Value == nil {
+		v.data.Value = []byte{} // nil would be sent as no value at all
+	}
+	v.version.Value = r.Version
+	var buffer [96]byte // four numbers of at most 23 characters
+	b := appendInstant(buffer[:0], r.CreatedAt)
+	created := len(b)
+	b = appendInstant(b, r.UpdatedAt)
+	updated := len(b)
+	b = appendTTL(b, r.ExpiresAt)
+	ttl := len(b)
+	numbers := string(appendInstant(b, r.ExpiresAt))
+	v.created.Value = numbers[:created]
+	v.updated.Value = numbers[created:updated]
+	v.ttl.Value = numbers[updated:ttl]
+	v.expiry.Value = numbers[ttl:]
+
+	a := &t.Attributes
+	it := make(item, 8)
+	it[t.PartitionKey.Name] = &v.partition
+	it[a.Data] = &v.data
+	it[a.CreatedAt] = &v.created
+	it[a.UpdatedAt] = &v.updated
+	it[a.TTL] = &v.ttl
+	it[a.Expiry] = &v.expiry
+	it[a.Version] = &v.version
+	if t.SortKey.Name != "" {
+		v.sort.Value = t.SortKey.value(r.Key)
+		it[t.SortKey.Name] = &v.sort
+	}
+	if !r.Lease.Free() {
+		v.leaseID.Value = r.Lease.ID
+		v.leaseDuration.Value = formatSeconds(r.Lease.Duration)
+		v.leaseExpiryValue.Value = formatInstant(r.Lease.ExpiresAt)
+		it[a.LeaseID], it[a.LeaseDuration], it[a.LeaseExpiry] = &v.leaseID, &v.leaseDuration, &v.leaseExpiryValue
+	}
+	return it
+}
+
+// decode returns the record of an item. ours is false where the item's key is not that of a session, as with other items
+// of a shared table. Whatever the item holds, it does not panic.
+func (t *Table) decode(it item) (r storage.Record, ours bool, err error) {
+	key, ours := t.cutKey(it)
+	if !ours {
+		return storage.Record{}, false, nil
+	}
+	a := &t.Attributes
+	d := decoder{item: it}
+	r.Key = key
+	r.Data = d.binary(a.Data)
+	r.Version = d.text(a.Version, required)
+	r.ExpiresAt = d.instant(a.Expiry, required)
+	r.CreatedAt = d.instant(a.CreatedAt, optional)
+	r.UpdatedAt = d.instant(a.UpdatedAt, optional)
+	r.Lease.ID = d.text(a.LeaseID, optional)
+	if !r.Lease.Free() {
+		r.Lease.Duration = d.seconds(a.LeaseDuration)
+		r.Lease.ExpiresAt = d.instant(a.LeaseExpiry, optional)
+	}
+	if d.err != nil {
+		return storage.Record{}, true, d.err
+	}
+	return r, true, nil
+}
+
+// cutKey returns the storage key of an item, if it has one.
+func (t *Table) cutKey(it item) (string, bool) {
+	partition, ok := it[t.PartitionKey.Name].(*types.AttributeValueMemberS)
+	if !ok {
+		return "", false
+	}
+	key, ok := t.PartitionKey.cut(partition.Value)
+	if !ok || t.SortKey.Name == "" {
+		return key, ok
+	}
+	sort, ok := it[t.SortKey.Name].(*types.AttributeValueMemberS)
+	return key, ok && sort.Value == t.SortKey.value(key)
+}
+
+// presence says whether an item must have an attribute.
+type presence bool
+
+const (
+	required presence = true
+	optional presence = false
+)
+
+// decoder reads attributes and keeps the first problem.
+type decoder struct {
+	item item
+	err  error
+}
+
+func (d *decoder) fail(name, problem string) {
+	if d.err == nil {
+		d.err = &storage.CorruptError{Part: "attribute " + strconv.Quote(name), Problem: problem}
+	}
+}
+
+// binary reads the payload. That it is missing is left to the caller, who may not have asked for it.
+func (d *decoder) binary(name string) []byte {
+	switch v := d.item[name].(type) {
+	case nil:
+		return nil
+	case *types.AttributeValueMemberB:
+		if v.Value == nil {
+			return []byte{}
+		}
+		return v.Value
+	default:
+		d.fail(name, "is not binary (B)")
+		return nil
+	}
+}
+
+func (d *decoder) text(name string, need presence) string {
+	switch v := d.item[name].(type) {
+	case nil:
+		if need == required {
+			d.fail(name, "is missing")
+		}
+		return ""
+	case *types.AttributeValueMemberS:
+		if need == required && v.Value == "" {
+			d.fail(name, "is empty")
+		}
+		return v.Value
+	default:
+		d.fail(name, "is not a string (S)")
+		return ""
+	}
+}
+
+func (d *decoder) number(name string, need presence) string {
+	switch v := d.item[name].(type) {
+	case nil:
+		if need == required {
+			d.fail(name, "is missing")
+		}
+		return ""
+	case *types.AttributeValueMemberN:
+		return v.Value
+	default:
+		d.fail(name, "is not a number (N)")
+		return ""
+	}
+}
+
+func (d *decoder) instant(name string, need presence) time.Time {
+	number := d.number(name, need)
+	if number == "" {
+		return time.Time{}
+	}
+	instant, ok := parseInstant(number)
+	if !ok {
+		d.fail(name, "is not an instant in Unix seconds")
+	}
+	return instant
+}
+
+func (d *decoder) seconds(name string) time.Duration {
+	number := d.number(name, optional)
+	if number == "" {
+		return 0
+	}
+	since, ok := parseInstant(number)
+	if !ok {
+		d.fail(name, "is not a duration in seconds")
+		return 0
+	}
+	return since.Sub(time.Unix(0, 0))
+}
+
+// formatSeconds writes a duration as a number of seconds.
+func formatSeconds(d time.Duration) string { return formatInstant(time.Unix(0, int64(d))) }
+
+// size returns the size of the item as DynamoDB counts it. For numbers it is an upper bound.
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
+func size(it item) int {
+	total := 0
+	for name, value := range it {
+		total += len(name)
+		switch v := value.(type) {
+		case *types.AttributeValueMemberS:
+			total += len(v.Value)
+		case *types.AttributeValueMemberB:
+			total += len(v.Value)
+		case *types.AttributeValueMemberN:
+			total += len(v.Value)/2 + 2
+		}
+	}
+	return total
+}

@@ -1,0 +1,171 @@
+package dynamostore
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/scsdynamo/scsdynamo/storage"
+)
+
+// Scan implements storage.Scanner. A page is what one Scan looks at: up to 1 MB of the table, other items included, or
+// request.Limit items.
+func (d *Driver) Scan(ctx context.Context, request storage.ScanRequest) (storage.Page, error) {
+	input, err := d.scanInput(request)
+	if err != nil {
+		return storage.Page{}, err
+	}
+	meter := storage.MeterFrom(ctx)
+	input.ReturnConsumedCapacity = capacityOf(meter)
+	out, err := d.client.Scan(ctx, input)
+	meter.Add(storage.Usage{Calls: 1})
+	if err != nil {
+		return storage.Page{}, d.faults.wrap(ctx, "Scan", err)
+	}
+	addRead(meter, out.ConsumedCapacity)
+
+	page := storage.Page{Records: make([]storage.Record, 0, len(out.Items))}
+	for i, it := range out.Items {
+		out.Items[i] = nil // what is decoded need not be held twice
+		record, ours, err := d.table.decode(it)
+		if ours && err == nil && record.Data == nil && request.Fields == storage.AllFields {
+			record, err = d.whole(it)
+		}
+		switch {
+		case !ours:
+		case err != nil:
+			page.Unreadable = append(page.Unreadable, err)
+		default:
+			page.Records = append(page.Records, record)
+		}
+	}
+	page.Next, err = d.positionOf(out.LastEvaluatedKey)
+	return page, err
+}
+
+func (d *Driver) scanInput(request storage.ScanRequest) (*dynamodb.ScanInput, error) {
+	if err := request.Validate(); err != nil {
+		return nil, err
+	}
+	start, err := d.startOf(request.Start)
+	if err != nil {
+		return nil, err
+	}
+	input := &dynamodb.ScanInput{
+		TableName:         &d.table.Name,
+		ConsistentRead:    aws.Bool(request.Consistency == storage.Strong),
+		ExclusiveStartKey: start,
+	}
+	if request.Limit > 0 {
+		input.Limit = aws.Int32(int32(min(request.Limit, 1<<30))) //nolint:gosec // Bounded here.
+	}
+	if request.Segments > 1 {
+		input.Segment = aws.Int32(int32(request.Segment))        //nolint:gosec // Bounded by Validate.
+		input.TotalSegments = aws.Int32(int32(request.Segments)) //nolint:gosec // Bounded by Validate.
+	}
+	names := map[string]string{}
+	d.filterPrefix(input, names)
+	if request.Fields == storage.WithoutData {
+		input.ProjectionExpression = aws.String(d.projectWithoutData(names))
+	}
+	if len(names) > 0 {
+		input.ExpressionAttributeNames = names
+	}
+	return input, nil
+}
+
+// filterPrefix keeps items of others out of the response. Suffixes are left to decode: DynamoDB has no filter for them.
+func (d *Driver) filterPrefix(input *dynamodb.ScanInput, names map[string]string) {
+	var terms []string
+	values := item{}
+	for _, k := range []struct {
+		key         Key
+		name, value string
+	}{{d.table.PartitionKey, namePartition, ":prefix"}, {d.table.SortKey, "#sk", ":sort_prefix"}} {
+		if k.key.Name == "" || k.key.Prefix == "" {
+			continue
+		}
+		terms = append(terms, "begins_with("+k.name+", "+k.value+")")
+		names[k.name] = k.key.Name
+		values[k.value] = &types.AttributeValueMemberS{Value: k.key.Prefix}
+	}
+	if len(terms) > 0 {
+		input.FilterExpression = aws.String(strings.Join(terms, " AND "))
+		input.ExpressionAttributeValues = values
+	}
+}
+
+// projectWithoutData names everything but the payload. It saves transfer and memory, not capacity.
+func (d *Driver) projectWithoutData(names map[string]string) string {
+	a := d.table.Attributes
+	projected := []string{namePartition}
+	names[namePartition] = d.table.PartitionKey.Name
+	for _, n := range []struct{ name, attribute string }{
+		{nameCreated, a.CreatedAt}, {nameUpdated, a.UpdatedAt}, {nameExpiry, a.Expiry}, {nameVersion, a.Version},
+		{nameLeaseID, a.LeaseID}, {nameLeaseDuration, a.LeaseDuration}, {nameLeaseExpiry, a.LeaseExpiry},
+	} {
+		projected = append(projected, n.name)
+		names[n.name] = n.attribute
+	}
+	if d.table.SortKey.Name != "" {
+		projected = append(projected, "#sk")
+		names["#sk"] = d.table.SortKey.Name
+	}
+	return strings.Join(projected, ", ")
+}
+
+// position is a storage.Position as it is written: the primary key that a scan goes on after.
+type position struct {
+	Partition string `json:"p"`
+	Sort      string `json:"s,omitempty"`
+}
+
+var errPosition = errors.New("dynamostore: this is not a position of a scan of this table")
+
+func (d *Driver) positionOf(last item) (storage.Position, error) {
+	if len(last) == 0 {
+		return "", nil
+	}
+	var p position
+	partition, ok := last[d.table.PartitionKey.Name].(*types.AttributeValueMemberS)
+	if ok {
+		p.Partition = partition.Value
+	}
+	if ok && d.table.SortKey.Name != "" {
+		var sort *types.AttributeValueMemberS
+		if sort, ok = last[d.table.SortKey.Name].(*types.AttributeValueMemberS); ok {
+			p.Sort = sort.Value
+		}
+	}
+	if !ok {
+		return "", &Error{
+			Operation: "Scan", Table: d.table.Name, Region: d.faults.region, Kind: ErrTableMismatch,
+			Err: fmt.Errorf("the primary key is not that of Table"),
+		}
+	}
+	text, err := json.Marshal(p)
+	return storage.Position(base64.RawURLEncoding.EncodeToString(text)), err
+}
+
+func (d *Driver) startOf(at storage.Position) (item, error) {
+	if at == "" {
+		return nil, nil
+	}
+	var p position
+	text, err := base64.RawURLEncoding.DecodeString(string(at))
+	if err != nil || json.Unmarshal(text, &p) != nil || p.Partition == "" || (p.Sort == "") != (d.table.SortKey.Name == "") {
+		return nil, errPosition
+	}
+	start := item{d.table.PartitionKey.Name: &types.AttributeValueMemberS{Value: p.Partition}}
+	if d.table.SortKey.Name != "" {
+		start[d.table.SortKey.Name] = &types.AttributeValueMemberS{Value: p.Sort}
+	}
+	return start, nil
+}

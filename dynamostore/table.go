@@ -1,0 +1,190 @@
+package dynamostore
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// Table says where sessions are kept in DynamoDB, and how the table is made. Only the name is needed: the zero value of
+// every other field is a good default.
+type Table struct {
+	// Name is the name of the table, or its ARN where it belongs to another account.
+	Name string
+
+	// PartitionKey is the partition key of the table, of type S. Default: an attribute "session_id" that holds the session's
+	// storage key and nothing else.
+	PartitionKey Key
+	// SortKey is the sort key of the table, of type S. Default: none.
+	SortKey Key
+	// Attributes are the names of the other attributes.
+	Attributes Attributes
+
+	// ReadCapacity and WriteCapacity are the provisioned capacity of a new table, in units per second. Default: both 0, and
+	// the table is billed on demand, by the request.
+	ReadCapacity, WriteCapacity int64
+	// Tags are put on a new table.
+	Tags map[string]string
+	// DeletionProtection keeps a new table from being deleted until the protection is turned off.
+	DeletionProtection bool
+	// KMSKey is the ID, ARN or alias of the key that encrypts a new table. Default: a key that AWS owns, free of charge.
+	KMSKey string
+	// Class is the table class of a new table. Default: the standard class, which is the right one for sessions.
+	Class types.TableClass
+}
+
+// Key is an attribute of a table's primary key. Its value is the storage key of a session between prefix and suffix. A
+// prefix is what keeps sessions apart from other items in the same table: scans and collection stay inside it.
+type Key struct {
+	// Name is the name of the attribute.
+	Name string
+	// Prefix and Suffix stand before and behind the storage key. Default: nothing.
+	Prefix, Suffix string
+}
+
+// Attributes names the attributes of an item. An empty name means the default.
+type Attributes struct {
+	// Data (B) is the payload. Default "data".
+	Data string
+	// CreatedAt (N) is when the session was first stored, in Unix seconds with nanoseconds as decimals. Default
+	// "created_at".
+	CreatedAt string
+	// UpdatedAt (N) is when the item was last written, likewise. Default "updated_at".
+	UpdatedAt string
+	// TTL (N) is when DynamoDB may delete the item: the expiry in Unix seconds, rounded up. Default "expire_at".
+	TTL string
+	// Expiry (N) is when the session ends, exactly, in Unix seconds with nanoseconds as decimals. Default "expiry".
+	Expiry string
+	// Version (S) names the payload. Default "version".
+	Version string
+	// LeaseID (S), LeaseDuration (N, seconds) and LeaseExpiry (N, as Expiry) are there while a session is leased. Default
+	// "lease_id", "lease_duration", "lease_expiry".
+	LeaseID, LeaseDuration, LeaseExpiry string
+}
+
+// Limits of DynamoDB.
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+const (
+	maxPartitionKeyBytes = 2048
+	maxSortKeyBytes      = 1024
+	maxItemBytes         = 400 * 1024
+	maxAttributeName     = 255 // for keys; longer names are possible elsewhere, and cost on every request
+)
+
+// minKeyRoom is what prefix and suffix must leave for the storage key: the 43 bytes of a scs token or of a keyed hash,
+// with some to spare.
+const minKeyRoom = 64
+
+var tableName = regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,255}$`)
+
+// withDefaults fills in what was left out.
+func (t Table) withDefaults() Table {
+	setDefault(&t.PartitionKey.Name, "session_id")
+	a := &t.Attributes
+	setDefault(&a.Data, "data")
+	setDefault(&a.CreatedAt, "created_at")
+	setDefault(&a.UpdatedAt, "updated_at")
+	setDefault(&a.TTL, "expire_at")
+	setDefault(&a.Expiry, "expiry")
+	setDefault(&a.Version, "version")
+	setDefault(&a.LeaseID, "lease_id")
+	setDefault(&a.LeaseDuration, "lease_duration")
+	setDefault(&a.LeaseExpiry, "lease_expiry")
+	return t
+}
+
+func setDefault(name *string, value string) {
+	if *name == "" {
+		*name = value
+	}
+}
+
+// Validate reports all that is wrong with the layout, in one error, without a call.
+func (t Table) Validate() error {
+	t = t.withDefaults()
+	var problems []error
+	problem := func(format string, args ...any) {
+		problems = append(problems, fmt.Errorf("dynamostore: Table."+format, args...))
+	}
+	if !tableName.MatchString(t.Name) && !strings.HasPrefix(t.Name, "arn:") {
+		problem("Name: %q is not a table name (3 to 255 of a-z A-Z 0-9 _ . -) and not an ARN", t.Name)
+	}
+	if t.SortKey.Name == "" && (t.SortKey.Prefix != "" || t.SortKey.Suffix != "") {
+		problem("SortKey: a prefix or suffix without a name; set Name, or leave all out")
+	}
+	checkAffixes := func(field string, key Key, limit int) {
+		if room := limit - len(key.Prefix) - len(key.Suffix); room < minKeyRoom {
+			problem("%s: prefix and suffix leave %d of %d bytes for the session's key; at least %d are needed",
+				field, max(room, 0), limit, minKeyRoom)
+		}
+		if !utf8.ValidString(key.Prefix) || !utf8.ValidString(key.Suffix) {
+			problem("%s: prefix and suffix must be valid UTF-8", field)
+		}
+	}
+	checkAffixes("PartitionKey", t.PartitionKey, maxPartitionKeyBytes)
+	checkAffixes("SortKey", t.SortKey, maxSortKeyBytes)
+	seen := map[string]string{}
+	for _, attribute := range t.attributeFields() {
+		if len(attribute.name) > maxAttributeName || !utf8.ValidString(attribute.name) {
+			problem("%s: a name must have 1 to %d bytes of valid UTF-8", attribute.field, maxAttributeName)
+		}
+		if other, taken := seen[attribute.name]; taken {
+			problem("%s: the attribute %q is already that of %s; names must differ", attribute.field, attribute.name, other)
+		}
+		seen[attribute.name] = attribute.field
+	}
+	switch {
+	case t.ReadCapacity < 0 || t.WriteCapacity < 0:
+		problem("ReadCapacity, WriteCapacity: %d and %d; they must not be negative", t.ReadCapacity, t.WriteCapacity)
+	case (t.ReadCapacity == 0) != (t.WriteCapacity == 0):
+		problem("ReadCapacity, WriteCapacity: %d and %d; set both for provisioned capacity, or none for on-demand",
+			t.ReadCapacity, t.WriteCapacity)
+	}
+	return errors.Join(problems...)
+}
+
+// attributeField is a configurable attribute name and the field that sets it.
+type attributeField struct{ field, name string }
+
+func (t Table) attributeFields() []attributeField {
+	a := t.Attributes
+	fields := []attributeField{
+		{"PartitionKey.Name", t.PartitionKey.Name},
+		{"Attributes.Data", a.Data},
+		{"Attributes.CreatedAt", a.CreatedAt},
+		{"Attributes.UpdatedAt", a.UpdatedAt},
+		{"Attributes.TTL", a.TTL},
+		{"Attributes.Expiry", a.Expiry},
+		{"Attributes.Version", a.Version},
+		{"Attributes.LeaseID", a.LeaseID},
+		{"Attributes.LeaseDuration", a.LeaseDuration},
+		{"Attributes.LeaseExpiry", a.LeaseExpiry},
+	}
+	if t.SortKey.Name != "" {
+		fields = append(fields, attributeField{"SortKey.Name", t.SortKey.Name})
+	}
+	return fields
+}
+
+// maxKeyBytes is the length of the longest storage key that fits in the primary key.
+func (t Table) maxKeyBytes() int {
+	limit := maxPartitionKeyBytes - len(t.PartitionKey.Prefix) - len(t.PartitionKey.Suffix)
+	if t.SortKey.Name != "" {
+		limit = min(limit, maxSortKeyBytes-len(t.SortKey.Prefix)-len(t.SortKey.Suffix))
+	}
+	return limit
+}
+
+// value returns the value of the key attribute for a storage key.
+func (k Key) value(key string) string { return k.Prefix + key + k.Suffix }
+
+// cut returns the storage key in the value of the key attribute.
+func (k Key) cut(value string) (key string, ok bool) {
+	key, hasPrefix := strings.CutPrefix(value, k.Prefix)
+	key, hasSuffix := strings.CutSuffix(key, k.Suffix)
+	return key, hasPrefix && hasSuffix && key != ""
+}

@@ -1,0 +1,106 @@
+package dynamostore
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// MismatchError says where a table differs from what Table describes. It matches [ErrTableMismatch].
+type MismatchError struct {
+	// Table and Region say which table.
+	Table, Region string
+	// Problems are the differences, each with what to do about it.
+	Problems []string
+}
+
+// Error implements error.
+func (e *MismatchError) Error() string {
+	return fmt.Sprintf("dynamostore: table %q in region %s does not fit: %s", e.Table, e.Region, strings.Join(e.Problems, "; "))
+}
+
+// Is matches ErrTableMismatch.
+func (e *MismatchError) Is(target error) bool { return target == ErrTableMismatch }
+
+// Verify checks that the table is there and fits: its primary key and the key's types, TTL, and its status. It changes
+// nothing. All that is wrong is in one [*MismatchError]; a table that is not there is an [*Error] with [ErrTableNotFound].
+//
+// It needs the rights dynamodb:DescribeTable and DescribeTimeToLive.
+func (t Table) Verify(ctx context.Context, client TableClient) error {
+	a, err := t.admin(client)
+	if err != nil {
+		return err
+	}
+	description, err := a.describe(ctx)
+	if err != nil {
+		return err
+	}
+	ttl, err := a.describeTTL(ctx)
+	if err != nil {
+		return err
+	}
+	problems := a.table.compareSchema(description)
+	problems = append(problems, a.table.compareTTL(ttl)...)
+	switch description.TableStatus {
+	case types.TableStatusActive, types.TableStatusUpdating:
+	default:
+		problems = append(problems, fmt.Sprintf("its status is %s, not ACTIVE", description.TableStatus))
+	}
+	if len(problems) > 0 {
+		return a.mismatch(problems)
+	}
+	return nil
+}
+
+func (a admin) mismatch(problems []string) error {
+	return &MismatchError{Table: a.table.Name, Region: a.faults.region, Problems: problems}
+}
+
+// compareSchema compares the primary key.
+func (t Table) compareSchema(d *types.TableDescription) []string {
+	var problems []string
+	attributeTypes := map[string]types.ScalarAttributeType{}
+	for _, attribute := range d.AttributeDefinitions {
+		attributeTypes[aws.ToString(attribute.AttributeName)] = attribute.AttributeType
+	}
+	names := map[types.KeyType]string{}
+	for _, key := range d.KeySchema {
+		names[key.KeyType] = aws.ToString(key.AttributeName)
+	}
+	compare := func(what, field string, keyType types.KeyType, want string) {
+		got := names[keyType]
+		switch {
+		case got == want && got != "" && attributeTypes[got] != types.ScalarAttributeTypeS:
+			problems = append(problems, fmt.Sprintf("its %s %q has type %s, but must have S; a key cannot be changed: create "+
+				"another table", what, got, attributeTypes[got]))
+		case got == want:
+		case got == "":
+			problems = append(problems, fmt.Sprintf("it has no %s, but Table.%s is %q", what, field, want))
+		case want == "":
+			problems = append(problems, fmt.Sprintf("it has the %s %q, but Table.%s is not set", what, got, field))
+		default:
+			problems = append(problems, fmt.Sprintf("its %s is %q, but Table.%s is %q", what, got, field, want))
+		}
+	}
+	compare("partition key", "PartitionKey.Name", types.KeyTypeHash, t.PartitionKey.Name)
+	compare("sort key", "SortKey.Name", types.KeyTypeRange, t.SortKey.Name)
+	return problems
+}
+
+// compareTTL compares TTL.
+func (t Table) compareTTL(d *types.TimeToLiveDescription) []string {
+	switch d.TimeToLiveStatus {
+	case types.TimeToLiveStatusEnabled, types.TimeToLiveStatusEnabling:
+		if got := aws.ToString(d.AttributeName); got != t.Attributes.TTL {
+			return []string{fmt.Sprintf("its TTL attribute is %q, but Table.Attributes.TTL is %q: expired sessions would stay",
+				got, t.Attributes.TTL)}
+		}
+		return nil
+	default:
+		return []string{"TTL is off, so expired sessions would stay: turn it on with Table.Create, or for the attribute \"" +
+			t.Attributes.TTL + "\" in the AWS console"}
+	}
+}
