@@ -26,6 +26,12 @@ func (d *Driver) Move(ctx context.Context, from string, record storage.Record, c
 	if record.CreatedAt.IsZero() || from == record.Key {
 		return errors.New("dynamostore: a move needs two keys and the instant of creation")
 	}
+	if !d.validKey(from) { // then there is nothing to leave
+		if !condition.Holds(nil) {
+			return &storage.ConflictError{}
+		}
+		return d.Put(ctx, record, moveTarget(record, condition))
+	}
 	input, err := d.moveInput(from, record, condition)
 	if err != nil {
 		return err
@@ -46,10 +52,7 @@ func (d *Driver) moveInput(from string, record storage.Record, condition storage
 	if err := checkSize(encoded); err != nil {
 		return nil, err
 	}
-	target := storage.Always()
-	if condition.Kind != storage.KindAlways {
-		target = storage.IfAbsent(record.UpdatedAt)
-	}
+	target := moveTarget(record, condition)
 	onFrom, onTarget := d.conditions.of(condition), d.conditions.of(target)
 	return &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{
 		{Delete: &types.Delete{
@@ -69,6 +72,14 @@ func (d *Driver) moveInput(from string, record storage.Record, condition storage
 			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 		}},
 	}}, nil
+}
+
+// moveTarget is the condition on the new key.
+func moveTarget(record storage.Record, condition storage.Condition) storage.Condition {
+	if condition.Kind == storage.KindAlways {
+		return condition
+	}
+	return storage.IfAbsent(record.UpdatedAt)
 }
 
 // errContended says that another transaction had one of the items.

@@ -44,6 +44,10 @@ func (s *Store) Lookup(ctx context.Context, token string) (session Session, foun
 	return Session{}, false, err
 }
 
+// StorageKey returns the key under which the session of a token is stored: with a secret a keyed hash of the token, which
+// may be shown and logged, and without one the token itself, which may not.
+func (s *Store) StorageKey(token string) string { return s.vault.keyOf(0, token) }
+
 // Sessions returns all sessions that are not expired, in no particular order. It reads a page at a time, as the loop
 // needs them, and holds no more than that: any number of sessions can be walked over. Sessions that are committed or
 // deleted meanwhile may be missing; all others are there.

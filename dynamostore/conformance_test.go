@@ -1,0 +1,83 @@
+package dynamostore_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/scsdynamo/scsdynamo/conformance"
+	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
+	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/storage"
+)
+
+// layouts are ways to lay out a table that all cases must hold for.
+var layouts = map[string]dynamostore.Table{
+	"plain": {},
+	"single table": {
+		PartitionKey: dynamostore.Key{Name: "pk", Prefix: "SESSION#", Suffix: "#v1"},
+		SortKey:      dynamostore.Key{Name: "sk", Prefix: "SESSION#", Suffix: "#meta"},
+		// Words that DynamoDB reserves.
+		Attributes: dynamostore.Attributes{Data: "data", Expiry: "ttl", TTL: "time", Version: "token", CreatedAt: "user"},
+	},
+}
+
+// createWithoutTTL makes a table whose expired items stay: DynamoDB Local deletes them within seconds, and the cases want
+// to look at them.
+func createWithoutTTL(t testing.TB, client *dynamodb.Client, table dynamostore.Table) dynamostore.Table {
+	t.Helper()
+	table.Name = dynamotest.TableName(t, client)
+	input := &dynamodb.CreateTableInput{
+		TableName:   &table.Name,
+		BillingMode: types.BillingModePayPerRequest,
+	}
+	add := func(name string, keyType types.KeyType) {
+		input.KeySchema = append(input.KeySchema, types.KeySchemaElement{AttributeName: &name, KeyType: keyType})
+		input.AttributeDefinitions = append(input.AttributeDefinitions, types.AttributeDefinition{
+			AttributeName: &name, AttributeType: types.ScalarAttributeTypeS,
+		})
+	}
+	add(orDefault(table.PartitionKey.Name, "session_id"), types.KeyTypeHash)
+	if table.SortKey.Name != "" {
+		add(table.SortKey.Name, types.KeyTypeRange)
+	}
+	if _, err := client.CreateTable(t.Context(), input); err != nil {
+		t.Fatal(err)
+	}
+	// Table creation in AWS takes seconds, in local engines milliseconds.
+	waiter := dynamodb.NewTableExistsWaiter(client, func(o *dynamodb.TableExistsWaiterOptions) {
+		o.MinDelay = 10 * time.Millisecond
+	})
+	if err := waiter.Wait(t.Context(), &dynamodb.DescribeTableInput{TableName: &table.Name}, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	return table
+}
+
+func orDefault(name, fallback string) string {
+	if name == "" {
+		return fallback
+	}
+	return name
+}
+
+func TestDriverConformance(t *testing.T) {
+	t.Parallel()
+	for name, layout := range layouts {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client := dynamotest.Client(t)
+			table := createWithoutTTL(t, client, layout)
+			conformance.RunDriver(t, func(t *testing.T) storage.Driver {
+				t.Helper()
+				driver, err := dynamostore.NewDriver(client, table)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return driver
+			}, conformance.WithTooLarge(400*1024+1))
+		})
+	}
+}

@@ -1,0 +1,27 @@
+package dynamostore
+
+import (
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/scsdynamo/scsdynamo/storage"
+)
+
+// Item encodes a record.
+func Item(t Table, r storage.Record) map[string]types.AttributeValue {
+	t = t.withDefaults()
+	return t.encode(r)
+}
+
+// Decode decodes an item.
+func Decode(t Table, item map[string]types.AttributeValue) (storage.Record, bool, error) {
+	t = t.withDefaults()
+	return t.decode(item)
+}
+
+// FormatInstant and ParseInstant convert instants.
+func FormatInstant(t time.Time) string { return formatInstant(t) }
+
+// ParseInstant reads a number.
+func ParseInstant(s string) (time.Time, bool) { return parseInstant(s) }

@@ -1,0 +1,268 @@
+package dynamostore_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/storage"
+)
+
+// writes are the conditional writes, each on a session that is stored, and whether it is there afterwards.
+var writes = []struct {
+	name, operation string
+	do              func(ctx context.Context, d *dynamostore.Driver, stored storage.Record) error
+	applied         func(stored, now storage.Record, found bool) bool
+}{
+	{
+		"put", "PutItem",
+		func(ctx context.Context, d *dynamostore.Driver, stored storage.Record) error {
+			next := newRecord(stored.Key, "next")
+			return d.Put(ctx, next, storage.IfVersion(stored.Version, time.Now()))
+		},
+		func(_, now storage.Record, found bool) bool { return found && string(now.Data) == "next" },
+	},
+	{
+		"put of unknown creation", "UpdateItem",
+		func(ctx context.Context, d *dynamostore.Driver, stored storage.Record) error {
+			next := newRecord(stored.Key, "next")
+			next.CreatedAt = time.Time{}
+			return d.Put(ctx, next, storage.IfVersion(stored.Version, time.Now()))
+		},
+		func(stored, now storage.Record, found bool) bool {
+			return found && string(now.Data) == "next" && now.CreatedAt.Equal(stored.CreatedAt)
+		},
+	},
+	{
+		"lease", "UpdateItem",
+		func(ctx context.Context, d *dynamostore.Driver, stored storage.Record) error {
+			now := time.Now()
+			lease := storage.Lease{ID: "mine", Duration: time.Minute, ExpiresAt: now.Add(time.Minute)}
+			change := storage.Change{UpdatedAt: now, Lease: &lease}
+			return d.Update(ctx, stored.Key, change, storage.IfVersionAndLease(stored.Version, stored.Lease.ID, now))
+		},
+		func(_, now storage.Record, found bool) bool { return found && now.Lease.ID == "mine" },
+	},
+	{
+		"delete", "DeleteItem",
+		func(ctx context.Context, d *dynamostore.Driver, stored storage.Record) error {
+			return d.Delete(ctx, stored.Key, storage.IfVersion(stored.Version, time.Now()))
+		},
+		func(_, _ storage.Record, found bool) bool { return !found },
+	},
+	{
+		"move", "TransactWriteItems",
+		func(ctx context.Context, d *dynamostore.Driver, stored storage.Record) error {
+			next := newRecord(stored.Key+"-moved", "next")
+			return d.Move(ctx, stored.Key, next, storage.IfVersion(stored.Version, time.Now()))
+		},
+		func(_, _ storage.Record, found bool) bool { return !found },
+	},
+}
+
+// A response that is lost is repeated by the SDK, whose second attempt meets what the first one wrote.
+func TestLostResponseIsSuccess(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, dynamostore.Table{})
+	for _, write := range writes {
+		for name, lose := range map[string]func(string, int){
+			"response lost": f.faults.LoseResponse, "timed out": f.faults.TimeOut, "500 after applying": f.faults.Fail500AfterApplying,
+		} {
+			t.Run(write.name+"/"+name, func(t *testing.T) {
+				stored := newRecord(t.Name(), "first")
+				stored.Lease.ID = "theirs"
+				f.mustPut(t, stored)
+				lose(write.operation, 1)
+				if err := write.do(t.Context(), f.driver, stored); err != nil {
+					t.Fatalf("the write was applied, but returned %v", err)
+				}
+				if now, found := f.stored(t, stored.Key); !write.applied(stored, now, found) {
+					t.Fatalf("the write returned nil, but is not there: found %v, version %q", found, now.Version)
+				}
+			})
+		}
+	}
+}
+
+// When every response is lost, one consistent read decides.
+func TestReadDecidesOutcome(t *testing.T) {
+	t.Parallel()
+	const attempts = 3 // of the test client
+	for _, write := range writes {
+		t.Run(write.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, dynamostore.Table{})
+			stored := newRecord("key", "first")
+			stored.Lease.ID = "theirs"
+
+			f.mustPut(t, stored)
+			f.faults.LoseResponse(write.operation, 1)
+			f.faults.DropRequest(write.operation, attempts-1)
+			if err := write.do(t.Context(), f.driver, stored); err != nil {
+				t.Errorf("applied, all responses lost: %v; want nil", err)
+			}
+			if got := f.recorder.Calls()["GetItem"]; got != 1 {
+				t.Errorf("%d reads to decide; want 1", got)
+			}
+
+			f.mustPut(t, stored)
+			f.faults.DropRequest(write.operation, attempts)
+			err := write.do(t.Context(), f.driver, stored)
+			if !errors.Is(err, dynamostore.ErrUnreachable) || errors.Is(err, storage.ErrOutcomeUnknown) {
+				t.Errorf("not applied, all requests lost: %v; want ErrUnreachable and a known outcome", err)
+			}
+
+			f.mustPut(t, stored)
+			f.faults.LoseResponse(write.operation, 1)
+			f.faults.DropRequest(write.operation, attempts-1)
+			f.faults.Throttle("GetItem", attempts)
+			err = write.do(t.Context(), f.driver, stored)
+			if !errors.Is(err, storage.ErrOutcomeUnknown) {
+				t.Errorf("neither response nor read: %v; want ErrOutcomeUnknown", err)
+			}
+		})
+	}
+}
+
+// An attempt that surely did not reach the table leaves nothing open, and costs no read.
+func TestCertainFailureCostsNoRead(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, dynamostore.Table{})
+	for _, write := range writes {
+		stored := newRecord(write.name, "first")
+		stored.Lease.ID = "theirs"
+		f.mustPut(t, stored)
+		f.faults.Throttle(write.operation, 3)
+		err := write.do(t.Context(), f.driver, stored)
+		if !errors.Is(err, dynamostore.ErrThrottled) || !errors.Is(err, storage.ErrUnavailable) {
+			t.Errorf("%s: %v; want ErrThrottled", write.name, err)
+		}
+		if now, found := f.stored(t, stored.Key); !found || now.Version != stored.Version {
+			t.Errorf("%s: a throttled write changed the session", write.name)
+		}
+	}
+	f.faults.Down()
+	stored := newRecord("down", "first")
+	if err := writes[0].do(t.Context(), f.driver, stored); !errors.Is(err, dynamostore.ErrUnreachable) {
+		t.Errorf("endpoint down: %v; want ErrUnreachable", err)
+	}
+	if got := f.recorder.Calls()["GetItem"]; got != 0 {
+		t.Errorf("%d reads; want none", got)
+	}
+}
+
+// A caller that goes away while its write is on the way gets success if the write arrived, and its own error if not.
+func TestCancelledWrite(t *testing.T) {
+	t.Parallel()
+	for _, write := range writes {
+		t.Run(write.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, dynamostore.Table{})
+			stored := newRecord("key", "first")
+			stored.Lease.ID = "theirs"
+			during := func(hold func(string) func()) error {
+				f.mustPut(t, stored)
+				release := hold(write.operation)
+				defer release()
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				result := make(chan error, 1)
+				go func() { result <- write.do(ctx, f.driver, stored) }()
+				if err := f.faults.AwaitHeld(t.Context(), write.operation, 1); err != nil {
+					t.Fatal(err)
+				}
+				cancel()
+				return <-result
+			}
+			if err := during(f.faults.HoldResponse); err != nil {
+				t.Errorf("cancelled after the write arrived: %v; want nil", err)
+			}
+			if now, found := f.stored(t, stored.Key); !write.applied(stored, now, found) {
+				t.Error("success was reported for a write that is not there")
+			}
+			if err := during(f.faults.Hold); !errors.Is(err, context.Canceled) {
+				t.Errorf("cancelled before the write arrived: %v; want context.Canceled", err)
+			}
+			if now, found := f.stored(t, stored.Key); !found || now.Version != stored.Version {
+				t.Error("the write was applied although it returned an error")
+			}
+		})
+	}
+}
+
+// A conflict with a third party, after a lost response of our own, is both: a conflict, and perhaps applied before.
+func TestConflictAfterLostResponse(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, dynamostore.Table{})
+	stored := newRecord("key", "first")
+	f.mustPut(t, stored)
+	f.faults.LoseResponse("PutItem", 1)
+	release := f.faults.Hold("PutItem") // the second attempt
+	result := make(chan error, 1)
+	go func() {
+		result <- f.driver.Put(t.Context(), newRecord("key", "ours"), storage.IfVersion(stored.Version, time.Now()))
+	}()
+	if err := f.faults.AwaitHeld(t.Context(), "PutItem", 1); err != nil {
+		t.Fatal(err)
+	}
+	f.mustPut(t, newRecord("key", "theirs"))
+	release()
+	err := <-result
+	var conflict *storage.ConflictError
+	if !errors.As(err, &conflict) || !errors.Is(err, storage.ErrOutcomeUnknown) {
+		t.Fatalf("%v; want a conflict and ErrOutcomeUnknown", err)
+	}
+	if string(conflict.Current.Data) != "theirs" {
+		t.Errorf("the conflict carries %q; want what is stored", conflict.Current.Data)
+	}
+}
+
+func TestMoveRetriesContention(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, dynamostore.Table{})
+	stored := newRecord("key", "first")
+	f.mustPut(t, stored)
+	f.faults.CancelTransaction(2, "TransactionConflict", "None")
+	if err := f.driver.Move(t.Context(), "key", newRecord("moved", "next"), storage.IfVersion(stored.Version, time.Now())); err != nil {
+		t.Fatalf("a transaction in the way twice: %v; want success at the third try", err)
+	}
+	if got := f.recorder.Calls()["TransactWriteItems"]; got != 3 {
+		t.Errorf("%d calls; want 3", got)
+	}
+	f.faults.CancelTransaction(10, "None", "TransactionConflict")
+	err := f.driver.Move(t.Context(), "moved", newRecord("again", "next"), storage.Always())
+	if !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("a transaction in the way for ever: %v; want ErrUnavailable", err)
+	}
+}
+
+func TestUnprocessedItemsAreSentAgain(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, dynamostore.Table{})
+	var keys []string
+	for i := range 60 {
+		key := string(rune('A'+i%26)) + storage.NewVersion()
+		f.mustPut(t, newRecord(key, "data"))
+		keys = append(keys, key)
+	}
+	keys = append(keys, keys[0], "", "\xff", "missing")
+	f.faults.Unprocessed("BatchWriteItem", 3, 20)
+	if err := f.driver.DeleteBatch(t.Context(), keys); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.recorder.Calls()["BatchWriteItem"]; got != 3+3 {
+		t.Errorf("%d calls; want 3 batches and 3 repetitions", got)
+	}
+	for _, key := range keys[:60] {
+		if _, found := f.stored(t, key); found {
+			t.Fatal("a session was left behind as unprocessed")
+		}
+	}
+	f.mustPut(t, newRecord("last", "data"))
+	f.faults.Unprocessed("BatchWriteItem", 100, 1)
+	if err := f.driver.DeleteBatch(t.Context(), []string{"last"}); !errors.Is(err, dynamostore.ErrThrottled) {
+		t.Errorf("never processed: %v; want ErrThrottled", err)
+	}
+}

@@ -1,0 +1,111 @@
+package dynamostore_test
+
+import (
+	"testing"
+
+	"github.com/alexedwards/scs/v2"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/scsdynamo/scsdynamo/conformance"
+	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
+	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/internal/storetest"
+)
+
+func TestStoreConformance(t *testing.T) {
+	t.Parallel()
+	damage := map[string]types.AttributeValue{
+		"data":    &types.AttributeValueMemberS{Value: "not binary"},
+		"expiry":  &types.AttributeValueMemberS{Value: "tomorrow"},
+		"version": nil,
+	}
+	names := []string{"data", "expiry", "version"}
+	storetest.Run(t, len(names), func(t *testing.T) storetest.Backend {
+		t.Helper()
+		f := newFixture(t, dynamostore.Table{})
+		backend := storetest.Backend{Driver: f.driver, Inject: f.inject}
+		for _, name := range names {
+			backend.Corrupt = append(backend.Corrupt, func(t *testing.T, key string) {
+				t.Helper()
+				f.setAttribute(t, key, name, damage[name])
+			})
+		}
+		var err error
+		if backend.Peer, err = dynamostore.NewDriver(dynamotest.Client(t), f.table); err != nil {
+			t.Fatal(err)
+		}
+		return backend
+	},
+		conformance.WithMaxData(300_000),
+		conformance.WithNamespaces(func(t *testing.T, first, second string) (scs.Store, scs.Store) {
+			t.Helper()
+			client := dynamotest.Client(t)
+			shared := createWithoutTTL(t, client, dynamostore.Table{})
+			open := func(prefix string) scs.Store {
+				table := shared
+				table.PartitionKey.Prefix = prefix
+				store, err := dynamostore.New(client, table)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return store
+			}
+			return open(first), open(second)
+		}),
+	)
+}
+
+// setAttribute overwrites an attribute of an item, or removes it where value is nil.
+func (f *fixture) setAttribute(t testing.TB, key, name string, value types.AttributeValue) {
+	t.Helper()
+	input := &dynamodb.UpdateItemInput{
+		TableName:                &f.table.Name,
+		Key:                      map[string]types.AttributeValue{"session_id": &types.AttributeValueMemberS{Value: key}},
+		UpdateExpression:         aws.String("REMOVE #name"),
+		ExpressionAttributeNames: map[string]string{"#name": name},
+	}
+	if value != nil {
+		input.UpdateExpression = aws.String("SET #name = :value")
+		input.ExpressionAttributeValues = map[string]types.AttributeValue{":value": value}
+	}
+	if _, err := f.plain.UpdateItem(t.Context(), input); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// inject makes the client's way to the table fail.
+func (f *fixture) inject(t *testing.T, fault conformance.Fault) (repair func()) {
+	t.Helper()
+	operations := []string{"GetItem", "PutItem", "UpdateItem", "DeleteItem", "Scan"}
+	all := func(script func(operation string)) func() {
+		for _, operation := range operations {
+			script(operation)
+		}
+		return func() {}
+	}
+	switch fault {
+	case conformance.FaultDown:
+		f.faults.Down()
+		return f.faults.Up
+	case conformance.FaultHang:
+		var releases []func()
+		all(func(operation string) { releases = append(releases, f.faults.Hold(operation)) })
+		return func() {
+			for _, release := range releases {
+				release()
+			}
+		}
+	case conformance.FaultThrottle:
+		return all(func(operation string) { f.faults.Throttle(operation, 1) })
+	case conformance.FaultLostResponse:
+		return all(func(operation string) {
+			if operation != "GetItem" && operation != "Scan" {
+				f.faults.LoseResponse(operation, 1)
+			}
+		})
+	default:
+		return nil // 600 sessions of 2 KB are one page and a bit: see TestScanFailsMidway
+	}
+}

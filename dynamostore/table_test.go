@@ -1,0 +1,206 @@
+package dynamostore_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
+	"github.com/scsdynamo/scsdynamo/dynamostore"
+)
+
+func TestTableCreateVerifyDelete(t *testing.T) {
+	t.Parallel()
+	client := dynamotest.Client(t)
+	for name, table := range map[string]dynamostore.Table{
+		"default":     {},
+		"provisioned": {ReadCapacity: 7, WriteCapacity: 3, Tags: map[string]string{"team": "web", "env": "test"}},
+		"sort key": {
+			PartitionKey: dynamostore.Key{Name: "pk", Prefix: "S#"}, SortKey: dynamostore.Key{Name: "sk"},
+			Attributes: dynamostore.Attributes{TTL: "gone_at"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx := t.Context()
+			table.Name = dynamotest.TableName(t, client)
+			if err := table.Verify(ctx, client); !errors.Is(err, dynamostore.ErrTableNotFound) {
+				t.Errorf("verify before create: %v; want ErrTableNotFound", err)
+			}
+			for range 2 { // creating twice is fine
+				if err := table.Create(ctx, client); err != nil {
+					t.Fatalf("create: %v", err)
+				}
+			}
+			if err := table.Verify(ctx, client); err != nil {
+				t.Errorf("verify: %v", err)
+			}
+			out, err := client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &table.Name})
+			if err != nil {
+				t.Fatal(err)
+			}
+			onDemand := out.Table.BillingModeSummary != nil &&
+				out.Table.BillingModeSummary.BillingMode == types.BillingModePayPerRequest
+			if onDemand != (table.ReadCapacity == 0) {
+				t.Errorf("on-demand: %v", onDemand)
+			}
+			if p := out.Table.ProvisionedThroughput; table.ReadCapacity > 0 &&
+				(aws.ToInt64(p.ReadCapacityUnits) != 7 || aws.ToInt64(p.WriteCapacityUnits) != 3) {
+				t.Errorf("provisioned %d and %d; want 7 and 3", aws.ToInt64(p.ReadCapacityUnits), aws.ToInt64(p.WriteCapacityUnits))
+			}
+			for _, slip := range []string{"", strings.ToLower(table.Name), table.Name + " "} {
+				if err := table.Delete(ctx, client, slip); !errors.Is(err, dynamostore.ErrNotConfirmed) {
+					t.Errorf("delete confirmed by %q: %v; want ErrNotConfirmed", slip, err)
+				}
+			}
+			if err := table.Verify(ctx, client); err != nil {
+				t.Fatalf("after refused deletes: %v", err)
+			}
+			if err := table.Delete(ctx, client, table.Name); err != nil {
+				t.Fatal(err)
+			}
+			if err := table.Verify(ctx, client); !errors.Is(err, dynamostore.ErrTableNotFound) {
+				t.Errorf("after delete: %v; want ErrTableNotFound", err)
+			}
+			if err := table.Delete(ctx, client, table.Name); !errors.Is(err, dynamostore.ErrTableNotFound) {
+				t.Errorf("second delete: %v; want ErrTableNotFound", err)
+			}
+		})
+	}
+}
+
+func TestTableDeletionProtection(t *testing.T) {
+	t.Parallel()
+	client := dynamotest.Client(t)
+	table := dynamostore.Table{Name: dynamotest.TableName(t, client), DeletionProtection: true}
+	if err := table.Create(t.Context(), client); err != nil {
+		t.Fatal(err)
+	}
+	if err := table.Delete(t.Context(), client, table.Name); !errors.Is(err, dynamostore.ErrDeletionProtected) {
+		t.Errorf("%v; want ErrDeletionProtected", err)
+	}
+}
+
+// A table that somebody made another way is named in every difference, and left alone.
+func TestTableMismatch(t *testing.T) {
+	t.Parallel()
+	client := dynamotest.Client(t)
+	table := dynamostore.Table{Name: dynamotest.TableName(t, client)}
+	_, err := client.CreateTable(t.Context(), &dynamodb.CreateTableInput{
+		TableName:   &table.Name,
+		BillingMode: types.BillingModePayPerRequest,
+		KeySchema: []types.KeySchemaElement{
+			{AttributeName: aws.String("session_id"), KeyType: types.KeyTypeHash},
+			{AttributeName: aws.String("range"), KeyType: types.KeyTypeRange},
+		},
+		AttributeDefinitions: []types.AttributeDefinition{
+			{AttributeName: aws.String("session_id"), AttributeType: types.ScalarAttributeTypeB},
+			{AttributeName: aws.String("range"), AttributeType: types.ScalarAttributeTypeN},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = table.Verify(t.Context(), client)
+	var mismatch *dynamostore.MismatchError
+	if !errors.As(err, &mismatch) || !errors.Is(err, dynamostore.ErrTableMismatch) || len(mismatch.Problems) != 3 {
+		t.Fatalf("verify: %v; want the type of the key, the sort key and TTL in one error", err)
+	}
+	if err := table.Create(t.Context(), client); !errors.As(err, &mismatch) {
+		t.Errorf("create over another schema: %v; want a MismatchError", err)
+	}
+	ttl, err := client.DescribeTimeToLive(t.Context(), &dynamodb.DescribeTimeToLiveInput{TableName: &table.Name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ttl.TimeToLiveDescription != nil && ttl.TimeToLiveDescription.TimeToLiveStatus == types.TimeToLiveStatusEnabled {
+		t.Error("create turned TTL on in a table that is not ours")
+	}
+	// At run time the same mistake has the same kind.
+	store, err := dynamostore.New(client, table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.CommitCtx(t.Context(), "token", nil, time.Now().Add(time.Hour)); !errors.Is(err, dynamostore.ErrTableMismatch) {
+		t.Errorf("commit: %v; want ErrTableMismatch", err)
+	}
+}
+
+func TestTTLOnAnotherAttribute(t *testing.T) {
+	t.Parallel()
+	client := dynamotest.Client(t)
+	table := dynamostore.Table{Name: dynamotest.TableName(t, client), Attributes: dynamostore.Attributes{TTL: "mine"}}
+	if err := table.Create(t.Context(), client); err != nil {
+		t.Fatal(err)
+	}
+	table.Attributes.TTL = "yours"
+	if err := table.Verify(t.Context(), client); !errors.Is(err, dynamostore.ErrTableMismatch) {
+		t.Errorf("verify: %v; want ErrTableMismatch", err)
+	}
+	if err := table.Create(t.Context(), client); !errors.Is(err, dynamostore.ErrTableMismatch) {
+		t.Errorf("create: %v; want ErrTableMismatch", err)
+	}
+}
+
+// What the engines cannot do is still asked of AWS: the request is looked at instead.
+func TestCreateRequest(t *testing.T) {
+	t.Parallel()
+	client := &createRecorder{Client: dynamotest.Client(t)}
+	table := dynamostore.Table{
+		Name: "sessions", KMSKey: "alias/sessions", Class: types.TableClassStandardInfrequentAccess, DeletionProtection: true,
+		Tags: map[string]string{"b": "2", "a": "1"},
+	}
+	if err := table.Create(t.Context(), client); !errors.Is(err, errRecorded) {
+		t.Fatal(err)
+	}
+	in := client.input
+	if in.SSESpecification == nil || aws.ToString(in.SSESpecification.KMSMasterKeyId) != "alias/sessions" ||
+		in.TableClass != types.TableClassStandardInfrequentAccess || !aws.ToBool(in.DeletionProtectionEnabled) ||
+		len(in.Tags) != 2 || *in.Tags[0].Key != "a" || *in.Tags[1].Value != "2" ||
+		in.BillingMode != types.BillingModePayPerRequest || in.ProvisionedThroughput != nil {
+		t.Errorf("created with %+v", in)
+	}
+}
+
+var errRecorded = errors.New("recorded")
+
+type createRecorder struct {
+	*dynamodb.Client
+	input *dynamodb.CreateTableInput
+}
+
+func (c *createRecorder) CreateTable(
+	_ context.Context, in *dynamodb.CreateTableInput, _ ...func(*dynamodb.Options),
+) (*dynamodb.CreateTableOutput, error) {
+	c.input = in
+	return nil, errRecorded
+}
+
+func TestTableValidateReportsAll(t *testing.T) {
+	t.Parallel()
+	table := dynamostore.Table{
+		Name:         "no spaces",
+		PartitionKey: dynamostore.Key{Name: "pk", Prefix: strings.Repeat("p", 2000)},
+		SortKey:      dynamostore.Key{Prefix: "without a name"},
+		Attributes:   dynamostore.Attributes{Data: "same", Version: "same", TTL: strings.Repeat("t", 256)},
+		ReadCapacity: 5,
+	}
+	err := table.Validate()
+	for _, want := range []string{"Name:", "PartitionKey:", "SortKey:", `"same"`, "Attributes.TTL", "ReadCapacity"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s is not reported in: %v", want, err)
+		}
+	}
+	if err := (dynamostore.Table{Name: "sessions", WriteCapacity: -1, ReadCapacity: -1}).Validate(); err == nil {
+		t.Error("negative capacity is not reported")
+	}
+	if err := (dynamostore.Table{Name: "sessions"}).Validate(); err != nil {
+		t.Errorf("the default layout: %v", err)
+	}
+}

@@ -1,0 +1,184 @@
+// Package storetest runs the conformance suite on the project's own store, over any driver, with every strategy, with and
+// without a secret. It is for tests only.
+package storetest
+
+import (
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+
+	"github.com/scsdynamo/scsdynamo/conformance"
+	"github.com/scsdynamo/scsdynamo/lockstrategy"
+	"github.com/scsdynamo/scsdynamo/sessionstore"
+	"github.com/scsdynamo/scsdynamo/storage"
+)
+
+// Backend is one place to keep sessions, empty, and what can be done to it.
+type Backend struct {
+	// Driver is what the store under test works with.
+	Driver storage.Driver
+	// Peer is a second driver on the same place. Nil means that Driver serves both.
+	Peer storage.Driver
+	// Inject makes the place fail; see conformance.WithFault. Nil means that calls of Driver fail, and never reach it.
+	Inject func(t *testing.T, fault conformance.Fault) (repair func())
+	// Corrupt are ways to damage the record under a storage key.
+	Corrupt []func(t *testing.T, key string)
+}
+
+// Secret is a secret for tests.
+func Secret(n byte) []byte {
+	secret := make([]byte, sessionstore.MinSecretBytes)
+	for i := range secret {
+		secret[i] = n + byte(i)
+	}
+	return secret
+}
+
+// variants are the stores that the suite is run on.
+var variants = map[string][]sessionstore.Option{
+	"none":              {sessionstore.WithStrategy(lockstrategy.None())},
+	"optimistic":        {sessionstore.WithStrategy(lockstrategy.Optimistic())},
+	"none_secret":       {sessionstore.WithStrategy(lockstrategy.None()), sessionstore.WithSecret(Secret(1))},
+	"optimistic_secret": {sessionstore.WithStrategy(lockstrategy.Optimistic()), sessionstore.WithSecret(Secret(1), Secret(2))},
+}
+
+// Run runs the suite on stores over the backends that newBackend makes. corruptions is the number of Backend.Corrupt.
+func Run(t *testing.T, corruptions int, newBackend func(t *testing.T) Backend, options ...conformance.Option) {
+	t.Helper()
+	for name, variant := range variants {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := &harness{newBackend: newBackend, options: variant}
+			conformance.Run(t, h.newStore, append(h.capabilities(corruptions), options...)...)
+		})
+	}
+}
+
+// harness remembers which store is on which backend.
+type harness struct {
+	newBackend func(t *testing.T) Backend
+	options    []sessionstore.Option
+	backends   sync.Map // of scs.Store to Backend
+}
+
+func (h *harness) newStore(t *testing.T) scs.Store {
+	t.Helper()
+	backend := h.newBackend(t)
+	if backend.Inject == nil {
+		faulty := &faultyDriver{inner: backend.Driver}
+		backend.Driver, backend.Inject = faulty.wrap(), faulty.inject
+	}
+	return h.open(t, backend, backend.Driver)
+}
+
+func (h *harness) open(t *testing.T, backend Backend, driver storage.Driver) scs.Store {
+	t.Helper()
+	store, err := sessionstore.New(driver, h.options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.backends.Store(scs.Store(store), backend)
+	return store
+}
+
+func (h *harness) backend(t *testing.T, store scs.Store) Backend {
+	t.Helper()
+	backend, ok := h.backends.Load(store)
+	if !ok {
+		t.Fatalf("a store that newStore did not make: %T", store)
+	}
+	return backend.(Backend)
+}
+
+func (h *harness) capabilities(corruptions int) []conformance.Option {
+	options := []conformance.Option{
+		conformance.WithRequestScope(func(store scs.Store, sessions *scs.SessionManager) func(http.Handler) http.Handler {
+			sessions.ErrorFunc = sessionstore.HandleError
+			return store.(*sessionstore.Store).LoadAndSave(sessions)
+		}),
+		conformance.WithPeer(func(t *testing.T, store scs.Store) scs.Store {
+			t.Helper()
+			backend := h.backend(t, store)
+			driver := backend.Peer
+			if driver == nil {
+				driver = backend.Driver
+			}
+			return h.open(t, backend, driver)
+		}),
+		conformance.WithCollect(h.collect, h.stored),
+		conformance.WithFault(func(t *testing.T, store scs.Store, fault conformance.Fault) func() {
+			t.Helper()
+			return h.backend(t, store).Inject(t, fault)
+		}),
+	}
+	for i := range corruptions {
+		options = append(options, conformance.WithCorruption(func(t *testing.T, store scs.Store, token string) {
+			t.Helper()
+			h.backend(t, store).Corrupt[i](t, storageKey(store, token))
+		}))
+	}
+	return options
+}
+
+func (h *harness) keys(t *testing.T, store scs.Store) []storage.Record {
+	t.Helper()
+	scanner := h.backend(t, store).Driver.(storage.Scanner)
+	var records []storage.Record
+	request := storage.ScanRequest{Fields: storage.WithoutData}
+	for {
+		page, err := scanner.Scan(t.Context(), request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		records = append(records, page.Records...)
+		if page.Next == "" {
+			return records
+		}
+		request.Start = page.Next
+	}
+}
+
+// collect is a collector in its shortest form: it deletes what was expired when it was read, if it still is.
+func (h *harness) collect(t *testing.T, store scs.Store) {
+	t.Helper()
+	now := time.Now()
+	for _, record := range h.keys(t, store) {
+		if !record.Expired(now) {
+			continue
+		}
+		condition := storage.IfVersionExpiresBefore(record.Version, now)
+		if err := h.backend(t, store).Driver.Delete(t.Context(), record.Key, condition); err != nil {
+			t.Logf("collect: %v", err) // renewed meanwhile
+		}
+	}
+}
+
+func (h *harness) stored(t *testing.T, store scs.Store, token string) bool {
+	t.Helper()
+	_, found, err := h.backend(t, store).Driver.Get(t.Context(), storageKey(store, token), storage.Strong)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func storageKey(store scs.Store, token string) string {
+	return store.(*sessionstore.Store).StorageKey(token)
+}
+
+// NewManager returns a session manager on the store. It does without scs.New, which starts a goroutine for the store in
+// memory that is replaced at once.
+func NewManager(store scs.Store) *scs.SessionManager {
+	return &scs.SessionManager{
+		Lifetime:  time.Hour,
+		Store:     store,
+		Codec:     scs.GobCodec{},
+		ErrorFunc: sessionstore.HandleError,
+		Cookie: scs.SessionCookie{
+			Name: "session", Path: "/", HttpOnly: true, Secure: true, SameSite: http.SameSiteLaxMode, Persist: true,
+		},
+	}
+}
