@@ -1,0 +1,63 @@
+package sessionstore_test
+
+import (
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/scsdynamo/scsdynamo/sessionstore"
+	"github.com/scsdynamo/scsdynamo/storage"
+	"github.com/scsdynamo/scsdynamo/storage/memory"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// newStore returns a store over a driver, in memory where that is nil.
+func newStore(t testing.TB, driver storage.Driver, options ...sessionstore.Option) *sessionstore.Store {
+	t.Helper()
+	if driver == nil {
+		driver = memory.New()
+	}
+	store, err := sessionstore.New(driver, options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
+func inAnHour() time.Time { return time.Now().Add(time.Hour) }
+
+func commit(t testing.TB, store *sessionstore.Store, token, data string) {
+	t.Helper()
+	if err := store.CommitCtx(t.Context(), token, []byte(data), inAnHour()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantData fails the test unless the session holds the data.
+func wantData(t testing.TB, store *sessionstore.Store, token, want string) {
+	t.Helper()
+	data, found, err := store.FindCtx(t.Context(), token)
+	if err != nil || !found || string(data) != want {
+		t.Errorf("found %v, %q, %v; want %q", found, data, err, want)
+	}
+}
+
+// wantMiss fails the test unless there is no session.
+func wantMiss(t testing.TB, store *sessionstore.Store, token string) {
+	t.Helper()
+	if _, found, err := store.FindCtx(t.Context(), token); err != nil || found {
+		t.Errorf("found %v, %v; want a miss", found, err)
+	}
+}
+
+// records returns all that a driver holds.
+func records(t testing.TB, driver storage.Scanner) []storage.Record {
+	t.Helper()
+	page, err := driver.Scan(t.Context(), storage.ScanRequest{Limit: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return page.Records
+}

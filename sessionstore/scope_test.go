@@ -1,0 +1,263 @@
+package sessionstore_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+
+	"github.com/scsdynamo/scsdynamo/internal/storetest"
+	"github.com/scsdynamo/scsdynamo/lockstrategy"
+	"github.com/scsdynamo/scsdynamo/sessionstore"
+	"github.com/scsdynamo/scsdynamo/storage"
+	"github.com/scsdynamo/scsdynamo/storage/memory"
+)
+
+// request is one request that has read the session.
+type request struct {
+	ctx   context.Context
+	end   func()
+	store *sessionstore.Store
+}
+
+func begin(t *testing.T, store *sessionstore.Store, token string) request {
+	t.Helper()
+	ctx, end := store.Begin(t.Context())
+	if _, _, err := store.FindCtx(ctx, token); err != nil {
+		t.Fatal(err)
+	}
+	return request{ctx, end, store}
+}
+
+func (r request) commit(token, data string) error {
+	return r.store.CommitCtx(r.ctx, token, []byte(data), inAnHour())
+}
+
+func TestI1_CommitOverAnotherVersionIsRefused(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, nil)
+	commit(t, store, "token", "0")
+	a, b := begin(t, store, "token"), begin(t, store, "token")
+	defer a.end()
+	defer b.end()
+	if err := a.commit("token", "a"); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.commit("token", "a again"); err != nil {
+		t.Errorf("a second commit of the same request: %v", err)
+	}
+	if err := b.commit("token", "b"); !errors.Is(err, storage.ErrConflict) || errors.Is(err, sessionstore.ErrSessionGone) {
+		t.Errorf("a commit over another version: %v; want ErrConflict", err)
+	}
+	wantData(t, store, "token", "a again")
+	// A request that reads again keeps what it read first: that is what it changes.
+	if _, _, err := store.FindCtx(b.ctx, "token"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.commit("token", "b"); !errors.Is(err, storage.ErrConflict) {
+		t.Errorf("after another read in the same request: %v; want ErrConflict", err)
+	}
+}
+
+func TestI2_EndedSessionsStayEnded(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	clock := func() time.Time { return now }
+	for name, finish := range map[string]func(store *sessionstore.Store, r request) error{
+		"deleted elsewhere": func(store *sessionstore.Store, _ request) error { return store.DeleteCtx(t.Context(), "token") },
+		"deleted by the request itself": func(store *sessionstore.Store, r request) error {
+			return store.DeleteCtx(r.ctx, "token")
+		},
+		"expired": func(*sessionstore.Store, request) error { now = now.Add(time.Hour); return nil },
+		"deleted, and created anew by somebody": func(store *sessionstore.Store, _ request) error {
+			if err := store.DeleteCtx(t.Context(), "token"); err != nil {
+				return err
+			}
+			return store.CommitCtx(t.Context(), "token", []byte("somebody's"), now.Add(time.Hour))
+		},
+	} {
+		driver := memory.New()
+		store := newStore(t, driver, sessionstore.WithClock(clock))
+		if err := store.CommitCtx(t.Context(), "token", []byte("0"), now.Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		r := begin(t, store, "token")
+		if err := finish(store, r); err != nil {
+			t.Fatal(err)
+		}
+		before := records(t, driver)
+		err := store.CommitCtx(r.ctx, "token", []byte("late"), now.Add(time.Hour))
+		if !errors.Is(err, sessionstore.ErrSessionGone) && !errors.Is(err, storage.ErrConflict) {
+			t.Errorf("%s: a late commit returned %v", name, err)
+		}
+		if after := records(t, driver); len(after) != len(before) || len(after) == 1 && after[0].Version != before[0].Version {
+			t.Errorf("%s: a late commit wrote", name)
+		}
+		r.end()
+	}
+}
+
+func TestI3_DeleteWins(t *testing.T) {
+	t.Parallel()
+	driver := memory.New()
+	store := newStore(t, driver)
+	commit(t, store, "token", "0")
+	leased := records(t, driver)[0]
+	leased.Lease = storage.Lease{ID: "somebody's", Duration: time.Hour, ExpiresAt: inAnHour()}
+	if err := driver.Put(t.Context(), leased, storage.Always()); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.DeleteCtx(t.Context(), "token"); err != nil {
+		t.Fatal(err)
+	}
+	wantMiss(t, store, "token")
+}
+
+// None behaves as scs does with its own stores, documented faults included.
+func TestNoneIsLastWriterWins(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, nil, sessionstore.WithStrategy(lockstrategy.None()))
+	commit(t, store, "token", "0")
+	a, b := begin(t, store, "token"), begin(t, store, "token")
+	defer a.end()
+	defer b.end()
+	if err := errors.Join(a.commit("token", "a"), b.commit("token", "b")); err != nil {
+		t.Fatal(err)
+	}
+	wantData(t, store, "token", "b")
+	if err := store.DeleteCtx(t.Context(), "token"); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.commit("token", "revived"); err != nil {
+		t.Fatal(err)
+	}
+	wantData(t, store, "token", "revived")
+}
+
+func TestCommitAfterTheRequestIsRefused(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, nil)
+	commit(t, store, "token", "0")
+	r := begin(t, store, "token")
+	r.end()
+	if err := r.commit("token", "late"); !errors.Is(err, sessionstore.ErrScopeEnded) {
+		t.Errorf("a commit after the end: %v; want ErrScopeEnded", err)
+	}
+	if err := r.commit("new token", "late"); !errors.Is(err, sessionstore.ErrScopeEnded) {
+		t.Errorf("a commit of a new token after the end: %v; want ErrScopeEnded", err)
+	}
+	wantData(t, store, "token", "0")
+	if err := store.DeleteCtx(r.ctx, "token"); err != nil {
+		t.Errorf("a delete after the end: %v; deletes always win", err)
+	}
+	wantMiss(t, store, "token")
+}
+
+func TestScopesNest(t *testing.T) {
+	t.Parallel()
+	store, other := newStore(t, nil), newStore(t, nil)
+	commit(t, store, "token", "0")
+	outer := begin(t, store, "token")
+	inner, end := store.Begin(outer.ctx)
+	if inner != outer.ctx {
+		t.Error("a scope within a scope of the same store is a new one")
+	}
+	end()
+	if err := outer.commit("token", "1"); err != nil {
+		t.Errorf("the end of the inner scope ended the outer: %v", err)
+	}
+	second, endSecond := other.Begin(outer.ctx)
+	if err := other.CommitCtx(second, "token", []byte("other"), inAnHour()); err != nil {
+		t.Errorf("a second store in the same request: %v", err)
+	}
+	endSecond()
+	outer.end()
+}
+
+// releases is a strategy that counts what is loaded and released.
+type releases struct{ loaded, released int }
+
+type countedSession struct {
+	lockstrategy.Session
+	counts *releases
+	t      *testing.T
+}
+
+func (r *releases) strategy(t *testing.T) lockstrategy.Strategy { return countedStrategy{r, t} }
+
+type countedStrategy struct {
+	counts *releases
+	t      *testing.T
+}
+
+func (s countedStrategy) Load(ctx context.Context, b *lockstrategy.Backend, key string) (lockstrategy.Session, error) {
+	session, err := lockstrategy.Optimistic().Load(ctx, b, key)
+	if err == nil {
+		if _, found := session.Record(); found {
+			s.counts.loaded++
+		}
+	}
+	return countedSession{session, s.counts, s.t}, err
+}
+
+func (s countedStrategy) New(b *lockstrategy.Backend, key string) lockstrategy.Session {
+	s.counts.loaded++
+	return countedSession{lockstrategy.Optimistic().New(b, key), s.counts, s.t}
+}
+
+func (s countedSession) Release(ctx context.Context) error {
+	s.counts.released++
+	if err := ctx.Err(); err != nil {
+		s.t.Errorf("released with a context that has ended: %v", err)
+	}
+	return s.Session.Release(ctx)
+}
+
+// However a request ends, what it held is released, once.
+func TestScopeIsReleased(t *testing.T) {
+	t.Parallel()
+	for name, handler := range map[string]func(sessions *scs.SessionManager) http.HandlerFunc{
+		"unmodified": func(*scs.SessionManager) http.HandlerFunc { return func(http.ResponseWriter, *http.Request) {} },
+		"committed": func(sessions *scs.SessionManager) http.HandlerFunc {
+			return func(_ http.ResponseWriter, r *http.Request) { sessions.Put(r.Context(), "n", 1) }
+		},
+		"destroyed": func(sessions *scs.SessionManager) http.HandlerFunc {
+			return func(_ http.ResponseWriter, r *http.Request) { _ = sessions.Destroy(r.Context()) }
+		},
+		"renewed": func(sessions *scs.SessionManager) http.HandlerFunc {
+			return func(_ http.ResponseWriter, r *http.Request) { _ = sessions.RenewToken(r.Context()) }
+		},
+		"panic": func(*scs.SessionManager) http.HandlerFunc {
+			return func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			counts := &releases{}
+			store := newStore(t, nil, sessionstore.WithStrategy(counts.strategy(t)))
+			sessions := storetest.NewManager(store)
+			data, err := sessions.Codec.Encode(inAnHour(), map[string]any{"n": 0})
+			if err != nil {
+				t.Fatal(err)
+			}
+			commit(t, store, "token", string(data))
+			ctx, cancel := context.WithCancel(t.Context())
+			r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
+			r.AddCookie(&http.Cookie{Name: sessions.Cookie.Name, Value: "token"})
+			func() {
+				defer func() { _ = recover() }()
+				store.LoadAndSave(sessions)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					defer cancel() // the client goes away
+					handler(sessions)(w, r)
+				})).ServeHTTP(httptest.NewRecorder(), r)
+			}()
+			if counts.loaded == 0 || counts.loaded != counts.released {
+				t.Errorf("%d sessions held, %d released", counts.loaded, counts.released)
+			}
+		})
+	}
+}
