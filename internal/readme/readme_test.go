@@ -1,0 +1,68 @@
+// Package readme keeps README.md true: its code compiles, its links lead somewhere, its rights are the ones needed.
+package readme_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+const root = "../.."
+
+// Where the README's code is compiled.
+var compiled = []string{
+	"dynamostore/example_test.go",
+	"internal/readme/snippets_test.go",
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// unindented is text without the white space around its lines, which is all that may differ.
+func unindented(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	for i, line := range lines {
+		lines[i] = strings.TrimSpace(line)
+	}
+	return strings.Join(lines, "\n")
+}
+
+func TestReadmeCodeIsCompiled(t *testing.T) {
+	t.Parallel()
+	var sources string
+	for _, path := range compiled {
+		sources += unindented(read(t, path)) + "\n"
+	}
+	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(read(t, "README.md"), -1)
+	if len(blocks) < 4 {
+		t.Fatalf("%d blocks of Go in the README", len(blocks))
+	}
+	for _, block := range blocks {
+		if !strings.Contains(sources, unindented(block[1])) {
+			t.Errorf("this is in none of %v:\n%s", compiled, block[1])
+		}
+	}
+}
+
+func TestReadmeLinksLeadSomewhere(t *testing.T) {
+	t.Parallel()
+	for _, document := range []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"} {
+		for _, link := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(read(t, document), -1) {
+			target, _, _ := strings.Cut(link[1], "#")
+			if target == "" || strings.Contains(target, "://") {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(root, target)); err != nil {
+				t.Errorf("%s links to %s: %v", document, target, err)
+			}
+		}
+	}
+}
