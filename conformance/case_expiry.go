@@ -1,0 +1,309 @@
+package conformance
+
+import (
+	"time"
+)
+
+func expiryCases() []testCase {
+	return []testCase{
+		{
+			id: "E01", name: "MissAfterExpiry",
+			rule: "a session is not found after its expiry",
+			run: func(c *check) {
+				token := c.token()
+				expiry := time.Now().Add(200 * time.Millisecond)
+				c.store.commit(token, random(100), expiry)
+				c.waitPast(expiry)
+				c.store.wantMiss(token)
+			},
+		},
+		{
+			id: "E02", name: "AliveUntilExpiry",
+			rule: "a session is found until its expiry, less the declared resolution",
+			run: func(c *check) {
+				token := c.token()
+				// Late within a second, so that a store which drops the fraction is seen.
+				expiry := time.Now().Truncate(time.Second).Add(1900 * time.Millisecond)
+				c.store.commit(token, random(100), expiry)
+				for c.mustLive(expiry) {
+					if _, found := c.store.find(token); !found && c.mustLive(expiry) {
+						c.fatalf("%s was not found %v before its expiry", c.nameOf(token), time.Until(expiry))
+					}
+					c.waitUntil(time.Now().Add(20 * time.Millisecond))
+				}
+			},
+		},
+		{
+			id: "E03", name: "SubSecondLifetimes",
+			rule: "a lifetime of less than a second ends like any other",
+			run: func(c *check) {
+				for _, lifetime := range []time.Duration{time.Millisecond, 20 * time.Millisecond, 150 * time.Millisecond} {
+					token := c.token()
+					expiry := time.Now().Add(lifetime)
+					c.store.commit(token, random(100), expiry)
+					c.waitPast(expiry)
+					c.store.wantMiss(token)
+				}
+			},
+		},
+		{
+			id: "E04", name: "PastExpiry",
+			rule: "a commit with a past expiry succeeds and ends the session: SetDeadline can ask for it",
+			run: func(c *check) {
+				c.wantDeadBy(past())
+				c.wantDeadBy(time.Now().Add(-48 * time.Hour))
+			},
+		},
+		{
+			id: "E06", name: "ZeroAndAncientExpiry",
+			rule: "the zero time and times before 1970 are past expiries",
+			run: func(c *check) {
+				for _, expiry := range []time.Time{
+					{},
+					time.Unix(0, 0), time.Unix(-1, 0), time.Date(1969, 12, 31, 23, 59, 59, 999_999_999, time.UTC),
+					time.Date(1950, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(1600, 1, 1, 0, 0, 0, 0, time.UTC),
+				} {
+					c.wantDeadBy(expiry)
+				}
+			},
+		},
+		{
+			id: "E07", name: "Extend",
+			rule: "a commit with a later expiry extends the session",
+			run: func(c *check) {
+				token, data := c.token(), random(100)
+				expiry := time.Now().Add(200 * time.Millisecond)
+				c.store.commit(token, data, expiry)
+				c.store.commit(token, data, later())
+				c.waitPast(expiry)
+				c.store.wantData(token, data)
+			},
+		},
+		{
+			id: "E08", name: "Shorten",
+			rule: "a commit with an earlier expiry shortens the session",
+			run: func(c *check) {
+				token, data := c.token(), random(100)
+				c.store.commit(token, data, later())
+				expiry := time.Now().Add(200 * time.Millisecond)
+				c.store.commit(token, data, expiry)
+				c.waitPast(expiry)
+				c.store.wantMiss(token)
+			},
+		},
+		{
+			id: "E09", name: "CommitAfterExpiry",
+			rule: "a commit after the expiry stores the session anew",
+			run: func(c *check) {
+				token := c.token()
+				expiry := time.Now().Add(50 * time.Millisecond)
+				c.store.commit(token, random(100), expiry)
+				c.waitPast(expiry)
+				data := random(80)
+				c.store.commit(token, data, later())
+				c.store.wantData(token, data)
+			},
+		},
+		{
+			id: "E10", name: "TimeZones",
+			rule: "an expiry means the same instant in every time zone",
+			run: func(c *check) {
+				for _, zone := range []*time.Location{
+					time.FixedZone("east", 14*3600), time.FixedZone("west", -12*3600), time.FixedZone("half", 5*3600+1800), time.Local,
+				} {
+					c.wantLiveUntil(later().In(zone))
+					c.wantDeadBy(past().In(zone))
+				}
+			},
+		},
+		{
+			id: "E12", name: "FiftyYearsAhead",
+			rule: "an expiry fifty years ahead works",
+			run:  func(c *check) { c.wantLiveUntil(time.Now().AddDate(50, 0, 0)) },
+		},
+		{
+			id: "E13", name: "Year9999",
+			rule: "an expiry in the year 9999 works: it is the usual way to say never",
+			run: func(c *check) {
+				c.wantLiveUntil(time.Date(2300, 1, 1, 0, 0, 0, 0, time.UTC)) // More nanoseconds than 64 bits hold.
+				c.wantLiveUntil(time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC))
+			},
+		},
+		{
+			id: "E14", name: "AllLeavesExpiredOut",
+			rule:  "an iteration shows only sessions that have not expired",
+			needs: []need{needIterable},
+			run: func(c *check) {
+				live, ended, dead, data := c.token(), c.token(), c.token(), random(100)
+				expiry := time.Now().Add(50 * time.Millisecond)
+				c.store.commit(live, data, later())
+				c.store.commit(ended, data, expiry)
+				c.store.commit(dead, data, past())
+				c.waitPast(expiry)
+				all := c.store.all()
+				c.store.wantInAll(all, live, data)
+				c.store.wantNotInAll(all, ended)
+				c.store.wantNotInAll(all, dead)
+			},
+		},
+		{
+			id: "E15", name: "FindDoesNotDestroyRenewed",
+			rule: "finding an expired session does not destroy the one that is committed at that moment",
+			run: func(c *check) {
+				tokens, data := c.expired(60), random(100)
+				c.each(len(tokens), 4, func(i int) {
+					find := func() { c.store.find(tokens[i]) }
+					c.together(find, find, func() { c.store.commit(tokens[i], data, later()) }, find)
+					c.store.wantData(tokens[i], data)
+				})
+			},
+		},
+		{
+			id: "E16", name: "CollectRemovesExpired",
+			rule:  "one pass of the collection removes every expired session",
+			needs: []need{needCollect, needStored},
+			run: func(c *check) {
+				tokens := c.tokens(60)
+				c.each(len(tokens), 8, func(i int) { c.store.commit(tokens[i], random(100), past()) })
+				c.collect()
+				for _, token := range tokens {
+					if c.opts.stored(c.t, c.store.store, token) {
+						c.fatalf("the expired session %s is still stored", c.nameOf(token))
+					}
+				}
+			},
+		},
+		{
+			id: "E17", name: "CollectSparesLive",
+			rule:  "the collection never removes a session that lives, or is renewed meanwhile",
+			needs: []need{needCollect},
+			run: func(c *check) {
+				data := random(100)
+				live, renewed := c.tokens(20), c.tokens(60)
+				c.each(len(live), 8, func(i int) { c.store.commit(live[i], data, later()) })
+				c.each(len(renewed), 8, func(i int) { c.store.commit(renewed[i], random(100), past()) })
+				c.together(c.collect, c.collect, func() {
+					c.each(len(renewed), 4, func(i int) { c.store.commit(renewed[i], data, later()) })
+				})
+				c.collect()
+				for _, token := range append(live, renewed...) {
+					c.store.wantData(token, data)
+				}
+			},
+		},
+		{
+			id: "E18", name: "ExpiredLeavesNothingBehind",
+			rule: "a commit over an expired session that is still stored is a fresh one: neither old data nor old expiry survive",
+			run: func(c *check) {
+				token := c.token()
+				expiry := time.Now().Add(20 * time.Millisecond)
+				c.store.commit(token, random(2000), expiry)
+				c.waitPast(expiry)
+				c.store.wantMiss(token)
+				data := random(20)
+				expiry = time.Now().Add(300 * time.Millisecond)
+				c.store.commit(token, data, expiry)
+				got, found := c.store.find(token)
+				if live := c.mustLive(expiry); live && !found {
+					c.fatalf("%s was not found before its expiry", c.nameOf(token))
+				}
+				if found && !isIn(got, [][]byte{data}) {
+					c.fatalf("%s has other data: %s", c.nameOf(token), difference(got, data))
+				}
+				c.waitPast(expiry)
+				c.store.wantMiss(token)
+			},
+		},
+		{
+			id: "E19", name: "OddZoneOffset",
+			rule: "an expiry works in a zone whose offset is not a whole number of minutes",
+			run: func(c *check) {
+				// Dropping the seconds of the offset moves the instant by as many.
+				for _, offset := range []int{19*60 + 32, -(19*60 + 32)} {
+					zone := time.FixedZone("LMT", offset)
+					c.wantLiveUntil(later().In(zone))
+					c.wantDeadBy(time.Now().Add(-10 * time.Second).In(zone))
+				}
+			},
+		},
+		{
+			id: "E20", name: "MonotonicReading",
+			rule: "an expiry means the same with and without a reading of the monotonic clock",
+			run: func(c *check) {
+				for _, expiry := range []time.Time{later(), later().Round(0)} {
+					c.wantLiveUntil(expiry)
+				}
+				for _, strip := range []bool{false, true} {
+					token := c.token()
+					expiry := time.Now().Add(100 * time.Millisecond)
+					if strip {
+						expiry = expiry.Round(0)
+					}
+					c.store.commit(token, random(100), expiry)
+					c.waitPast(expiry)
+					c.store.wantMiss(token)
+				}
+			},
+		},
+		{
+			id: "E21", name: "FindDoesNotExtend",
+			rule: "finding a session does not move its expiry",
+			run: func(c *check) {
+				token := c.token()
+				expiry := time.Now().Add(300 * time.Millisecond)
+				c.store.commit(token, random(100), expiry)
+				for c.mustLive(expiry) {
+					c.store.find(token)
+					c.waitUntil(time.Now().Add(50 * time.Millisecond))
+				}
+				c.waitPast(expiry)
+				c.store.wantMiss(token)
+			},
+		},
+	}
+}
+
+// wantLiveUntil expects a session with this expiry, which is at least an hour ahead, to live.
+func (c *check) wantLiveUntil(expiry time.Time) {
+	token, data := c.token(), random(100)
+	c.store.commit(token, data, expiry)
+	got, found := c.store.find(token)
+	if !found {
+		c.fatalf("%s was not found; its expiry is in the year %d in zone %s", c.nameOf(token), expiry.Year(), expiry.Location())
+	}
+	if !isIn(got, [][]byte{data}) {
+		c.fatalf("%s has other data: %s", c.nameOf(token), difference(got, data))
+	}
+	if m := methodsOf(c.store.store); m.all || m.allCtx {
+		c.store.wantInAll(c.store.all(), token, data)
+	}
+}
+
+// wantDeadBy expects a commit with this expiry, which has passed, to succeed and to leave no session, whether there was one
+// or not.
+func (c *check) wantDeadBy(expiry time.Time) {
+	fresh, live := c.token(), c.token()
+	c.store.commit(live, random(100), later())
+	for _, token := range []string{fresh, live} {
+		c.store.commit(token, random(100), expiry)
+		if _, found := c.store.find(token); found {
+			c.fatalf("%s was found after a commit with a past expiry (%s, zone %s)", c.nameOf(token), until(expiry), expiry.Location())
+		}
+	}
+}
+
+// expired stores n sessions and waits until they are over.
+func (c *check) expired(n int) []string {
+	tokens := c.tokens(n)
+	expiry := time.Now().Add(10 * time.Millisecond)
+	c.each(n, 8, func(i int) { c.store.commit(tokens[i], random(100), expiry) })
+	c.waitPast(expiry)
+	return tokens
+}
+
+// collect makes one pass of the collection.
+func (c *check) collect() {
+	step := c.begin("collect()")
+	c.opts.collect(c.t, c.store.store)
+	c.end(step, "done")
+}

@@ -1,0 +1,232 @@
+package conformance
+
+import (
+	"strings"
+	"time"
+)
+
+func faultCases() []testCase {
+	return []testCase{
+		{
+			id: "F01", name: "DownIsNotAMiss",
+			rule:  "while the backend is down Find returns an error, never a miss: a miss would log everybody out",
+			needs: []need{needFault},
+			run: func(c *check) {
+				token := c.token()
+				c.store.commit(token, random(100), later())
+				defer c.inject(FaultDown)()
+				for _, t := range []string{token, c.token()} {
+					if _, _, err := c.store.tryFind(c.ctx, t); err == nil {
+						c.fatalf("no error")
+					}
+				}
+				if m := methodsOf(c.store.store); m.all || m.allCtx {
+					if _, err := c.store.tryAll(c.ctx); err == nil {
+						c.fatalf("no error of the iteration")
+					}
+				}
+			},
+		},
+		{
+			id: "F02", name: "DownFailsWrites",
+			rule:  "while the backend is down Commit and Delete return errors",
+			needs: []need{needFault},
+			run: func(c *check) {
+				token := c.token()
+				c.store.commit(token, random(100), later())
+				defer c.inject(FaultDown)()
+				if err := c.store.tryCommit(c.ctx, token, random(50), later()); err == nil {
+					c.fatalf("no error of the commit")
+				}
+				if err := c.store.tryCommit(c.ctx, c.token(), random(50), later()); err == nil {
+					c.fatalf("no error of the first commit")
+				}
+				if err := c.store.tryDelete(c.ctx, token); err == nil {
+					c.fatalf("no error of the deletion")
+				}
+			},
+		},
+		{
+			id: "F03", name: "Recovers",
+			rule:  "when the backend is back the store works again, without being made anew",
+			needs: []need{needFault},
+			run: func(c *check) {
+				token, data := c.token(), random(100)
+				c.store.commit(token, data, later())
+				for range 2 {
+					repair := c.inject(FaultDown)
+					_, _, _ = c.store.tryFind(c.ctx, token)
+					_ = c.store.tryCommit(c.ctx, c.token(), data, later())
+					repair()
+					c.store.wantData(token, data)
+					fresh := c.token()
+					c.store.commit(fresh, data, later())
+					c.store.wantData(fresh, data)
+					c.store.delete(fresh)
+					c.store.wantMiss(fresh)
+				}
+			},
+		},
+		{
+			id: "F04", name: "DamagedRecord",
+			rule:  "a damaged record is an error or a miss, and other sessions are not affected; it can be deleted or committed over",
+			needs: []need{needCorruption},
+			run: func(c *check) {
+				for i, damage := range c.opts.corruptions {
+					token, other, data := c.token(), c.token(), random(100)
+					c.store.commit(other, data, later())
+					c.store.commit(token, random(100), later())
+					damage(c.t, c.store.store, token)
+					c.note("damage the record of "+c.nameOf(token), "done")
+					if _, found, err := c.store.tryFind(c.ctx, token); found && err == nil {
+						c.fatalf("%s was found although its record is damaged (function %d of WithCorruption)", c.nameOf(token), i)
+					}
+					if m := methodsOf(c.store.store); m.all || m.allCtx {
+						if all, err := c.store.tryAll(c.ctx); err == nil {
+							c.store.wantInAll(all, other, data)
+						}
+					}
+					c.store.wantData(other, data)
+					c.store.delete(token)
+					c.store.wantMiss(token)
+					c.store.commit(token, data, later())
+					c.store.wantData(token, data)
+				}
+			},
+		},
+		{
+			id: "F05", name: "Throttling",
+			rule:  "a call that the backend throttles is tried again or fails; it is never a miss, and never half done",
+			needs: []need{needFault},
+			run: func(c *check) {
+				token, data := c.token(), random(100)
+				c.store.commit(token, data, later())
+
+				repair := c.inject(FaultThrottle)
+				got, found, err := c.store.tryFind(c.ctx, token)
+				repair()
+				if err == nil && (!found || !isIn(got, [][]byte{data})) {
+					c.fatalf("Find: found %t, %s, no error", found, difference(got, data))
+				}
+
+				next := random(60)
+				repair = c.inject(FaultThrottle)
+				err = c.store.tryCommit(c.ctx, token, next, later())
+				repair()
+				if err == nil {
+					data = next
+				}
+				c.store.wantData(token, data)
+
+				if m := methodsOf(c.store.store); m.all || m.allCtx {
+					repair = c.inject(FaultThrottle)
+					all, err := c.store.tryAll(c.ctx)
+					repair()
+					if err == nil {
+						c.store.wantInAll(all, token, data)
+					}
+				}
+
+				repair = c.inject(FaultThrottle)
+				err = c.store.tryDelete(c.ctx, token)
+				repair()
+				if err == nil {
+					c.store.wantMiss(token)
+				} else {
+					c.store.wantData(token, data)
+				}
+			},
+		},
+		{
+			id: "F06", name: "FailedCommitKeepsPrevious",
+			rule:  "a commit that fails leaves the session as it was",
+			needs: []need{needFault},
+			run: func(c *check) {
+				token, fresh, data := c.token(), c.token(), random(100)
+				c.store.commit(token, data, later())
+				repair := c.inject(FaultDown)
+				defer repair()
+				for _, t := range []string{token, fresh} {
+					if err := c.store.tryCommit(c.ctx, t, random(50), time.Now().Add(2*time.Hour)); err == nil {
+						c.fatalf("no error")
+					}
+				}
+				repair()
+				c.store.wantData(token, data)
+				c.store.wantMiss(fresh)
+			},
+		},
+		{
+			id: "F07", name: "LostResponse",
+			rule:  "a write that was applied although its response was lost is a success, not a conflict",
+			needs: []need{needFault},
+			run: func(c *check) {
+				token := c.token()
+				for range 3 { // The first commit of a session, then others.
+					data := random(100)
+					repair := c.inject(FaultLostResponse)
+					err := c.store.tryCommit(c.ctx, token, data, later())
+					repair()
+					if err != nil {
+						c.fatalf("the commit failed: %v", err)
+					}
+					c.store.wantData(token, data)
+				}
+				repair := c.inject(FaultLostResponse)
+				err := c.store.tryDelete(c.ctx, token)
+				repair()
+				if err != nil {
+					c.fatalf("the deletion failed: %v", err)
+				}
+				c.store.wantMiss(token)
+			},
+		},
+		{
+			id: "F08", name: "ErrorsTellNoSecrets",
+			rule: "no error contains a session token or session data: errors end up in logs",
+			run: func(c *check) {
+				token, data := c.token(), []byte(c.token())
+				var failures []error
+				attempt := func(ctxErr bool) {
+					ctx := c.ctx
+					if ctxErr {
+						ctx = cancelled(ctx)
+					}
+					_, _, err := c.store.tryFind(ctx, token)
+					failures = append(failures, err, c.store.tryCommit(ctx, token, data, later()), c.store.tryDelete(ctx, token))
+					if m := methodsOf(c.store.store); m.all || m.allCtx {
+						_, err := c.store.tryAll(ctx)
+						failures = append(failures, err)
+					}
+				}
+				attempt(true)
+				c.store.commit(token, data, later())
+				if c.opts.maxData > 0 {
+					large := append([]byte(strings.Repeat(string(data), 2*c.opts.maxData/len(data))), data...)
+					failures = append(failures, c.store.tryCommit(c.ctx, token, large, later()))
+				}
+				if c.opts.inject != nil {
+					if repair, possible := c.tryInject(FaultDown); possible {
+						attempt(false)
+						repair()
+					}
+				}
+				seen := 0
+				for _, err := range failures {
+					if err == nil {
+						continue
+					}
+					seen++
+					if text := err.Error(); strings.Contains(text, token) {
+						c.fatalf("an error contains the token")
+					} else if strings.Contains(text, string(data)) {
+						c.fatalf("an error contains session data")
+					}
+				}
+				if seen == 0 {
+					c.skip("no error could be provoked: the store takes no context and there is no WithFault")
+				}
+			},
+		},
+	}
+}

@@ -1,0 +1,263 @@
+package conformance
+
+import (
+	"bytes"
+	"sync/atomic"
+
+	"github.com/alexedwards/scs/v2"
+)
+
+func iterationCases() []testCase {
+	return []testCase{
+		{
+			id: "I01", name: "NoneIsEmptyNotNil",
+			rule:  "an iteration over no sessions returns an empty map, not nil",
+			needs: []need{needIterable},
+			run: func(c *check) {
+				all := c.store.all()
+				if all == nil {
+					c.fatalf("the map is nil")
+				}
+				if len(all) == 0 {
+					return
+				}
+				// Others may have been busy on a backend that all stores share. Only on a separate one is this wrong.
+				token := c.token()
+				c.store.commit(token, random(10), later())
+				if _, shared := c.called("other", c.newStore().store).find(token); !shared {
+					c.fatalf("%d sessions in a store to which nothing was committed", len(all))
+				}
+			},
+		},
+		{
+			id: "I02", name: "FiftySessions",
+			rule:  "an iteration shows each session with its own data",
+			needs: []need{needIterable},
+			run: func(c *check) {
+				sessions := c.fill(50, 100)
+				all := c.store.all()
+				for token, data := range sessions {
+					c.store.wantInAll(all, token, data)
+				}
+			},
+		},
+		{
+			id: "I03", name: "ManyPages",
+			rule:  "an iteration is complete, however many sessions there are: 2,500 of 600 bytes are more than a page of most backends",
+			needs: []need{needIterable},
+			run: func(c *check) {
+				sessions := c.fill(2500, 600)
+				all := c.store.all()
+				for token, data := range sessions {
+					c.store.wantInAll(all, token, data)
+				}
+			},
+		},
+		{
+			id: "I04", name: "KeysAreTokens",
+			rule:  "the keys of an iteration are the tokens, and work with Find and Delete",
+			needs: []need{needIterable},
+			run: func(c *check) {
+				sessions := c.fill(10, 100)
+				for token, data := range c.store.all() {
+					if _, ours := sessions[token]; !ours {
+						continue
+					}
+					c.store.wantData(token, data)
+					c.store.delete(token)
+					c.store.wantMiss(token)
+					delete(sessions, token)
+				}
+				if len(sessions) > 0 {
+					c.fatalf("%d of 10 committed tokens are not among the keys", len(sessions))
+				}
+			},
+		},
+		{
+			id: "I06", name: "IterateDuringWrites",
+			rule:  "an iteration during commits and deletions does not fail, and shows every session that nobody touches",
+			needs: []need{needIterable},
+			run: func(c *check) {
+				sessions := c.fill(50, 100)
+				var done atomic.Bool
+				churn := func() {
+					for !done.Load() {
+						token := c.token()
+						c.store.commit(token, random(100), later())
+						c.store.commit(token, random(10), later())
+						c.store.delete(token)
+					}
+				}
+				c.together(churn, churn, churn, func() {
+					defer done.Store(true)
+					for range 10 {
+						all := c.store.all()
+						for token, data := range sessions {
+							c.store.wantInAll(all, token, data)
+						}
+					}
+				})
+			},
+		},
+		{
+			id: "I08", name: "NamespaceIsNoPattern",
+			rule:  "a namespace is taken literally, also if it holds the special characters of patterns",
+			needs: []need{needNamespaces, needIterable},
+			run: func(c *check) {
+				suffix := c.token()[:8] + ":"
+				for _, pair := range [][2]string{
+					{"a*z", "abbz"},
+					{"a?z", "abz"},
+					{"a[bc]z", "abz"},
+					{"a.z", "abz"},
+					{"a.*z", "abbz"},
+					{"a%z", "abbz"},
+					{"a_z", "abz"},
+					{"(a|b)z", "az"},
+					{"^a", "a"},
+				} {
+					pattern, match := c.namespaces(pair[0]+suffix, pair[1]+suffix)
+					inPattern, inMatch, data := c.token(), c.token(), random(100)
+					pattern.commit(inPattern, data, later())
+					match.commit(inMatch, data, later())
+					all := pattern.all()
+					pattern.wantInAll(all, inPattern, data)
+					pattern.wantNotInAll(all, inMatch)
+					match.wantNotInAll(match.all(), inPattern)
+				}
+			},
+		},
+		{
+			id: "I09", name: "ForeignKeysStayOut",
+			rule:  "an iteration leaves out what others keep in the same backend, and does not fail because of it",
+			needs: []need{needIterable, needForeignData},
+			run: func(c *check) {
+				sessions := c.fill(5, 100)
+				keys := c.opts.foreignData(c.t, c.store.store)
+				all := c.store.all()
+				for token, data := range sessions {
+					c.store.wantInAll(all, token, data)
+				}
+				for _, key := range keys {
+					if _, found := all[key]; found {
+						c.fatalf("the iteration shows a record that the store did not write")
+					}
+				}
+			},
+		},
+		{
+			id: "I10", name: "ErrorMidwayIsReturned",
+			rule:  "an iteration that fails midway returns the error, not the sessions it has read so far",
+			needs: []need{needIterable, needFault},
+			run: func(c *check) {
+				sessions := c.fill(600, 2000)
+				repair := c.inject(FaultScan)
+				defer repair()
+				if all, err := c.store.tryAll(c.ctx); err == nil {
+					c.fatalf("no error, and %d sessions", len(all))
+				}
+				repair()
+				all := c.store.all()
+				for token, data := range sessions {
+					c.store.wantInAll(all, token, data)
+				}
+			},
+		},
+		{
+			id: "I11", name: "AllAndAllCtxAgree",
+			rule:  "All and AllCtx show the same",
+			needs: []need{needIterable, needIterableContext},
+			run: func(c *check) {
+				store, ok := c.store.store.(scs.IterableStore)
+				if !ok {
+					c.skip("the store has no All")
+				}
+				sessions := c.fill(20, 100)
+				expired := c.token()
+				c.store.commit(expired, random(10), past())
+				step := c.begin("All()")
+				plain, err := store.All()
+				c.end(step, "%d sessions, %v", len(plain), err)
+				if err != nil {
+					c.fatalf("All failed: %v", err)
+				}
+				for _, all := range []map[string][]byte{plain, c.store.all()} {
+					for token, data := range sessions {
+						c.store.wantInAll(all, token, data)
+					}
+					c.store.wantNotInAll(all, expired)
+				}
+			},
+		},
+		{
+			id: "I12", name: "MapIsTheCallers",
+			rule:  "the caller may change the map of an iteration and its values",
+			needs: []need{needIterable},
+			run: func(c *check) {
+				sessions := c.fill(5, 100)
+				all := c.store.all()
+				for token := range sessions {
+					clear(all[token])
+				}
+				clear(all)
+				all = c.store.all()
+				for token, data := range sessions {
+					c.store.wantInAll(all, token, data)
+					c.store.wantData(token, data)
+				}
+			},
+		},
+		{
+			id: "I13", name: "IterationIsCurrent",
+			rule:  "an iteration shows the latest data, and nothing that was deleted before it began",
+			needs: []need{needIterable},
+			run: func(c *check) {
+				kept, deleted := c.token(), c.token()
+				c.store.commit(kept, random(100), later())
+				c.store.commit(deleted, random(100), later())
+				c.store.all()
+				data := random(50)
+				c.store.commit(kept, data, later())
+				c.store.delete(deleted)
+				all := c.store.all()
+				c.store.wantInAll(all, kept, data)
+				c.store.wantNotInAll(all, deleted)
+			},
+		},
+		{
+			id: "I14", name: "EmptyDataInIteration",
+			rule:  "an iteration shows a session without data",
+			needs: []need{needIterable},
+			run: func(c *check) {
+				token := c.token()
+				c.store.commit(token, []byte{}, later())
+				c.store.wantInAll(c.store.all(), token, nil)
+			},
+		},
+		{
+			id: "I15", name: "ParallelIterations",
+			rule:  "iterations may run at the same time",
+			needs: []need{needIterable},
+			run: func(c *check) {
+				sessions := c.fill(300, 100)
+				c.each(6, 6, func(int) {
+					all := c.store.all()
+					for token, data := range sessions {
+						c.store.wantInAll(all, token, data)
+					}
+				})
+			},
+		},
+	}
+}
+
+// fill commits n sessions with random data of that size, and returns them.
+func (c *check) fill(n, size int) map[string][]byte {
+	tokens := c.tokens(n)
+	sessions := make(map[string][]byte, n)
+	for _, token := range tokens {
+		sessions[token] = random(size)
+	}
+	c.each(n, 32, func(i int) { c.store.commit(tokens[i], bytes.Clone(sessions[tokens[i]]), later()) })
+	return sessions
+}

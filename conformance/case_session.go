@@ -1,0 +1,523 @@
+package conformance
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+)
+
+func sessionCases() []testCase {
+	return []testCase{
+		{
+			id: "S01", name: "PutAndGetAcrossRequests",
+			rule: "what one request puts into the session, the next one gets",
+			run: func(c *check) {
+				a := c.newApp()
+				defer a.close()
+				one, two := a.browser(), a.browser()
+				one.put("name", "one")
+				two.put("name", "two")
+				one.wantValue("name", "one")
+				two.wantValue("name", "two")
+				a.browser().wantValue("name", "")
+				one.put("more", "1")
+				one.wantValue("name", "one")
+				one.wantValue("more", "1")
+			},
+		},
+		{
+			id: "S02", name: "ReadOnlyRequest",
+			rule: "a request that only reads finds the session once and commits nothing",
+			run: func(c *check) {
+				a := c.newApp()
+				defer a.close()
+				b := a.browser()
+				b.put("name", "value")
+				finds, commits := a.calls.finds.Load(), a.calls.commits.Load()
+				b.wantValue("name", "value")
+				if n := a.calls.finds.Load() - finds; n != 1 {
+					c.fatalf("the store was asked %d times", n)
+				}
+				if n := a.calls.commits.Load() - commits; n != 0 {
+					c.fatalf("%d commits", n)
+				}
+			},
+		},
+		{
+			id: "S03", name: "IdleTimeoutSlides",
+			rule: "with an idle timeout each request moves the expiry, and the session ends once there are none",
+			run: func(c *check) {
+				idle := 1500*time.Millisecond + 4*c.opts.resolution
+				a := c.newApp(func(sessions *scs.SessionManager) { sessions.IdleTimeout = idle })
+				defer a.close()
+				for range 3 {
+					if c.slides(a, idle) {
+						return
+					}
+				}
+				c.skip("the machine is too slow to tell: three attempts were overtaken by the clock")
+			},
+		},
+		{
+			id: "S04", name: "LifetimeEnds",
+			rule: "a session ends with its lifetime, however busy it is",
+			run: func(c *check) {
+				const lifetime = 1200 * time.Millisecond
+				a := c.newApp(func(sessions *scs.SessionManager) {
+					sessions.Lifetime, sessions.IdleTimeout = lifetime, 800*time.Millisecond
+				})
+				defer a.close()
+				b := a.browser()
+				b.put("name", "value")
+				deadline := time.Now().Add(lifetime)
+				user := a.holder(b.token())
+				for time.Now().Before(deadline) {
+					// Busy means that it also changes: a session that has already ended gets no new cookie here, so
+					// writes to it start sessions that this browser never uses.
+					user.put("at", time.Now().String())
+					c.waitUntil(time.Now().Add(100 * time.Millisecond))
+				}
+				c.waitPast(deadline)
+				user.wantValue("name", "")
+			},
+		},
+		{
+			id: "S05", name: "Destroy",
+			rule: "Destroy removes the session, also for who still sends its cookie",
+			run: func(c *check) {
+				a := c.newApp()
+				defer a.close()
+				b := a.browser()
+				b.put("name", "value")
+				token := b.token()
+				b.post(func(ctx context.Context) { a.noError("Destroy", a.sessions.Destroy(ctx)) })
+				if b.token() != "" {
+					c.fatalf("the browser still has a session cookie")
+				}
+				c.store.wantMiss(token)
+				a.holder(token).wantValue("name", "")
+			},
+		},
+		{
+			id: "S06", name: "DestroyNewSession",
+			rule: "Destroy works in a session that was never saved",
+			run: func(c *check) {
+				a := c.newApp()
+				defer a.close()
+				a.browser().post(func(ctx context.Context) { a.noError("Destroy", a.sessions.Destroy(ctx)) })
+			},
+		},
+		{
+			id: "S07", name: "RenewToken",
+			rule: "after RenewToken the data is under the new token and the old one is not found",
+			run: func(c *check) {
+				a := c.newApp()
+				defer a.close()
+				b := a.browser()
+				b.put("name", "value")
+				old := b.token()
+				b.post(func(ctx context.Context) {
+					a.noError("RenewToken", a.sessions.RenewToken(ctx))
+					a.sessions.Put(ctx, "user", "jane")
+				})
+				if b.token() == old {
+					c.fatalf("the browser still has the old token")
+				}
+				b.wantValue("name", "value")
+				b.wantValue("user", "jane")
+				c.store.wantMiss(old)
+				a.holder(old).wantValue("name", "")
+			},
+		},
+		{
+			id: "S08", name: "RenewTokenCommitFails",
+			rule:  "where the commit after RenewToken fails, the response says so",
+			needs: []need{needFault},
+			run: func(c *check) {
+				a := c.newApp()
+				defer a.close()
+				b := a.browser()
+				b.put("name", "value")
+				old := b.token()
+				repair, possible := func() {}, false
+				defer func() { repair() }()
+				user := a.holder(old)
+				got := user.send(c.ctx, http.MethodPost, func(ctx context.Context) {
+					a.noError("RenewToken", a.sessions.RenewToken(ctx))
+					repair, possible = c.tryInject(FaultDown)
+				})
+				if !possible {
+					c.skipFault(FaultDown)
+				}
+				if got.err != nil {
+					c.fatalf("the request failed: %v", got.err)
+				}
+				if got.status < 500 {
+					c.fatalf("the response has status %d although the session was not saved", got.status)
+				}
+				if got.cookie != nil {
+					c.fatalf("the response sets the cookie of a session that was not saved")
+				}
+				repair()
+				user.get(func(context.Context) {})
+			},
+		},
+		{
+			id: "S09", name: "MergeSession",
+			rule: "MergeSession moves the data of the other session into this one and deletes the other",
+			run: func(c *check) {
+				a := c.newApp()
+				defer a.close()
+				one, two := a.browser(), a.browser()
+				one.put("one", "1")
+				two.put("two", "2")
+				other := two.token()
+				one.post(func(ctx context.Context) { a.noError("MergeSession", a.sessions.MergeSession(ctx, other)) })
+				one.wantValue("one", "1")
+				one.wantValue("two", "2")
+				c.store.wantMiss(other)
+				// The other one is gone, which is not an error.
+				one.post(func(ctx context.Context) { a.noError("MergeSession", a.sessions.MergeSession(ctx, other)) })
+				one.post(func(ctx context.Context) { a.noError("MergeSession", a.sessions.MergeSession(ctx, "")) })
+				one.wantValue("two", "2")
+			},
+		},
+		{
+			id: "S10", name: "HashTokenInStore",
+			rule: "HashTokenInStore works, and the token itself is not in the store",
+			run: func(c *check) {
+				a := c.newApp(func(sessions *scs.SessionManager) { sessions.HashTokenInStore = true })
+				defer a.close()
+				b := a.browser()
+				b.put("name", "value")
+				b.wantValue("name", "value")
+				token := b.token()
+				c.store.wantMiss(token)
+				if m := methodsOf(c.store.store); m.all || m.allCtx {
+					c.store.wantNotInAll(c.store.all(), token)
+				}
+				b.post(func(ctx context.Context) { a.noError("RenewToken", a.sessions.RenewToken(ctx)) })
+				b.wantValue("name", "value")
+				a.holder(token).wantValue("name", "")
+				last := b.token()
+				b.post(func(ctx context.Context) { a.noError("Destroy", a.sessions.Destroy(ctx)) })
+				a.holder(last).wantValue("name", "")
+			},
+		},
+		{
+			id: "S11", name: "Iterate",
+			rule:  "Iterate visits every session, and destroying each leaves none",
+			needs: []need{needIterable},
+			run: func(c *check) {
+				a := c.newApp(func(sessions *scs.SessionManager) { sessions.Codec = tolerantCodec{} })
+				defer a.close()
+				const users = 20
+				mark := c.token()
+				browsers := make([]*browser, users)
+				for i := range browsers {
+					browsers[i] = a.browser()
+					browsers[i].put(mark, strconv.Itoa(i))
+				}
+				// On a backend that all stores share, the sessions of others are passed over.
+				visited := map[string]string{}
+				visit := func(ctx context.Context) error {
+					if value := a.sessions.GetString(ctx, mark); value != "" {
+						visited[value] = a.sessions.Token(ctx)
+					}
+					return nil
+				}
+				a.noError("Iterate", a.sessions.Iterate(c.ctx, visit))
+				for i, b := range browsers {
+					if visited[strconv.Itoa(i)] != b.token() {
+						c.fatalf("session %d of %d was not visited under its token", i, users)
+					}
+				}
+				a.noError("Iterate", a.sessions.Iterate(c.ctx, func(ctx context.Context) error {
+					if a.sessions.Exists(ctx, mark) {
+						return a.sessions.Destroy(ctx)
+					}
+					return nil
+				}))
+				clear(visited)
+				a.noError("Iterate", a.sessions.Iterate(c.ctx, visit))
+				if len(visited) > 0 {
+					c.fatalf("%d of %d sessions are still there", len(visited), users)
+				}
+				for _, b := range browsers {
+					b.wantValue(mark, "")
+				}
+			},
+		},
+		{
+			id: "S12", name: "DeadlineInThePast",
+			rule: "SetDeadline with a past time ends the session",
+			run: func(c *check) {
+				a := c.newApp()
+				defer a.close()
+				b := a.browser()
+				b.put("name", "value")
+				user := a.holder(b.token())
+				user.wantValue("name", "value")
+				user.post(func(ctx context.Context) { a.sessions.SetDeadline(ctx, past()) })
+				user.wantValue("name", "")
+			},
+		},
+		{
+			id: "S13", name: "GarbageCookies",
+			rule: "a garbage cookie is a request without a session: it succeeds and sets no cookie",
+			run: func(c *check) {
+				a := c.newApp()
+				defer a.close()
+				b := a.browser()
+				for _, value := range []string{
+					"x", "../../etc/passwd", "%00", "*", "null", "'OR'1'='1", "__proto__", "$where", strings.Repeat("A", 43),
+					strings.Repeat("A", 44), strings.Repeat("A", 3000), "a.b.c", "=", "{}", "[]", "-1", "\"quoted\"",
+				} {
+					b.cookie = cookieName + "=" + value
+					found := true
+					got := b.get(func(ctx context.Context) { found = len(a.sessions.Keys(ctx)) > 0 })
+					if found {
+						c.fatalf("a garbage cookie has a session with data")
+					}
+					if got.cookie != nil {
+						c.fatalf("the response sets a cookie")
+					}
+				}
+			},
+		},
+		{
+			id: "S14", name: "ParallelRequests",
+			rule: "parallel requests of one session that change it succeed, and undo nothing of each other if the store promises so",
+			run: func(c *check) {
+				a := c.newApp()
+				defer a.close()
+				b := a.browser()
+				b.put("first", "value")
+				user := a.holder(b.token())
+				var saved [20]bool
+				c.each(len(saved), len(saved), func(i int) {
+					got := user.send(c.ctx, http.MethodPost, func(ctx context.Context) {
+						a.sessions.Put(ctx, "key"+strconv.Itoa(i), "value")
+					})
+					saved[i] = got.status == http.StatusOK
+					if got.err != nil || !saved[i] && got.status != http.StatusConflict {
+						c.fatalf("status %d, error %v", got.status, got.err)
+					}
+				})
+				var keys []string
+				user.get(func(ctx context.Context) { keys = a.sessions.Keys(ctx) })
+				lost := 0
+				for i, ok := range saved {
+					if ok && !slices.Contains(keys, "key"+strconv.Itoa(i)) {
+						lost++
+					}
+				}
+				if c.opts.noLost && lost > 0 {
+					c.fatalf("%d requests succeeded whose change is not there", lost)
+				}
+				if !slices.Contains(saved[:], true) {
+					c.fatalf("none of %d requests succeeded", len(saved))
+				}
+				user.wantValue("first", "value")
+			},
+		},
+		{
+			id: "S15", name: "ClientDisconnects",
+			rule: "a request whose client has gone saves all of its changes or none, and disturbs nobody",
+			run: func(c *check) {
+				a := c.newApp()
+				defer a.close()
+				first := a.browser()
+				first.put("a", "old")
+				first.put("b", "old")
+				leaving, release := a.disconnectable()
+				defer release()
+				leaving.cookie = cookieName + "=" + first.token()
+				ctx, disconnect := context.WithCancel(c.ctx)
+				defer disconnect()
+				leaving.send(ctx, http.MethodPost, func(ctx context.Context) {
+					a.sessions.Put(ctx, "a", "new")
+					a.sessions.Put(ctx, "b", "new")
+					disconnect()
+					select {
+					case <-ctx.Done():
+					case <-c.ctx.Done():
+					}
+				})
+				one, two := first.read("a"), first.read("b")
+				if one != two || (one != "old" && one != "new") {
+					c.fatalf("the session has %s and %s", shown(one), shown(two))
+				}
+				first.put("a", "later")
+				first.wantValue("a", "later")
+			},
+		},
+		{
+			id: "S16", name: "CommitInHandler",
+			rule: "a handler may save the session by itself and go on changing it",
+			run: func(c *check) {
+				a := c.newApp()
+				defer a.close()
+				b := a.browser()
+				for i := range 2 { // A new session, then one that exists.
+					b.post(func(ctx context.Context) {
+						a.sessions.Put(ctx, "early", fmt.Sprint("early", i))
+						_, _, err := a.sessions.Commit(ctx)
+						a.noError("Commit", err)
+						a.sessions.Put(ctx, "late", fmt.Sprint("late", i))
+					})
+					b.wantValue("early", fmt.Sprint("early", i))
+					b.wantValue("late", fmt.Sprint("late", i))
+				}
+			},
+		},
+		{
+			id: "S17", name: "PutAfterDestroy",
+			rule: "a session that is started after Destroy in the same request is a new one",
+			run: func(c *check) {
+				a := c.newApp()
+				defer a.close()
+				b := a.browser()
+				b.put("name", "old")
+				old := b.token()
+				b.post(func(ctx context.Context) {
+					a.noError("Destroy", a.sessions.Destroy(ctx))
+					a.sessions.Put(ctx, "other", "new")
+				})
+				if b.token() == old || b.token() == "" {
+					c.fatalf("the browser has no new token")
+				}
+				b.wantValue("other", "new")
+				b.wantValue("name", "")
+				c.store.wantMiss(old)
+			},
+		},
+		{
+			id: "S18", name: "PanicInHandler",
+			rule: "a handler that panics leaves the session as it was, and the next request goes on",
+			run: func(c *check) {
+				a := c.newApp()
+				defer a.close()
+				b := a.browser()
+				b.put("name", "value")
+				broken, release := a.disconnectable()
+				defer release()
+				broken.cookie = cookieName + "=" + b.token()
+				broken.send(c.ctx, http.MethodPost, func(ctx context.Context) {
+					a.sessions.Put(ctx, "name", "lost")
+					panic(errPanic{})
+				})
+				b.wantValue("name", "value")
+				b.put("name", "later")
+				b.wantValue("name", "later")
+			},
+		},
+		{
+			id: "S19", name: "ParallelReaders",
+			rule: "parallel requests of one session that only read it all see it, and write nothing",
+			run: func(c *check) {
+				a := c.newApp()
+				defer a.close()
+				b := a.browser()
+				b.put("name", "value")
+				commits, deletes := a.calls.commits.Load(), a.calls.deletes.Load()
+				c.each(20, 20, func(int) { b.wantValue("name", "value") })
+				if a.calls.commits.Load() != commits || a.calls.deletes.Load() != deletes {
+					c.fatalf("%d commits and %d deletions", a.calls.commits.Load()-commits, a.calls.deletes.Load()-deletes)
+				}
+			},
+		},
+		{
+			id: "S20", name: "ManyRequests",
+			rule: "a session keeps the changes of many requests in a row",
+			run: func(c *check) {
+				a := c.newApp()
+				defer a.close()
+				b := a.browser()
+				const requests = 30
+				for range requests {
+					b.post(func(ctx context.Context) { a.sessions.Put(ctx, "count", a.sessions.GetInt(ctx, "count")+1) })
+				}
+				var count int
+				b.get(func(ctx context.Context) { count = a.sessions.GetInt(ctx, "count") })
+				if count != requests {
+					c.fatalf("%d of %d changes are there", count, requests)
+				}
+			},
+		},
+		{
+			id: "S21", name: "BackendDownIsNoNewSession",
+			rule:  "while the backend is down a request fails before the handler runs: nobody is taken for a stranger",
+			needs: []need{needFault},
+			run: func(c *check) {
+				a := c.newApp()
+				defer a.close()
+				b := a.browser()
+				b.put("name", "value")
+				user := a.holder(b.token())
+				repair := c.inject(FaultDown)
+				defer repair()
+				ran := false
+				got := user.send(c.ctx, http.MethodGet, func(context.Context) { ran = true })
+				if ran || got.status < 500 {
+					c.fatalf("status %d; the handler ran: %t", got.status, ran)
+				}
+				repair()
+				user.wantValue("name", "value")
+			},
+		},
+	}
+}
+
+// slides reports whether one attempt was fast enough to see the expiry of a session slide. Each verdict holds the instant
+// of the request against the expiry that the requests before it can have set.
+func (c *check) slides(a *app, idle time.Duration) bool {
+	began := time.Now()
+	b := a.browser()
+	b.put("name", "value")
+	first := time.Now().Add(idle) // The expiry is not later than this until the next request.
+	user := a.holder(b.token())
+	c.waitUntil(began.Add(idle / 2))
+	second := time.Now().Add(idle) // The next request moves the expiry to this or later.
+	if user.read("name") == "" {
+		if c.mustLive(began.Add(idle)) {
+			c.fatalf("the session was not found before its first expiry")
+		}
+		return false
+	}
+	c.waitPast(first)
+	if user.read("name") == "" {
+		if c.mustLive(second) {
+			c.fatalf("the session ended with its first expiry although there was a request since")
+		}
+		return false
+	}
+	c.waitPast(time.Now().Add(idle))
+	user.wantValue("name", "")
+	return true
+}
+
+// noError fails the case without ending the goroutine, which may be that of a request.
+func (a *app) noError(call string, err error) {
+	if err != nil {
+		a.c.failf("%s failed: %v", call, err)
+	}
+}
+
+// tolerantCodec takes what it cannot decode for an empty session, so that Iterate gets past what others have stored in a
+// backend that is shared.
+type tolerantCodec struct{ scs.GobCodec }
+
+func (tolerantCodec) Decode(b []byte) (time.Time, map[string]any, error) {
+	deadline, values, err := scs.GobCodec{}.Decode(b)
+	if err != nil {
+		return time.Time{}, map[string]any{}, nil //nolint:nilerr // That is the point.
+	}
+	return deadline, values, nil
+}

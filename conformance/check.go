@@ -1,0 +1,341 @@
+package conformance
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+)
+
+// outcome is what became of a case.
+type outcome struct {
+	failures []string
+	skipped  string // The reason, or "" if the case was run.
+}
+
+// examine runs a case and returns what became of it. It reports nothing to t, which is only for the caller's functions:
+// that is how the suite's own tests see a case fail without failing.
+//
+// The case has its own goroutine, so that one which hangs can be given up.
+func examine(t *testing.T, tc testCase, newStore func(*testing.T) scs.Store, o *options) outcome {
+	if reason, found := o.skips[tc.id]; found {
+		return outcome{skipped: reason}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	c := &check{t: t, ctx: ctx, opts: o, factory: newStore, testCase: tc, names: map[string]string{}}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer c.catchPanic()
+		c.store = c.newStore()
+		for _, n := range tc.needs {
+			if reason := n.missing(c.store.store, o); reason != "" {
+				c.skip(reason)
+			}
+		}
+		tc.run(c)
+	}()
+	watchdog := time.NewTimer(o.timeout)
+	defer watchdog.Stop()
+	select {
+	case <-done:
+	case <-watchdog.C:
+		c.failf("the case did not end within %v; all goroutines:\n%s", o.timeout, allStacks())
+	}
+	return c.close()
+}
+
+// check is one run of a case: what the case works with, and the recorder of what it sees. Its methods may be called by
+// several goroutines of the case.
+type check struct {
+	testCase
+
+	t       *testing.T // For newStore and the functions of options only.
+	ctx     context.Context
+	opts    *options
+	factory func(*testing.T) scs.Store
+	store   *caller // The case's own store.
+
+	mu       sync.Mutex
+	names    map[string]string // How messages call each token.
+	steps    []*step
+	dropped  int // Steps that are no longer in steps.
+	failures []string
+	skipped  string
+	closed   bool
+}
+
+// newStore makes another fresh store.
+func (c *check) newStore() *caller {
+	c.endIfClosed()
+	store := c.factory(c.t)
+	if store == nil {
+		c.fatalf("newStore returned nil")
+	}
+	return &caller{c: c, store: store}
+}
+
+// failf records a failure and goes on.
+func (c *check) failf(format string, args ...any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	const enough = 5 // More of the same would only hide the first.
+	if c.closed || len(c.failures) == enough {
+		return
+	}
+	c.failures = append(c.failures, c.message(fmt.Sprintf(format, args...)))
+}
+
+// fatalf records a failure and ends the goroutine it is called from.
+func (c *check) fatalf(format string, args ...any) {
+	c.failf(format, args...)
+	runtime.Goexit()
+}
+
+// skip ends the case as not run. It is called from the goroutine of the case itself.
+func (c *check) skip(reason string) {
+	c.mu.Lock()
+	c.skipped = reason
+	c.mu.Unlock()
+	runtime.Goexit()
+}
+
+// close returns the outcome. What a case that was given up still says is not heard, and its next
+// call to a store ends it.
+func (c *check) close() outcome {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	return outcome{failures: c.failures, skipped: c.skipped}
+}
+
+// catchPanic, deferred, makes a panic a failure of the case.
+func (c *check) catchPanic() {
+	if p := recover(); p != nil {
+		c.failf("panic: %v\n%s", p, debug.Stack())
+	}
+}
+
+// message tells what was broken, what was done and what was seen. The caller holds c.mu.
+func (c *check) message(seen string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n  rule %s: %s\n", c.id, c.rule)
+	for i, s := range c.steps {
+		lead := "       "
+		if i == 0 {
+			lead = "  did: "
+			if c.dropped > 0 {
+				fmt.Fprintf(&b, "  did: (%d steps before)\n", c.dropped)
+				lead = "       "
+			}
+		}
+		fmt.Fprintf(&b, "%s%s\n", lead, s)
+	}
+	fmt.Fprintf(&b, "  saw: %s", seen)
+	return c.redact(b.String())
+}
+
+// step is one call to a store as messages show it.
+type step struct{ call, result string }
+
+func (s *step) String() string {
+	if s.result == "" {
+		return s.call + " has not returned"
+	}
+	return s.call + " = " + s.result
+}
+
+// begin notes a call that is about to be made.
+func (c *check) begin(format string, args ...any) *step {
+	c.endIfClosed()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := &step{call: fmt.Sprintf(format, args...)}
+	const window = 12
+	if len(c.steps) == window {
+		c.steps = append(c.steps[:0], c.steps[1:]...)
+		c.dropped++
+	}
+	c.steps = append(c.steps, s)
+	return s
+}
+
+// end notes what the call returned.
+func (c *check) end(s *step, format string, args ...any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s.result = fmt.Sprintf(format, args...)
+}
+
+// note puts something other than a call among the steps.
+func (c *check) note(call, result string) {
+	c.end(c.begin("%s", call), "%s", result)
+}
+
+// name makes messages call the token so.
+func (c *check) name(token, name string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.names[token] = name
+	return token
+}
+
+// nameOf returns how messages call the token, with the next free letter for one not seen before.
+func (c *check) nameOf(token string) string {
+	if token == "" {
+		return `""`
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	name, found := c.names[token]
+	if !found {
+		n := len(c.names)
+		name = string(rune('A' + n%26))
+		if n >= 26 {
+			name += fmt.Sprint(n / 26)
+		}
+		c.names[token] = name
+	}
+	return name
+}
+
+// redact removes the tokens from a text that may quote a store, such as its errors. The caller holds c.mu.
+func (c *check) redact(text string) string {
+	const telling = 16 // Shorter ones are no secrets, and would match anywhere.
+	for token, name := range c.names {
+		if len(token) >= telling {
+			text = strings.ReplaceAll(text, token, "<token "+name+">")
+		}
+	}
+	return text
+}
+
+// each calls f with 0 to n-1 from up to limit goroutines and waits for them. If one of them failed, it ends the case.
+func (c *check) each(n, limit int, f func(i int)) {
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for range min(n, limit) {
+		wg.Go(func() {
+			defer c.catchPanic()
+			for i := range next {
+				f(i)
+			}
+		})
+	}
+	stopped := make(chan struct{})
+	go func() { wg.Wait(); close(stopped) }()
+feed:
+	for i := range n {
+		select {
+		case next <- i:
+		case <-stopped: // Every goroutine has failed.
+			break feed
+		}
+	}
+	close(next)
+	<-stopped
+	c.endIfFailed()
+}
+
+// together calls all functions at the same time and waits for them. If one of them failed, it ends the case.
+func (c *check) together(fs ...func()) {
+	start := make(chan struct{})
+	var wg sync.WaitGroup
+	for _, f := range fs {
+		wg.Go(func() {
+			defer c.catchPanic()
+			<-start
+			f()
+		})
+	}
+	close(start)
+	wg.Wait()
+	c.endIfFailed()
+}
+
+// endIfClosed ends the goroutine of a case that was given up.
+func (c *check) endIfClosed() {
+	c.mu.Lock()
+	closed := c.closed
+	c.mu.Unlock()
+	if closed {
+		runtime.Goexit()
+	}
+}
+
+func (c *check) endIfFailed() {
+	c.mu.Lock()
+	failed := len(c.failures) > 0
+	c.mu.Unlock()
+	if failed {
+		runtime.Goexit()
+	}
+}
+
+// waitUntil waits until the clock shows at or later. It compares readings of the wall clock, because that is what
+// backends compare.
+func (c *check) waitUntil(at time.Time) {
+	for {
+		left := at.Round(0).Sub(time.Now().Round(0))
+		if left <= 0 {
+			return
+		}
+		timer := time.NewTimer(left)
+		select {
+		case <-timer.C:
+		case <-c.ctx.Done():
+			timer.Stop()
+			runtime.Goexit()
+		}
+	}
+}
+
+// waitPast waits until a session with this expiry must be dead.
+func (c *check) waitPast(expiry time.Time) {
+	c.waitUntil(expiry.Add(c.opts.resolution))
+	c.note(fmt.Sprintf("waited until %v after the expiry", c.opts.resolution), "now")
+}
+
+// mustLive reports whether a session with this expiry that was looked for before now must have been found.
+func (c *check) mustLive(expiry time.Time) bool {
+	return time.Now().Round(0).Before(expiry.Round(0).Add(-c.opts.resolution))
+}
+
+// inject breaks the backend of the case's own store, or skips the case. The function it returns repairs it; calling that
+// again does nothing.
+func (c *check) inject(fault Fault) (repair func()) {
+	repair, possible := c.tryInject(fault)
+	if !possible {
+		c.skipFault(fault)
+	}
+	return repair
+}
+
+// tryInject is inject for where the case cannot be skipped.
+func (c *check) tryInject(fault Fault) (repair func(), possible bool) {
+	undo := c.opts.inject(c.t, c.store.store, fault)
+	if undo == nil {
+		return func() {}, false
+	}
+	c.note("break the backend: "+fault.String(), "done")
+	return sync.OnceFunc(func() {
+		undo()
+		c.note("repair the backend", "done")
+	}), true
+}
+
+func (c *check) skipFault(fault Fault) {
+	c.skip("the function given to WithFault cannot make " + fault.String())
+}
+
+func allStacks() []byte {
+	buf := make([]byte, 1<<20)
+	return buf[:runtime.Stack(buf, true)]
+}

@@ -1,0 +1,186 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/scsdynamo/scsdynamo/storage"
+)
+
+// driverConditionCases try every condition on every state a record can be in. What is right comes from Condition.Holds.
+func driverConditionCases() []driverCase {
+	return []driverCase{
+		{
+			id: "D-COND-01", name: "Put",
+			rule: "Put is applied exactly if its condition holds; else nothing is written, and the conflict carries the whole stored record, or nil where there is none.",
+			run: func(p *driverProbe) {
+				p.everyCondition(func(current *storage.Record, key string, c storage.Condition) {
+					r := p.record(key)
+					r.Lease = p.lease()
+					err := p.tryPut(p.ctx, r, c)
+					p.outcome(err, c.Holds(current), current, key, &r)
+				})
+			},
+		},
+		{
+			id: "D-COND-02", name: "Update",
+			rule: "Update is applied exactly if there is a record and its condition holds; else nothing is written, and the conflict carries the whole stored record, or nil where there is none.",
+			run: func(p *driverProbe) {
+				p.everyCondition(func(current *storage.Record, key string, c storage.Condition) {
+					lease := p.lease()
+					change := storage.Change{ExpiresAt: p.later().Add(1), UpdatedAt: p.later(), Lease: &lease}
+					var after *storage.Record
+					if current != nil {
+						changed := change.Apply(*current)
+						after = &changed
+					}
+					err := p.tryUpdate(p.ctx, key, change, c)
+					p.outcome(err, current != nil && c.Holds(current), current, key, after)
+				})
+			},
+		},
+		{
+			id: "D-COND-03", name: "Delete",
+			rule: "Delete is applied exactly if its condition holds, and is success where there is no record; else the record stays, and the conflict carries it whole.",
+			run: func(p *driverProbe) {
+				p.everyCondition(func(current *storage.Record, key string, c storage.Condition) {
+					err := p.tryDelete(p.ctx, key, c)
+					p.outcome(err, current == nil || c.Holds(current), current, key, nil)
+				})
+			},
+		},
+		{
+			id: "D-COND-04", name: "Move", needs: driverNeedsMover,
+			rule: "Move judges its condition on the record it moves; where it does not hold, neither key changes, and the conflict carries that record, or nil where there is none.",
+			run: func(p *driverProbe) {
+				p.everyCondition(func(current *storage.Record, from string, c storage.Condition) {
+					r := p.record(p.key())
+					err := p.tryMove(p.ctx, from, r, c)
+					p.outcome(err, c.Holds(current), current, from, nil)
+					if c.Holds(current) {
+						p.holds(r)
+					} else {
+						p.absent(r.Key)
+					}
+				})
+			},
+		},
+		{
+			id: "D-COND-05", name: "InvalidCondition",
+			rule: "A condition that no function of package storage makes is an error, not a conflict, and nothing is written.",
+			run: func(p *driverProbe) {
+				for _, c := range []storage.Condition{
+					{Kind: storage.KindVersion, At: p.now},
+					{Kind: storage.KindVersionAndLease, At: p.now, LeaseID: "lease"},
+					{Kind: storage.KindVersionAndLease, At: p.now, Version: "version"},
+					{Kind: storage.KindLease, Version: "version"},
+					{Kind: storage.KindVersionAndExpires, At: p.later()},
+					{Kind: storage.KindVersionAndExpires + 1},
+					{Kind: 255},
+				} {
+					p.refusesEveryWrite(func(ctx context.Context, write func(context.Context, storage.Condition) error) {
+						if err := write(ctx, c); err == nil || errors.Is(err, storage.ErrConflict) {
+							p.failf("the result of an invalid condition of kind %d was: %v", c.Kind, err)
+						}
+					})
+				}
+			},
+		},
+	}
+}
+
+// everyCondition calls try for each condition on a record in each state, or on none, always under a new key.
+func (p *driverProbe) everyCondition(try func(current *storage.Record, key string, c storage.Condition)) {
+	states := []func() *storage.Record{
+		func() *storage.Record { return nil },
+		func() *storage.Record { r := p.stored(); return &r },
+		func() *storage.Record { r := p.leased(); return &r },
+	}
+	for _, state := range states {
+		for i := range len(p.conditionsFor(p.record("any"))) {
+			current := state()
+			r := p.record(p.key())
+			if current != nil {
+				r = *current
+			}
+			try(current, r.Key, p.conditionsFor(r)[i])
+		}
+	}
+}
+
+// conditionsFor returns the conditions of every kind that can be told apart on r: each part matching and not, with r live,
+// in the instant it expires, and expired.
+func (p *driverProbe) conditionsFor(r storage.Record) []storage.Condition {
+	conditions := []storage.Condition{storage.Always()}
+	lease := r.Lease.ID
+	if lease == "" {
+		lease = "lease that nobody has"
+	}
+	for _, leaseID := range []string{lease, "lease of somebody else"} {
+		conditions = append(conditions, storage.IfLease(leaseID))
+	}
+	for _, at := range []time.Time{p.now, r.ExpiresAt, p.later()} {
+		conditions = append(conditions, storage.IfLive(at), storage.IfAbsent(at))
+		for _, version := range []string{r.Version, storage.NewVersion()} {
+			conditions = append(conditions, storage.IfVersion(version, at), storage.IfVersionExpiresBefore(version, at))
+			for _, leaseID := range []string{lease, "lease of somebody else"} {
+				conditions = append(conditions, storage.IfVersionAndLease(version, leaseID, at))
+			}
+		}
+	}
+	return conditions
+}
+
+// outcome fails unless a write that held, or not, on current left behind what it should under key: after where it held,
+// current where not; nil stands for no record.
+func (p *driverProbe) outcome(err error, held bool, current *storage.Record, key string, after *storage.Record) {
+	left := current
+	if held {
+		p.noError("a write whose condition holds", err)
+		left = after
+	} else {
+		p.conflict(err, current)
+	}
+	if left == nil {
+		p.absent(key)
+	} else {
+		p.holds(*left)
+	}
+}
+
+// refusesEveryWrite hands each kind of write to refused, on a record and on none, and fails if anything was written. What the
+// write must return is for refused to say.
+func (p *driverProbe) refusesEveryWrite(refused func(context.Context, func(context.Context, storage.Condition) error)) {
+	current := p.leased()
+	fresh := p.record(p.key())
+	writes := map[string]func(context.Context, storage.Condition) error{
+		"Put over a record": func(ctx context.Context, c storage.Condition) error {
+			return p.tryPut(ctx, p.next(current), c)
+		},
+		"Put": func(ctx context.Context, c storage.Condition) error {
+			return p.tryPut(ctx, fresh, c)
+		},
+		"Update": func(ctx context.Context, c storage.Condition) error {
+			return p.tryUpdate(ctx, current.Key, storage.Change{ExpiresAt: p.later(), Lease: &storage.Lease{}}, c)
+		},
+		"Delete": func(ctx context.Context, c storage.Condition) error {
+			return p.tryDelete(ctx, current.Key, c)
+		},
+	}
+	if _, ok := p.driver.(storage.Mover); ok {
+		writes["Move"] = func(ctx context.Context, c storage.Condition) error {
+			return p.tryMove(ctx, current.Key, fresh, c)
+		}
+	}
+	for name, write := range writes {
+		refused(p.ctx, write)
+		if seen, found := p.get(current.Key); !found {
+			p.failf("%s removed the record all the same", name)
+		} else {
+			p.same(fmt.Sprintf("the record after %s was refused", name), current, seen)
+		}
+		p.absent(fresh.Key)
+	}
+}

@@ -1,0 +1,186 @@
+package conformance
+
+import (
+	"bytes"
+	"crypto/rand"
+
+	"github.com/scsdynamo/scsdynamo/storage"
+)
+
+// driverDataCases are about payloads, and about whose memory they are.
+func driverDataCases() []driverCase {
+	return []driverCase{
+		{
+			id: "D-DATA-01", name: "EmptyPayload",
+			rule: "A record with an empty payload is found; empty is not the same as absent.",
+			run: func(p *driverProbe) {
+				for _, data := range [][]byte{{}, nil} {
+					r := p.record(p.key())
+					r.Data = data
+					p.put(r, storage.Always())
+					p.holds(r)
+				}
+				r := p.stored()
+				r.Data = nil
+				r.Version = storage.NewVersion()
+				p.put(r, storage.Always())
+				p.holds(r)
+			},
+		},
+		{
+			id: "D-DATA-02", name: "EveryByte",
+			rule: "A payload is bytes: each of the 256 values is kept, wherever it stands.",
+			run: func(p *driverProbe) {
+				r := p.record(p.key())
+				r.Data = nil
+				for i := range 256 {
+					r.Data = append(r.Data, byte(i))
+				}
+				for i := range 256 {
+					r.Data = append(r.Data, byte(255-i))
+				}
+				p.put(r, storage.Always())
+				p.holds(r)
+			},
+		},
+		{
+			id: "D-DATA-03", name: "LargePayload",
+			rule: "A payload of 300 KB is kept whole, and gives way to a small one.",
+			run: func(p *driverProbe) {
+				r := p.record(p.key())
+				r.Data = driverBytes(300_000)
+				p.put(r, storage.Always())
+				p.holds(r)
+				p.update(r.Key, storage.Change{UpdatedAt: r.UpdatedAt}, storage.IfVersion(r.Version, p.now))
+				p.holds(r)
+				small := p.next(r)
+				p.put(small, storage.IfVersion(r.Version, p.now))
+				p.holds(small)
+			},
+		},
+		{
+			id: "D-DATA-04", name: "TooLargePayload", needs: driverNeedsTooLarge,
+			rule: "A record that exceeds what the driver can store is a *TooLargeError, and what was stored before is intact.",
+			run: func(p *driverProbe) {
+				old := p.leased()
+				r := p.next(old)
+				r.Data = driverBytes(p.options.tooLarge)
+				for _, condition := range []storage.Condition{storage.Always(), storage.IfVersion(old.Version, p.now)} {
+					if err := p.tryPut(p.ctx, r, condition); !driverRefusal(err) {
+						p.failf("a *storage.TooLargeError whose size exceeds its limit was due, and the result was: %v", err)
+					}
+					p.holds(old)
+				}
+				r.Key = p.key()
+				if err := p.tryPut(p.ctx, r, storage.IfAbsent(p.now)); !driverRefusal(err) {
+					p.failf("a *storage.TooLargeError whose size exceeds its limit was due, and the result was: %v", err)
+				}
+				p.absent(r.Key)
+			},
+		},
+		{
+			id: "D-MEM-01", name: "PutKeepsNoMemory",
+			rule: "The caller may change the payload it handed to Put as soon as Put has returned.",
+			run: func(p *driverProbe) {
+				r := p.record(p.key())
+				handed := r
+				handed.Data = bytes.Clone(r.Data)
+				p.put(handed, storage.Always())
+				clear(handed.Data)
+				p.holds(r)
+			},
+		},
+		{
+			id: "D-MEM-02", name: "GetGivesMemoryAway",
+			rule: "The caller may change a payload that Get returned; nobody else sees it.",
+			run: func(p *driverProbe) {
+				for _, r := range p.ofAllSizes() {
+					kept, _ := p.get(r.Key)
+					seen, _ := p.get(r.Key)
+					clear(seen.Data)
+					p.same("a record read earlier", r, kept)
+					p.holds(r)
+					p.put(p.next(r), storage.Always())
+					p.delete(r.Key, storage.Always())
+					p.same("a record read before it was overwritten and deleted", r, kept)
+				}
+			},
+		},
+		{
+			id: "D-MEM-03", name: "ConflictGivesMemoryAway",
+			rule: "The record that a conflict carries is the caller's to keep and to change.",
+			run: func(p *driverProbe) {
+				wrong := storage.IfVersion(storage.NewVersion(), p.now)
+				for _, r := range p.ofAllSizes() {
+					carried := []*storage.Record{
+						p.conflict(p.tryPut(p.ctx, p.next(r), wrong), &r),
+						p.conflict(p.tryUpdate(p.ctx, r.Key, storage.Change{ExpiresAt: p.later()}, wrong), &r),
+						p.conflict(p.tryDelete(p.ctx, r.Key, wrong), &r),
+					}
+					for _, c := range carried {
+						clear(c.Data)
+						c.Version, c.Lease = "", storage.Lease{}
+					}
+					p.holds(r)
+					kept := p.conflict(p.tryDelete(p.ctx, r.Key, wrong), &r)
+					p.put(p.next(r), storage.Always())
+					p.same("the record that a conflict carried, after another write", r, *kept)
+				}
+			},
+		},
+		{
+			id: "D-MEM-04", name: "UpdateKeepsNoMemory",
+			rule: "The caller may change the lease it handed to Update as soon as Update has returned.",
+			run: func(p *driverProbe) {
+				r := p.stored()
+				r.Lease = p.lease()
+				handed := r.Lease
+				p.update(r.Key, storage.Change{Lease: &handed}, storage.Always())
+				handed.ID = "changed"
+				p.holds(r)
+			},
+		},
+		{
+			id: "D-MEM-05", name: "ScanGivesMemoryAway", needs: driverNeedsScanner,
+			rule: "The caller may change a payload that Scan returned.",
+			run: func(p *driverProbe) {
+				records := p.ofAllSizes()
+				for _, seen := range p.scanOwn(storage.ScanRequest{}, records...) {
+					clear(seen.Data)
+				}
+				for _, r := range records {
+					p.holds(r)
+				}
+			},
+		},
+		{
+			id: "D-MEM-06", name: "MoveKeepsNoMemory", needs: driverNeedsMover,
+			rule: "The caller may change the payload it handed to Move as soon as Move has returned.",
+			run: func(p *driverProbe) {
+				from := p.stored()
+				r := p.next(from)
+				r.Key = p.key()
+				handed := r
+				handed.Data = bytes.Clone(r.Data)
+				p.move(from.Key, handed, storage.IfVersion(from.Version, p.now))
+				clear(handed.Data)
+				p.holds(r)
+			},
+		},
+	}
+}
+
+// ofAllSizes puts a small record and a larger one: engines keep them in different places.
+func (p *driverProbe) ofAllSizes() []storage.Record {
+	small, large := p.leased(), p.record(p.key())
+	large.Data = driverBytes(20_000)
+	p.put(large, storage.Always())
+	return []storage.Record{small, large}
+}
+
+// driverBytes returns n bytes that no compression makes smaller.
+func driverBytes(n int) []byte {
+	data := make([]byte, n)
+	_, _ = rand.Read(data) // It never fails.
+	return data
+}

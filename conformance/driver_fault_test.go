@@ -1,0 +1,286 @@
+package conformance_test
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/scsdynamo/scsdynamo/storage"
+	"github.com/scsdynamo/scsdynamo/storage/memory"
+)
+
+// driverFault is a way to break the contract.
+type driverFault struct {
+	name   string
+	driver func(*memory.Driver) storage.Driver
+	found  []string
+}
+
+func driverFaults() []driverFault {
+	return []driverFault{
+		{"counts versions", func(m *memory.Driver) storage.Driver {
+			return &driverCounting{Driver: m, counts: map[string]int{}}
+		}, []string{"D-GET-02", "I1"}},
+		{"judges expiry in Get", func(m *memory.Driver) storage.Driver {
+			return driverAltered{Driver: m, get: func(r storage.Record, found bool) (storage.Record, bool) {
+				return r, found && !r.Expired(time.Now())
+			}}
+		}, []string{"D-GET-04"}},
+		{"finds in eventual reads what is not there", func(m *memory.Driver) storage.Driver {
+			return &driverEventual{Driver: m, first: map[string]storage.Record{}, answer: func(_, current storage.Record) (storage.Record, bool) {
+				return current, true
+			}}
+		}, []string{"D-GET-01"}},
+		{"mixes writes in eventual reads", func(m *memory.Driver) storage.Driver {
+			return &driverEventual{Driver: m, first: map[string]storage.Record{}, answer: func(first, current storage.Record) (storage.Record, bool) {
+				current.Data = first.Data
+				return current, current.Key != ""
+			}}
+		}, []string{"D-GET-03"}},
+		{"forgets how long a lease is", driverAltersPut(func(r *storage.Record) { r.Lease.Duration = 0 }), []string{"D-GET-02"}},
+		{"deletes a neighbour", func(m *memory.Driver) storage.Driver {
+			return &driverNeighbourly{Driver: m, prev: map[string]string{}}
+		}, []string{"D-PUT-02"}},
+		{
+			"passes payloads through one buffer", func(m *memory.Driver) storage.Driver { return &driverBuffered{Driver: m} },
+			[]string{"D-CONC-09"},
+		},
+		{"reads in two steps", func(m *memory.Driver) storage.Driver { return driverPiecemeal{m} }, []string{"D-CONC-06"}},
+		{"cuts the expiry to seconds", driverAltersPut(func(r *storage.Record) {
+			r.ExpiresAt = r.ExpiresAt.Truncate(time.Second)
+		}), []string{"D-EXP-01", "D-EXP-04"}},
+		{"cuts the expiry to microseconds", driverAltersPut(func(r *storage.Record) {
+			r.ExpiresAt = r.ExpiresAt.Truncate(time.Microsecond)
+		}), []string{"D-EXP-01", "D-EXP-02"}},
+		{"keeps the expiry in 64 bits of nanoseconds", driverAltersPut(func(r *storage.Record) {
+			r.ExpiresAt = time.Unix(0, r.ExpiresAt.UnixNano())
+		}), []string{"D-EXP-01", "D-EXP-03"}},
+		{"keeps the wall clock of another zone", driverAltersPut(func(r *storage.Record) {
+			e := r.ExpiresAt
+			r.ExpiresAt = time.Date(e.Year(), e.Month(), e.Day(), e.Hour(), e.Minute(), e.Second(), e.Nanosecond(), time.UTC)
+		}), []string{"D-EXP-02"}},
+		{"treats an empty payload as absent", func(m *memory.Driver) storage.Driver {
+			return driverAltered{Driver: m, get: func(r storage.Record, found bool) (storage.Record, bool) {
+				return r, found && len(r.Data) > 0
+			}}
+		}, []string{"D-DATA-01"}},
+		{"ends payloads at NUL", driverAltersPut(func(r *storage.Record) {
+			r.Data, _, _ = bytes.Cut(r.Data, []byte{0})
+		}), []string{"D-DATA-02"}},
+		{"cuts payloads at 64 KB", driverAltersPut(func(r *storage.Record) {
+			r.Data = r.Data[:min(len(r.Data), 1<<16)]
+		}), []string{"D-DATA-03"}},
+		{"leaves the lease on Put", func(m *memory.Driver) storage.Driver {
+			return driverAltered{Driver: m, put: func(r storage.Record, c storage.Condition) (storage.Record, storage.Condition) {
+				if old, found, _ := m.Get(context.Background(), r.Key, storage.Strong); found && r.Lease.Free() {
+					r.Lease = old.Lease
+				}
+				return r, c
+			}}
+		}, []string{"D-PUT-01", "D-PUT-06"}},
+		{"forgets the creation on overwrite", driverAltersPut(func(r *storage.Record) {
+			if r.CreatedAt.IsZero() {
+				r.CreatedAt = r.UpdatedAt
+			}
+		}), []string{"D-PUT-04"}},
+		{"does not know when a record was created", func(m *memory.Driver) storage.Driver {
+			return driverAltered{Driver: m, put: func(r storage.Record, c storage.Condition) (storage.Record, storage.Condition) {
+				if _, found, _ := m.Get(context.Background(), r.Key, storage.Strong); !found && r.CreatedAt.IsZero() {
+					r.CreatedAt = time.Unix(0, 0)
+				}
+				return r, c
+			}}
+		}, []string{"D-PUT-03"}},
+		{"keeps the creation of what is expired", func(m *memory.Driver) storage.Driver {
+			return driverAltered{Driver: m, put: func(r storage.Record, c storage.Condition) (storage.Record, storage.Condition) {
+				if old, found, _ := m.Get(context.Background(), r.Key, storage.Strong); found && r.CreatedAt.IsZero() {
+					r.CreatedAt = old.CreatedAt
+				}
+				return r, c
+			}}
+		}, []string{"D-PUT-05"}},
+		{"shares memory with who puts", func(m *memory.Driver) storage.Driver {
+			return &driverSharing{Driver: m, put: true, data: map[string][]byte{}}
+		}, []string{"D-MEM-01"}},
+		{"shares memory with who gets", func(m *memory.Driver) storage.Driver {
+			return &driverSharing{Driver: m, get: true, data: map[string][]byte{}}
+		}, []string{"D-MEM-02"}},
+		{"shares memory in conflicts", func(m *memory.Driver) storage.Driver {
+			return &driverSharing{Driver: m, conflict: true, data: map[string][]byte{}}
+		}, []string{"D-MEM-03"}},
+		{"ignores case", func(m *memory.Driver) storage.Driver {
+			return driverRekeyed{m, strings.ToLower}
+		}, []string{"D-KEY-05"}},
+		{"trims blanks from keys", func(m *memory.Driver) storage.Driver {
+			return driverRekeyed{m, strings.TrimSpace}
+		}, []string{"D-KEY-05"}},
+		{"cuts keys at 2,000 bytes", func(m *memory.Driver) storage.Driver {
+			return driverRekeyed{m, func(key string) string { return key[:min(len(key), 2000)] }}
+		}, []string{"D-KEY-02"}},
+		{"repairs invalid keys", func(m *memory.Driver) storage.Driver {
+			return driverRekeyed{m, func(key string) string { return "k" + strings.ToValidUTF8(strings.ReplaceAll(key, "\x00", "0"), "?") }}
+		}, []string{"D-KEY-02"}},
+		{"judges expiry a nanosecond late", driverAltersCondition(func(c storage.Condition) storage.Condition {
+			c.At = c.At.Add(-1)
+			return c
+		}), []string{"D-EXP-04"}},
+		{"judges expiry by seconds", driverAltersCondition(func(c storage.Condition) storage.Condition {
+			c.At = c.At.Truncate(time.Second)
+			return c
+		}), []string{"D-EXP-04"}},
+		{"takes versions for all there is to IfVersion", driverAltersCondition(func(c storage.Condition) storage.Condition {
+			if c.Kind == storage.KindVersion || c.Kind == storage.KindVersionAndLease {
+				c.At = time.Time{}
+			}
+			return c
+		}), []string{"D-COND-01", "I2_NoRevivalAfterExpiry"}},
+		{"takes IfVersionAndLease for IfVersion", driverAltersCondition(func(c storage.Condition) storage.Condition {
+			if c.Kind == storage.KindVersionAndLease {
+				c.Kind = storage.KindVersion
+			}
+			return c
+		}), []string{"D-COND-01", "I6"}},
+		{"takes IfVersionExpiresBefore for IfVersion", driverAltersCondition(func(c storage.Condition) storage.Condition {
+			if c.Kind == storage.KindVersionAndExpires {
+				c = storage.IfVersion(c.Version, time.Time{})
+			}
+			return c
+		}), []string{"D-COND-03", "I7_CollectionSparesRenewed"}},
+		{"takes what it does not know for Always", driverAltersCondition(func(c storage.Condition) storage.Condition {
+			if c.Validate() != nil {
+				return storage.Always()
+			}
+			return c
+		}), []string{"D-COND-05"}},
+		{"updates without its condition", func(m *memory.Driver) storage.Driver {
+			return driverAltered{Driver: m, update: func(change storage.Change, _ storage.Condition) (storage.Change, storage.Condition) {
+				return change, storage.Always()
+			}}
+		}, []string{"D-COND-02", "D-UPD-04", "D-CONC-03", "I6"}},
+		{
+			"creates on update", func(m *memory.Driver) storage.Driver { return driverUpserting{m} },
+			[]string{"D-UPD-01", "D-CONC-08", "I2", "I3"},
+		},
+		{"cuts the expiry to seconds on update", func(m *memory.Driver) storage.Driver {
+			return driverAltered{Driver: m, update: func(change storage.Change, c storage.Condition) (storage.Change, storage.Condition) {
+				change.ExpiresAt = change.ExpiresAt.Truncate(time.Second)
+				return change, c
+			}}
+		}, []string{"D-UPD-02", "D-EXP-05"}},
+		{"cannot free a lease", func(m *memory.Driver) storage.Driver {
+			return driverAltered{Driver: m, update: func(change storage.Change, c storage.Condition) (storage.Change, storage.Condition) {
+				if change.Lease != nil && change.Lease.Free() {
+					change.Lease = nil
+				}
+				return change, c
+			}}
+		}, []string{"D-UPD-03", "I6"}},
+		{"updates one thing at a time", func(m *memory.Driver) storage.Driver {
+			return driverAltered{Driver: m, update: func(change storage.Change, c storage.Condition) (storage.Change, storage.Condition) {
+				if change.Lease != nil {
+					change.ExpiresAt = time.Time{}
+				}
+				return change, c
+			}}
+		}, []string{"D-UPD-05"}},
+		{"shares memory with who updates", func(m *memory.Driver) storage.Driver {
+			return &driverBorrowing{Driver: m, leases: map[string]*storage.Lease{}}
+		}, []string{"D-MEM-04"}},
+		{"updates what it read before", func(m *memory.Driver) storage.Driver { return driverRereading{m} }, []string{"D-CONC-07"}},
+		{"deletes without its condition", func(m *memory.Driver) storage.Driver {
+			return driverAltered{Driver: m, delete: func(storage.Condition) storage.Condition { return storage.Always() }}
+		}, []string{"D-COND-03", "I7"}},
+		{"does not delete under a lease", func(m *memory.Driver) storage.Driver { return driverLeaseFirst{m} }, []string{"I3"}},
+		{"makes a conflict of deleting nothing", func(m *memory.Driver) storage.Driver { return driverStrictDelete{m} }, []string{"D-DEL-02"}},
+		{
+			"judges before it writes", func(m *memory.Driver) storage.Driver { return &driverRacing{Driver: m} },
+			[]string{"D-CONC-01", "D-CONC-02", "D-CONC-04"},
+		},
+		{
+			"returns conflicts without the record", driverAltersConflict(func(e *storage.ConflictError) { e.Current = nil }),
+			[]string{"D-COND-01", "D-COND-02", "D-COND-03"},
+		},
+		{"returns conflicts without the payload", driverAltersConflict(func(e *storage.ConflictError) {
+			if e.Current != nil {
+				e.Current.Data = nil
+			}
+		}), []string{"D-COND-01", "D-COND-02", "D-COND-03"}},
+		{
+			"ignores the context", func(m *memory.Driver) storage.Driver { return driverPatient{m} },
+			[]string{"D-CTX-01", "D-CTX-02", "D-CTX-03"},
+		},
+		{"answers late reads with a miss", func(m *memory.Driver) storage.Driver { return driverSilent{m} }, []string{"D-CTX-01"}},
+		{"prints keys in errors", func(m *memory.Driver) storage.Driver { return driverTalkative{m} }, []string{"D-COND-01", "I1"}},
+		{"reports nothing to the meter", func(m *memory.Driver) storage.Driver { return driverUnmetered{m} }, []string{"D-USE-01"}},
+		{"panics", func(m *memory.Driver) storage.Driver {
+			return driverAltered{Driver: m, get: func(storage.Record, bool) (storage.Record, bool) { panic("broken") }}
+		}, []string{"D-GET-01"}},
+		{"accepts what is too large", func(m *memory.Driver) storage.Driver { return m }, []string{"D-DATA-04", "D-MOVE-06"}},
+		{"drops what is too large", func(m *memory.Driver) storage.Driver { return driverDropping{m} }, []string{"D-DATA-04"}},
+		{"moves in two steps", func(m *memory.Driver) storage.Driver { return driverTwoSteps{m} }, []string{"D-MOVE-08", "D-MOVE-09"}},
+		{"moves onto live records", func(m *memory.Driver) storage.Driver { return driverOverwriting{m} }, []string{"D-MOVE-02"}},
+		{"moves without removing", func(m *memory.Driver) storage.Driver { return driverCopying{m} }, []string{"D-MOVE-01", "D-MOVE-07"}},
+		{"moves to repaired keys", func(m *memory.Driver) storage.Driver { return driverMending{m} }, []string{"D-KEY-04"}},
+		{"deletes one batch of 25 only", func(m *memory.Driver) storage.Driver {
+			return driverBatching{m, func(keys []string) []string { return keys[:min(len(keys), 25)] }}
+		}, []string{"D-BATCH-01"}},
+		{"stops a batch at an odd key", func(m *memory.Driver) storage.Driver {
+			return driverBatching{m, func(keys []string) []string { return keys[:max(slices.Index(keys, ""), 0)] }}
+		}, []string{"D-BATCH-01", "D-BATCH-02"}},
+		{"sorts the keys of the caller", func(m *memory.Driver) storage.Driver {
+			return driverBatching{m, func(keys []string) []string { slices.Sort(keys); return keys }}
+		}, []string{"D-BATCH-02"}},
+		{"deletes batches although the context has ended", func(m *memory.Driver) storage.Driver {
+			return driverImpatient{driverBatching{m, nil}}
+		}, []string{"D-BATCH-03"}},
+		{"scans what was deleted", func(m *memory.Driver) storage.Driver { return &driverHaunted{Driver: m} }, []string{"D-SCAN-01"}},
+		{"scans one page only", driverAltersScan(func(_ storage.ScanRequest, page *storage.Page) { page.Next = "" }), []string{"D-SCAN-02"}},
+		{"scans from the start again", driverAltersScan(func(r storage.ScanRequest, page *storage.Page) {
+			if r.Start == "" && len(page.Records) > 0 {
+				page.Next = "\x01"
+			}
+		}), []string{"D-SCAN-02"}},
+		{"loses a record between pages", driverAltersScan(func(_ storage.ScanRequest, page *storage.Page) {
+			if page.Next != "" {
+				page.Records = page.Records[:len(page.Records)-1]
+			}
+		}), []string{"D-SCAN-02", "D-SCAN-09"}},
+		{"returns every record in each segment", func(m *memory.Driver) storage.Driver {
+			return driverAltered{Driver: m, request: func(r storage.ScanRequest) storage.ScanRequest {
+				r.Segment, r.Segments = 0, 0
+				return r
+			}}
+		}, []string{"D-SCAN-05"}},
+		{"returns an empty payload for none", driverAltersScan(func(r storage.ScanRequest, page *storage.Page) {
+			for i := range page.Records {
+				if r.Fields == storage.WithoutData {
+					page.Records[i].Data = []byte{}
+				}
+			}
+		}), []string{"D-SCAN-06"}},
+		{"scans without leases", driverAltersScan(func(_ storage.ScanRequest, page *storage.Page) {
+			for i := range page.Records {
+				page.Records[i].Lease = storage.Lease{}
+			}
+		}), []string{"D-SCAN-02", "D-SCAN-06"}},
+		{"hides expired records from scans", driverAltersScan(func(_ storage.ScanRequest, page *storage.Page) {
+			page.Records = slices.DeleteFunc(page.Records, func(r storage.Record) bool { return r.Expired(time.Now()) })
+		}), []string{"D-SCAN-08"}},
+		{"ignores the limit", func(m *memory.Driver) storage.Driver {
+			return driverAltered{Driver: m, request: func(r storage.ScanRequest) storage.ScanRequest {
+				r.Limit = max(r.Limit, 0) * 2
+				return r
+			}}
+		}, []string{"D-SCAN-03"}},
+		{"bends invalid scans", func(m *memory.Driver) storage.Driver {
+			return driverAltered{Driver: m, request: func(r storage.ScanRequest) storage.ScanRequest {
+				if r.Validate() != nil {
+					return storage.ScanRequest{}
+				}
+				return r
+			}}
+		}, []string{"D-SCAN-10"}},
+	}
+}

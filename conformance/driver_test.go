@@ -1,0 +1,92 @@
+package conformance_test
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/scsdynamo/scsdynamo/conformance"
+	"github.com/scsdynamo/scsdynamo/storage"
+	"github.com/scsdynamo/scsdynamo/storage/memory"
+)
+
+func TestDriverMemory(t *testing.T) {
+	t.Parallel()
+	conformance.RunDriver(t, func(*testing.T) storage.Driver { return memory.New() },
+		conformance.WithoutDriverCases("D-DATA-04", "storage/memory has no limit of size"),
+		conformance.WithoutDriverCases("D-MOVE-06", "storage/memory has no limit of size"))
+}
+
+// TestDriverSharedBackend shows that the cases do not disturb each other on one backend.
+func TestDriverSharedBackend(t *testing.T) {
+	t.Parallel()
+	shared := memory.New()
+	conformance.RunDriver(t, func(*testing.T) storage.Driver { return driverLimited{shared} }, conformance.WithTooLarge(driverLimit+1))
+}
+
+func TestDriverSkipsVisibly(t *testing.T) {
+	t.Parallel()
+	// A driver of the four operations and nothing else.
+	plain := func() storage.Driver { return struct{ storage.Driver }{memory.New()} }
+	failed, skipped := conformance.DriverResults(t.Context(), plain, conformance.WithoutDriverCases("D-CTX", "because"))
+	if len(failed) > 0 {
+		t.Errorf("failed: %v", slices.Collect(maps.Keys(failed)))
+	}
+	for id, reason := range map[string]string{
+		"D-SCAN-01": "does not implement storage.Scanner",
+		"D-MOVE-01": "does not implement storage.Mover",
+		"D-BATCH-0": "does not implement storage.BatchDeleter",
+		"D-CTX-02":  "because",
+		"D-DATA-04": "WithTooLarge",
+	} {
+		if seen, ok := driverByID(skipped, id); !ok || !strings.Contains(seen, reason) {
+			t.Errorf("%s: skipped %v, because of %q; wanted the reason %q", id, ok, seen, reason)
+		}
+	}
+}
+
+// TestDriverFindsFaults runs the suite on drivers with one fault each. The cases named must fail: they are those that are
+// about the rule which the fault breaks. Others may fail as well. No case may be there that no fault makes fail.
+func TestDriverFindsFaults(t *testing.T) {
+	t.Parallel()
+	idle := conformance.DriverCaseNames()
+	cases := len(idle)
+	var mu sync.Mutex
+	t.Cleanup(func() {
+		if len(idle) > 0 {
+			t.Errorf("no fault makes these cases fail: %v", idle)
+		}
+	})
+	for _, fault := range driverFaults() {
+		t.Run(strings.ReplaceAll(fault.name, " ", "_"), func(t *testing.T) {
+			t.Parallel()
+			newDriver := func() storage.Driver { return fault.driver(memory.New()) }
+			failed, _ := conformance.DriverResults(t.Context(), newDriver, conformance.WithTooLarge(driverLimit+1))
+			for _, id := range fault.found {
+				message, ok := driverByID(failed, id)
+				if !ok {
+					t.Errorf("case %s did not fail on a driver that %s; failed: %v", id, fault.name, slices.Sorted(maps.Keys(failed)))
+				} else if !strings.Contains(message, "rule: ") || !strings.Contains(message, "done: ") || !strings.Contains(message, "seen: ") {
+					t.Errorf("the failure of %s does not say what the rule is, what was done and what was seen:\n%s", id, message)
+				}
+			}
+			if len(failed) > cases/2 {
+				return // What breaks nearly everything says nothing about a single case.
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			idle = slices.DeleteFunc(idle, func(name string) bool { _, ok := failed[name]; return ok })
+		})
+	}
+}
+
+func driverByID(results map[string]string, id string) (string, bool) {
+	for name, result := range results {
+		if strings.HasPrefix(name, id) {
+			return result, true
+		}
+	}
+	return "", false
+}

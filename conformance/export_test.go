@@ -1,0 +1,40 @@
+package conformance
+
+import (
+	"testing"
+
+	"github.com/alexedwards/scs/v2"
+)
+
+// Examine runs one case and returns what Run would report.
+func Examine(t *testing.T, id string, newStore func(*testing.T) scs.Store, opts ...Option) (failures []string, skipped string) {
+	t.Helper()
+	options, err := newOptions(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range allCases() {
+		if tc.id == id {
+			outcome := examine(t, tc, newStore, options)
+			return outcome.failures, outcome.skipped
+		}
+	}
+	t.Fatalf("there is no case %q", id)
+	return nil, ""
+}
+
+// Cases returns the rule of each case by its id, and the ids in order.
+func Cases() (ids []string, rules map[string]string) {
+	rules = map[string]string{}
+	for _, tc := range allCases() {
+		ids = append(ids, tc.id)
+		rules[tc.id] = tc.rule
+	}
+	return ids, rules
+}
+
+// CheckOptions returns what Run would say about options.
+func CheckOptions(opts ...Option) error {
+	_, err := newOptions(opts)
+	return err
+}

@@ -1,0 +1,357 @@
+package conformance_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+
+	"github.com/scsdynamo/scsdynamo/conformance"
+)
+
+func iterationMutations() []mutation {
+	return []mutation{
+		{
+			name: "an iteration over nothing returns nil", killers: []string{"I01"},
+			mutate: iterates(func(_ *reference, all map[string][]byte) map[string][]byte {
+				if len(all) == 0 {
+					return nil
+				}
+				return all
+			}),
+		},
+		{
+			name: "a new store has a session", killers: []string{"I01"},
+			mutate: iterates(func(_ *reference, all map[string][]byte) map[string][]byte {
+				all["schema_version"] = nil
+				return all
+			}),
+		},
+		{
+			name: "an iteration shows the same data everywhere", killers: []string{"I02", "I04"},
+			mutate: iterates(func(_ *reference, all map[string][]byte) map[string][]byte {
+				var last []byte
+				for token := range all {
+					last = append(last[:0], all[token]...)
+					all[token] = last
+				}
+				return all
+			}),
+		},
+		{
+			name: "an iteration ends after one page", killers: []string{"I03"},
+			mutate: iterates(func(_ *reference, all map[string][]byte) map[string][]byte {
+				for _, token := range slices.Sorted(maps.Keys(all))[min(len(all), 1000):] {
+					delete(all, token)
+				}
+				return all
+			}),
+		},
+		{
+			name: "an iteration shows keys with their prefix", killers: []string{"I02", "I04", "S11"},
+			mutate: iterates(func(_ *reference, all map[string][]byte) map[string][]byte {
+				keys := map[string][]byte{}
+				for token, data := range all {
+					keys["session:"+token] = data
+				}
+				return keys
+			}),
+		},
+		{
+			name: "an iteration is given up when something changes", killers: []string{"I06"},
+			mutate: func(r *reference) scs.Store {
+				var commits atomic.Int64
+				return &mutant{
+					reference: r,
+					commit: func(ctx context.Context, token string, data []byte, expiry time.Time) error {
+						commits.Add(1)
+						return r.CommitCtx(ctx, token, data, expiry)
+					},
+					all: func(ctx context.Context) (map[string][]byte, error) {
+						before := commits.Load()
+						all, err := r.AllCtx(ctx)
+						widen()
+						if commits.Load() != before {
+							return nil, errors.New("the snapshot is too old")
+						}
+						return all, err
+					},
+				}
+			},
+		},
+		{
+			name: "the namespace is a pattern", killers: []string{"I08"},
+			mutate: func(r *reference) scs.Store {
+				return &mutant{reference: r, all: func(context.Context) (map[string][]byte, error) {
+					r.backend.mu.Lock()
+					defer r.backend.mu.Unlock()
+					all := map[string][]byte{}
+					for key, found := range r.backend.records {
+						if match, err := path.Match(r.namespace+"*", key); err != nil {
+							return nil, err
+						} else if match {
+							all[strings.TrimPrefix(key, r.namespace)] = bytes.Clone(found.data)
+						}
+					}
+					return all, nil
+				}}
+			},
+		},
+		{
+			name: "an iteration shows whatever is there", killers: []string{"I09"},
+			mutate: func(r *reference) scs.Store {
+				return &mutant{reference: r, all: func(ctx context.Context) (map[string][]byte, error) {
+					if err := r.reach(ctx, ""); err != nil {
+						return nil, err
+					}
+					all := map[string][]byte{}
+					for token, found := range r.list() {
+						if !found.expired() {
+							all[token] = found.data
+						}
+					}
+					return all, nil
+				}}
+			},
+		},
+		{
+			name: "foreign data fails the iteration", killers: []string{"I09"},
+			mutate: func(r *reference) scs.Store {
+				return &mutant{reference: r, all: func(ctx context.Context) (map[string][]byte, error) {
+					for _, found := range r.list() {
+						if found.damaged {
+							return nil, errDamaged
+						}
+					}
+					return r.AllCtx(ctx)
+				}}
+			},
+		},
+		{
+			name: "an error midway ends the iteration early", killers: []string{"I10"},
+			mutate: func(r *reference) scs.Store {
+				return &mutant{reference: r, all: func(ctx context.Context) (map[string][]byte, error) {
+					all := map[string][]byte{}
+					for token, found := range r.list() {
+						if r.has(conformance.FaultScan) && len(all) > 0 {
+							return all, nil // What a loop over rows does that never asks for the error.
+						}
+						if !found.damaged && !found.expired() {
+							all[token] = found.data
+						}
+					}
+					return all, ctx.Err()
+				}}
+			},
+		},
+		{
+			name: "All shows less than AllCtx", killers: []string{"I11"},
+			mutate: func(r *reference) scs.Store {
+				return &mutant{reference: r, plainAll: func() (map[string][]byte, error) { return map[string][]byte{}, nil }}
+			},
+		},
+		{
+			name: "an iteration hands out the store's own memory", killers: []string{"I12"},
+			mutate: func(r *reference) scs.Store {
+				return &mutant{reference: r, all: func(ctx context.Context) (map[string][]byte, error) {
+					all, err := r.AllCtx(ctx)
+					r.backend.mu.Lock()
+					defer r.backend.mu.Unlock()
+					for token := range all {
+						all[token] = r.backend.records[token].data
+					}
+					return all, err
+				}}
+			},
+		},
+		{
+			name: "iterations are cached", killers: []string{"I12", "I13", "S11"},
+			mutate: func(r *reference) scs.Store {
+				var mu sync.Mutex
+				var cached map[string][]byte
+				return &mutant{reference: r, all: func(ctx context.Context) (all map[string][]byte, err error) {
+					mu.Lock()
+					defer mu.Unlock()
+					if cached == nil {
+						cached, err = r.AllCtx(ctx)
+					}
+					return cached, err
+				}}
+			},
+		},
+		{
+			name: "an iteration leaves out empty sessions", killers: []string{"I14"},
+			mutate: iterates(func(_ *reference, all map[string][]byte) map[string][]byte {
+				maps.DeleteFunc(all, func(_ string, data []byte) bool { return len(data) == 0 })
+				return all
+			}),
+		},
+		{
+			name: "only one iteration can run", killers: []string{"I15"},
+			mutate: func(r *reference) scs.Store {
+				var busy atomic.Bool
+				return &mutant{reference: r, all: func(ctx context.Context) (map[string][]byte, error) {
+					if !busy.CompareAndSwap(false, true) {
+						return nil, errors.New("a cursor is already open")
+					}
+					defer busy.Store(false)
+					widen()
+					return r.AllCtx(ctx)
+				}}
+			},
+		},
+	}
+}
+
+// iterates changes the map of an iteration.
+func iterates(f func(*reference, map[string][]byte) map[string][]byte) func(*reference) scs.Store {
+	return func(r *reference) scs.Store {
+		return &mutant{reference: r, all: func(ctx context.Context) (map[string][]byte, error) {
+			all, err := r.AllCtx(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return f(r, all), nil
+		}}
+	}
+}
+
+func contextMutations() []mutation {
+	return []mutation{
+		{
+			name: "find ignores its context", killers: []string{"C01", "C05", "C08", "C09"},
+			mutate: func(r *reference) scs.Store {
+				return &mutant{reference: r, find: func(_ context.Context, token string) ([]byte, bool, error) { return r.Find(token) }}
+			},
+			opts: []conformance.Option{conformance.WithTimeout(time.Second)},
+		},
+		{
+			name: "a cancelled find is a miss", killers: []string{"C01", "C09"},
+			mutate: func(r *reference) scs.Store {
+				return &mutant{reference: r, find: func(ctx context.Context, token string) ([]byte, bool, error) {
+					if ctx.Err() != nil {
+						return nil, false, nil //nolint:nilerr // That is the defect.
+					}
+					return r.FindCtx(ctx, token)
+				}}
+			},
+		},
+		{
+			name: "commit ignores its context", killers: []string{"C02", "C09"},
+			mutate: func(r *reference) scs.Store {
+				return &mutant{reference: r, commit: func(_ context.Context, token string, data []byte, expiry time.Time) error {
+					return r.Commit(token, data, expiry)
+				}}
+			},
+		},
+		{
+			name: "a cancelled commit writes and then fails", killers: []string{"C02", "C08", "C09"},
+			mutate: func(r *reference) scs.Store {
+				return &mutant{reference: r, commit: func(ctx context.Context, token string, data []byte, expiry time.Time) error {
+					return errors.Join(r.Commit(token, data, expiry), ctx.Err())
+				}}
+			},
+		},
+		{
+			name: "a cancelled delete removes and then fails", killers: []string{"C03", "C09"},
+			mutate: func(r *reference) scs.Store {
+				return &mutant{reference: r, delete: func(ctx context.Context, token string) error {
+					return errors.Join(r.Delete(token), ctx.Err())
+				}}
+			},
+		},
+		{
+			name: "an iteration ignores its context", killers: []string{"C04", "C08"},
+			mutate: func(r *reference) scs.Store {
+				return &mutant{reference: r, all: func(context.Context) (map[string][]byte, error) { return r.All() }}
+			},
+		},
+		{
+			name: "context errors cannot be matched", killers: []string{"C01", "C08", "C09"},
+			mutate: func(r *reference) scs.Store {
+				return &mutant{reference: r, find: func(ctx context.Context, token string) ([]byte, bool, error) {
+					data, found, err := r.FindCtx(ctx, token)
+					if err != nil {
+						err = fmt.Errorf("find: %v", err) //nolint:errorlint // That is the defect.
+					}
+					return data, found, err
+				}}
+			},
+		},
+		{
+			name: "only find takes a context", killers: []string{"C06"},
+			mutate: func(r *reference) scs.Store {
+				return &struct {
+					scs.Store
+					findOnly
+					based
+				}{r, findOnly{r}, based{r}}
+			},
+		},
+		{
+			name: "the plain methods panic", killers: []string{"C07"},
+			mutate: func(r *reference) scs.Store { return contextOnly{r} },
+		},
+		{
+			name: "an iteration takes no context", killers: []string{"C10"},
+			mutate: func(r *reference) scs.Store {
+				return &struct {
+					scs.CtxStore
+					scs.IterableStore
+					based
+				}{r, r, based{r}}
+			},
+		},
+		{
+			name: "an iteration is possible with a context only", killers: []string{"C10"},
+			mutate: func(r *reference) scs.Store {
+				return &struct {
+					scs.CtxStore
+					scs.IterableCtxStore
+					based
+				}{r, r, based{r}}
+			},
+		},
+		{
+			name: "a commit is undone when its context ends", killers: []string{"C11"},
+			mutate: func(r *reference) scs.Store {
+				return &mutant{reference: r, commit: func(ctx context.Context, token string, data []byte, expiry time.Time) error {
+					err := r.CommitCtx(ctx, token, data, expiry)
+					context.AfterFunc(ctx, func() { r.remove(token) })
+					return err
+				}}
+			},
+		},
+	}
+}
+
+// based lets a store of another shape be found by baseOf.
+type based struct{ r *reference }
+
+func (b based) base() *reference { return b.r }
+
+func (b based) collect() { b.r.collect() }
+
+type findOnly struct{ r *reference }
+
+func (s findOnly) FindCtx(ctx context.Context, token string) ([]byte, bool, error) {
+	return s.r.FindCtx(ctx, token)
+}
+
+// contextOnly is what several stores for scs do.
+type contextOnly struct{ *reference }
+
+func (contextOnly) Find(string) ([]byte, bool, error) { panic("missing context arg") }
+
+func (contextOnly) Commit(string, []byte, time.Time) error { panic("missing context arg") }
+
+func (contextOnly) Delete(string) error { panic("missing context arg") }
