@@ -1,0 +1,56 @@
+# What contributors run. `make` lists it.
+
+GOLANGCI_LINT_VERSION := v2.15.0
+GOLANGCI_LINT := bin/golangci-lint-$(GOLANGCI_LINT_VERSION)
+
+# Further flags for go test: make test TESTFLAGS='-race -run TestI3'
+TESTFLAGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help test test-all race cover bench fuzz engines lint format check ci
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "The tests use DynamoDB Local in Docker, or else an engine under .engines, which \`make engines\` installs."
+	@echo "AWS_ENDPOINT_URL_DYNAMODB=... tests on any other; DYNAMOTEST_ENGINE=docker|jar|dynoxide chooses one."
+
+test: ## run all tests on the best DynamoDB there is
+	@TESTFLAGS='$(TESTFLAGS)' scripts/test.sh
+
+test-all: ## run all tests, those on DynamoDB on every engine there is
+	@TESTFLAGS='$(TESTFLAGS)' scripts/test-all.sh
+
+race: ## run all tests under the race detector
+	@TESTFLAGS='-race $(TESTFLAGS)' scripts/test.sh
+
+cover: ## measure the coverage of all tests together, into cover.out
+	@TESTFLAGS='-coverpkg=./... -coverprofile=cover.out $(TESTFLAGS)' scripts/test.sh
+	@go tool cover -func=cover.out | tail -n 1
+
+bench: ## run the benchmarks
+	@go test -run '^$$' -bench . -benchmem $(TESTFLAGS) ./...
+
+fuzz: ## run every fuzz target for 10 seconds
+	@scripts/fuzz.sh
+
+engines: ## install DynamoDB engines for the tests under .engines
+	@scripts/engines.sh
+
+lint: $(GOLANGCI_LINT) ## run the linters
+	@$(GOLANGCI_LINT) config verify
+	@$(GOLANGCI_LINT) run ./...
+
+format: $(GOLANGCI_LINT) ## format the Go files
+	@$(GOLANGCI_LINT) fmt ./...
+
+check: lint race ## what must pass before a pull request
+	@go mod tidy -diff
+	@scripts/light-import.sh
+
+ci: ## the whole gate, on all engines: for a Debian machine, as root
+	@.ci/run
+
+$(GOLANGCI_LINT):
+	@GOBIN=$(CURDIR)/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+	@mv bin/golangci-lint $@

