@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -43,10 +44,7 @@ func BenchmarkOverhead(b *testing.B) {
 			b.Fatal(err)
 		}
 		// The bare calls write to a key of their own, so that the versions of the two do not get into each other's way.
-		other := map[string]types.AttributeValue{}
-		for name, value := range stored.Item {
-			other[name] = value
-		}
+		other := maps.Clone(stored.Item)
 		other["session_id"] = &types.AttributeValueMemberS{Value: "bare" + f.store.StorageKey(token)[4:]}
 		bareKey := map[string]types.AttributeValue{"session_id": other["session_id"]}
 

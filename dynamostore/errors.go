@@ -132,23 +132,27 @@ func (f faults) kind(ctx context.Context, err error) error {
 	if fromCredentials(err) {
 		return ErrCredentials
 	}
-	if api := (smithy.APIError)(nil); errors.As(err, &api) {
+	if api := smithy.APIError(nil); errors.As(err, &api) {
 		return kindOfCode(api.ErrorCode(), err)
 	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return nil
+	var kind error
+	send := (*smithyhttp.RequestSendError)(nil)
+	switch {
+	case ctx.Err() != nil: // the caller's own; the timeouts of the client look the same, but are not
+	case errors.As(err, &send), errors.Is(err, context.DeadlineExceeded):
+		kind = ErrUnreachable
+	case !f.haveCredentials(ctx): // neither sent nor refused: the request could not be signed
+		kind = ErrCredentials
 	}
-	if send := (*smithyhttp.RequestSendError)(nil); errors.As(err, &send) {
-		return ErrUnreachable
-	}
-	// Neither sent nor refused: most likely the request could not be signed.
+	return kind
+}
+
+func (f faults) haveCredentials(ctx context.Context) bool {
 	if f.credentials == nil {
-		return ErrCredentials
+		return false
 	}
-	if _, missing := f.credentials.Retrieve(ctx); missing != nil {
-		return ErrCredentials
-	}
-	return nil
+	_, err := f.credentials.Retrieve(ctx)
+	return err == nil
 }
 
 func kindOfCode(code string, err error) error {

@@ -34,14 +34,16 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	}{
 		{
 			"no table", func(t *testing.T) *dynamodb.Client { t.Helper(); return dynamotest.Client(t) },
-			dynamostore.ErrTableNotFound, []string{`"no-such-table"`, "us-east-1", "Table.Create"},
+			dynamostore.ErrTableNotFound,
+			[]string{`"no-such-table"`, "us-east-1", "Table.Create"},
 		},
 		{
 			"no credentials", func(t *testing.T) *dynamodb.Client {
 				t.Helper()
 				return dynamotest.Client(t, func(o *dynamodb.Options) { o.Credentials = noCredentials })
 			},
-			dynamostore.ErrCredentials, []string{"AWS_ACCESS_KEY_ID"},
+			dynamostore.ErrCredentials,
+			[]string{"AWS_ACCESS_KEY_ID"},
 		},
 		{
 			"empty credentials", func(t *testing.T) *dynamodb.Client {
@@ -50,14 +52,28 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 					o.Credentials = credentials.NewStaticCredentialsProvider("", "", "")
 				})
 			},
-			dynamostore.ErrCredentials, []string{"AWS_PROFILE"},
+			dynamostore.ErrCredentials,
+			[]string{"AWS_PROFILE"},
 		},
 		{
 			"unreachable", func(t *testing.T) *dynamodb.Client {
 				t.Helper()
 				return dynamotest.Client(t, func(o *dynamodb.Options) { o.BaseEndpoint = aws.String("http://" + closedPort(t)) })
 			},
-			dynamostore.ErrUnreachable, []string{"AWS_ENDPOINT_URL_DYNAMODB"},
+			dynamostore.ErrUnreachable,
+			[]string{"AWS_ENDPOINT_URL_DYNAMODB"},
+		},
+		{
+			"no answer in time", func(t *testing.T) *dynamodb.Client {
+				t.Helper()
+				faults := dynamotest.NewFaults()
+				for _, operation := range failingOperations {
+					faults.TimeOut(operation, 100)
+				}
+				return dynamotest.Client(t, faults.Install)
+			},
+			dynamostore.ErrUnreachable,
+			[]string{"network"},
 		},
 		{
 			"access denied", failing(400, "AccessDeniedException"), dynamostore.ErrAccessDenied, []string{"role"},
@@ -115,12 +131,14 @@ func allOperations(t *testing.T, store *sessionstore.Store) map[string]error {
 	return results
 }
 
+var failingOperations = []string{"GetItem", "PutItem", "UpdateItem", "DeleteItem", "Scan"}
+
 // failing returns a client whose every attempt is answered so.
 func failing(status int, code string) func(t *testing.T) *dynamodb.Client {
 	return func(t *testing.T) *dynamodb.Client {
 		t.Helper()
 		faults := dynamotest.NewFaults()
-		for _, operation := range []string{"GetItem", "PutItem", "UpdateItem", "DeleteItem", "Scan"} {
+		for _, operation := range failingOperations {
 			faults.Fail(operation, 100, status, code)
 		}
 		return dynamotest.Client(t, faults.Install)

@@ -1,6 +1,8 @@
 package dynamostore
 
 import (
+	"maps"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -84,12 +86,10 @@ func newConditions(t Table) conditions {
 	return c
 }
 
-func merge(maps ...map[string]string) map[string]string {
+func merge(parts ...map[string]string) map[string]string {
 	merged := map[string]string{}
-	for _, m := range maps {
-		for name, attribute := range m {
-			merged[name] = attribute
-		}
+	for _, part := range parts {
+		maps.Copy(merged, part)
 	}
 	return merged
 }
@@ -217,9 +217,7 @@ func (d *Driver) changeInput(key string, change storage.Change, cond storage.Con
 	if expression.text != nil {
 		check += " AND (" + *expression.text + ")"
 	}
-	for name, attribute := range expression.names {
-		names[name] = attribute
-	}
+	maps.Copy(names, expression.names)
 	input := &dynamodb.UpdateItemInput{
 		TableName:                           &d.table.Name,
 		Key:                                 d.table.key(key),

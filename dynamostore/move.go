@@ -37,7 +37,7 @@ func (d *Driver) Move(ctx context.Context, from string, record storage.Record, c
 		return err
 	}
 	for try := 1; ; try++ {
-		err := d.transact(ctx, input, from, record)
+		err := d.transact(ctx, input, record)
 		if !errors.Is(err, errContended) || try == moveTries {
 			return err
 		}
@@ -86,7 +86,7 @@ func moveTarget(record storage.Record, condition storage.Condition) storage.Cond
 var errContended = errors.New("another transaction is in the way")
 
 // transact sends the move once. The SDK gives it an idempotency token, so that its own repetitions are harmless.
-func (d *Driver) transact(ctx context.Context, input *dynamodb.TransactWriteItemsInput, from string, record storage.Record) error {
+func (d *Driver) transact(ctx context.Context, input *dynamodb.TransactWriteItemsInput, record storage.Record) error {
 	meter := storage.MeterFrom(ctx)
 	input.ReturnConsumedCapacity = capacityOf(meter)
 	w := d.newWrite(record.Key, ownVersion(record.Version))

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
 	"github.com/scsdynamo/scsdynamo/dynamostore"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
@@ -65,16 +66,19 @@ var writes = []struct {
 // A response that is lost is repeated by the SDK, whose second attempt meets what the first one wrote.
 func TestLostResponseIsSuccess(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, dynamostore.Table{})
 	for _, write := range writes {
-		for name, lose := range map[string]func(string, int){
-			"response lost": f.faults.LoseResponse, "timed out": f.faults.TimeOut, "500 after applying": f.faults.Fail500AfterApplying,
+		for name, lose := range map[string]func(*dynamotest.Faults, string, int){
+			"response lost":      (*dynamotest.Faults).LoseResponse,
+			"timed out":          (*dynamotest.Faults).TimeOut,
+			"500 after applying": (*dynamotest.Faults).Fail500AfterApplying,
 		} {
 			t.Run(write.name+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				f := newFixture(t, dynamostore.Table{})
 				stored := newRecord(t.Name(), "first")
 				stored.Lease.ID = "theirs"
 				f.mustPut(t, stored)
-				lose(write.operation, 1)
+				lose(f.faults, write.operation, 1)
 				if err := write.do(t.Context(), f.driver, stored); err != nil {
 					t.Fatalf("the write was applied, but returned %v", err)
 				}
@@ -230,6 +234,13 @@ func TestMoveRetriesContention(t *testing.T) {
 	}
 	if got := f.recorder.Calls()["TransactWriteItems"]; got != 3 {
 		t.Errorf("%d calls; want 3", got)
+	}
+	// A repetition so late that DynamoDB has forgotten the first: its own delete is what is in the way.
+	moved, _ := f.stored(t, "moved")
+	f.faults.LoseResponse("TransactWriteItems", 1)
+	f.faults.CancelTransaction(1, "ConditionalCheckFailed", "None")
+	if err := f.driver.Move(t.Context(), "moved", newRecord("further", "next"), storage.IfVersion(moved.Version, time.Now())); err != nil {
+		t.Errorf("a move in the way of itself: %v; want success", err)
 	}
 	f.faults.CancelTransaction(10, "None", "TransactionConflict")
 	err := f.driver.Move(t.Context(), "moved", newRecord("again", "next"), storage.Always())

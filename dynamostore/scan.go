@@ -64,7 +64,7 @@ func (d *Driver) scanInput(request storage.ScanRequest) (*dynamodb.ScanInput, er
 		ExclusiveStartKey: start,
 	}
 	if request.Limit > 0 {
-		input.Limit = aws.Int32(int32(min(request.Limit, 1<<30))) //nolint:gosec // Bounded here.
+		input.Limit = aws.Int32(int32(min(request.Limit, 1<<30)))
 	}
 	if request.Segments > 1 {
 		input.Segment = aws.Int32(int32(request.Segment))        //nolint:gosec // Bounded by Validate.
@@ -108,8 +108,13 @@ func (d *Driver) projectWithoutData(names map[string]string) string {
 	projected := []string{namePartition}
 	names[namePartition] = d.table.PartitionKey.Name
 	for _, n := range []struct{ name, attribute string }{
-		{nameCreated, a.CreatedAt}, {nameUpdated, a.UpdatedAt}, {nameExpiry, a.Expiry}, {nameVersion, a.Version},
-		{nameLeaseID, a.LeaseID}, {nameLeaseDuration, a.LeaseDuration}, {nameLeaseExpiry, a.LeaseExpiry},
+		{nameCreated, a.CreatedAt},
+		{nameUpdated, a.UpdatedAt},
+		{nameExpiry, a.Expiry},
+		{nameVersion, a.Version},
+		{nameLeaseID, a.LeaseID},
+		{nameLeaseDuration, a.LeaseDuration},
+		{nameLeaseExpiry, a.LeaseExpiry},
 	} {
 		projected = append(projected, n.name)
 		names[n.name] = n.attribute

@@ -83,6 +83,8 @@ func outcomeOf(err error) Outcome {
 		return OutcomeConflict
 	case errors.Is(err, storage.ErrTooLarge), errors.Is(err, storage.ErrInvalidKey), errors.Is(err, ErrInvalidToken):
 		return OutcomeRefused
+	case errors.Is(err, storage.ErrUnavailable): // although it may match a timeout of the client, too
+		return OutcomeError
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return OutcomeCanceled
 	default:

@@ -193,7 +193,10 @@ func TestSessionsGoOnBehindUnreadableOnes(t *testing.T) {
 	if good, bad := count(newStore(t, driver, secret, sessionstore.WithUnreadableAsMiss())); good != 3 || bad != 0 {
 		t.Errorf("as misses: %d good, %d bad; want 3 and none", good, bad)
 	}
-	for range store.Sessions(t.Context()) {
+	for _, err := range store.Sessions(t.Context()) {
+		if err != nil {
+			continue
+		}
 		break // a loop may end early
 	}
 	if n, err := store.DeleteAll(t.Context()); err != nil || n != 4 || len(records(t, driver)) != 0 {

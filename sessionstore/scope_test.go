@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"time"
 
@@ -179,7 +180,16 @@ func TestScopesNest(t *testing.T) {
 }
 
 // releases is a strategy that counts what is loaded and released.
-type releases struct{ loaded, released int }
+type releases struct {
+	mu               sync.Mutex
+	loaded, released int
+}
+
+func (r *releases) count(n *int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	*n++
+}
 
 type countedSession struct {
 	lockstrategy.Session
@@ -198,23 +208,121 @@ func (s countedStrategy) Load(ctx context.Context, b *lockstrategy.Backend, key 
 	session, err := lockstrategy.Optimistic().Load(ctx, b, key)
 	if err == nil {
 		if _, found := session.Record(); found {
-			s.counts.loaded++
+			s.counts.count(&s.counts.loaded)
 		}
 	}
 	return countedSession{session, s.counts, s.t}, err
 }
 
 func (s countedStrategy) New(b *lockstrategy.Backend, key string) lockstrategy.Session {
-	s.counts.loaded++
+	s.counts.count(&s.counts.loaded)
 	return countedSession{lockstrategy.Optimistic().New(b, key), s.counts, s.t}
 }
 
 func (s countedSession) Release(ctx context.Context) error {
-	s.counts.released++
+	s.counts.count(&s.counts.released)
 	if err := ctx.Err(); err != nil {
 		s.t.Errorf("released with a context that has ended: %v", err)
 	}
 	return s.Session.Release(ctx)
+}
+
+// A token that two requests draw at the same time, or that one of them did not read, is stored by the first.
+func TestFirstCommitDoesNotOverwrite(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, nil)
+	a, b := begin(t, store, "other"), begin(t, store, "other")
+	defer a.end()
+	defer b.end()
+	if err := a.commit("token", "a"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.commit("token", "b"); !errors.Is(err, storage.ErrConflict) {
+		t.Errorf("a first commit over another: %v; want ErrConflict", err)
+	}
+	wantData(t, store, "token", "a")
+}
+
+func TestExpiredRecordsAreNotFound(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	driver := memory.New()
+	store := newStore(t, driver, sessionstore.WithClock(func() time.Time { return now }))
+	if err := store.CommitCtx(t.Context(), "token", []byte("data"), now.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(time.Hour - 1)
+	wantData(t, store, "token", "data")
+	now = now.Add(1) // dead at its expiry, not after it
+	wantMiss(t, store, "token")
+	if _, found, err := store.Lookup(t.Context(), "token"); found || err != nil {
+		t.Errorf("looked up: found %v, %v; want a miss", found, err)
+	}
+	if all, err := store.AllCtx(t.Context()); len(all) != 0 || err != nil {
+		t.Errorf("All: %d sessions, %v; want none", len(all), err)
+	}
+	if len(records(t, driver)) != 1 {
+		t.Error("the driver removed the record by itself")
+	}
+}
+
+// A request holds a session once, however often and from however many goroutines it reads it, and nothing after its end.
+func TestScopeHoldsASessionOnce(t *testing.T) {
+	t.Parallel()
+	counts := &releases{}
+	store := newStore(t, nil, sessionstore.WithStrategy(counts.strategy(t)))
+	commit(t, store, "token", "0")
+	r := begin(t, store, "token")
+	if _, _, err := store.FindCtx(r.ctx, "token"); err != nil {
+		t.Fatal(err)
+	}
+	if counts.loaded != 1 {
+		t.Errorf("read twice, held %d times", counts.loaded)
+	}
+	r.end()
+	if _, found, err := store.FindCtx(r.ctx, "token"); err != nil || !found {
+		t.Errorf("a read after the end: found %v, %v; want the session", found, err)
+	}
+	r.end()
+	if counts.loaded != 1 || counts.released != 1 {
+		t.Errorf("held %d times, released %d times; want once", counts.loaded, counts.released)
+	}
+
+	// Both goroutines are in the middle of reading before either is done.
+	var reading sync.WaitGroup
+	reading.Add(2)
+	held := &releases{}
+	together := newStore(t, nil, sessionstore.WithStrategy(meetingStrategy{held.strategy(t), &reading}))
+	commit(t, together, "token", "0")
+	ctx, end := together.Begin(t.Context())
+	var done sync.WaitGroup
+	for range 2 {
+		done.Go(func() {
+			if _, _, err := together.FindCtx(ctx, "token"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	done.Wait()
+	if held.loaded != 2 || held.released != 1 {
+		t.Errorf("%d reads at once, %d released; want the second released at once", held.loaded, held.released)
+	}
+	end()
+	if held.released != 2 {
+		t.Errorf("%d released at the end; want 2", held.released)
+	}
+}
+
+// meetingStrategy lets reads wait for each other.
+type meetingStrategy struct {
+	lockstrategy.Strategy
+	reading *sync.WaitGroup
+}
+
+func (s meetingStrategy) Load(ctx context.Context, b *lockstrategy.Backend, key string) (lockstrategy.Session, error) {
+	s.reading.Done()
+	s.reading.Wait()
+	return s.Strategy.Load(ctx, b, key)
 }
 
 // However a request ends, what it held is released, once.

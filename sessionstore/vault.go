@@ -136,7 +136,7 @@ func (v vault) openAny(record storage.Record) (token string, data []byte, err er
 		return "", nil, &storage.CorruptError{Part: "data", Problem: "does not open: it was changed, or moved to another key"}
 	}
 	length, n := binary.Uvarint(plain)
-	if n <= 0 || length > uint64(len(plain)-n) {
+	if n <= 0 || length > uint64(len(plain[n:])) {
 		return "", nil, &storage.CorruptError{Part: "data", Problem: "has no token"}
 	}
 	plain = plain[n:]
