@@ -36,7 +36,8 @@ func WithStrategy(strategy lockstrategy.Strategy) Option {
 	}
 }
 
-// WithReads sets how fresh the reads of sessions are. Default: [lockstrategy.StrongReads].
+// WithReads sets how fresh the reads of sessions are, those of [Store.Sessions] and All included. Default:
+// [lockstrategy.StrongReads].
 func WithReads(reads lockstrategy.Reads) Option {
 	return func(c *config) {
 		c.reads = reads

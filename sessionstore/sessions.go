@@ -6,6 +6,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -61,7 +62,7 @@ func (s *Store) Sessions(ctx context.Context) iter.Seq2[Session, error] {
 			yield(Session{}, ErrNotIterable)
 			return
 		}
-		request := storage.ScanRequest{Limit: s.pageSize}
+		request := storage.ScanRequest{Limit: s.pageSize, Consistency: s.scanConsistency()}
 		for {
 			page, err := s.page(ctx, scanner, request)
 			if err != nil {
@@ -106,6 +107,14 @@ func (s *Store) page(ctx context.Context, scanner storage.Scanner, request stora
 		}()
 	}
 	return scanner.Scan(ctx, request)
+}
+
+// scanConsistency reads lists as strongly as single sessions are read first.
+func (s *Store) scanConsistency() storage.Consistency {
+	if s.backend.Reads == lockstrategy.StrongReads {
+		return storage.Strong
+	}
+	return storage.Eventual
 }
 
 // yieldPage passes on the live sessions of a page and reports whether the loop goes on.

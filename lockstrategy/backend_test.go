@@ -1,0 +1,118 @@
+package lockstrategy_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/scsdynamo/scsdynamo/lockstrategy"
+	"github.com/scsdynamo/scsdynamo/storage"
+	"github.com/scsdynamo/scsdynamo/storage/memory"
+)
+
+// staleDriver answers eventual reads with what was there before.
+type staleDriver struct {
+	*memory.Driver
+	before map[string]storage.Record
+	reads  []storage.Consistency
+}
+
+func (d *staleDriver) Get(ctx context.Context, key string, c storage.Consistency) (storage.Record, bool, error) {
+	d.reads = append(d.reads, c)
+	if c == storage.Eventual {
+		record, found := d.before[key]
+		return record, found, nil
+	}
+	return d.Driver.Get(ctx, key, c)
+}
+
+func record(key string, expiresAt time.Time) storage.Record {
+	return storage.Record{Key: key, ExpiresAt: expiresAt, UpdatedAt: time.Now(), Version: storage.NewVersion()}
+}
+
+func TestReadModes(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	// Each session lives; an eventual read has not heard of "new" yet, and thinks that "extended" has expired.
+	stale := map[string]storage.Record{"extended": record("extended", now), "old": record("old", now.Add(time.Hour))}
+	for _, test := range []struct {
+		name  string
+		reads lockstrategy.Reads
+		found map[string]bool
+		calls []storage.Consistency
+	}{
+		{
+			"strong", lockstrategy.StrongReads, map[string]bool{"new": true, "extended": true, "old": true},
+			[]storage.Consistency{storage.Strong, storage.Strong, storage.Strong},
+		},
+		{
+			"eventual", lockstrategy.EventualReads, map[string]bool{"old": true},
+			[]storage.Consistency{storage.Eventual, storage.Eventual, storage.Eventual},
+		},
+		{
+			"eventual, then strong", lockstrategy.EventualThenStrongReads, map[string]bool{"new": true, "extended": true, "old": true},
+			[]storage.Consistency{storage.Eventual, storage.Strong, storage.Eventual, storage.Strong, storage.Eventual},
+		},
+	} {
+		driver := &staleDriver{Driver: memory.New(), before: stale}
+		backend := &lockstrategy.Backend{Driver: driver, Reads: test.reads, Now: func() time.Time { return now }}
+		for _, key := range []string{"new", "extended", "old"} {
+			if err := driver.Put(t.Context(), record(key, now.Add(time.Hour)), storage.Always()); err != nil {
+				t.Fatal(err)
+			}
+			if _, found, err := backend.Read(t.Context(), key); err != nil || found != test.found[key] {
+				t.Errorf("%s: %s: found %v, %v; want %v", test.name, key, found, err, test.found[key])
+			}
+		}
+		if len(driver.reads) != len(test.calls) {
+			t.Fatalf("%s: reads %v; want %v", test.name, driver.reads, test.calls)
+		}
+		for i := range test.calls {
+			if driver.reads[i] != test.calls[i] {
+				t.Errorf("%s: reads %v; want %v", test.name, driver.reads, test.calls)
+			}
+		}
+	}
+}
+
+// A conflict says who won only as far as the caller may know it: errors travel to logs.
+func TestWriteErrors(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	driver := memory.New()
+	backend := &lockstrategy.Backend{Driver: driver, Now: func() time.Time { return now }}
+	put := func(r storage.Record) {
+		t.Helper()
+		if err := driver.Put(t.Context(), r, storage.Always()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(record("changed", now.Add(time.Hour)))
+	put(record("expired", now))
+	put(record("moved", now.Add(time.Hour)))
+	seen := storage.IfVersion("seen", now)
+	for name, test := range map[string]struct {
+		from, key string
+		want      error
+	}{
+		"changed":              {"changed", "changed", storage.ErrConflict},
+		"expired":              {"expired", "expired", lockstrategy.ErrSessionGone},
+		"deleted":              {"deleted", "deleted", lockstrategy.ErrSessionGone},
+		"moved by another":     {"deleted", "moved", storage.ErrConflict},
+		"deleted, not moved":   {"deleted", "nowhere", lockstrategy.ErrSessionGone},
+		"changed, to be moved": {"changed", "nowhere", storage.ErrConflict},
+	} {
+		err := backend.Write(t.Context(), test.from, record(test.key, now.Add(time.Hour)), seen)
+		if !errors.Is(err, test.want) {
+			t.Errorf("%s: %v; want %v", name, err, test.want)
+		}
+		if conflict := (*storage.ConflictError)(nil); errors.As(err, &conflict) {
+			t.Errorf("%s: the error carries the record", name)
+		}
+	}
+	immovable := &lockstrategy.Backend{Driver: struct{ storage.Driver }{driver}, Now: time.Now}
+	if err := immovable.Write(t.Context(), "a", record("b", now), seen); err == nil {
+		t.Error("a driver without a move moved")
+	}
+}
