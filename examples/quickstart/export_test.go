@@ -1,0 +1,7 @@
+package main
+
+// For the tests.
+var (
+	Run      = run
+	Relative = relative
+)
