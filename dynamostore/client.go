@@ -60,8 +60,9 @@ const (
 //	client := dynamodb.NewFromConfig(cfg, dynamostore.ClientOptions)
 //
 // It sets [AttemptTimeout], [OperationTimeout] and [MaxAttempts]; retries with full jitter from 25 ms, up to 500 ms, where
-// the SDK waits up to a second before the first; and a pool of 256 idle connections, where the SDK keeps 10. An HTTP
-// client of another type than the SDK's own is left as it is. Options given behind it override it.
+// the SDK waits up to a second before the first; and a pool of 256 idle connections, where the SDK keeps 10. It leaves out
+// the SDK's check of response checksums, which does nothing but log. An HTTP client of another type than the SDK's own is
+// left as it is. Options given behind it override it.
 func ClientOptions(o *dynamodb.Options) {
 	o.Retryer = retry.NewStandard(func(so *retry.StandardOptions) {
 		so.MaxAttempts = MaxAttempts
@@ -75,6 +76,9 @@ func ClientOptions(o *dynamodb.Options) {
 		}})
 	})
 	o.RetryMaxAttempts = MaxAttempts
+	// The SDK checks the checksum after it has read the response, and only logs that it does not match, as it does for every
+	// response without one. https://github.com/aws/aws-sdk-go-v2/issues/3545
+	o.DisableValidateResponseChecksum = true
 	o.APIOptions = append(o.APIOptions, addOperationTimeout)
 	pooled, ok := o.HTTPClient.(*awshttp.BuildableClient)
 	switch {

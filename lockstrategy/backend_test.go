@@ -43,15 +43,18 @@ func TestReadModes(t *testing.T) {
 		calls []storage.Consistency
 	}{
 		{
-			"strong", lockstrategy.StrongReads, map[string]bool{"new": true, "extended": true, "old": true},
+			"strong", lockstrategy.StrongReads,
+			map[string]bool{"new": true, "extended": true, "old": true},
 			[]storage.Consistency{storage.Strong, storage.Strong, storage.Strong},
 		},
 		{
-			"eventual", lockstrategy.EventualReads, map[string]bool{"old": true},
+			"eventual", lockstrategy.EventualReads,
+			map[string]bool{"old": true},
 			[]storage.Consistency{storage.Eventual, storage.Eventual, storage.Eventual},
 		},
 		{
-			"eventual, then strong", lockstrategy.EventualThenStrongReads, map[string]bool{"new": true, "extended": true, "old": true},
+			"eventual, then strong", lockstrategy.EventualThenStrongReads,
+			map[string]bool{"new": true, "extended": true, "old": true},
 			[]storage.Consistency{storage.Eventual, storage.Strong, storage.Eventual, storage.Strong, storage.Eventual},
 		},
 	} {
