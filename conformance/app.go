@@ -8,6 +8,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -104,7 +105,7 @@ func (a *app) serve(next http.Handler) http.Handler {
 				return
 			}
 			if _, meant := p.(errPanic); !meant {
-				a.c.failf("panic while serving a request: %v\n%s", p, allStacks())
+				a.c.failf("panic while serving a request: %v\n%s", p, debug.Stack())
 			}
 			panic(http.ErrAbortHandler)
 		}()

@@ -47,6 +47,12 @@ type caller struct {
 	store scs.Store
 }
 
+// iterable reports whether the store can be iterated over.
+func (s *caller) iterable() bool {
+	has := methodsOf(s.store)
+	return has.all || has.allCtx
+}
+
 // called returns another store of the case, known by the label.
 func (c *check) called(label string, store scs.Store) *caller {
 	if store == nil {

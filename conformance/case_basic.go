@@ -220,7 +220,7 @@ func basicCases() []testCase {
 				a.wantData(token, data)
 				b.delete(token)
 				a.wantData(token, data)
-				if methodsOf(b.store).all || methodsOf(b.store).allCtx {
+				if b.iterable() {
 					a.wantInAll(a.all(), token, data)
 					b.wantNotInAll(b.all(), token)
 				}

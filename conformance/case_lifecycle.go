@@ -67,7 +67,7 @@ func lifecycleCases() []testCase {
 					s.commit(token, random(10), later())
 					s.find(token)
 					s.delete(token)
-					if m := methodsOf(s.store); m.all || m.allCtx {
+					if s.iterable() {
 						s.all()
 					}
 					if stopOf(s.store) != nil {

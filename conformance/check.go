@@ -87,7 +87,7 @@ func (c *check) failf(format string, args ...any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	const enough = 5 // More of the same would only hide the first.
-	if c.closed || len(c.failures) == enough {
+	if len(c.failures) == enough {
 		return
 	}
 	c.failures = append(c.failures, c.message(fmt.Sprintf(format, args...)))
@@ -126,17 +126,15 @@ func (c *check) catchPanic() {
 // message tells what was broken, what was done and what was seen. The caller holds c.mu.
 func (c *check) message(seen string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n  rule %s: %s\n", c.id, c.rule)
-	for i, s := range c.steps {
-		lead := "       "
-		if i == 0 {
-			lead = "  did: "
-			if c.dropped > 0 {
-				fmt.Fprintf(&b, "  did: (%d steps before)\n", c.dropped)
-				lead = "       "
-			}
-		}
+	fmt.Fprintf(&b, "\n  rule %s (%s): %s\n", c.id, c.group(), c.rule)
+	lead := "  did: "
+	if c.dropped > 0 {
+		fmt.Fprintf(&b, "%s(%d steps before)\n", lead, c.dropped)
+		lead = "       "
+	}
+	for _, s := range c.steps {
 		fmt.Fprintf(&b, "%s%s\n", lead, s)
+		lead = "       "
 	}
 	fmt.Fprintf(&b, "  saw: %s", seen)
 	return c.redact(b.String())

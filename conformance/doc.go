@@ -1,5 +1,6 @@
-// Package conformance tests whether a session store keeps its promises. It works for any store of
-// [github.com/alexedwards/scs/v2], whatever it keeps sessions in:
+// Package conformance tests whether a session store keeps its promises. [Run] works for any store of
+// [github.com/alexedwards/scs/v2], whatever it keeps sessions in; [RunDriver] is for what lies below, the drivers of this
+// project's package storage.
 //
 //	func TestStore(t *testing.T) {
 //		conformance.Run(t, func(t *testing.T) scs.Store {

@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"errors"
 	"slices"
 	"testing"
 
@@ -46,11 +45,33 @@ type testCase struct {
 	run   func(c *check)
 }
 
+// group names the group that the first letter of the id stands for.
+func (tc testCase) group() string {
+	switch tc.id[0] {
+	case 'B':
+		return "basic operations"
+	case 'E':
+		return "expiry"
+	case 'I':
+		return "iteration"
+	case 'C':
+		return "contexts"
+	case 'P':
+		return "parallel use and life cycle"
+	case 'D':
+		return "data"
+	case 'S':
+		return "whole requests"
+	default:
+		return "faults"
+	}
+}
+
 // allCases returns every case in the order of groups and ids.
 func allCases() []testCase {
 	return slices.Concat(
 		basicCases(), expiryCases(), iterationCases(), contextCases(), parallelCases(), lifecycleCases(),
-		dataCases(), sessionCases(), faultCases(),
+		dataCases(), sessionCases(), requestCases(), faultCases(),
 	)
 }
 
@@ -76,45 +97,43 @@ const (
 )
 
 // missing returns why the case cannot be run on this store with these options, or "".
-func (n need) missing(store scs.Store, o *options) string {
+func (n need) missing(store scs.Store, o *options) (reason string) {
 	has := methodsOf(store)
-	absent := func(present bool, reason string) string {
-		if present {
-			return ""
-		}
-		return reason
-	}
+	met := false
 	switch n {
 	case needIterable:
-		return absent(has.all || has.allCtx, "the store has neither All nor AllCtx")
+		met, reason = has.all || has.allCtx, "the store has neither All nor AllCtx"
 	case needAnyContext:
-		return absent(has.findCtx || has.commitCtx || has.deleteCtx, "the store has no method that takes a context")
+		met, reason = has.findCtx || has.commitCtx || has.deleteCtx, "the store has no method that takes a context"
 	case needFindContext:
-		return absent(has.findCtx, "the store has no FindCtx")
+		met, reason = has.findCtx, "the store has no FindCtx"
 	case needCommitContext:
-		return absent(has.commitCtx, "the store has no CommitCtx")
+		met, reason = has.commitCtx, "the store has no CommitCtx"
 	case needDeleteContext:
-		return absent(has.deleteCtx, "the store has no DeleteCtx")
+		met, reason = has.deleteCtx, "the store has no DeleteCtx"
 	case needIterableContext:
-		return absent(has.allCtx, "the store has no AllCtx")
+		met, reason = has.allCtx, "the store has no AllCtx"
 	case needStop:
-		return absent(stopOf(store) != nil, "the store has neither Close nor StopCleanup")
+		met, reason = stopOf(store) != nil, "the store has neither Close nor StopCleanup"
 	case needMaxData:
-		return absent(o.maxData > 0, "the largest payload is not declared: WithMaxData")
+		met, reason = o.maxData > 0, "the largest payload is not declared: WithMaxData"
 	case needPeer:
-		return absent(o.peer != nil, "no second instance on the same backend: WithPeer")
+		met, reason = o.peer != nil, "no second instance on the same backend: WithPeer"
 	case needNamespaces:
-		return absent(o.namespaces != nil, "no namespaces: WithNamespaces")
+		met, reason = o.namespaces != nil, "no namespaces: WithNamespaces"
 	case needForeignData:
-		return absent(o.foreignData != nil, "no foreign data in the backend: WithForeignData")
+		met, reason = o.foreignData != nil, "no foreign data in the backend: WithForeignData"
 	case needCorruption:
-		return absent(len(o.corruptions) > 0, "no way to damage a record: WithCorruption")
+		met, reason = len(o.corruptions) > 0, "no way to damage a record: WithCorruption"
 	case needCollect:
-		return absent(o.collect != nil, "no collection of expired sessions: WithCollect")
+		met, reason = o.collect != nil, "no collection of expired sessions: WithCollect"
 	case needStored:
-		return absent(o.stored != nil, "no way to see what is stored: the second argument of WithCollect")
+		met, reason = o.stored != nil, "no way to see what is stored: the second argument of WithCollect"
 	case needFault:
-		return absent(o.inject != nil, "no way to break the backend: WithFault")
+		met, reason = o.inject != nil, "no way to break the backend: WithFault"
 	}
-	return errors.ErrUnsupported.Error()
+	if met {
+		return ""
+	}
+	return reason
 }

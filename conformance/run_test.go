@@ -2,8 +2,11 @@ package conformance_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -161,6 +164,47 @@ func TestLargeDataSkips(t *testing.T) {
 	}
 }
 
+// brokenStore is set where the test program runs TestBrokenStore for TestRunReports.
+const brokenStore = "CONFORMANCE_BROKEN_STORE"
+
+// TestBrokenStore fails on purpose: TestRunReports runs it in another process and looks at what it prints.
+func TestBrokenStore(t *testing.T) {
+	if os.Getenv(brokenStore) == "" {
+		t.Skipf("fails on purpose; TestRunReports runs it, or %s=1 does", brokenStore)
+	}
+	mutate := func(r *reference) scs.Store {
+		return &mutant{reference: r, delete: func(context.Context, string) error { return nil }}
+	}
+	conformance.Run(t, func(t *testing.T) scs.Store { return opened(t, mutate, newReference()) },
+		conformance.WithSkip("B07", "the reason for B07"))
+}
+
+// TestRunReports shows that Run fails the subtest of a broken rule, passes the others, and shows what is skipped.
+func TestRunReports(t *testing.T) {
+	t.Parallel()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), program, "-test.run=^TestBrokenStore$/^B", "-test.v")
+	cmd.Env = append(os.Environ(), brokenStore+"=1")
+	out, err := cmd.CombinedOutput()
+	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) {
+		t.Fatalf("the broken store passes: %v\n%s", err, out)
+	}
+	for _, want := range []string{
+		"--- PASS: TestBrokenStore/B01_CommitThenFind", "--- FAIL: TestBrokenStore/B05_DeleteRemoves", "rule B05 (basic operations): ",
+		"--- SKIP: TestBrokenStore/B07_DeleteTwice", "the reason for B07", "--- SKIP: TestBrokenStore/B17_PeerSeesChanges", "WithPeer",
+	} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("the output lacks %q", want)
+		}
+	}
+	if t.Failed() {
+		t.Logf("the output:\n%s", out)
+	}
+}
+
 // TestMessages shows that a failure says what was broken, done and seen, and no token.
 func TestMessages(t *testing.T) {
 	t.Parallel()
@@ -178,7 +222,7 @@ func TestMessages(t *testing.T) {
 	}
 	_, rules := conformance.Cases()
 	for _, want := range []string{
-		"rule B05: " + rules["B05"],
+		"rule B05 (basic operations): " + rules["B05"],
 		"did: CommitCtx(A, 100 B, expiry in 1h0m0s) = <nil>",
 		"DeleteCtx(A) = cannot delete <token A>",
 		"saw: deleting A failed: cannot delete <token A>",

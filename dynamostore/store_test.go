@@ -83,7 +83,7 @@ func (f *fixture) inject(t *testing.T, fault conformance.Fault) (repair func()) 
 		for _, operation := range operations {
 			script(operation)
 		}
-		return func() {}
+		return f.faults.Cancel
 	}
 	switch fault {
 	case conformance.FaultDown:

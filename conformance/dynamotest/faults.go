@@ -167,6 +167,15 @@ func (f *Faults) Unused() []string {
 	return unused
 }
 
+// Cancel takes the faults that [Faults.Unused] names out of the script.
+func (f *Faults) Cancel() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for operation, script := range f.script {
+		f.script[operation] = slices.DeleteFunc(script, func(fault *fault) bool { return fault.left > 0 })
+	}
+}
+
 // strikeFunc does what happens instead of the attempt, or with it, and returns what the SDK gets to see.
 type strikeFunc func(context.Context, *attempt) (*smithyhttp.Response, error)
 

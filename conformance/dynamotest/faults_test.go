@@ -112,6 +112,36 @@ func code(err error) string {
 	return ""
 }
 
+func TestCancelEmptiesTheScript(t *testing.T) {
+	t.Parallel()
+	faults := dynamotest.NewFaults()
+	client := dynamotest.Client(t, faults.Install)
+	release := faults.Hold("DescribeTable")
+	faults.Throttle("ListTables", 100)
+	faults.Cancel()
+	if unused := faults.Unused(); len(unused) > 0 {
+		t.Errorf("left after Cancel: %v", unused)
+	}
+	if _, err := client.ListTables(t.Context(), &dynamodb.ListTablesInput{}); err != nil {
+		t.Errorf("a cancelled fault struck: %v", err)
+	}
+	// Holds are ended by their release.
+	ctx, cancel := context.WithCancel(t.Context())
+	described := make(chan error, 1)
+	go func() {
+		_, err := client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String("no-such-table")})
+		described <- err
+	}()
+	if err := faults.AwaitHeld(t.Context(), "DescribeTable", 1); err != nil {
+		t.Error(err)
+	}
+	cancel()
+	if err := <-described; !errors.Is(err, context.Canceled) {
+		t.Errorf("a held attempt whose caller went away: %v", err)
+	}
+	release()
+}
+
 func TestUnusedNamesWhatDidNotHappen(t *testing.T) {
 	t.Parallel()
 	faults, tab, _ := newFaults(t)

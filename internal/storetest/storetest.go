@@ -3,7 +3,9 @@
 package storetest
 
 import (
+	"errors"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -52,7 +54,11 @@ func Run(t *testing.T, corruptions int, newBackend func(t *testing.T) Backend, o
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := &harness{newBackend: newBackend, options: variant}
-			conformance.Run(t, h.newStore, append(h.capabilities(corruptions), options...)...)
+			all := append(h.capabilities(corruptions), options...)
+			if strings.HasPrefix(name, "optimistic") {
+				all = append(all, conformance.WithNoLostUpdates(func(err error) bool { return errors.Is(err, storage.ErrConflict) }))
+			}
+			conformance.Run(t, h.newStore, all...)
 		})
 	}
 }
@@ -96,7 +102,6 @@ func (h *harness) backend(t *testing.T, store scs.Store) Backend {
 func (h *harness) capabilities(corruptions int) []conformance.Option {
 	options := []conformance.Option{
 		conformance.WithRequestScope(func(store scs.Store, sessions *scs.SessionManager) func(http.Handler) http.Handler {
-			sessions.ErrorFunc = sessionstore.HandleError
 			return store.(*sessionstore.Store).LoadAndSave(sessions)
 		}),
 		conformance.WithPeer(func(t *testing.T, store scs.Store) scs.Store {
