@@ -3,7 +3,6 @@ package boltstore
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"slices"
 
@@ -50,8 +49,8 @@ func (d *Driver) Get(ctx context.Context, key string, _ storage.Consistency) (st
 
 // Put implements storage.Driver. A record that takes more than 16 MiB is a *storage.TooLargeError.
 func (d *Driver) Put(ctx context.Context, record storage.Record, condition storage.Condition) error {
-	if !storage.ValidKey(record.Key, maxKey) {
-		return storage.ErrInvalidKey
+	if err := storage.ValidatePut(record, condition, maxKey); err != nil {
+		return err
 	}
 	if err := begin(ctx, condition); err != nil {
 		return err
@@ -113,11 +112,8 @@ func (d *Driver) DeleteBatch(ctx context.Context, keys []string) error {
 
 // Move implements storage.Mover.
 func (d *Driver) Move(ctx context.Context, from string, record storage.Record, condition storage.Condition) error {
-	if !storage.ValidKey(record.Key, maxKey) {
-		return storage.ErrInvalidKey
-	}
-	if from == record.Key {
-		return errors.New("boltstore: a move to the key that the record has; use Put")
+	if err := storage.ValidateMove(from, record, condition, maxKey); err != nil {
+		return err
 	}
 	if err := begin(ctx, condition); err != nil {
 		return err

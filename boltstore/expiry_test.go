@@ -217,7 +217,7 @@ func TestUnreadableRecord(t *testing.T) {
 		}
 	}
 	page, err := driver.Scan(ctx, storage.ScanRequest{})
-	if err != nil || len(page.Unreadable) != 1 || !errors.Is(page.Unreadable[0], storage.ErrCorrupt) {
+	if err != nil || len(page.Unreadable) != 1 || !errors.Is(page.Unreadable[0].Err, storage.ErrCorrupt) {
 		t.Errorf("Scan: error %v, unreadable: %v", err, page.Unreadable)
 	}
 

@@ -53,7 +53,7 @@ func (d *Driver) Scan(ctx context.Context, request storage.ScanRequest) (storage
 			record, err := decodeRecord(string(key), value)
 			switch {
 			case err != nil:
-				page.Unreadable = append(page.Unreadable, err)
+				page.Unreadable = append(page.Unreadable, storage.Unreadable{Key: string(key), Err: err})
 				continue
 			case request.Fields == storage.WithoutData:
 				record.Data = nil

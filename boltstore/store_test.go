@@ -13,7 +13,7 @@ import (
 
 func TestStoreConformance(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, 0, func(t *testing.T) storetest.Backend {
+	storetest.Run(t, storetest.Capabilities{}, func(t *testing.T) storetest.Backend {
 		t.Helper()
 		return storetest.Backend{Driver: open(t)}
 	})

@@ -223,6 +223,12 @@ func driverFaults() []driverFault {
 		{"moves onto live records", func(m *memory.Driver) storage.Driver { return driverOverwriting{m} }, []string{"D-MOVE-02"}},
 		{"moves without removing", func(m *memory.Driver) storage.Driver { return driverCopying{m} }, []string{"D-MOVE-01", "D-MOVE-07"}},
 		{"moves to repaired keys", func(m *memory.Driver) storage.Driver { return driverMending{m} }, []string{"D-KEY-04"}},
+		{"draws missing versions", driverAltersPut(func(r *storage.Record) {
+			if r.Version == "" {
+				r.Version = storage.NewVersion()
+			}
+		}), []string{"D-KEY-07"}},
+		{"moves whatever it is told to", func(m *memory.Driver) storage.Driver { return driverCareless{m} }, []string{"D-KEY-08"}},
 		{"deletes one batch of 25 only", func(m *memory.Driver) storage.Driver {
 			return driverBatching{m, func(keys []string) []string { return keys[:min(len(keys), 25)] }}
 		}, []string{"D-BATCH-01"}},

@@ -3,6 +3,7 @@ package conformance
 import (
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/scsdynamo/scsdynamo/storage"
 )
@@ -77,6 +78,42 @@ func driverKeyCases() []driverCase {
 					p.conflict(p.tryMove(p.ctx, key, r, storage.IfVersion(from.Version, p.now)), nil)
 					p.absent(r.Key)
 				}
+			},
+		},
+		{
+			id: "D-KEY-07", name: "PutNeedsAVersion",
+			rule: "A record without a version is not stored: it could not be told from another later.",
+			run: func(p *driverProbe) {
+				stored := p.stored()
+				without := p.record(stored.Key)
+				without.Version = ""
+				fresh := p.record(p.key())
+				fresh.Version = ""
+				for _, r := range []storage.Record{without, fresh} {
+					if err := p.tryPut(p.ctx, r, storage.Always()); err == nil {
+						p.failf("Put of a record without a version returned nil")
+					}
+				}
+				p.holds(stored)
+				p.absent(fresh.Key)
+			},
+		},
+		{
+			id: "D-KEY-08", name: "ImpossibleMovesChangeNothing", needs: driverNeedsMover,
+			rule: "Move to the key that the record has, or without its creation or version, is an error and changes nothing.",
+			run: func(p *driverProbe) {
+				stored := p.stored()
+				same, uncreated, unversioned := p.record(stored.Key), p.record(p.key()), p.record(p.key())
+				uncreated.CreatedAt = time.Time{}
+				unversioned.Version = ""
+				for _, r := range []storage.Record{same, uncreated, unversioned} {
+					if err := p.tryMove(p.ctx, stored.Key, r, storage.Always()); err == nil {
+						p.failf("a move that is impossible returned nil")
+					}
+					p.holds(stored)
+				}
+				p.absent(uncreated.Key)
+				p.absent(unversioned.Key)
 			},
 		},
 		{

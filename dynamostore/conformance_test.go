@@ -68,10 +68,10 @@ func TestDriverConformance(t *testing.T) {
 	for name, layout := range layouts {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client := dynamotest.Client(t)
-			table := createWithoutTTL(t, client, layout)
 			conformance.RunDriver(t, func(t *testing.T) storage.Driver {
 				t.Helper()
+				client := dynamotest.Client(t)
+				table := createWithoutTTL(t, client, layout)
 				driver, err := dynamostore.NewDriver(client, table)
 				if err != nil {
 					t.Fatal(err)

@@ -90,10 +90,7 @@ func (d *Driver) Get(ctx context.Context, key string, consistency storage.Consis
 
 // Put implements storage.Driver.
 func (d *Driver) Put(ctx context.Context, record storage.Record, condition storage.Condition) error {
-	if !d.validKey(record.Key) {
-		return storage.ErrInvalidKey
-	}
-	if err := validPut(record, condition); err != nil {
+	if err := storage.ValidatePut(record, condition, d.maxKeyBytes); err != nil {
 		return err
 	}
 	if record.CreatedAt.IsZero() && condition.Kind == storage.KindAbsent {
@@ -194,14 +191,6 @@ func (d *Driver) whole(it item) (storage.Record, error) {
 }
 
 func (d *Driver) validKey(key string) bool { return storage.ValidKey(key, d.maxKeyBytes) }
-
-// validPut refuses what would be stored but could not be told apart later.
-func validPut(record storage.Record, condition storage.Condition) error {
-	if record.Version == "" {
-		return errors.New("dynamostore: a record without a version; draw one with storage.NewVersion")
-	}
-	return condition.Validate()
-}
 
 func checkSize(it item) error {
 	if n := size(it); n > maxItemBytes {

@@ -17,14 +17,8 @@ const moveTries = 4
 
 // Move implements storage.Mover, as a transaction. It is billed at twice the capacity of its two writes.
 func (d *Driver) Move(ctx context.Context, from string, record storage.Record, condition storage.Condition) error {
-	if !d.validKey(record.Key) {
-		return storage.ErrInvalidKey
-	}
-	if err := validPut(record, condition); err != nil {
+	if err := storage.ValidateMove(from, record, condition, d.maxKeyBytes); err != nil {
 		return err
-	}
-	if record.CreatedAt.IsZero() || from == record.Key {
-		return errors.New("dynamostore: a move needs two keys and the instant of creation")
 	}
 	if !d.validKey(from) { // then there is nothing to leave
 		if !condition.Holds(nil) {

@@ -36,12 +36,13 @@ func (d *Driver) Scan(ctx context.Context, request storage.ScanRequest) (storage
 		out.Items[i] = nil // what is decoded need not be held twice
 		record, ours, err := d.table.decode(it)
 		if ours && err == nil && record.Data == nil && request.Fields == storage.AllFields {
-			record, err = d.whole(it)
+			_, err = d.whole(it)
 		}
 		switch {
 		case !ours:
 		case err != nil:
-			page.Unreadable = append(page.Unreadable, err)
+			key, _ := d.table.cutKey(it)
+			page.Unreadable = append(page.Unreadable, storage.Unreadable{Key: key, Err: err})
 		default:
 			page.Records = append(page.Records, record)
 		}

@@ -66,6 +66,9 @@ func (b *Backend) Write(ctx context.Context, from string, next storage.Record, c
 	if !ok {
 		return fmt.Errorf("lockstrategy: driver %T cannot move a session to another key", b.Driver)
 	}
+	if next.CreatedAt.IsZero() {
+		next.CreatedAt = next.UpdatedAt // of a record that does not say
+	}
 	err := b.judge(mover.Move(ctx, from, next, condition))
 	if !errors.Is(err, ErrSessionGone) {
 		return err

@@ -6,7 +6,7 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// DeleteAll deletes all sessions, expired ones included, and returns how many: everybody is logged out. It stays inside the
+// DeleteAll deletes all sessions, expired and unreadable ones included, and returns how many: everybody is logged out. It stays inside the
 // key prefix of the store. Sessions that are committed while it runs may remain; to be rid of all, change the secret (see
 // [WithSecret]) or stop the application first. Where it fails, it may be called again.
 func (s *Store) DeleteAll(ctx context.Context) (deleted int, err error) {
@@ -20,9 +20,12 @@ func (s *Store) DeleteAll(ctx context.Context) (deleted int, err error) {
 		if err != nil {
 			return deleted, err
 		}
-		keys := make([]string, len(page.Records))
-		for i, record := range page.Records {
-			keys[i] = record.Key
+		keys := make([]string, 0, len(page.Records)+len(page.Unreadable))
+		for _, record := range page.Records {
+			keys = append(keys, record.Key)
+		}
+		for _, unreadable := range page.Unreadable {
+			keys = append(keys, unreadable.Key)
 		}
 		n, err := s.deleteKeys(ctx, keys)
 		deleted += n

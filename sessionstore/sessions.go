@@ -119,8 +119,8 @@ func (s *Store) scanConsistency() storage.Consistency {
 
 // yieldPage passes on the live sessions of a page and reports whether the loop goes on.
 func (s *Store) yieldPage(page storage.Page, yield func(Session, error) bool) bool {
-	for _, err := range page.Unreadable {
-		if !s.isMiss(err) && !yield(Session{}, err) {
+	for _, unreadable := range page.Unreadable {
+		if !s.isMiss(unreadable.Err) && !yield(Session{}, unreadable.Err) {
 			return false
 		}
 	}

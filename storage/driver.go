@@ -23,7 +23,8 @@ type Driver interface {
 	Get(ctx context.Context, key string, consistency Consistency) (Record, bool, error)
 
 	// Put stores the whole record, in place of any other under its key, if the condition holds. The record needs a
-	// version. Errors: [*ConflictError], [*TooLargeError] (what was stored stays intact), [ErrInvalidKey],
+	// version that no other Put has used. A record that is there but cannot be read gives way to Always; for any other
+	// condition, here and below, it is a *CorruptError. Errors: [*ConflictError], [*TooLargeError] (what was stored stays intact), [ErrInvalidKey],
 	// [ErrOutcomeUnknown].
 	Put(ctx context.Context, record Record, condition Condition) error
 
@@ -41,7 +42,8 @@ type Mover interface {
 	// Move stores the record under its key and removes the one under from, both or neither. The condition is judged on
 	// the record under from; a *ConflictError carries that record. Unless the condition is Always, there must also be no
 	// record under the new key, or an expired one (at record.UpdatedAt): where there is one, the *ConflictError carries
-	// that. The record's CreatedAt must be set. The two keys must differ.
+	// that. The record's CreatedAt must be set, and the two keys must differ: else it is an error, and nothing changes. Under
+	// a key that this driver can never hold there is no record to move.
 	Move(ctx context.Context, from string, record Record, condition Condition) error
 }
 
@@ -110,9 +112,17 @@ const (
 type Page struct {
 	// Records are the records of this page.
 	Records []Record
-	// Unreadable holds one error for each record that is within the scan but cannot be read; each is a *CorruptError.
-	// They do not end the scan: one bad record must not hide all the others.
-	Unreadable []error
+	// Unreadable are the records that are within the scan but cannot be read. They do not end the scan: one bad record
+	// must not hide all the others.
+	Unreadable []Unreadable
 	// Next is where the scan goes on, empty at its end.
 	Next Position
+}
+
+// Unreadable is a record that cannot be read, because it was damaged, or written by somebody else.
+type Unreadable struct {
+	// Key is where it is.
+	Key string
+	// Err is a *CorruptError. It does not tell the key.
+	Err error
 }

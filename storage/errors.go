@@ -20,9 +20,9 @@ var (
 	// many. The same request may succeed later.
 	ErrUnavailable = errors.New("storage: the storage service is not available")
 
-	// ErrInvalidKey says that the driver cannot hold a record under this key: it is empty, too long, or not valid UTF-8.
-	// Nothing was sent.
-	ErrInvalidKey = errors.New("storage: the key is empty, too long or not valid UTF-8")
+	// ErrInvalidKey says that the driver cannot hold a record under this key: it is empty, too long, not valid UTF-8,
+	// or has a NUL in it. Nothing was sent.
+	ErrInvalidKey = errors.New("storage: the key is empty, too long, not valid UTF-8, or has a NUL in it")
 
 	// ErrCorrupt is matched by every [*CorruptError].
 	ErrCorrupt = errors.New("storage: the record cannot be read")

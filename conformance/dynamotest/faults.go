@@ -65,6 +65,11 @@ func (f *Faults) Install(o *dynamodb.Options) {
 	})
 }
 
+// Pass lets the next n attempts of the operation pass, before the faults that are scripted after it.
+func (f *Faults) Pass(operation string, n int) {
+	f.add(operation, n, "Pass", func(ctx context.Context, a *attempt) (*smithyhttp.Response, error) { return a.send(ctx) })
+}
+
 // LoseResponse lets the next n attempts of the operation reach the engine, which does what they ask, and resets the
 // connection before the answer arrives.
 func (f *Faults) LoseResponse(operation string, n int) {

@@ -142,6 +142,20 @@ func TestCancelEmptiesTheScript(t *testing.T) {
 	release()
 }
 
+func TestPassComesBeforeWhatFollows(t *testing.T) {
+	t.Parallel()
+	faults := dynamotest.NewFaults()
+	client := dynamotest.Client(t, faults.Install)
+	faults.Pass("ListTables", 2)
+	faults.Throttle("ListTables", 3)
+	for call := range 3 {
+		_, err := client.ListTables(t.Context(), &dynamodb.ListTablesInput{})
+		if failed := err != nil; failed != (call == 2) {
+			t.Errorf("call %d: %v; two were to pass, and the third to fail", call, err)
+		}
+	}
+}
+
 func TestUnusedNamesWhatDidNotHappen(t *testing.T) {
 	t.Parallel()
 	faults, tab, _ := newFaults(t)

@@ -26,6 +26,9 @@ type Backend struct {
 	Peer storage.Driver
 	// Inject makes the place fail; see conformance.WithFault. Nil means that calls of Driver fail, and never reach it.
 	Inject func(t *testing.T, fault conformance.Fault) (repair func())
+	// Foreign puts records into the place that the driver did not write and that are not under its prefix, and returns
+	// their storage keys.
+	Foreign func(t *testing.T) (keys []string)
 	// Corrupt are ways to damage the record under a storage key.
 	Corrupt []func(t *testing.T, key string)
 }
@@ -47,14 +50,22 @@ var variants = map[string][]sessionstore.Option{
 	"optimistic_secret": {sessionstore.WithStrategy(lockstrategy.Optimistic()), sessionstore.WithSecret(Secret(1), Secret(2))},
 }
 
-// Run runs the suite on stores over the backends that newBackend makes. corruptions is the number of Backend.Corrupt.
-func Run(t *testing.T, corruptions int, newBackend func(t *testing.T) Backend, options ...conformance.Option) {
+// Capabilities says which fields the backends of a run have.
+type Capabilities struct {
+	// Corruptions is the number of Backend.Corrupt.
+	Corruptions int
+	// Foreign is whether there is Backend.Foreign.
+	Foreign bool
+}
+
+// Run runs the suite on stores over the backends that newBackend makes.
+func Run(t *testing.T, has Capabilities, newBackend func(t *testing.T) Backend, options ...conformance.Option) {
 	t.Helper()
 	for name, variant := range variants {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := &harness{newBackend: newBackend, options: variant}
-			all := append(h.capabilities(corruptions), options...)
+			all := append(h.capabilities(has), options...)
 			if strings.HasPrefix(name, "optimistic") {
 				all = append(all, conformance.WithNoLostUpdates(func(err error) bool { return errors.Is(err, storage.ErrConflict) }))
 			}
@@ -99,7 +110,7 @@ func (h *harness) backend(t *testing.T, store scs.Store) Backend {
 	return backend.(Backend)
 }
 
-func (h *harness) capabilities(corruptions int) []conformance.Option {
+func (h *harness) capabilities(has Capabilities) []conformance.Option {
 	options := []conformance.Option{
 		conformance.WithRequestScope(func(store scs.Store, sessions *scs.SessionManager) func(http.Handler) http.Handler {
 			return store.(*sessionstore.Store).LoadAndSave(sessions)
@@ -119,7 +130,13 @@ func (h *harness) capabilities(corruptions int) []conformance.Option {
 			return h.backend(t, store).Inject(t, fault)
 		}),
 	}
-	for i := range corruptions {
+	if has.Foreign {
+		options = append(options, conformance.WithForeignData(func(t *testing.T, store scs.Store) []string {
+			t.Helper()
+			return h.backend(t, store).Foreign(t)
+		}))
+	}
+	for i := range has.Corruptions {
 		options = append(options, conformance.WithCorruption(func(t *testing.T, store scs.Store, token string) {
 			t.Helper()
 			h.backend(t, store).Corrupt[i](t, storageKey(store, token))

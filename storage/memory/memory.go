@@ -47,8 +47,8 @@ func (d *Driver) Get(ctx context.Context, key string, _ storage.Consistency) (st
 
 // Put implements storage.Driver.
 func (d *Driver) Put(ctx context.Context, record storage.Record, condition storage.Condition) error {
-	if !storage.ValidKey(record.Key, maxKey) {
-		return storage.ErrInvalidKey
+	if err := storage.ValidatePut(record, condition, maxKey); err != nil {
+		return err
 	}
 	if err := begin(ctx, condition); err != nil {
 		return err
@@ -99,8 +99,8 @@ func (d *Driver) Delete(ctx context.Context, key string, condition storage.Condi
 
 // Move implements storage.Mover.
 func (d *Driver) Move(ctx context.Context, from string, record storage.Record, condition storage.Condition) error {
-	if !storage.ValidKey(record.Key, maxKey) {
-		return storage.ErrInvalidKey
+	if err := storage.ValidateMove(from, record, condition, maxKey); err != nil {
+		return err
 	}
 	if err := begin(ctx, condition); err != nil {
 		return err
