@@ -38,6 +38,18 @@ func TestCallsAndCapacity(t *testing.T) {
 		}
 	}
 	remove := func(ctx context.Context, s *sessionstore.Store) error { return s.DeleteCtx(ctx, token) }
+	request := func(operations ...func(context.Context, *sessionstore.Store) error) func(context.Context, *sessionstore.Store) error {
+		return func(ctx context.Context, s *sessionstore.Store) error {
+			ctx, end := s.Begin(ctx)
+			defer end()
+			for _, operation := range operations {
+				if err := operation(ctx, s); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}
 	get, update, put, del := map[string]int{"GetItem": 1}, map[string]int{"UpdateItem": 1}, map[string]int{"PutItem": 1}, map[string]int{"DeleteItem": 1}
 
 	steps := []step{
@@ -59,35 +71,10 @@ func TestCallsAndCapacity(t *testing.T) {
 		{"commit, expired", func(ctx context.Context, s *sessionstore.Store) error {
 			return s.CommitCtx(ctx, token, []byte("data"), time.Now().Add(-time.Second))
 		}, del, 0, 1},
-		{"in a request: find nothing, commit", func(ctx context.Context, s *sessionstore.Store) error {
-			ctx, end := s.Begin(ctx)
-			defer end()
-			if err := find(ctx, s); err != nil {
-				return err
-			}
-			return commit(100)(ctx, s)
-		}, map[string]int{"GetItem": 1, "PutItem": 1}, 1, 1},
-		{"in a request: find, commit", func(ctx context.Context, s *sessionstore.Store) error {
-			ctx, end := s.Begin(ctx)
-			defer end()
-			if err := find(ctx, s); err != nil {
-				return err
-			}
-			return commit(100)(ctx, s)
-		}, map[string]int{"GetItem": 1, "PutItem": 1}, 1, 1},
-		{"in a request: find, delete", func(ctx context.Context, s *sessionstore.Store) error {
-			ctx, end := s.Begin(ctx)
-			defer end()
-			if err := find(ctx, s); err != nil {
-				return err
-			}
-			return remove(ctx, s)
-		}, map[string]int{"GetItem": 1, "DeleteItem": 1}, 1, 1},
-		{"in a request: new token", func(ctx context.Context, s *sessionstore.Store) error {
-			ctx, end := s.Begin(ctx)
-			defer end()
-			return commit(100)(ctx, s)
-		}, put, 0, 1},
+		{"in a request: find nothing, commit", request(find, commit(100)), map[string]int{"GetItem": 1, "PutItem": 1}, 1, 1},
+		{"in a request: find, commit", request(find, commit(100)), map[string]int{"GetItem": 1, "PutItem": 1}, 1, 1},
+		{"in a request: find, delete", request(find, remove), map[string]int{"GetItem": 1, "DeleteItem": 1}, 1, 1},
+		{"in a request: new token", request(commit(100)), put, 0, 1},
 	}
 	for name, options := range map[string][]sessionstore.Option{
 		"plain": nil, "secret": {sessionstore.WithSecret(storetest.Secret(1))},
