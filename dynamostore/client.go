@@ -11,6 +11,8 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/smithy-go/middleware"
+
+	"github.com/scsdynamo/scsdynamo/internal/plainbody"
 )
 
 // Client is what the driver uses of a *dynamodb.Client: calls on items only. It needs no rights on tables at run time.
@@ -61,7 +63,8 @@ const (
 //
 // It sets [AttemptTimeout], [OperationTimeout] and [MaxAttempts]; retries with full jitter from 25 ms, up to 500 ms, where
 // the SDK waits up to a second before the first; and a pool of 256 idle connections, where the SDK keeps 10. It leaves out
-// the SDK's check of response checksums, which does nothing but log. An HTTP client of another type than the SDK's own is
+// the SDK's check of response checksums, which does nothing but log, and keeps the SDK from losing responses on a busy
+// machine. An HTTP client of another type than the SDK's own is
 // left as it is. Options given behind it override it.
 func ClientOptions(o *dynamodb.Options) {
 	o.Retryer = retry.NewStandard(func(so *retry.StandardOptions) {
@@ -79,7 +82,7 @@ func ClientOptions(o *dynamodb.Options) {
 	// The SDK checks the checksum after it has read the response, and only logs that it does not match, as it does for every
 	// response without one. https://github.com/aws/aws-sdk-go-v2/issues/3545
 	o.DisableValidateResponseChecksum = true
-	o.APIOptions = append(o.APIOptions, addOperationTimeout)
+	o.APIOptions = append(o.APIOptions, addOperationTimeout, plainbody.Add)
 	pooled, ok := o.HTTPClient.(*awshttp.BuildableClient)
 	switch {
 	case o.HTTPClient == nil:

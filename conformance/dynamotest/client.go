@@ -17,6 +17,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go/middleware"
+
+	"github.com/scsdynamo/scsdynamo/internal/plainbody"
 )
 
 // httpClient is shared, or the connections that every test leaves idle would add up.
@@ -34,6 +37,7 @@ func Client(t testing.TB, optFns ...func(*dynamodb.Options)) *dynamodb.Client {
 		Region:       cmp.Or(os.Getenv("AWS_REGION"), "us-east-1"),
 		Credentials:  testCredentials(),
 		HTTPClient:   httpClient,
+		APIOptions:   []func(*middleware.Stack) error{plainbody.Add},
 		Retryer:      retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = 20 * time.Millisecond }),
 	}, optFns...)
 }
