@@ -72,7 +72,7 @@ func TestCallsAndCapacity(t *testing.T) {
 			return s.CommitCtx(ctx, token, []byte("data"), time.Now().Add(-time.Second))
 		}, del, 0, 1},
 		{"in a request: find nothing, commit", request(find, commit(100)), map[string]int{"GetItem": 1, "PutItem": 1}, 1, 1},
-		{"in a request: find, commit", request(find, commit(100)), map[string]int{"GetItem": 1, "PutItem": 1}, 1, 1},
+		{"in a request: find, commit", request(find, commit(101)), map[string]int{"GetItem": 1, "PutItem": 1}, 1, 1},
 		{"in a request: find, delete", request(find, remove), map[string]int{"GetItem": 1, "DeleteItem": 1}, 1, 1},
 		{"in a request: new token", request(commit(100)), put, 0, 1},
 	}
@@ -114,6 +114,35 @@ func TestCallsAndCapacity(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A commit of what was read moves the expiry, and sends no data; with None it is a commit like any other.
+func TestCallOfAnUnchangedCommit(t *testing.T) {
+	t.Parallel()
+	for operation, strategy := range map[string]lockstrategy.Strategy{
+		"UpdateItem": lockstrategy.Optimistic(), "PutItem": lockstrategy.None(),
+	} {
+		f := newFixture(t, dynamostore.Table{}, sessionstore.WithStrategy(strategy))
+		f.mustPut(t, newRecord("token", "data"))
+		before, _ := f.stored(t, "token")
+		ctx, end := f.store.Begin(t.Context())
+		data, _, err := f.store.FindCtx(ctx, "token")
+		if err != nil {
+			t.Fatal(err)
+		}
+		expiry := time.Now().Add(2 * time.Hour)
+		if err := f.store.CommitCtx(ctx, "token", data, expiry); err != nil {
+			t.Fatal(err)
+		}
+		end()
+		if got, want := f.recorder.Calls(), (map[string]int{"GetItem": 1, operation: 1}); !maps.Equal(got, want) {
+			t.Errorf("calls %v; want %v", got, want)
+		}
+		after, _ := f.stored(t, "token")
+		if !after.ExpiresAt.Equal(expiry) || (after.Version == before.Version) != (operation == "UpdateItem") {
+			t.Errorf("%s: expires at %v, version kept: %v", operation, after.ExpiresAt, after.Version == before.Version)
+		}
 	}
 }
 

@@ -16,6 +16,8 @@
 //
 //   - No commit succeeds over a version other than the one that its request read.
 //   - A session that was found and then deleted, expired or collected is never created again by a late commit.
+//   - A commit of the values that were read changes nothing but the expiry, and that only where nobody has changed or ended
+//     the session meanwhile; then it is no error either.
 //   - A delete takes effect at once, whoever else uses the session.
 //
 // # Non-guarantees

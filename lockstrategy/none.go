@@ -26,5 +26,7 @@ func noneSession(backend *Backend, key string) *session {
 		backend:   backend,
 		record:    storage.Record{Key: key},
 		condition: func(*Backend, storage.Record, bool) storage.Condition { return storage.Always() },
+
+		unconditional: true,
 	}
 }

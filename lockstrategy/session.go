@@ -2,6 +2,7 @@ package lockstrategy
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/scsdynamo/scsdynamo/storage"
@@ -12,6 +13,8 @@ type session struct {
 	backend *Backend
 	// condition returns what a commit over the record asks of it.
 	condition func(b *Backend, record storage.Record, found bool) storage.Condition
+	// unconditional is whether that is always nothing.
+	unconditional bool
 
 	mu     sync.Mutex // guards the state below, never held during a call
 	record storage.Record
@@ -56,6 +59,34 @@ func (s *session) Commit(ctx context.Context, next storage.Record) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.record, s.found = next, true
+	return nil
+}
+
+// Touch implements Session.
+func (s *session) Touch(ctx context.Context, next storage.Record) error {
+	s.mu.Lock()
+	record, found, gone := s.record, s.found, s.gone
+	s.mu.Unlock()
+	if gone {
+		return nil
+	}
+	if !found || record.Key != next.Key || s.unconditional {
+		return s.Commit(ctx, next)
+	}
+	change := storage.Change{ExpiresAt: next.ExpiresAt, UpdatedAt: next.UpdatedAt}
+	// The version, and not only that the session is there: whoever changed it may have made it end sooner.
+	err := s.backend.Driver.Update(ctx, record.Key, change, storage.IfVersion(record.Version, s.backend.Now()))
+	if errors.Is(err, storage.ErrConflict) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.record.Version == record.Version {
+		s.record = change.Apply(s.record)
+	}
 	return nil
 }
 

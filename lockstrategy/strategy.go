@@ -28,6 +28,10 @@ type Session interface {
 	// what the driver returns.
 	Commit(ctx context.Context, next storage.Record) error
 
+	// Touch writes no more of next than is new where its payload is the one that was read: the expiry. A session that was
+	// changed or ended meanwhile is left as it is, without an error: who changed it has moved the expiry, too.
+	Touch(ctx context.Context, next storage.Record) error
+
 	// Delete removes the session, at once and whoever else uses it.
 	Delete(ctx context.Context) error
 

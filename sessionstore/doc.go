@@ -19,6 +19,8 @@
 //   - A token that is unknown, expired, empty, oversized or malformed is a miss, never an error, and writes nothing.
 //   - In a request scope, with any strategy but None: a commit succeeds only over the version that its request read, and a
 //     session that was found and then ended is not brought back.
+//   - In a request scope, a commit of the values that were read moves the expiry alone. It never conflicts, and it leaves a
+//     session that was changed or ended meanwhile as it is; such a session may end earlier, by the length of that request.
 //   - A delete takes effect at once, whoever else uses the session.
 //   - A commit after the end of its request is refused: [ErrScopeEnded].
 //   - With [WithSecret], storage holds neither tokens nor data, and a record that was changed or moved does not open.

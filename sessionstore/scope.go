@@ -21,7 +21,7 @@ func (s *Store) LoadAndSave(sm *scs.SessionManager) func(http.Handler) http.Hand
 	return func(next http.Handler) http.Handler {
 		inner := sm.LoadAndSave(next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			ctx, end := s.Begin(r.Context())
+			ctx, end := s.openScope(r.Context(), sm.Codec)
 			defer end()
 			inner.ServeHTTP(w, r.WithContext(ctx))
 		})
@@ -32,10 +32,15 @@ func (s *Store) LoadAndSave(sm *scs.SessionManager) func(http.Handler) http.Hand
 // commit the session with the returned context, then call end. Commits after end fail with [ErrScopeEnded]. A scope that
 // is already open in ctx is used on, and its end is left to who opened it.
 func (s *Store) Begin(ctx context.Context) (scoped context.Context, end func()) {
+	return s.openScope(ctx, nil)
+}
+
+// openScope is Begin with the codec that tells whether two encodings hold the same values.
+func (s *Store) openScope(ctx context.Context, codec scs.Codec) (scoped context.Context, end func()) {
 	if scopeFrom(ctx, s) != nil {
 		return ctx, func() {}
 	}
-	sc := &scope{}
+	sc := &scope{codec: codec}
 	return context.WithValue(ctx, scopeKey{s}, sc), func() { sc.end(ctx) }
 }
 
@@ -50,6 +55,7 @@ func scopeFrom(ctx context.Context, s *Store) *scope {
 
 // scope is what one request holds: a session for each token it has read or drawn. A nil scope holds nothing.
 type scope struct {
+	codec    scs.Codec  // the session manager's, nil where it is not known
 	mu       sync.Mutex // never held during a call
 	sessions []scopedSession
 	ended    bool
@@ -58,6 +64,8 @@ type scope struct {
 type scopedSession struct {
 	token   string
 	session lockstrategy.Session
+	// loaded is the data that this request read, nil where it did not, or has stored other data since.
+	loaded []byte
 }
 
 // find returns the session of the token, or nil.
@@ -85,7 +93,7 @@ func (sc *scope) add(ctx context.Context, token string, session lockstrategy.Ses
 	sc.mu.Lock()
 	keep := !sc.ended && sc.get(token) == nil
 	if keep {
-		sc.sessions = append(sc.sessions, scopedSession{token, session})
+		sc.sessions = append(sc.sessions, scopedSession{token: token, session: session})
 	}
 	sc.mu.Unlock()
 	if !keep {
@@ -103,9 +111,44 @@ func (sc *scope) session(token string, make func() lockstrategy.Session) (lockst
 	session := sc.get(token)
 	if session == nil {
 		session = make()
-		sc.sessions = append(sc.sessions, scopedSession{token, session})
+		sc.sessions = append(sc.sessions, scopedSession{token: token, session: session})
 	}
 	return session, nil
+}
+
+// keepLoaded remembers what a session was when it was read. It copies the data: the caller may change what it got.
+func (sc *scope) keepLoaded(token string, data []byte) {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	for i := range sc.sessions {
+		if s := &sc.sessions[i]; s.token == token {
+			s.loaded = append([]byte{}, data...)
+		}
+	}
+}
+
+// forgetLoaded is for when other data has been stored.
+func (sc *scope) forgetLoaded(token string) {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	for i := range sc.sessions {
+		if s := &sc.sessions[i]; s.token == token {
+			s.loaded = nil
+		}
+	}
+}
+
+// unchanged reports whether data holds what was read of the session.
+func (sc *scope) unchanged(token string, data []byte) bool {
+	sc.mu.Lock()
+	var loaded []byte
+	for _, s := range sc.sessions {
+		if s.token == token {
+			loaded = s.loaded
+		}
+	}
+	sc.mu.Unlock()
+	return loaded != nil && sameValues(sc.codec, loaded, data)
 }
 
 // end closes the scope and releases its sessions.

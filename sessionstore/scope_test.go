@@ -102,6 +102,97 @@ func TestI2_EndedSessionsStayEnded(t *testing.T) {
 	}
 }
 
+// With an idle timeout scs commits in every request, also in those that only read. They must not get into each other's way,
+// nor bring anything back.
+func TestRequestsThatOnlyRead(t *testing.T) {
+	t.Parallel()
+	driver := memory.New()
+	store := newStore(t, driver)
+	sessions := storetest.NewManager(store)
+	sessions.IdleTimeout = 30 * time.Minute
+	deadline := inAnHour()
+	encode := func(deadline time.Time, last int) string {
+		t.Helper()
+		values := map[string]any{"a": 1, "b": "two", "c": []byte("three"), "d": 4.0, "e": last}
+		data, err := sessions.Codec.Encode(deadline, values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	send := func(handler http.HandlerFunc) int {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		r.AddCookie(&http.Cookie{Name: sessions.Cookie.Name, Value: "token"})
+		w := httptest.NewRecorder()
+		store.LoadAndSave(sessions)(handler).ServeHTTP(w, r)
+		return w.Code
+	}
+	commit(t, store, "token", encode(deadline, 5))
+	before := records(t, driver)[0]
+
+	// In the middle of each of these requests, another one comes and goes.
+	for range 20 { // gob writes the map in another order each time
+		status := send(func(http.ResponseWriter, *http.Request) {
+			if status := send(func(http.ResponseWriter, *http.Request) {}); status != http.StatusOK {
+				t.Errorf("the inner request: status %d", status)
+			}
+		})
+		if status != http.StatusOK {
+			t.Fatalf("a request that only read: status %d", status)
+		}
+	}
+	after := records(t, driver)[0]
+	if after.Version != before.Version || string(after.Data) != string(before.Data) {
+		t.Error("a request that only read wrote data")
+	}
+	if idle := time.Until(after.ExpiresAt); idle > 30*time.Minute || idle < 25*time.Minute || !after.UpdatedAt.After(before.UpdatedAt) {
+		t.Errorf("the session ends in %v; want the idle timeout", idle)
+	}
+
+	// One that changes the session meanwhile wins, and keeps what it says about the end.
+	status := send(func(http.ResponseWriter, *http.Request) {
+		soon := time.Now().Add(time.Minute)
+		if err := store.CommitCtx(t.Context(), "token", []byte(encode(soon, 6)), soon); err != nil {
+			t.Error(err)
+		}
+	})
+	if changed := records(t, driver)[0]; status != http.StatusOK || time.Until(changed.ExpiresAt) > time.Minute {
+		t.Errorf("status %d, and the session ends in %v; want it to end as it was changed to", status, time.Until(changed.ExpiresAt))
+	}
+
+	// A new deadline is a change, although the values are the same.
+	status = send(func(_ http.ResponseWriter, r *http.Request) { sessions.SetDeadline(r.Context(), deadline) })
+	stored, _, err := sessions.Codec.Decode(records(t, driver)[0].Data)
+	if status != http.StatusOK || err != nil || !stored.Equal(deadline) {
+		t.Errorf("status %d, deadline %v, %v; want %v", status, stored, err, deadline)
+	}
+
+	// And what was ended stays ended, without an error for who has only read.
+	status = send(func(http.ResponseWriter, *http.Request) {
+		if err := store.DeleteCtx(t.Context(), "token"); err != nil {
+			t.Error(err)
+		}
+	})
+	if n := len(records(t, driver)); status != http.StatusOK || n != 0 {
+		t.Errorf("status %d, %d records; want 200 and none", status, n)
+	}
+}
+
+// What a request has stored itself is what its next commit is compared with, not what it once read.
+func TestGoingBackIsAChange(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, nil)
+	commit(t, store, "token", "first")
+	r := begin(t, store, "token")
+	defer r.end()
+	for _, data := range []string{"second", "first", "first"} {
+		if err := r.commit("token", data); err != nil {
+			t.Fatal(err)
+		}
+		wantData(t, store, "token", data)
+	}
+}
+
 func TestI3_DeleteWins(t *testing.T) {
 	t.Parallel()
 	driver := memory.New()

@@ -61,7 +61,9 @@ func (s *Store) FindCtx(ctx context.Context, token string) (data []byte, found b
 	if !validToken(token) {
 		return nil, false, nil
 	}
-	record, found, err := s.find(ctx, scopeFrom(ctx, s), token)
+	scope := scopeFrom(ctx, s)
+	opens := scope.opens(token)
+	record, found, err := s.find(ctx, scope, token)
 	if err == nil && found {
 		data, err = s.vault.open(record, token)
 	}
@@ -71,11 +73,17 @@ func (s *Store) FindCtx(ctx context.Context, token string) (data []byte, found b
 		}
 		return nil, false, err
 	}
+	if found && opens {
+		scope.keepLoaded(token, data)
+	}
 	return data, found, nil
 }
 
 // CommitCtx stores the data of the session until expiry. In a request scope, what it may overwrite is decided by the lock
-// strategy; outside of one it overwrites whatever there is. An expiry that has passed deletes the session. Errors:
+// strategy; outside of one it overwrites whatever there is. Where the values are those that the request has read, as with
+// an idle timeout in every request that only reads, a scope moves the expiry and sends no data: such requests never get
+// into each other's way, and where the session was changed or ended meanwhile, nothing is written and that is no error. An
+// expiry that has passed deletes the session. Errors:
 // [ErrInvalidToken], [ErrSessionGone], [ErrScopeEnded], [storage.ErrConflict], [storage.ErrTooLarge],
 // [storage.ErrOutcomeUnknown], and the driver's. What was stored before is then intact. It implements [scs.CtxStore].
 func (s *Store) CommitCtx(ctx context.Context, token string, data []byte, expiry time.Time) (err error) {
@@ -106,7 +114,14 @@ func (s *Store) CommitCtx(ctx context.Context, token string, data []byte, expiry
 	if err != nil {
 		return err
 	}
-	return session.Commit(ctx, next)
+	if scope.unchanged(token, data) {
+		return session.Touch(ctx, next)
+	}
+	if err := session.Commit(ctx, next); err != nil {
+		return err
+	}
+	scope.forgetLoaded(token)
+	return nil
 }
 
 // DeleteCtx removes the session, at once and whoever else uses it. That there is none is no error. It implements
