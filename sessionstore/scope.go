@@ -21,7 +21,11 @@ func (s *Store) LoadAndSave(sm *scs.SessionManager) func(http.Handler) http.Hand
 	return func(next http.Handler) http.Handler {
 		inner := sm.LoadAndSave(next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			ctx, end := s.openScope(r.Context(), sm.Codec)
+			var codec scs.Codec
+			if sm.IdleTimeout > 0 { // otherwise scs commits only what was changed, and decoding it would be for nothing
+				codec = sm.Codec
+			}
+			ctx, end := s.openScope(r.Context(), codec)
 			defer end()
 			inner.ServeHTTP(w, r.WithContext(ctx))
 		})
