@@ -109,6 +109,9 @@ func TestScanStaysInsidePrefix(t *testing.T) {
 	foreign := f.table
 	foreign.PartitionKey.Prefix, foreign.SortKey.Prefix = "ORDER#", "ORDER#"
 	fill(t, f.plain, foreign, 200)
+	other := f.table // the same prefix, for which DynamoDB filters, and another suffix, for which it cannot
+	other.PartitionKey.Suffix, other.SortKey.Suffix = "#v2", "#other"
+	fill(t, f.plain, other, 100)
 	fill(t, f.plain, f.table, 300)
 	seen := map[string]bool{}
 	var position storage.Position
@@ -139,7 +142,7 @@ func TestScanStaysInsidePrefix(t *testing.T) {
 		t.Errorf("DeleteAll: %d, %v; want 300", n, err)
 	}
 	out, err := f.plain.Scan(t.Context(), &dynamodb.ScanInput{TableName: &f.table.Name, Select: types.SelectCount})
-	if err != nil || out.Count != 200 {
-		t.Errorf("%d items are left, %v; want the 200 of others", out.Count, err)
+	if err != nil || out.Count != 300 {
+		t.Errorf("%d items are left, %v; want the 300 of others", out.Count, err)
 	}
 }
