@@ -105,12 +105,25 @@ func (c *failSecondScan) Scan(
 // A scan stays inside its prefix, and can go on in another process.
 func TestScanStaysInsidePrefix(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, layouts["single table"])
+	for name, layout := range map[string]dynamostore.Table{
+		"sort key":    layouts["single table"],
+		"no sort key": {PartitionKey: dynamostore.Key{Prefix: "SESSION#", Suffix: "#v1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testScanStaysInside(t, layout)
+		})
+	}
+}
+
+func testScanStaysInside(t *testing.T, layout dynamostore.Table) {
+	t.Helper()
+	f := newFixture(t, layout)
 	foreign := f.table
-	foreign.PartitionKey.Prefix, foreign.SortKey.Prefix = "ORDER#", "ORDER#"
+	foreign.PartitionKey.Prefix = "ORDER#"
 	fill(t, f.plain, foreign, 200)
 	other := f.table // the same prefix, for which DynamoDB filters, and another suffix, for which it cannot
-	other.PartitionKey.Suffix, other.SortKey.Suffix = "#v2", "#other"
+	other.PartitionKey.Suffix = "#v2"
 	fill(t, f.plain, other, 100)
 	fill(t, f.plain, f.table, 300)
 	seen := map[string]bool{}
