@@ -123,10 +123,7 @@ func (d *Driver) Move(ctx context.Context, from string, record storage.Record, c
 		if err != nil {
 			return err
 		}
-		free := condition
-		if condition.Kind != storage.KindAlways {
-			free = storage.IfAbsent(record.UpdatedAt)
-		}
+		free := condition.OnTarget(record)
 		target, err := t.check(record.Key, free)
 		if err != nil {
 			return err

@@ -24,7 +24,7 @@ func (d *Driver) Move(ctx context.Context, from string, record storage.Record, c
 		if !condition.Holds(nil) {
 			return &storage.ConflictError{}
 		}
-		return d.Put(ctx, record, moveTarget(record, condition))
+		return d.Put(ctx, record, condition.OnTarget(record))
 	}
 	input, err := d.moveInput(from, record, condition)
 	if err != nil {
@@ -46,7 +46,7 @@ func (d *Driver) moveInput(from string, record storage.Record, condition storage
 	if err := checkSize(encoded); err != nil {
 		return nil, err
 	}
-	target := moveTarget(record, condition)
+	target := condition.OnTarget(record)
 	onFrom, onTarget := d.conditions.of(condition), d.conditions.of(target)
 	return &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{
 		{Delete: &types.Delete{
@@ -66,14 +66,6 @@ func (d *Driver) moveInput(from string, record storage.Record, condition storage
 			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 		}},
 	}}, nil
-}
-
-// moveTarget is the condition on the new key.
-func moveTarget(record storage.Record, condition storage.Condition) storage.Condition {
-	if condition.Kind == storage.KindAlways {
-		return condition
-	}
-	return storage.IfAbsent(record.UpdatedAt)
 }
 
 // errContended says that another transaction had one of the items.

@@ -101,9 +101,6 @@ func (v vault) seal(key, token string, data []byte) ([]byte, error) {
 
 // open returns the data of a record that must belong to the token.
 func (v vault) open(record storage.Record, token string) ([]byte, error) {
-	if len(v) == 0 {
-		return record.Data, nil
-	}
 	found, data, err := v.openAny(record)
 	if err == nil && found != token {
 		err = &storage.CorruptError{Part: "data", Problem: "belongs to another session"}

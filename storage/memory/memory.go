@@ -110,10 +110,8 @@ func (d *Driver) Move(ctx context.Context, from string, record storage.Record, c
 	if err := d.check(from, condition); err != nil {
 		return err
 	}
-	if condition.Kind != storage.KindAlways {
-		if err := d.check(record.Key, storage.IfAbsent(record.UpdatedAt)); err != nil {
-			return err
-		}
+	if err := d.check(record.Key, condition.OnTarget(record)); err != nil {
+		return err
 	}
 	d.store(record, condition)
 	delete(d.records, from)
