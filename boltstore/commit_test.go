@@ -128,10 +128,12 @@ func TestConflictsCostNoTransaction(t *testing.T) {
 	ctx := t.Context()
 	put(t, driver, record("key", "data"))
 	before := transactions(t, driver)
+	_, acquireErr := driver.Acquire(ctx, "key", storage.Lease{ID: "lease"}, storage.IfVersion("other", record("", "").UpdatedAt))
 	for operation, err := range map[string]error{
-		"Put":    driver.Put(ctx, record("key", "other"), storage.IfVersion("other", record("", "").UpdatedAt)),
-		"Update": driver.Update(ctx, "key", storage.Change{Lease: &storage.Lease{}}, storage.IfLease("other")),
-		"Delete": driver.Delete(ctx, "key", storage.IfVersion("other", record("", "").UpdatedAt)),
+		"Acquire": acquireErr,
+		"Put":     driver.Put(ctx, record("key", "other"), storage.IfVersion("other", record("", "").UpdatedAt)),
+		"Update":  driver.Update(ctx, "key", storage.Change{Lease: &storage.Lease{}}, storage.IfLease("other")),
+		"Delete":  driver.Delete(ctx, "key", storage.IfVersion("other", record("", "").UpdatedAt)),
 	} {
 		if !errors.Is(err, storage.ErrConflict) {
 			t.Errorf("%s: %v", operation, err)

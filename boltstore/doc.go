@@ -5,7 +5,7 @@
 //
 // # Guarantees
 //
-//   - The whole contract of package storage: conditions are judged and writes applied in one step, Move and Scan included.
+//   - The whole contract of package storage: conditions are judged and writes applied in one step, Acquire, Move and Scan included.
 //   - A write returns once it is on the disk (fdatasync), not before. It survives a crash of the process, and of the machine
 //     as far as the disk keeps its word.
 //   - A crash at any moment leaves the file whole: it opens again, with every acknowledged write and no part of any other.

@@ -22,6 +22,7 @@ type Driver struct {
 
 var (
 	_ storage.Driver       = (*Driver)(nil)
+	_ storage.Leaser       = (*Driver)(nil)
 	_ storage.Mover        = (*Driver)(nil)
 	_ storage.Scanner      = (*Driver)(nil)
 	_ storage.BatchDeleter = (*Driver)(nil)
@@ -79,6 +80,39 @@ func (d *Driver) Update(ctx context.Context, key string, change storage.Change, 
 		}
 		return t.put(change.Apply(*current), current)
 	})
+}
+
+// Acquire implements storage.Leaser, in one transaction.
+func (d *Driver) Acquire(
+	ctx context.Context, key string, lease storage.Lease, condition storage.Condition,
+) (storage.Record, error) {
+	if err := storage.ValidateAcquire(lease, condition); err != nil {
+		return storage.Record{}, err
+	}
+	if err := begin(ctx, condition); err != nil {
+		return storage.Record{}, err
+	}
+	var acquired storage.Record
+	err := d.writes.do(ctx, 0, func(t *tables) error {
+		current, err := t.get(key)
+		if err != nil {
+			return err
+		}
+		if current == nil || current.Lease.ID != lease.ID && !condition.Holds(current) {
+			return conflict(current)
+		}
+		acquired = *current
+		acquired.Data = bytes.Clone(current.Data)
+		if current.Lease.ID == lease.ID {
+			return nil
+		}
+		acquired.Lease = lease
+		return t.put(acquired, current)
+	})
+	if err != nil {
+		return storage.Record{}, err
+	}
+	return acquired, nil
 }
 
 // Delete implements storage.Driver.

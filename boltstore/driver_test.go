@@ -73,12 +73,14 @@ func TestCloseIsIdempotentAndFinal(t *testing.T) {
 	}
 	ctx := t.Context()
 	_, _, getErr := driver.Get(ctx, "key", storage.Strong)
+	_, acquireErr := driver.Acquire(ctx, "key", storage.Lease{ID: "lease"}, storage.Always())
 	_, scanErr := driver.Scan(ctx, storage.ScanRequest{})
 	_, writeErr := driver.WriteTo(&bytes.Buffer{})
 	for operation, err := range map[string]error{
 		"Get":     getErr,
 		"Put":     driver.Put(ctx, record("key", "data"), storage.Always()),
 		"Update":  driver.Update(ctx, "key", storage.Change{}, storage.Always()),
+		"Acquire": acquireErr,
 		"Delete":  driver.Delete(ctx, "key", storage.Always()),
 		"Move":    driver.Move(ctx, "key", record("other", "data"), storage.Always()),
 		"Scan":    scanErr,

@@ -10,7 +10,7 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// A record is stored under its key as a fixed header and three strings of bytes, all integers big-endian:
+// A record is stored under its key as a fixed header and four strings of bytes, all integers big-endian:
 //
 //	offset  bytes
 //	     0      1  format, 1
@@ -22,12 +22,13 @@ import (
 //	    53      8  lease duration in nanoseconds (signed)
 //	    61      2  length of the version
 //	    63      2  length of the lease's id
-//	    65      4  length of the payload
-//	    69         version, lease id, payload
+//	    65      2  length of the ancestry
+//	    67      4  length of the payload
+//	    71         version, lease id, ancestry, payload
 const (
 	formatVersion = 1
 	checkedFrom   = 5
-	headerSize    = 69
+	headerSize    = 71
 )
 
 // maxRecord is the most one encoded record can take. It is far beyond any session, and keeps a mistake from filling the
@@ -38,10 +39,14 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // encodeRecord returns the stored form of the record, without its key. The result shares no memory with the record.
 func encodeRecord(record storage.Record) ([]byte, error) {
-	if len(record.Version) > math.MaxUint16 || len(record.Lease.ID) > math.MaxUint16 {
-		return nil, fmt.Errorf("boltstore: a version or a lease id of more than %d bytes", math.MaxUint16)
+	texts := [...]string{record.Version, record.Lease.ID, record.Ancestry}
+	size := headerSize + len(record.Data)
+	for _, text := range texts {
+		if len(text) > math.MaxUint16 {
+			return nil, fmt.Errorf("boltstore: a version, lease id or ancestry of more than %d bytes", math.MaxUint16)
+		}
+		size += len(text)
 	}
-	size := headerSize + len(record.Version) + len(record.Lease.ID) + len(record.Data)
 	if size > maxRecord {
 		return nil, &storage.TooLargeError{Size: size, Limit: maxRecord}
 	}
@@ -51,11 +56,13 @@ func encodeRecord(record storage.Record) ([]byte, error) {
 		value = appendInstant(value, instant)
 	}
 	value = binary.BigEndian.AppendUint64(value, uint64(record.Lease.Duration)) //nolint:gosec // Two's complement is meant.
-	value = binary.BigEndian.AppendUint16(value, uint16(len(record.Version)))   //nolint:gosec // Checked above.
-	value = binary.BigEndian.AppendUint16(value, uint16(len(record.Lease.ID)))  //nolint:gosec // Checked above.
-	value = binary.BigEndian.AppendUint32(value, uint32(len(record.Data)))      //nolint:gosec // At most maxRecord.
-	value = append(value, record.Version...)
-	value = append(value, record.Lease.ID...)
+	for _, text := range texts {
+		value = binary.BigEndian.AppendUint16(value, uint16(len(text))) //nolint:gosec // Checked above.
+	}
+	value = binary.BigEndian.AppendUint32(value, uint32(len(record.Data))) //nolint:gosec // At most maxRecord.
+	for _, text := range texts {
+		value = append(value, text...)
+	}
 	value = append(value, record.Data...)
 	binary.BigEndian.PutUint32(value[1:], crc32.Checksum(value[checkedFrom:], castagnoli))
 	return value, nil
@@ -74,22 +81,22 @@ func decodeRecord(key string, value []byte) (storage.Record, error) {
 	case binary.BigEndian.Uint32(value[1:]) != crc32.Checksum(value[checkedFrom:], castagnoli):
 		return storage.Record{}, corrupt("does not match its checksum")
 	}
-	versionSize := int(binary.BigEndian.Uint16(value[61:]))
-	leaseSize := int(binary.BigEndian.Uint16(value[63:]))
-	dataSize := int64(binary.BigEndian.Uint32(value[65:]))
-	if int64(len(value)) != headerSize+int64(versionSize)+int64(leaseSize)+dataSize {
+	versionEnd := headerSize + int(binary.BigEndian.Uint16(value[61:]))
+	leaseEnd := versionEnd + int(binary.BigEndian.Uint16(value[63:]))
+	ancestryEnd := leaseEnd + int(binary.BigEndian.Uint16(value[65:]))
+	if int64(len(value)) != int64(ancestryEnd)+int64(binary.BigEndian.Uint32(value[67:])) {
 		return storage.Record{}, corrupt("has another length than its header says")
 	}
-	version, rest := value[headerSize:headerSize+versionSize], value[headerSize+versionSize:]
 	return storage.Record{
 		Key:       key,
-		Version:   string(version),
-		Data:      rest[leaseSize:],
+		Version:   string(value[headerSize:versionEnd]),
+		Ancestry:  string(value[leaseEnd:ancestryEnd]),
+		Data:      value[ancestryEnd:],
 		CreatedAt: instant(value[5:]),
 		UpdatedAt: instant(value[17:]),
 		ExpiresAt: instant(value[29:]),
 		Lease: storage.Lease{
-			ID:        string(rest[:leaseSize]),
+			ID:        string(value[versionEnd:leaseEnd]),
 			ExpiresAt: instant(value[41:]),
 			Duration:  time.Duration(binary.BigEndian.Uint64(value[53:])), //nolint:gosec // Two's complement is meant.
 		},

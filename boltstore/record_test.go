@@ -18,6 +18,7 @@ func fullRecord() storage.Record {
 	r.CreatedAt = time.Date(1, time.January, 1, 0, 0, 0, 1, time.UTC)
 	r.UpdatedAt = time.Date(1969, time.December, 31, 23, 59, 59, 999_999_999, time.UTC)
 	r.ExpiresAt = time.Date(9999, time.December, 31, 23, 59, 59, 999_999_999, time.UTC)
+	r.Ancestry = "ancestry"
 	r.Lease = storage.Lease{ID: "lease", Duration: -time.Nanosecond, ExpiresAt: r.ExpiresAt.Add(-1)}
 	return r
 }
@@ -53,7 +54,7 @@ func TestRecordRoundTrip(t *testing.T) {
 				t.Errorf("%s: an instant %v instead of %v", name, instants[0], instants[1])
 			}
 		}
-		if seen.Key != want.Key || seen.Version != want.Version || seen.Lease.ID != want.Lease.ID ||
+		if seen.Key != want.Key || seen.Version != want.Version || seen.Ancestry != want.Ancestry || seen.Lease.ID != want.Lease.ID ||
 			seen.Lease.Duration != want.Lease.Duration {
 			t.Errorf("%s: another record", name)
 		}
@@ -64,7 +65,7 @@ func TestRecordRoundTrip(t *testing.T) {
 func TestRecordFormat(t *testing.T) {
 	t.Parallel()
 	value := encoded(t, storage.Record{
-		Data: []byte("DATA"), Version: "VER", Lease: storage.Lease{ID: "L", Duration: 2, ExpiresAt: time.Unix(4, 5)},
+		Data: []byte("DATA"), Version: "VER", Ancestry: "AN", Lease: storage.Lease{ID: "L", Duration: 2, ExpiresAt: time.Unix(4, 5)},
 		CreatedAt: time.Unix(1, 6), UpdatedAt: time.Unix(2, 7), ExpiresAt: time.Unix(-1, 8),
 	})
 	want := slices.Concat(
@@ -74,8 +75,8 @@ func TestRecordFormat(t *testing.T) {
 		[]byte{255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 8},
 		[]byte{0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 5},
 		[]byte{0, 0, 0, 0, 0, 0, 0, 2},
-		[]byte{0, 3}, []byte{0, 1}, []byte{0, 0, 0, 4},
-		[]byte("VERLDATA"),
+		[]byte{0, 3}, []byte{0, 1}, []byte{0, 2}, []byte{0, 0, 0, 4},
+		[]byte("VERLANDATA"),
 	)
 	if !bytes.Equal(value, want) {
 		t.Errorf("encoded as\n%v\nand not as\n%v", value, want)
@@ -110,10 +111,17 @@ func TestOversizedRecord(t *testing.T) {
 	if _, err := boltstore.EncodeRecord(r); !errors.As(err, &tooLarge) {
 		t.Errorf("a payload of %d bytes: %v", len(r.Data), err)
 	}
-	r = record("key", "")
-	r.Version = strings.Repeat("v", 1<<16)
-	if _, err := boltstore.EncodeRecord(r); err == nil {
-		t.Error("a version whose length does not fit was encoded")
+	long := strings.Repeat("v", 1<<16)
+	for name, alter := range map[string]func(*storage.Record){
+		"version":  func(r *storage.Record) { r.Version = long },
+		"lease id": func(r *storage.Record) { r.Lease.ID = long },
+		"ancestry": func(r *storage.Record) { r.Ancestry = long },
+	} {
+		r := record("key", "")
+		alter(&r)
+		if _, err := boltstore.EncodeRecord(r); err == nil {
+			t.Errorf("a %s whose length does not fit was encoded", name)
+		}
 	}
 }
 

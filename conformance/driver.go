@@ -41,8 +41,9 @@ func WithTooLarge(bytes int) DriverOption {
 // failure prints the rule, what was done and what was seen.
 //
 // newDriver is called once for each case, and registers with t what must be cleaned up. The drivers may share one
-// backend, also with other tests: the cases use random keys, and look at no others. [storage.Mover], [storage.Scanner] and
-// [storage.BatchDeleter] are checked where the driver implements them; else their cases are shown as skipped.
+// backend, also with other tests: the cases use random keys, and look at no others. [storage.Leaser], [storage.Mover],
+// [storage.Scanner] and [storage.BatchDeleter] are checked where the driver implements them; else their cases are shown as
+// skipped.
 //
 // The cases ask nothing of a driver that the contract does not ask. Records are removed by no clock while they are
 // looked at, save those that must be expired in reality: of these, a driver may have removed each at any time.
@@ -85,7 +86,8 @@ type driverCase struct {
 type driverNeed uint8
 
 const (
-	driverNeedsMover driverNeed = 1 << iota
+	driverNeedsLeaser driverNeed = 1 << iota
+	driverNeedsMover
 	driverNeedsScanner
 	driverNeedsBatchDeleter
 	driverNeedsTooLarge
@@ -102,6 +104,7 @@ func driverCases() []driverCase {
 		driverConditionCases(),
 		driverContextCases(),
 		driverConcurrencyCases(),
+		driverLeaseCases(),
 		driverMoveCases(),
 		driverScanCases(),
 		driverBatchCases(),
@@ -141,6 +144,9 @@ func (c driverCase) skipped(driver storage.Driver, options driverOptions) string
 		if strings.HasPrefix(c.id, exception.prefix) {
 			return exception.reason
 		}
+	}
+	if _, ok := driver.(storage.Leaser); !ok && c.needs&driverNeedsLeaser != 0 {
+		return "the driver does not implement storage.Leaser"
 	}
 	if _, ok := driver.(storage.Mover); !ok && c.needs&driverNeedsMover != 0 {
 		return "the driver does not implement storage.Mover"

@@ -24,10 +24,16 @@ func driverBasicCases() []driverCase {
 		},
 		{
 			id: "D-GET-02", name: "WholeRecord",
-			rule: "Get returns the record as it was put: key, payload, version, instants and lease.",
+			rule: "Get returns the record as it was put: key, payload, version, ancestry, instants and lease.",
 			run: func(p *driverProbe) {
 				p.holds(p.stored())
-				p.holds(p.leased())
+				r := p.leased()
+				p.holds(r)
+				for range 5 { // until the ancestry is as long as it becomes
+					r = p.next(r)
+					p.put(r, storage.Always())
+					p.holds(r)
+				}
 			},
 		},
 		{
@@ -68,7 +74,7 @@ func driverBasicCases() []driverCase {
 				r := p.next(old)
 				r.Data = []byte("short")
 				r.CreatedAt = old.CreatedAt.Add(time.Minute)
-				r.Lease = storage.Lease{}
+				r.Lease, r.Ancestry = storage.Lease{}, ""
 				p.put(r, storage.Always())
 				p.holds(r)
 			},
@@ -113,6 +119,7 @@ func driverBasicCases() []driverCase {
 					func(r storage.Record) storage.Condition {
 						return storage.IfVersionExpiresBefore(r.Version, p.later())
 					},
+					func(r storage.Record) storage.Condition { return storage.IfFreeOrUnchanged(r.Lease, p.now) },
 				} {
 					r := p.next(old)
 					r.CreatedAt = time.Time{}
@@ -121,11 +128,19 @@ func driverBasicCases() []driverCase {
 					p.holds(r)
 					old = r
 				}
+				r := p.next(old)
+				r.Lease = storage.Lease{}
+				p.put(r, storage.Always())
+				next := p.next(r)
+				next.CreatedAt = time.Time{}
+				p.put(next, storage.IfFree(p.now))
+				next.CreatedAt = r.CreatedAt
+				p.holds(next)
 			},
 		},
 		{
 			id: "D-PUT-05", name: "NothingSurvivesExpiredRecord",
-			rule: "What is expired is overwritten under IfAbsent as if it had never been: its creation and its lease do not survive.",
+			rule: "What is expired is overwritten under IfAbsent as if it had never been: its creation, its ancestry and its lease do not survive.",
 			run: func(p *driverProbe) {
 				old := p.leased()
 				r := p.record(old.Key)
@@ -146,6 +161,28 @@ func driverBasicCases() []driverCase {
 					r.Lease = lease
 					p.put(r, storage.Always())
 					p.holds(r)
+				}
+			},
+		},
+		{
+			id: "D-PUT-07", name: "ReplacesAncestry",
+			rule: "Put replaces the ancestry with that of the record, and drops it where the record has none, whether its creation is known or not.",
+			run: func(p *driverProbe) {
+				for _, known := range []bool{true, false} {
+					r := p.leased()
+					created := r.CreatedAt
+					for _, descends := range []bool{true, false, true} {
+						r = p.next(r)
+						if !descends {
+							r.Ancestry = ""
+						}
+						if !known {
+							r.CreatedAt = time.Time{}
+						}
+						p.put(r, storage.Always())
+						r.CreatedAt = created
+						p.holds(r)
+					}
 				}
 			},
 		},
@@ -180,15 +217,20 @@ func driverBasicCases() []driverCase {
 			rule: "Drivers report each request to the meter of the context.",
 			run: func(p *driverProbe) {
 				r := p.record(p.key())
-				for _, call := range []struct {
+				type call struct {
 					name string
 					run  func(q *driverProbe)
-				}{
+				}
+				calls := []call{
 					{"Put", func(q *driverProbe) { q.put(r, storage.Always()) }},
 					{"Get", func(q *driverProbe) { q.get(r.Key) }},
 					{"Update", func(q *driverProbe) { q.update(r.Key, storage.Change{UpdatedAt: p.now}, storage.Always()) }},
-					{"Delete", func(q *driverProbe) { q.delete(r.Key, storage.Always()) }},
-				} {
+				}
+				if _, ok := p.driver.(storage.Leaser); ok {
+					calls = append(calls, call{"Acquire", func(q *driverProbe) { q.acquire(r.Key, storage.IfFree(p.now)) }})
+				}
+				calls = append(calls, call{"Delete", func(q *driverProbe) { q.delete(r.Key, storage.Always()) }})
+				for _, call := range calls {
 					var meter storage.Meter
 					call.run(newDriverProbe(storage.WithMeter(p.ctx, &meter), p.driver, p.options))
 					if meter.Usage().Calls < 1 {
@@ -218,7 +260,7 @@ func driverUpdateCases() []driverCase {
 		},
 		{
 			id: "D-UPD-02", name: "MovesExpiry",
-			rule: "Update moves the expiry, to the nanosecond, and notes when; payload, version, creation and lease stay.",
+			rule: "Update moves the expiry, to the nanosecond, and notes when; payload, version, ancestry, creation and lease stay.",
 			run: func(p *driverProbe) {
 				r := p.leased()
 				r.ExpiresAt, r.UpdatedAt = p.later().Add(987_654_321), p.now.Add(time.Minute)
@@ -264,20 +306,22 @@ func driverUpdateCases() []driverCase {
 	}
 }
 
-// driverConditionsOf returns one condition of each kind that holds for the live record r.
+// driverConditionsOf returns one condition of each kind. All hold for the live record r, save IfFree where it has a lease.
 func driverConditionsOf(p *driverProbe, r storage.Record) []storage.Condition {
-	lease := r.Lease.ID
-	if lease == "" {
-		lease = p.lease().ID
+	lease := r.Lease
+	if lease.Free() {
+		lease = p.lease()
 	}
 	return []storage.Condition{
 		storage.Always(),
 		storage.IfLive(p.now),
 		storage.IfAbsent(p.later()),
 		storage.IfVersion(r.Version, p.now),
-		storage.IfVersionAndLease(r.Version, lease, p.now),
-		storage.IfLease(lease),
+		storage.IfVersionAndLease(r.Version, lease.ID, p.now),
+		storage.IfLease(lease.ID),
 		storage.IfVersionExpiresBefore(r.Version, p.later()),
+		storage.IfFree(p.now),
+		storage.IfFreeOrUnchanged(lease, p.now),
 	}
 }
 

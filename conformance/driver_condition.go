@@ -68,6 +68,26 @@ func driverConditionCases() []driverCase {
 			},
 		},
 		{
+			id: "D-COND-06", name: "Acquire", needs: driverNeedsLeaser,
+			rule: "Acquire is applied exactly if there is a record and its condition holds; else nothing is written, and the conflict carries the whole stored record, or nil where there is none.",
+			run: func(p *driverProbe) {
+				p.everyCondition(func(current *storage.Record, key string, c storage.Condition) {
+					lease := p.lease()
+					var after *storage.Record
+					if current != nil {
+						changed := *current
+						changed.Lease = lease
+						after = &changed
+					}
+					seen, err := p.tryAcquire(p.ctx, key, lease, c)
+					p.outcome(err, current != nil && c.Holds(current), current, key, after)
+					if err == nil {
+						p.same("the record that was acquired", *after, seen)
+					}
+				})
+			},
+		},
+		{
 			id: "D-COND-05", name: "InvalidCondition",
 			rule: "A condition that no function of package storage makes is an error, not a conflict, and nothing is written.",
 			run: func(p *driverProbe) {
@@ -77,7 +97,8 @@ func driverConditionCases() []driverCase {
 					{Kind: storage.KindVersionAndLease, At: p.now, Version: "version"},
 					{Kind: storage.KindLease, Version: "version"},
 					{Kind: storage.KindVersionAndExpires, At: p.later()},
-					{Kind: storage.KindVersionAndExpires + 1},
+					{Kind: storage.KindFreeOrUnchanged, At: p.now},
+					{Kind: storage.ConditionKind(storage.Kinds)},
 					{Kind: 255},
 				} {
 					p.refusesEveryWrite(func(ctx context.Context, write func(context.Context, storage.Condition) error) {
@@ -114,18 +135,24 @@ func (p *driverProbe) everyCondition(try func(current *storage.Record, key strin
 // in the instant it expires, and expired.
 func (p *driverProbe) conditionsFor(r storage.Record) []storage.Condition {
 	conditions := []storage.Condition{storage.Always()}
-	lease := r.Lease.ID
-	if lease == "" {
-		lease = "lease that nobody has"
+	held := r.Lease
+	if held.Free() {
+		held = storage.Lease{ID: "lease that nobody has", ExpiresAt: p.now}
 	}
-	for _, leaseID := range []string{lease, "lease of somebody else"} {
+	renewed, foreign := held, held
+	renewed.ExpiresAt = held.ExpiresAt.Add(time.Second)
+	foreign.ID = "lease of somebody else"
+	for _, leaseID := range []string{held.ID, foreign.ID} {
 		conditions = append(conditions, storage.IfLease(leaseID))
 	}
 	for _, at := range []time.Time{p.now, r.ExpiresAt, p.later()} {
-		conditions = append(conditions, storage.IfLive(at), storage.IfAbsent(at))
+		conditions = append(conditions, storage.IfLive(at), storage.IfAbsent(at), storage.IfFree(at))
+		for _, seen := range []storage.Lease{held, renewed, foreign} {
+			conditions = append(conditions, storage.IfFreeOrUnchanged(seen, at))
+		}
 		for _, version := range []string{r.Version, storage.NewVersion()} {
 			conditions = append(conditions, storage.IfVersion(version, at), storage.IfVersionExpiresBefore(version, at))
-			for _, leaseID := range []string{lease, "lease of somebody else"} {
+			for _, leaseID := range []string{held.ID, foreign.ID} {
 				conditions = append(conditions, storage.IfVersionAndLease(version, leaseID, at))
 			}
 		}
@@ -168,6 +195,12 @@ func (p *driverProbe) refusesEveryWrite(refused func(context.Context, func(conte
 		"Delete": func(ctx context.Context, c storage.Condition) error {
 			return p.tryDelete(ctx, current.Key, c)
 		},
+	}
+	if _, ok := p.driver.(storage.Leaser); ok {
+		writes["Acquire"] = func(ctx context.Context, c storage.Condition) error {
+			_, err := p.tryAcquire(ctx, current.Key, p.lease(), c)
+			return err
+		}
 	}
 	if _, ok := p.driver.(storage.Mover); ok {
 		writes["Move"] = func(ctx context.Context, c storage.Condition) error {

@@ -141,6 +141,25 @@ func driverDataCases() []driverCase {
 			},
 		},
 		{
+			id: "D-MEM-07", name: "AcquireGivesMemoryAway", needs: driverNeedsLeaser,
+			rule: "The caller may change a payload that Acquire returned, and keep it: nobody else sees it, and no later write changes it.",
+			run: func(p *driverProbe) {
+				for _, r := range p.ofAllSizes() {
+					first := p.lease()
+					kept, err := p.tryAcquire(p.ctx, r.Key, first, storage.Always())
+					p.noError("Acquire", err)
+					seen := p.acquire(r.Key, storage.Always())
+					r.Lease = seen.Lease
+					clear(seen.Data)
+					p.holds(r)
+					p.put(p.next(r), storage.Always())
+					p.delete(r.Key, storage.Always())
+					r.Lease = first
+					p.same("a record acquired before it was overwritten and deleted", r, kept)
+				}
+			},
+		},
+		{
 			id: "D-MEM-05", name: "ScanGivesMemoryAway", needs: driverNeedsScanner,
 			rule: "The caller may change a payload that Scan returned.",
 			run: func(p *driverProbe) {

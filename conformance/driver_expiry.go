@@ -84,10 +84,14 @@ func driverExpiryCases() []driverCase {
 						{storage.IfVersion(r.Version, before), storage.IfVersion(r.Version, expiry)},
 						{storage.IfVersionAndLease(r.Version, r.Lease.ID, before), storage.IfVersionAndLease(r.Version, r.Lease.ID, expiry)},
 						{storage.IfVersionExpiresBefore(r.Version, after), storage.IfVersionExpiresBefore(r.Version, expiry)},
+						{storage.IfFreeOrUnchanged(r.Lease, before), storage.IfFreeOrUnchanged(r.Lease, expiry)},
 					} {
 						p.update(r.Key, storage.Change{}, c.holds)
 						p.conflict(p.tryUpdate(p.ctx, r.Key, storage.Change{}, c.fails), &r)
 					}
+					r = p.release(r)
+					p.update(r.Key, storage.Change{}, storage.IfFree(before))
+					p.conflict(p.tryUpdate(p.ctx, r.Key, storage.Change{}, storage.IfFree(expiry)), &r)
 				}
 			},
 		},

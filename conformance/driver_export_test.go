@@ -36,6 +36,15 @@ func DriverResults(
 	return failed, skipped
 }
 
+// DriverConditions returns the conditions that the cases try, by how they list them.
+func DriverConditions() map[string][]storage.Condition {
+	p := newDriverProbe(context.Background(), nil, driverOptions{})
+	return map[string][]storage.Condition{
+		"one of each kind":           driverConditionsOf(p, p.record("any")),
+		"all that can be told apart": p.conditionsFor(p.record("any")),
+	}
+}
+
 // DriverCaseNames returns the names of all cases, as the subtests have them.
 func DriverCaseNames() []string {
 	var names []string

@@ -40,6 +40,18 @@ func driverFaults() []driverFault {
 			}}
 		}, []string{"D-GET-03"}},
 		{"forgets how long a lease is", driverAltersPut(func(r *storage.Record) { r.Lease.Duration = 0 }), []string{"D-GET-02"}},
+		{"forgets what a record was made from", driverAltersPut(func(r *storage.Record) { r.Ancestry = "" }), []string{"D-GET-02", "D-PUT-07"}},
+		{"keeps one ancestor only", driverAltersPut(func(r *storage.Record) {
+			r.Ancestry = r.Ancestry[:min(len(r.Ancestry), 10)]
+		}), []string{"D-GET-02"}},
+		{"leaves the ancestry on Put", func(m *memory.Driver) storage.Driver {
+			return driverAltered{Driver: m, put: func(r storage.Record, c storage.Condition) (storage.Record, storage.Condition) {
+				if old, found, _ := m.Get(context.Background(), r.Key, storage.Strong); found && r.Ancestry == "" && r.CreatedAt.IsZero() {
+					r.Ancestry = old.Ancestry
+				}
+				return r, c
+			}}
+		}, []string{"D-PUT-07"}},
 		{"deletes a neighbour", func(m *memory.Driver) storage.Driver {
 			return &driverNeighbourly{Driver: m, prev: map[string]string{}}
 		}, []string{"D-PUT-02"}},
@@ -148,6 +160,24 @@ func driverFaults() []driverFault {
 			}
 			return c
 		}), []string{"D-COND-03", "I7_CollectionSparesRenewed"}},
+		{"takes IfFree for IfLive", driverAltersCondition(func(c storage.Condition) storage.Condition {
+			if c.Kind == storage.KindFree {
+				c.Kind = storage.KindLive
+			}
+			return c
+		}), []string{"D-COND-01", "D-COND-06", "D-LEASE-04", "D-LEASE-07_OneAcquirer"}},
+		{"takes IfFreeOrUnchanged for IfLive", driverAltersCondition(func(c storage.Condition) storage.Condition {
+			if c.Kind == storage.KindFreeOrUnchanged {
+				c.Kind = storage.KindLive
+			}
+			return c
+		}), []string{"D-COND-01", "D-COND-06", "D-LEASE-05", "D-LEASE-08", "D-LEASE-09"}},
+		{"judges no expiry of what is acquired", driverAltersCondition(func(c storage.Condition) storage.Condition {
+			if c.Kind == storage.KindFree || c.Kind == storage.KindFreeOrUnchanged {
+				c.At = time.Time{}
+			}
+			return c
+		}), []string{"D-COND-01", "D-EXP-04", "D-LEASE-03"}},
 		{"takes what it does not know for Always", driverAltersCondition(func(c storage.Condition) storage.Condition {
 			if c.Validate() != nil {
 				return storage.Always()
@@ -219,6 +249,62 @@ func driverFaults() []driverFault {
 		}, []string{"D-GET-01"}},
 		{"accepts what is too large", func(m *memory.Driver) storage.Driver { return m }, []string{"D-DATA-04", "D-MOVE-06"}},
 		{"drops what is too large", func(m *memory.Driver) storage.Driver { return driverDropping{m} }, []string{"D-DATA-04"}},
+		{"acquires without its condition", func(m *memory.Driver) storage.Driver {
+			return driverAltered{Driver: m, acquire: func(l storage.Lease, _ storage.Condition) (storage.Lease, storage.Condition) {
+				return l, storage.Always()
+			}}
+		}, []string{"D-COND-06", "D-LEASE-03", "D-LEASE-04", "D-LEASE-05", "D-LEASE-07", "D-LEASE-08"}},
+		{"does not tell the lease it acquired", func(m *memory.Driver) storage.Driver {
+			return driverAltered{Driver: m, acquired: func(r *storage.Record) { r.Lease = storage.Lease{} }}
+		}, []string{"D-LEASE-01", "D-COND-06"}},
+		{"acquires without the payload", func(m *memory.Driver) storage.Driver {
+			return driverAltered{Driver: m, acquired: func(r *storage.Record) { r.Data = nil }}
+		}, []string{"D-LEASE-01", "D-COND-06"}},
+		{"forgets when an acquired lease ends", func(m *memory.Driver) storage.Driver {
+			return driverAltered{Driver: m, acquire: func(l storage.Lease, c storage.Condition) (storage.Lease, storage.Condition) {
+				l.ExpiresAt = time.Time{}
+				return l, c
+			}}
+		}, []string{"D-LEASE-01"}},
+		{"takes a renewed lease for unchanged", driverAcquires(func(
+			ctx context.Context, m *memory.Driver, key string, l storage.Lease, c storage.Condition,
+		) (storage.Record, error) {
+			if r, found, _ := m.Get(ctx, key, storage.Strong); found && c.Kind == storage.KindFreeOrUnchanged {
+				c.LeaseExpiresAt = r.Lease.ExpiresAt
+			}
+			return m.Acquire(ctx, key, l, c)
+		}), []string{"D-LEASE-05", "D-COND-06"}},
+		{"takes over a lease that was seen, but not a free one", driverAcquires(func(
+			ctx context.Context, m *memory.Driver, key string, l storage.Lease, c storage.Condition,
+		) (storage.Record, error) {
+			if r, found, _ := m.Get(ctx, key, storage.Strong); found && r.Lease.Free() && c.Kind == storage.KindFreeOrUnchanged {
+				return storage.Record{}, &storage.ConflictError{Current: &r}
+			}
+			return m.Acquire(ctx, key, l, c)
+		}), []string{"D-LEASE-05", "D-COND-06"}},
+		{
+			"acquires in two steps", driverAcquires(driverAcquiresInSteps),
+			[]string{"D-LEASE-07", "D-LEASE-08", "D-LEASE-09"},
+		},
+		{
+			"acquires by writing back what it read", driverAcquires(driverAcquiresByPut),
+			[]string{"D-LEASE-07", "I3_DeleteWinsOverAcquisition"},
+		},
+		{"returns what it read before it acquired", driverAcquires(driverReadsThenAcquires), []string{"D-LEASE-10"}},
+		{"meets its own lease", driverAcquires(driverAcquiresOnce), []string{"D-LEASE-06"}},
+		{
+			"creates on acquisition", driverAcquires(driverAcquiresAnything),
+			[]string{"D-LEASE-02", "D-COND-06", "I3_DeleteWinsOverAcquisition"},
+		},
+		{"finds fault with keys of acquisitions", driverAcquires(driverAcquiresNoOddKeys), []string{"D-KEY-09"}},
+		{"ends leases by its clock", driverAcquires(driverHonoursEnd), []string{"D-LEASE-04"}},
+		{"shares memory with who acquires", func(m *memory.Driver) storage.Driver {
+			return &driverLending{Driver: m, data: map[string][]byte{}}
+		}, []string{"D-MEM-07"}},
+		{"draws missing IDs of leases", func(m *memory.Driver) storage.Driver { return driverRenames{m} }, []string{"D-LEASE-11"}},
+		{"releases any lease", func(m *memory.Driver) storage.Driver { return driverReleasesAny{m} }, []string{
+			"I6_LateReleaseSparesNextLease", "I6_FormerHolderSparesAcquisition",
+		}},
 		{"moves in two steps", func(m *memory.Driver) storage.Driver { return driverTwoSteps{m} }, []string{"D-MOVE-08", "D-MOVE-09"}},
 		{"moves onto live records", func(m *memory.Driver) storage.Driver { return driverOverwriting{m} }, []string{"D-MOVE-02"}},
 		{"moves without removing", func(m *memory.Driver) storage.Driver { return driverCopying{m} }, []string{"D-MOVE-01", "D-MOVE-07"}},
@@ -269,6 +355,11 @@ func driverFaults() []driverFault {
 		{"scans without leases", driverAltersScan(func(_ storage.ScanRequest, page *storage.Page) {
 			for i := range page.Records {
 				page.Records[i].Lease = storage.Lease{}
+			}
+		}), []string{"D-SCAN-02", "D-SCAN-06"}},
+		{"scans without ancestries", driverAltersScan(func(_ storage.ScanRequest, page *storage.Page) {
+			for i := range page.Records {
+				page.Records[i].Ancestry = ""
 			}
 		}), []string{"D-SCAN-02", "D-SCAN-06"}},
 		{"hides expired records from scans", driverAltersScan(func(_ storage.ScanRequest, page *storage.Page) {

@@ -18,6 +18,8 @@ type driverAltered struct {
 	get       func(storage.Record, bool) (storage.Record, bool)
 	put       func(storage.Record, storage.Condition) (storage.Record, storage.Condition)
 	update    func(storage.Change, storage.Condition) (storage.Change, storage.Condition)
+	acquire   func(storage.Lease, storage.Condition) (storage.Lease, storage.Condition)
+	acquired  func(*storage.Record)
 	delete    func(storage.Condition) storage.Condition
 	condition func(storage.Condition) storage.Condition
 	conflict  func(*storage.ConflictError)
@@ -81,6 +83,19 @@ func (a driverAltered) Update(ctx context.Context, key string, change storage.Ch
 		change, c = a.update(change, c)
 	}
 	return a.result(a.Driver.Update(ctx, key, change, a.judged(c)))
+}
+
+func (a driverAltered) Acquire(
+	ctx context.Context, key string, lease storage.Lease, c storage.Condition,
+) (storage.Record, error) {
+	if a.acquire != nil {
+		lease, c = a.acquire(lease, c)
+	}
+	r, err := a.Driver.Acquire(ctx, key, lease, a.judged(c))
+	if a.acquired != nil && err == nil {
+		a.acquired(&r)
+	}
+	return r, a.result(err)
 }
 
 func (a driverAltered) Delete(ctx context.Context, key string, c storage.Condition) error {

@@ -84,6 +84,30 @@ func driverInvariantCases() []driverCase {
 			},
 		},
 		{
+			id: "I3", name: "DeleteWinsOverAcquisition", needs: driverNeedsLeaser,
+			rule: "Delete always wins, at once, also over an acquisition: what is deleted is not acquired, and not brought back by being acquired.",
+			run: func(p *driverProbe) {
+				for range driverRounds {
+					r := p.stored()
+					p.together(driverWriters, func(i int) {
+						if i == 0 {
+							p.delete(r.Key, storage.Always())
+							return
+						}
+						if _, err := p.tryAcquire(p.ctx, r.Key, p.lease(), storage.IfFree(p.now)); err != nil {
+							p.anyConflict(err)
+						}
+					})
+					p.absent(r.Key)
+					for _, c := range driverConditionsOf(p, r) {
+						_, err := p.tryAcquire(p.ctx, r.Key, p.lease(), c)
+						p.conflict(err, nil)
+					}
+					p.absent(r.Key)
+				}
+			},
+		},
+		{
 			id: "I4", name: "AcknowledgedWriteIsRead",
 			rule: "A write that returned nil is seen by every strongly consistent read that starts afterwards.",
 			run: func(p *driverProbe) {
@@ -120,6 +144,35 @@ func driverInvariantCases() []driverCase {
 				r.Lease = storage.Lease{}
 				p.conflict(p.tryUpdate(p.ctx, r.Key, storage.Change{Lease: &renewed}, storage.IfLease(old.ID)), &r)
 				p.holds(r)
+			},
+		},
+		{
+			id: "I6", name: "FormerHolderSparesAcquisition", needs: driverNeedsLeaser,
+			rule: "What a former holder does never touches a later acquisition, also when both happen at the same time.",
+			run: func(p *driverProbe) {
+				r := p.stored()
+				former := p.acquire(r.Key, storage.IfFree(p.now))
+				r = p.acquire(r.Key, storage.IfFreeOrUnchanged(former.Lease, p.now))
+				renewed := former.Lease
+				renewed.ExpiresAt = renewed.ExpiresAt.Add(time.Minute)
+				p.conflict(p.tryUpdate(p.ctx, r.Key, storage.Change{Lease: &storage.Lease{}}, storage.IfLease(former.Lease.ID)), &r)
+				p.conflict(p.tryUpdate(p.ctx, r.Key, storage.Change{Lease: &renewed}, storage.IfLease(former.Lease.ID)), &r)
+				p.conflict(p.tryPut(p.ctx, p.next(former), storage.IfVersionAndLease(former.Version, former.Lease.ID, p.now)), &r)
+				p.holds(r)
+				for range driverRounds {
+					former = r
+					p.together(2, func(i int) {
+						if i == 0 { // Free by then, or unchanged: it is taken over in any case.
+							r = p.acquire(former.Key, storage.IfFreeOrUnchanged(former.Lease, p.now))
+							return
+						}
+						err := p.tryUpdate(p.ctx, former.Key, storage.Change{Lease: &storage.Lease{}}, storage.IfLease(former.Lease.ID))
+						if err != nil {
+							p.anyConflict(err)
+						}
+					})
+					p.holds(r)
+				}
 			},
 		},
 		{

@@ -81,6 +81,18 @@ func driverKeyCases() []driverCase {
 			},
 		},
 		{
+			id: "D-KEY-09", name: "InvalidKeyIsNotAcquired", needs: driverNeedsLeaser,
+			rule: "Acquire under a key that the driver can never hold is a conflict without a record.",
+			run: func(p *driverProbe) {
+				for _, key := range driverInvalidKeys() {
+					for _, condition := range driverConditionsOf(p, p.record("any")) {
+						_, err := p.tryAcquire(p.ctx, key, p.lease(), condition)
+						p.conflict(err, nil)
+					}
+				}
+			},
+		},
+		{
 			id: "D-KEY-07", name: "PutNeedsAVersion",
 			rule: "A record without a version is not stored: it could not be told from another later.",
 			run: func(p *driverProbe) {

@@ -51,12 +51,14 @@ func (p *driverProbe) record(key string) storage.Record {
 	}
 }
 
-// next returns a record that takes the place of r: of another payload, version and expiry.
+// next returns a record that is made from r and takes its place: of another payload, version and expiry.
 func (p *driverProbe) next(r storage.Record) storage.Record {
+	seen := r
 	r.Data = []byte("next payload " + rand.Text())
 	r.Version = storage.NewVersion()
 	r.UpdatedAt = r.UpdatedAt.Add(time.Second)
 	r.ExpiresAt = r.ExpiresAt.Add(time.Minute + time.Nanosecond)
+	r.Succeed(seen)
 	return r
 }
 
@@ -74,9 +76,10 @@ func (p *driverProbe) stored() storage.Record {
 	return r
 }
 
-// leased puts a new record under a lease and returns it.
+// leased puts a new record that has all that a record can have, a lease and an ancestry among it, and returns it.
 func (p *driverProbe) leased() storage.Record {
 	r := p.record(p.key())
+	r.Succeed(p.record(r.Key))
 	r.Lease = p.lease()
 	p.put(r, storage.Always())
 	return r
@@ -117,6 +120,28 @@ func (p *driverProbe) tryUpdate(ctx context.Context, key string, change storage.
 
 func (p *driverProbe) update(key string, change storage.Change, c storage.Condition) {
 	p.noError("Update", p.tryUpdate(p.ctx, key, change, c))
+}
+
+func (p *driverProbe) tryAcquire(
+	ctx context.Context, key string, lease storage.Lease, c storage.Condition,
+) (storage.Record, error) {
+	r, err := p.driver.(storage.Leaser).Acquire(ctx, key, lease, c) //nolint:forcetypeassert // The case says that it needs it.
+	p.did(fmt.Sprintf("Acquire if %s", c), fmt.Sprint(err), err, key, lease.ID)
+	return r, err
+}
+
+// acquire puts a new lease on the record under key and returns the record.
+func (p *driverProbe) acquire(key string, c storage.Condition) storage.Record {
+	r, err := p.tryAcquire(p.ctx, key, p.lease(), c)
+	p.noError("Acquire", err)
+	return r
+}
+
+// release frees the lease of r and returns r without it.
+func (p *driverProbe) release(r storage.Record) storage.Record {
+	p.update(r.Key, storage.Change{Lease: &storage.Lease{}}, storage.IfLease(r.Lease.ID))
+	r.Lease = storage.Lease{}
+	return r
 }
 
 func (p *driverProbe) tryDelete(ctx context.Context, key string, c storage.Condition) error {
@@ -209,6 +234,7 @@ func driverDifference(want, seen storage.Record) string {
 	}
 	note(want.Key == seen.Key, "another key")
 	note(want.Version == seen.Version, "another version")
+	note(want.Ancestry == seen.Ancestry, "another ancestry")
 	note(bytes.Equal(want.Data, seen.Data), "another payload (wanted %d bytes, saw %d)", len(want.Data), len(seen.Data))
 	instants := func(name string, want, seen time.Time) {
 		note(want.Equal(seen), "%s (wanted %s, saw %s)", name, want.UTC().Format(time.RFC3339Nano), seen.UTC().Format(time.RFC3339Nano))

@@ -199,6 +199,7 @@ func (p *driverProbe) population(n int) []storage.Record {
 		switch i % 3 {
 		case 1:
 			records[i].Lease = p.lease()
+			records[i].Succeed(p.record(""))
 		case 2:
 			records[i].Data = nil
 		}

@@ -37,12 +37,27 @@ func TestDriverSkipsVisibly(t *testing.T) {
 	for id, reason := range map[string]string{
 		"D-SCAN-01": "does not implement storage.Scanner",
 		"D-MOVE-01": "does not implement storage.Mover",
+		"D-LEASE-0": "does not implement storage.Leaser",
 		"D-BATCH-0": "does not implement storage.BatchDeleter",
 		"D-CTX-02":  "because",
 		"D-DATA-04": "WithTooLarge",
 	} {
 		if seen, ok := driverByID(skipped, id); !ok || !strings.Contains(seen, reason) {
 			t.Errorf("%s: skipped %v, because of %q; wanted the reason %q", id, ok, seen, reason)
+		}
+	}
+}
+
+// TestDriverTriesEveryCondition shows that no kind of condition is left out.
+func TestDriverTriesEveryCondition(t *testing.T) {
+	t.Parallel()
+	for list, tried := range conformance.DriverConditions() {
+		kinds := map[storage.ConditionKind]bool{}
+		for _, c := range tried {
+			kinds[c.Kind] = true
+		}
+		if len(kinds) != storage.Kinds {
+			t.Errorf("%s: %d kinds of conditions are tried; there are %d", list, len(kinds), storage.Kinds)
 		}
 	}
 }

@@ -6,12 +6,13 @@
 // # Guarantees
 //
 //   - Every operation on a session is one call: Find is one GetItem, Commit one PutItem or UpdateItem, Delete one
-//     DeleteItem. A token that cannot be a key costs no call.
+//     DeleteItem; a lease is acquired, and the session read, by one UpdateItem. A token that cannot be a key costs no call.
 //   - Every write states its condition in the same call, and a write whose condition fails is told what is stored instead,
 //     without another read.
 //   - A write whose response was lost is not reported as a conflict with itself: the SDK repeats it, and the version of
-//     the item that stands in the way tells that it is its own. Where the outcome is still open at the end, one consistent
-//     read decides; where that fails too, the error matches [storage.ErrOutcomeUnknown].
+//     the item that stands in the way tells that it is its own, or, by its ancestry, made from it. Where the outcome is
+//     still open at the end, one consistent read decides; where that fails too, or finds what others have written since,
+//     the error matches [storage.ErrOutcomeUnknown].
 //   - A session is dead at its exact expiry, whenever DynamoDB deletes the item. TTL only tidies up.
 //   - Scans return only items whose key has the prefix and the suffix of [Table].
 //   - At run time only rights on items are needed. Calls on the table itself are made by the methods of Table alone.
@@ -27,6 +28,8 @@
 // # The item
 //
 // An item holds the storage key (S), data (B), the instants of creation, last write and expiry (N, Unix seconds with
-// decimals), the expiry in whole seconds for TTL (N), and the version (S). Without data it has about 170 bytes, which count
-// towards capacity: one write unit for each begun KB.
+// decimals), the expiry in whole seconds for TTL (N), and the version (S); once it was overwritten, the ancestry (S), which
+// names up to four versions before; and while it is leased, the lease: its ID (S), its duration in seconds (N) and its end
+// (N). Without data it has about 170 bytes, with an ancestry 50 more, and with a lease another 75. They count towards
+// capacity: one write unit for each begun KB. An item can have 400 KB, of which what a lease takes is kept free.
 package dynamostore

@@ -29,13 +29,14 @@ type Driver struct {
 	table       Table
 	maxKeyBytes int
 	conditions  conditions
-	upsert      updateExpressions
+	upserts     upserts
 	faults      faults
 }
 
 var (
 	_ storage.Driver       = (*Driver)(nil)
 	_ storage.Scanner      = (*Driver)(nil)
+	_ storage.Leaser       = (*Driver)(nil)
 	_ storage.Mover        = (*Driver)(nil)
 	_ storage.BatchDeleter = (*Driver)(nil)
 )
@@ -59,7 +60,7 @@ func NewDriver(client Client, table Table) (*Driver, error) {
 		table:       table,
 		maxKeyBytes: table.maxKeyBytes(),
 		conditions:  newConditions(table),
-		upsert:      newUpdateExpressions(table),
+		upserts:     newUpserts(table),
 		faults:      faults{table: table.Name, region: options.Region, credentials: options.Credentials},
 	}, nil
 }
@@ -97,16 +98,17 @@ func (d *Driver) Put(ctx context.Context, record storage.Record, condition stora
 		record.CreatedAt = record.UpdatedAt // nothing of an expired item survives
 	}
 	encoded := d.table.encode(record)
-	if err := checkSize(encoded); err != nil {
+	if err := d.table.checkSize(encoded); err != nil {
 		return err
 	}
+	w := d.newWrite(record.Key, condition, ownVersion(record.Version))
 	if record.CreatedAt.IsZero() {
 		// Only UpdateItem can keep what is not known; docs/decisions/0002 has the figures for both.
-		return d.update(ctx, record.Key, d.upsertInput(record, encoded, condition), ownVersion(record.Version))
+		_, err := d.update(ctx, d.upsertInput(record, encoded, condition), w)
+		return err
 	}
 	meter := storage.MeterFrom(ctx)
 	expression := d.conditions.of(condition)
-	w := d.newWrite(record.Key, ownVersion(record.Version))
 	out, err := d.client.PutItem(ctx, &dynamodb.PutItemInput{
 		TableName:                           &d.table.Name,
 		Item:                                encoded,
@@ -132,7 +134,32 @@ func (d *Driver) Update(ctx context.Context, key string, change storage.Change, 
 	if !d.validKey(key) {
 		return &storage.ConflictError{}
 	}
-	return d.update(ctx, key, d.changeInput(key, change, condition), ownChange(change))
+	_, err := d.update(ctx, d.changeInput(key, change, condition), d.newWrite(key, condition, ownChange(change)))
+	return err
+}
+
+// Acquire implements storage.Leaser, as one UpdateItem that returns the item. It costs no read capacity.
+func (d *Driver) Acquire(
+	ctx context.Context, key string, lease storage.Lease, condition storage.Condition,
+) (storage.Record, error) {
+	if err := storage.ValidateAcquire(lease, condition); err != nil {
+		return storage.Record{}, err
+	}
+	if !d.validKey(key) {
+		return storage.Record{}, &storage.ConflictError{}
+	}
+	input := d.changeInput(key, storage.Change{Lease: &lease}, condition)
+	input.ReturnValues = types.ReturnValueAllNew
+	w := d.newWrite(key, condition, ownLease(lease.ID))
+	attributes, err := d.update(ctx, input, w)
+	switch {
+	case err != nil:
+		return storage.Record{}, err
+	case w.found != nil:
+		return *w.found, nil
+	default:
+		return d.whole(attributes)
+	}
 }
 
 // Delete implements storage.Driver.
@@ -142,7 +169,7 @@ func (d *Driver) Delete(ctx context.Context, key string, condition storage.Condi
 	}
 	meter := storage.MeterFrom(ctx)
 	expression := d.conditions.of(condition)
-	w := d.newWrite(key, gone)
+	w := d.newWrite(key, condition, gone)
 	out, err := d.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
 		TableName:                           &d.table.Name,
 		Key:                                 d.table.key(key),
@@ -160,18 +187,17 @@ func (d *Driver) Delete(ctx context.Context, key string, condition storage.Condi
 	return nil
 }
 
-// update sends an UpdateItem.
-func (d *Driver) update(ctx context.Context, key string, input *dynamodb.UpdateItemInput, own recognise) error {
+// update sends an UpdateItem. It returns the attributes that the input asks for, nothing where the response was lost.
+func (d *Driver) update(ctx context.Context, input *dynamodb.UpdateItemInput, w *write) (item, error) {
 	meter := storage.MeterFrom(ctx)
 	input.ReturnConsumedCapacity = capacityOf(meter)
-	w := d.newWrite(key, own)
 	out, err := d.client.UpdateItem(ctx, input, w.track)
 	meter.Add(storage.Usage{Calls: 1})
 	if err != nil {
-		return w.settle(ctx, "UpdateItem", err)
+		return nil, w.settle(ctx, "UpdateItem", err)
 	}
 	addWrite(meter, out.ConsumedCapacity)
-	return nil
+	return out.Attributes, nil
 }
 
 // whole decodes an item that was read with all its attributes.
@@ -191,13 +217,6 @@ func (d *Driver) whole(it item) (storage.Record, error) {
 }
 
 func (d *Driver) validKey(key string) bool { return storage.ValidKey(key, d.maxKeyBytes) }
-
-func checkSize(it item) error {
-	if n := size(it); n > maxItemBytes {
-		return &storage.TooLargeError{Size: n, Limit: maxItemBytes}
-	}
-	return nil
-}
 
 // capacityOf asks for consumed capacity where somebody counts.
 func capacityOf(meter *storage.Meter) types.ReturnConsumedCapacity {

@@ -51,14 +51,20 @@ func newRecord(key, data string) storage.Record {
 	}
 }
 
-// mustPut stores a record past all faults.
-func (f *fixture) mustPut(t testing.TB, record storage.Record) {
+// past returns a driver on the same table that no fault strikes.
+func (f *fixture) past(t testing.TB) *dynamostore.Driver {
 	t.Helper()
 	driver, err := dynamostore.NewDriver(f.plain, f.table)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := driver.Put(t.Context(), record, storage.Always()); err != nil {
+	return driver
+}
+
+// mustPut stores a record past all faults.
+func (f *fixture) mustPut(t testing.TB, record storage.Record) {
+	t.Helper()
+	if err := f.past(t).Put(t.Context(), record, storage.Always()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -66,11 +72,7 @@ func (f *fixture) mustPut(t testing.TB, record storage.Record) {
 // stored returns what is stored, past all faults.
 func (f *fixture) stored(t testing.TB, key string) (storage.Record, bool) {
 	t.Helper()
-	driver, err := dynamostore.NewDriver(f.plain, f.table)
-	if err != nil {
-		t.Fatal(err)
-	}
-	record, found, err := driver.Get(context.WithoutCancel(t.Context()), key, storage.Strong)
+	record, found, err := f.past(t).Get(context.WithoutCancel(t.Context()), key, storage.Strong)
 	if err != nil {
 		t.Fatal(err)
 	}

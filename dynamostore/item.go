@@ -14,7 +14,7 @@ type item = map[string]types.AttributeValue
 
 // itemValues holds the values of an item in one piece of memory.
 type itemValues struct {
-	partition, sort, version, leaseID                              types.AttributeValueMemberS
+	partition, sort, version, ancestry, leaseID                    types.AttributeValueMemberS
 	data                                                           types.AttributeValueMemberB
 	created, updated, ttl, expiry, leaseDuration, leaseExpiryValue types.AttributeValueMemberN
 }
@@ -64,6 +64,10 @@ func (t *Table) encode(r storage.Record) item {
 		v.sort.Value = t.SortKey.value(r.Key)
 		it[t.SortKey.Name] = &v.sort
 	}
+	if r.Ancestry != "" {
+		v.ancestry.Value = r.Ancestry
+		it[a.Ancestry] = &v.ancestry
+	}
 	if !r.Lease.Free() {
 		v.leaseID.Value = r.Lease.ID
 		v.leaseDuration.Value = formatSeconds(r.Lease.Duration)
@@ -88,6 +92,7 @@ func (t *Table) decode(it item) (r storage.Record, ours bool, err error) {
 	r.ExpiresAt = d.instant(a.Expiry, required)
 	r.CreatedAt = d.instant(a.CreatedAt, optional)
 	r.UpdatedAt = d.instant(a.UpdatedAt, optional)
+	r.Ancestry = d.text(a.Ancestry, optional)
 	r.Lease.ID = d.text(a.LeaseID, optional)
 	if !r.Lease.Free() {
 		r.Lease.Duration = d.seconds(a.LeaseDuration)
@@ -210,7 +215,27 @@ func (d *decoder) seconds(name string) time.Duration {
 // formatSeconds writes a duration as a number of seconds.
 func formatSeconds(d time.Duration) string { return formatInstant(time.Unix(0, int64(d))) }
 
-// size returns the size of the item as DynamoDB counts it. For numbers it is an upper bound.
+// checkSize refuses an item that is too large, or that an acquisition or a change of the expiry would make so: it could be
+// stored, but then not be worked with.
+func (t *Table) checkSize(it item) error {
+	n := size(it)
+	if a := &t.Attributes; it[a.LeaseID] == nil {
+		n += len(a.LeaseID) + leaseIDBytes + len(a.LeaseDuration) + len(a.LeaseExpiry) + 2*numberBytes
+	}
+	if n > maxItemBytes {
+		return &storage.TooLargeError{Size: n, Limit: maxItemBytes}
+	}
+	return nil
+}
+
+const (
+	// numberBytes is the size of the longest number that an update can put in the place of another.
+	numberBytes = 12
+	// leaseIDBytes is the size of an ID that storage.NewVersion draws.
+	leaseIDBytes = 26
+)
+
+// size returns the size of the item as DynamoDB counts it, with the longest numbers.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
 func size(it item) int {
 	total := 0
@@ -222,7 +247,7 @@ func size(it item) int {
 		case *types.AttributeValueMemberB:
 			total += len(v.Value)
 		case *types.AttributeValueMemberN:
-			total += len(v.Value)/2 + 2
+			total += numberBytes
 		}
 	}
 	return total

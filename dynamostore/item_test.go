@@ -91,6 +91,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"session_id":{"S":"k"},"data":{"S":"text"},"version":{"N":"1"},"expiry":{"S":"x"},"lease_id":{"Null":true}}`))
 	f.Add([]byte(`{"session_id":{"N":"1"}}`))
 	f.Add([]byte(`{"session_id":{"S":"k"},"version":{"S":"v"},"expiry":{"N":"99999999999999999999"},"lease_id":{"S":"l"},"lease_duration":{"N":"-1"}}`))
+	f.Add([]byte(`{"session_id":{"S":"k"},"data":{"B":"AA=="},"version":{"S":"v"},"expiry":{"N":"1"},"ancestry":{"S":"v1v2"}}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var attributes map[string]attributeJSON
 		if json.Unmarshal(text, &attributes) != nil {
@@ -123,7 +124,7 @@ func FuzzDecode(f *testing.F) {
 }
 
 func sameRecord(a, b storage.Record) bool {
-	return a.Key == b.Key && a.Version == b.Version && bytes.Equal(a.Data, b.Data) &&
+	return a.Key == b.Key && a.Version == b.Version && a.Ancestry == b.Ancestry && bytes.Equal(a.Data, b.Data) &&
 		a.ExpiresAt.Equal(b.ExpiresAt) && a.CreatedAt.Equal(b.CreatedAt) && a.UpdatedAt.Equal(b.UpdatedAt) &&
 		a.Lease.ID == b.Lease.ID && a.Lease.Duration == b.Lease.Duration && a.Lease.ExpiresAt.Equal(b.Lease.ExpiresAt)
 }

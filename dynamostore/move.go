@@ -30,8 +30,9 @@ func (d *Driver) Move(ctx context.Context, from string, record storage.Record, c
 	if err != nil {
 		return err
 	}
+	w := d.newWrite(record.Key, condition.OnTarget(record), ownVersion(record.Version))
 	for try := 1; ; try++ {
-		err := d.transact(ctx, input, record)
+		err := d.transact(ctx, input, w)
 		if !errors.Is(err, errContended) || try == moveTries {
 			return err
 		}
@@ -43,7 +44,7 @@ func (d *Driver) Move(ctx context.Context, from string, record storage.Record, c
 
 func (d *Driver) moveInput(from string, record storage.Record, condition storage.Condition) (*dynamodb.TransactWriteItemsInput, error) {
 	encoded := d.table.encode(record)
-	if err := checkSize(encoded); err != nil {
+	if err := d.table.checkSize(encoded); err != nil {
 		return nil, err
 	}
 	target := condition.OnTarget(record)
@@ -72,10 +73,9 @@ func (d *Driver) moveInput(from string, record storage.Record, condition storage
 var errContended = errors.New("another transaction is in the way")
 
 // transact sends the move once. The SDK gives it an idempotency token, so that its own repetitions are harmless.
-func (d *Driver) transact(ctx context.Context, input *dynamodb.TransactWriteItemsInput, record storage.Record) error {
+func (d *Driver) transact(ctx context.Context, input *dynamodb.TransactWriteItemsInput, w *write) error {
 	meter := storage.MeterFrom(ctx)
 	input.ReturnConsumedCapacity = capacityOf(meter)
-	w := d.newWrite(record.Key, ownVersion(record.Version))
 	out, err := d.client.TransactWriteItems(ctx, input, w.track)
 	meter.Add(storage.Usage{Calls: 1})
 	if err == nil {
@@ -95,7 +95,7 @@ func (d *Driver) transact(ctx context.Context, input *dynamodb.TransactWriteItem
 				// Gone from the old key may be this very move, made by an attempt whose response was lost too long ago.
 				return w.conflictAfterMove(ctx, reason.Item)
 			}
-			return w.conflict(reason.Item)
+			return w.conflict(ctx, reason.Item)
 		case "TransactionConflict":
 			return &Error{
 				Operation: "TransactWriteItems", Table: d.table.Name, Region: d.faults.region,
@@ -109,15 +109,14 @@ func (d *Driver) transact(ctx context.Context, input *dynamodb.TransactWriteItem
 // conflictAfterMove judges the item under the old key.
 func (w *write) conflictAfterMove(ctx context.Context, it item) error {
 	if len(it) == 0 && w.open {
-		record, found, err := w.driver.Get(ctx, w.key, storage.Strong)
-		if err != nil {
-			return err
-		}
-		if found && w.own(&record) {
+		switch current, err := w.read(ctx); {
+		case err != nil:
+			return w.driver.faults.unknown(ctx, "TransactWriteItems", err)
+		case w.applied(ctx, current):
 			return nil
 		}
 	}
-	return w.conflict(it)
+	return w.conflict(ctx, it)
 }
 
 // wait sleeps unless the context ends before.

@@ -11,14 +11,16 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// writes are the conditional writes, each on a session that is stored, and whether it is there afterwards.
+// writes are the conditional writes, each on a session that is stored under a lease, and whether it is there afterwards.
+// meets is how often a repetition fails its condition because of what the first attempt wrote.
 var writes = []struct {
 	name, operation string
+	meets           int
 	do              func(ctx context.Context, d *dynamostore.Driver, stored storage.Record) error
 	applied         func(stored, now storage.Record, found bool) bool
 }{
 	{
-		"put", "PutItem",
+		"put", "PutItem", 1,
 		func(ctx context.Context, d *dynamostore.Driver, stored storage.Record) error {
 			next := newRecord(stored.Key, "next")
 			return d.Put(ctx, next, storage.IfVersion(stored.Version, time.Now()))
@@ -26,7 +28,7 @@ var writes = []struct {
 		func(_, now storage.Record, found bool) bool { return found && string(now.Data) == "next" },
 	},
 	{
-		"put of unknown creation", "UpdateItem",
+		"put of unknown creation", "UpdateItem", 1,
 		func(ctx context.Context, d *dynamostore.Driver, stored storage.Record) error {
 			next := newRecord(stored.Key, "next")
 			next.CreatedAt = time.Time{}
@@ -37,30 +39,88 @@ var writes = []struct {
 		},
 	},
 	{
-		"lease", "UpdateItem",
+		"touch and release", "UpdateItem", 1,
 		func(ctx context.Context, d *dynamostore.Driver, stored storage.Record) error {
 			now := time.Now()
-			lease := storage.Lease{ID: "mine", Duration: time.Minute, ExpiresAt: now.Add(time.Minute)}
+			change := storage.Change{UpdatedAt: now, ExpiresAt: stored.ExpiresAt.Add(time.Hour), Lease: &storage.Lease{}}
+			return d.Update(ctx, stored.Key, change, storage.IfVersionAndLease(stored.Version, stored.Lease.ID, now))
+		},
+		func(stored, now storage.Record, found bool) bool {
+			return found && now.Lease.Free() && now.ExpiresAt.After(stored.ExpiresAt)
+		},
+	},
+	{
+		"touch and change of the lease", "UpdateItem", 1,
+		func(ctx context.Context, d *dynamostore.Driver, stored storage.Record) error {
+			now, lease := time.Now(), newLease("mine")
 			change := storage.Change{UpdatedAt: now, Lease: &lease}
 			return d.Update(ctx, stored.Key, change, storage.IfVersionAndLease(stored.Version, stored.Lease.ID, now))
 		},
 		func(_, now storage.Record, found bool) bool { return found && now.Lease.ID == "mine" },
 	},
 	{
-		"delete", "DeleteItem",
+		"acquire", "UpdateItem", 1,
+		func(ctx context.Context, d *dynamostore.Driver, stored storage.Record) error {
+			want := stored
+			want.Lease = newLease("mine")
+			seen, err := d.Acquire(ctx, stored.Key, want.Lease, storage.IfFreeOrUnchanged(stored.Lease, time.Now()))
+			if err == nil && !sameRecord(want, seen) {
+				return errors.New("the record that was acquired is not the one that is stored")
+			}
+			return err
+		},
+		func(_, now storage.Record, found bool) bool { return found && now.Lease.ID == "mine" },
+	},
+	{
+		"renew", "UpdateItem", 0, // it meets the condition again
+		func(ctx context.Context, d *dynamostore.Driver, stored storage.Record) error {
+			lease := newLease(stored.Lease.ID)
+			return d.Update(ctx, stored.Key, storage.Change{Lease: &lease}, storage.IfLease(stored.Lease.ID))
+		},
+		func(stored, now storage.Record, found bool) bool {
+			return found && now.Lease.ID == stored.Lease.ID && now.Lease.ExpiresAt.After(stored.Lease.ExpiresAt)
+		},
+	},
+	{
+		"release", "UpdateItem", 1,
+		func(ctx context.Context, d *dynamostore.Driver, stored storage.Record) error {
+			return d.Update(ctx, stored.Key, storage.Change{Lease: &storage.Lease{}}, storage.IfLease(stored.Lease.ID))
+		},
+		func(_, now storage.Record, found bool) bool { return found && now.Lease.Free() },
+	},
+	{
+		"delete", "DeleteItem", 1,
 		func(ctx context.Context, d *dynamostore.Driver, stored storage.Record) error {
 			return d.Delete(ctx, stored.Key, storage.IfVersion(stored.Version, time.Now()))
 		},
 		func(_, _ storage.Record, found bool) bool { return !found },
 	},
 	{
-		"move", "TransactWriteItems",
+		"move", "TransactWriteItems", 0, // it has an idempotency token
 		func(ctx context.Context, d *dynamostore.Driver, stored storage.Record) error {
 			next := newRecord(stored.Key+"-moved", "next")
 			return d.Move(ctx, stored.Key, next, storage.IfVersion(stored.Version, time.Now()))
 		},
 		func(_, _ storage.Record, found bool) bool { return !found },
 	},
+}
+
+func newLease(id string) storage.Lease {
+	return storage.Lease{ID: id, Duration: time.Minute, ExpiresAt: time.Now().Add(time.Minute)}
+}
+
+// newLeased returns a record to store on which somebody else has a lease.
+func newLeased(key string) storage.Record {
+	r := newRecord(key, "first")
+	r.Succeed(newRecord(key, ""))
+	r.Lease = storage.Lease{ID: "theirs", Duration: time.Second, ExpiresAt: time.Now()}
+	return r
+}
+
+// recovered returns the context of a call and what tells how many writes it found applied whose response was lost.
+func recovered(ctx context.Context) (context.Context, func() int) {
+	meter := &storage.Meter{}
+	return storage.WithMeter(ctx, meter), func() int { return meter.Usage().Recovered }
 }
 
 // A response that is lost is repeated by the SDK, whose second attempt meets what the first one wrote.
@@ -75,12 +135,18 @@ func TestLostResponseIsSuccess(t *testing.T) {
 			t.Run(write.name+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				f := newFixture(t, dynamostore.Table{})
-				stored := newRecord(t.Name(), "first")
-				stored.Lease.ID = "theirs"
+				stored := newLeased(t.Name())
 				f.mustPut(t, stored)
 				lose(f.faults, write.operation, 1)
-				if err := write.do(t.Context(), f.driver, stored); err != nil {
+				ctx, count := recovered(t.Context())
+				if err := write.do(ctx, f.driver, stored); err != nil {
 					t.Fatalf("the write was applied, but returned %v", err)
+				}
+				if got := count(); got != write.meets {
+					t.Errorf("%d writes were recovered; want %d", got, write.meets)
+				}
+				if got := f.recorder.Calls(); got[write.operation] != 1 || len(got) > 1 {
+					t.Errorf("calls %v; want one", got)
 				}
 				if now, found := f.stored(t, stored.Key); !write.applied(stored, now, found) {
 					t.Fatalf("the write returned nil, but is not there: found %v, version %q", found, now.Version)
@@ -98,26 +164,34 @@ func TestReadDecidesOutcome(t *testing.T) {
 		t.Run(write.name, func(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t, dynamostore.Table{})
-			stored := newRecord("key", "first")
-			stored.Lease.ID = "theirs"
-
+			stored := newLeased("applied")
 			f.mustPut(t, stored)
 			f.faults.LoseResponse(write.operation, 1)
 			f.faults.DropRequest(write.operation, attempts-1)
-			if err := write.do(t.Context(), f.driver, stored); err != nil {
+			ctx, count := recovered(t.Context())
+			if err := write.do(ctx, f.driver, stored); err != nil {
 				t.Errorf("applied, all responses lost: %v; want nil", err)
+			}
+			if got := count(); got != 1 {
+				t.Errorf("%d writes were recovered; want 1", got)
 			}
 			if got := f.recorder.Calls()["GetItem"]; got != 1 {
 				t.Errorf("%d reads to decide; want 1", got)
 			}
 
+			stored = newLeased("not applied")
 			f.mustPut(t, stored)
 			f.faults.DropRequest(write.operation, attempts)
-			err := write.do(t.Context(), f.driver, stored)
+			ctx, count = recovered(t.Context())
+			err := write.do(ctx, f.driver, stored)
+			if got := count(); got != 0 {
+				t.Errorf("%d writes were recovered of one that was not applied", got)
+			}
 			if !errors.Is(err, dynamostore.ErrUnreachable) || errors.Is(err, storage.ErrOutcomeUnknown) {
 				t.Errorf("not applied, all requests lost: %v; want ErrUnreachable and a known outcome", err)
 			}
 
+			stored = newLeased("not known")
 			f.mustPut(t, stored)
 			f.faults.LoseResponse(write.operation, 1)
 			f.faults.DropRequest(write.operation, attempts-1)
@@ -135,15 +209,14 @@ func TestCertainFailureCostsNoRead(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, dynamostore.Table{})
 	for _, write := range writes {
-		stored := newRecord(write.name, "first")
-		stored.Lease.ID = "theirs"
+		stored := newLeased(write.name)
 		f.mustPut(t, stored)
 		f.faults.Throttle(write.operation, 3)
 		err := write.do(t.Context(), f.driver, stored)
 		if !errors.Is(err, dynamostore.ErrThrottled) || !errors.Is(err, storage.ErrUnavailable) {
 			t.Errorf("%s: %v; want ErrThrottled", write.name, err)
 		}
-		if now, found := f.stored(t, stored.Key); !found || now.Version != stored.Version {
+		if now, found := f.stored(t, stored.Key); !found || !sameRecord(now, stored) {
 			t.Errorf("%s: a throttled write changed the session", write.name)
 		}
 	}
@@ -164,8 +237,7 @@ func TestCancelledWrite(t *testing.T) {
 		t.Run(write.name, func(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t, dynamostore.Table{})
-			stored := newRecord("key", "first")
-			stored.Lease.ID = "theirs"
+			stored := newLeased("key")
 			during := func(hold func(string) func()) error {
 				f.mustPut(t, stored)
 				release := hold(write.operation)
@@ -189,7 +261,7 @@ func TestCancelledWrite(t *testing.T) {
 			if err := during(f.faults.Hold); !errors.Is(err, context.Canceled) {
 				t.Errorf("cancelled before the write arrived: %v; want context.Canceled", err)
 			}
-			if now, found := f.stored(t, stored.Key); !found || now.Version != stored.Version {
+			if now, found := f.stored(t, stored.Key); !found || !sameRecord(now, stored) {
 				t.Error("the write was applied although it returned an error")
 			}
 		})
@@ -235,17 +307,43 @@ func TestMoveRetriesContention(t *testing.T) {
 	if got := f.recorder.Calls()["TransactWriteItems"]; got != 3 {
 		t.Errorf("%d calls; want 3", got)
 	}
-	// A repetition so late that DynamoDB has forgotten the first: its own delete is what is in the way.
-	moved, _ := f.stored(t, "moved")
-	f.faults.LoseResponse("TransactWriteItems", 1)
-	f.faults.CancelTransaction(1, "ConditionalCheckFailed", "None")
-	if err := f.driver.Move(t.Context(), "moved", newRecord("further", "next"), storage.IfVersion(moved.Version, time.Now())); err != nil {
-		t.Errorf("a move in the way of itself: %v; want success", err)
-	}
 	f.faults.CancelTransaction(10, "None", "TransactionConflict")
 	err := f.driver.Move(t.Context(), "moved", newRecord("again", "next"), storage.Always())
 	if !errors.Is(err, storage.ErrUnavailable) {
 		t.Errorf("a transaction in the way for ever: %v; want ErrUnavailable", err)
+	}
+}
+
+// A repetition so late that DynamoDB has forgotten the first attempt meets what that one did: it has left the old key.
+func TestMoveInTheWayOfItself(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, dynamostore.Table{})
+	move := func(key string) (recoveredWrites int, err error) {
+		t.Helper()
+		stored := newRecord(key, "first")
+		f.mustPut(t, stored)
+		f.faults.LoseResponse("TransactWriteItems", 1)
+		f.faults.CancelTransaction(1, "ConditionalCheckFailed", "None")
+		ctx, count := recovered(t.Context())
+		err = f.driver.Move(ctx, key, newRecord(key+"-moved", "next"), storage.IfVersion(stored.Version, time.Now()))
+		return count(), err
+	}
+	if n, err := move("key"); err != nil || n != 1 {
+		t.Errorf("%v, %d writes recovered; want nil and 1", err, n)
+	}
+	f.faults.Throttle("GetItem", 3)
+	if n, err := move("unread"); !errors.Is(err, storage.ErrOutcomeUnknown) || n != 0 {
+		t.Errorf("without an answer to the read: %v, %d writes recovered; want ErrOutcomeUnknown and none", err, n)
+	}
+	// The attempt whose response was lost is not forgotten over a transaction that was in the way.
+	stored := newRecord("contended", "first")
+	f.mustPut(t, stored)
+	f.faults.LoseResponse("TransactWriteItems", 1)
+	f.faults.CancelTransaction(1, "TransactionConflict", "None")
+	f.faults.CancelTransaction(1, "ConditionalCheckFailed", "None")
+	err := f.driver.Move(t.Context(), "contended", newRecord("contended-moved", "next"), storage.IfVersion(stored.Version, time.Now()))
+	if err != nil {
+		t.Errorf("after contention: %v; want nil", err)
 	}
 }
 

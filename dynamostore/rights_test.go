@@ -37,6 +37,8 @@ func TestReadmeGrantsWhatIsNeeded(t *testing.T) {
 	must(err)
 	must(f.store.CommitCtx(ctx, "token", nil, hour)) // moves it
 	must(f.store.CommitCtx(ctx, "token", nil, hour))
+	_, err = f.driver.Acquire(ctx, f.store.StorageKey("token"), newLease("lease"), storage.IfFree(time.Now()))
+	must(err)
 	must(f.driver.Update(ctx, f.store.StorageKey("token"), storage.Change{ExpiresAt: hour}, storage.Always()))
 	must(f.store.DeleteCtx(ctx, "token"))
 	_, err = f.store.AllCtx(ctx)

@@ -113,6 +113,7 @@ func (d *Driver) projectWithoutData(names map[string]string) string {
 		{nameUpdated, a.UpdatedAt},
 		{nameExpiry, a.Expiry},
 		{nameVersion, a.Version},
+		{nameAncestry, a.Ancestry},
 		{nameLeaseID, a.LeaseID},
 		{nameLeaseDuration, a.LeaseDuration},
 		{nameLeaseExpiry, a.LeaseExpiry},

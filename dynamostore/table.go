@@ -61,6 +61,8 @@ type Attributes struct {
 	Expiry string
 	// Version (S) names the payload. Default "version".
 	Version string
+	// Ancestry (S) names the versions that this one was made from. It is there where there are any. Default "ancestry".
+	Ancestry string
 	// LeaseID (S), LeaseDuration (N, seconds) and LeaseExpiry (N, as Expiry) are there while a session is leased. Default
 	// "lease_id", "lease_duration", "lease_expiry".
 	LeaseID, LeaseDuration, LeaseExpiry string
@@ -91,6 +93,7 @@ func (t Table) withDefaults() Table {
 	setDefault(&a.TTL, "expire_at")
 	setDefault(&a.Expiry, "expiry")
 	setDefault(&a.Version, "version")
+	setDefault(&a.Ancestry, "ancestry")
 	setDefault(&a.LeaseID, "lease_id")
 	setDefault(&a.LeaseDuration, "lease_duration")
 	setDefault(&a.LeaseExpiry, "lease_expiry")
@@ -160,6 +163,7 @@ func (t Table) attributeFields() []attributeField {
 		{"Attributes.TTL", a.TTL},
 		{"Attributes.Expiry", a.Expiry},
 		{"Attributes.Version", a.Version},
+		{"Attributes.Ancestry", a.Ancestry},
 		{"Attributes.LeaseID", a.LeaseID},
 		{"Attributes.LeaseDuration", a.LeaseDuration},
 		{"Attributes.LeaseExpiry", a.LeaseExpiry},

@@ -197,6 +197,10 @@ func TestTableValidateReportsAll(t *testing.T) {
 			t.Errorf("%s is not reported in: %v", want, err)
 		}
 	}
+	twice := dynamostore.Table{Name: "sessions", Attributes: dynamostore.Attributes{Ancestry: "lease_id"}}
+	if err := twice.Validate(); err == nil || !strings.Contains(err.Error(), "Attributes.Ancestry") {
+		t.Errorf("the name of another attribute for the ancestry: %v", err)
+	}
 	if err := (dynamostore.Table{Name: "sessions", WriteCapacity: -1, ReadCapacity: -1}).Validate(); err == nil {
 		t.Error("negative capacity is not reported")
 	}

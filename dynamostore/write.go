@@ -19,26 +19,50 @@ import (
 // decideTimeout bounds the read that decides what became of a write.
 const decideTimeout = time.Second
 
-// recognise reports whether what is stored is what a write stores. current is nil where there is no item.
-type recognise func(current *storage.Record) bool
+// recognise reports whether what is stored tells that a write was applied. current is nil where there is no item. open is
+// whether there was an attempt that may have been applied.
+type recognise func(current *storage.Record, open bool) bool
 
-// ownVersion recognises a Put by the version that was drawn for it.
+// ownVersion recognises a Put by the version that was drawn for it, also where others have written over it since, each
+// having read what is stored.
 func ownVersion(version string) recognise {
-	return func(current *storage.Record) bool { return current != nil && current.Version == version }
+	return func(current *storage.Record, _ bool) bool { return current != nil && current.Descends(version) }
 }
 
-// ownChange recognises an Update by everything that it sets. The instant of the change, to the nanosecond, tells it from
-// others.
+// ownLease recognises an Acquire by the ID that no other acquisition has.
+func ownLease(id string) recognise {
+	return func(current *storage.Record, _ bool) bool { return current != nil && current.Lease.ID == id }
+}
+
+// ownChange recognises an Update by what it sets. None of that is drawn for it alone, so it does only after an attempt that
+// may have been applied: without one, what is found is the work of others.
 func ownChange(change storage.Change) recognise {
-	return func(current *storage.Record) bool {
-		return current != nil && !change.UpdatedAt.IsZero() && current.UpdatedAt.Equal(change.UpdatedAt) &&
-			(change.ExpiresAt.IsZero() || current.ExpiresAt.Equal(change.ExpiresAt)) &&
-			(change.Lease == nil || current.Lease.ID == change.Lease.ID)
+	return func(current *storage.Record, open bool) bool {
+		if !open || current == nil || !change.ExpiresAt.IsZero() && !current.ExpiresAt.Equal(change.ExpiresAt) {
+			return false
+		}
+		if !change.UpdatedAt.IsZero() {
+			// The instant of the change, to the nanosecond, tells it from others. Acquisitions leave it as it is, so a lease
+			// that the change freed may be somebody else's by now.
+			return current.UpdatedAt.Equal(change.UpdatedAt) &&
+				(change.Lease == nil || change.Lease.Free() || current.Lease.ID == change.Lease.ID)
+		}
+		switch {
+		case change.Lease == nil:
+			return false
+		case change.Lease.Free():
+			// That nobody has the lease is all that a release is for, and it is no harm if it was not this one: a lease that
+			// was acquired since is not free, and so is never taken for released.
+			return current.Lease.Free()
+		default:
+			// Only the holder sets this ID, and the end tells one renewal from another. Where it does not, they are the same.
+			return current.Lease.ID == change.Lease.ID && current.Lease.ExpiresAt.Equal(change.Lease.ExpiresAt)
+		}
 	}
 }
 
 // gone recognises a Delete.
-func gone(current *storage.Record) bool { return current == nil }
+func gone(current *storage.Record, _ bool) bool { return current == nil }
 
 // write is one conditional write on its way. It watches the SDK's attempts: if the response to one of them was lost, the
 // error of the last one does not tell what became of the write.
@@ -46,13 +70,16 @@ type write struct {
 	aws.Retryer // the client's own, which decides as ever
 	driver      *Driver
 	key         string
+	condition   storage.Condition // on what is stored under key
 	own         recognise
 	// open is whether an attempt was made that may have been applied although it failed.
 	open bool
+	// found is what is stored where an error has turned out to be a success.
+	found *storage.Record
 }
 
-func (d *Driver) newWrite(key string, own recognise) *write {
-	return &write{driver: d, key: key, own: own}
+func (d *Driver) newWrite(key string, condition storage.Condition, own recognise) *write {
+	return &write{driver: d, key: key, condition: condition, own: own}
 }
 
 // track is a call option that puts the write between the SDK and its retryer.
@@ -75,29 +102,39 @@ func (w *write) GetAttemptToken(ctx context.Context) (func(error) error, error) 
 	return w.GetInitialToken(), nil
 }
 
-// settle says what an error of a write means: nil where it was applied after all.
+// settle says what an error of a write means: nil where the write was applied after all.
 func (w *write) settle(ctx context.Context, operation string, err error) error {
 	if failed := (*types.ConditionalCheckFailedException)(nil); errors.As(err, &failed) {
-		return w.conflict(failed.Item)
+		return w.conflict(ctx, failed.Item)
 	}
 	if !w.open {
 		return w.driver.faults.wrap(ctx, operation, err)
 	}
-	readCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), decideTimeout)
-	defer cancel()
-	record, found, readErr := w.driver.Get(readCtx, w.key, storage.Strong)
-	switch {
+	switch current, readErr := w.read(ctx); {
 	case readErr != nil:
 		return w.driver.faults.unknown(ctx, operation, err)
-	case found && w.own(&record), !found && w.own(nil):
+	case w.applied(ctx, current):
 		return nil
+	case !w.condition.Holds(current): // somebody has written since: over this write, or instead of it
+		return w.driver.faults.unknown(ctx, operation, err)
 	default:
 		return w.driver.faults.wrap(ctx, operation, err)
 	}
 }
 
+// read returns what is stored, nil for nothing. It goes on after the caller has given up.
+func (w *write) read(ctx context.Context) (*storage.Record, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), decideTimeout)
+	defer cancel()
+	record, found, err := w.driver.Get(ctx, w.key, storage.Strong)
+	if err != nil || !found {
+		return nil, err
+	}
+	return &record, nil
+}
+
 // conflict judges the item that is in the way.
-func (w *write) conflict(it item) error {
+func (w *write) conflict(ctx context.Context, it item) error {
 	var current *storage.Record
 	if len(it) > 0 {
 		record, err := w.driver.whole(it)
@@ -106,15 +143,28 @@ func (w *write) conflict(it item) error {
 		}
 		current = &record
 	}
-	if w.own(current) {
+	if w.applied(ctx, current) {
 		return nil
 	}
 	conflict := &storage.ConflictError{Current: current}
 	if w.open {
-		// An earlier attempt may have been applied, and overwritten since by somebody who had read it.
+		// An earlier attempt may have been applied, and overwritten since: by more than the ancestry names, or by somebody
+		// who had not read it.
 		return errors.Join(conflict, storage.ErrOutcomeUnknown)
 	}
 	return conflict
+}
+
+// applied reports whether what is stored tells that the write was applied, and counts it if the response to that was lost.
+func (w *write) applied(ctx context.Context, current *storage.Record) bool {
+	if !w.own(current, w.open) {
+		return false
+	}
+	w.found = current
+	if w.open {
+		storage.MeterFrom(ctx).Add(storage.Usage{Recovered: 1})
+	}
+	return true
 }
 
 // mayHaveBeenApplied reports whether a failed attempt may have reached the table.

@@ -16,6 +16,8 @@ type Condition struct {
 	Version string
 	// LeaseID is the lease that the stored record must have.
 	LeaseID string
+	// LeaseExpiresAt is when the lease LeaseID must say that it ends.
+	LeaseExpiresAt time.Time
 	// At is the instant at which expiry is judged.
 	At time.Time
 }
@@ -32,7 +34,14 @@ const (
 	KindVersionAndLease                        // IfVersionAndLease
 	KindLease                                  // IfLease
 	KindVersionAndExpires                      // IfVersionExpiresBefore
+	KindFree                                   // IfFree
+	KindFreeOrUnchanged                        // IfFreeOrUnchanged
+
+	lastKind = KindFreeOrUnchanged
 )
+
+// Kinds is how many kinds of conditions there are: they count from 0.
+const Kinds = int(lastKind) + 1
 
 // Always holds whatever is stored.
 func Always() Condition { return Condition{} }
@@ -64,6 +73,16 @@ func IfVersionExpiresBefore(version string, t time.Time) Condition {
 	return Condition{Kind: KindVersionAndExpires, Version: version, At: t}
 }
 
+// IfFree holds if there is a record that is not expired at now and on which nobody has a lease. It is the condition under
+// which a lease is acquired.
+func IfFree(now time.Time) Condition { return Condition{Kind: KindFree, At: now} }
+
+// IfFreeOrUnchanged holds if [IfFree] does, or if the lease is still the one seen, neither renewed nor released since. It
+// is the condition under which a lease is taken from a holder that has not been heard of for longer than its lease lasts.
+func IfFreeOrUnchanged(seen Lease, now time.Time) Condition {
+	return Condition{Kind: KindFreeOrUnchanged, LeaseID: seen.ID, LeaseExpiresAt: seen.ExpiresAt, At: now}
+}
+
 // Holds judges the condition on the stored record, nil for none. It is the definition of each condition, and what drivers
 // use whose engine runs in the same process.
 func (c Condition) Holds(current *Record) bool {
@@ -87,6 +106,11 @@ func (c Condition) Holds(current *Record) bool {
 		return current.Lease.ID == c.LeaseID
 	case KindVersionAndExpires:
 		return current.Version == c.Version && current.ExpiresAt.Before(c.At)
+	case KindFree:
+		return current.Lease.Free() && !current.Expired(c.At)
+	case KindFreeOrUnchanged:
+		unchanged := current.Lease.ID == c.LeaseID && current.Lease.ExpiresAt.Equal(c.LeaseExpiresAt)
+		return (current.Lease.Free() || unchanged) && !current.Expired(c.At)
 	default:
 		return false
 	}
@@ -104,9 +128,9 @@ func (c Condition) OnTarget(record Record) Condition {
 // Drivers call it before anything else, so that a mistake never becomes a write.
 func (c Condition) Validate() error {
 	needsVersion := c.Kind == KindVersion || c.Kind == KindVersionAndLease || c.Kind == KindVersionAndExpires
-	needsLease := c.Kind == KindLease || c.Kind == KindVersionAndLease
+	needsLease := c.Kind == KindLease || c.Kind == KindVersionAndLease || c.Kind == KindFreeOrUnchanged
 	switch {
-	case c.Kind > KindVersionAndExpires:
+	case c.Kind > lastKind:
 		return fmt.Errorf("storage: unknown kind of condition %d", c.Kind)
 	case needsVersion && c.Version == "":
 		return fmt.Errorf("storage: condition %s without a version", c)
@@ -133,6 +157,10 @@ func (c Condition) String() string {
 		return "lease"
 	case KindVersionAndExpires:
 		return "version and expiry"
+	case KindFree:
+		return "free"
+	case KindFreeOrUnchanged:
+		return "free or lease unchanged"
 	default:
 		return "unknown"
 	}

@@ -3,7 +3,8 @@
 // A [Driver] keeps one [Record] per key and knows four operations: Get, Put, Update and Delete. Everything that can go
 // wrong between two requests of one user is decided here, by the [Condition] that a write carries: the driver must judge
 // the condition and apply the write as one atomic step. What a driver can do beyond that is found by type assertion:
-// [Scanner] walks over all records, [Mover] replaces a record by one under another key, [BatchDeleter] removes many.
+// [Leaser] locks and reads a record in one call, [Scanner] walks over all records, [Mover] replaces a record by one under
+// another key, [BatchDeleter] removes many.
 //
 // Package storage/memory is the reference driver. Where this text and that code seem to differ, the text is right and
 // the code has a bug.
@@ -13,8 +14,9 @@
 //   - A write that returned nil is seen by every strongly consistent read that starts afterwards, also after a crash.
 //   - A write whose condition does not hold changes nothing and returns a [*ConflictError] with the record that stands
 //     in the way, or with nil where there is none.
-//   - A write that was applied although its response was lost is not taken for a conflict: the version of the record it
-//     finds is the version it wrote.
+//   - A write that was applied although its response was lost is not taken for a conflict: the record it finds is of the
+//     version it wrote, or descends from it ([Record.Descends]). Where that does not tell, the error matches
+//     [ErrOutcomeUnknown].
 //   - A driver returns expired records as they are. It never judges expiry on its own, only where a condition or a
 //     caller names the instant. Removing records whose expiry has passed is allowed at any time.
 //   - Records handed in and out share no memory with the driver.

@@ -47,6 +47,18 @@ type Mover interface {
 	Move(ctx context.Context, from string, record Record, condition Condition) error
 }
 
+// Leaser is a driver that can put a lease on a record and read it in one call.
+//
+// A lease is renewed and released by Update, under [IfLease].
+type Leaser interface {
+	// Acquire sets the lease of the record under key if the condition holds, changes nothing else, and returns the record
+	// as it is then. It never creates a record: where there is none, it is a *ConflictError without a current record,
+	// whatever the condition. The lease needs an ID that no other acquisition has used; a record that already has this very
+	// lease, because the response to an earlier attempt was lost, is success. A record that cannot be read is a *CorruptError;
+	// it may then have the lease.
+	Acquire(ctx context.Context, key string, lease Lease, condition Condition) (Record, error)
+}
+
 // BatchDeleter is a driver that can delete many records in few calls.
 type BatchDeleter interface {
 	// DeleteBatch removes the records under the keys, whatever they are. Missing ones are no error. It is not atomic:

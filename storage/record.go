@@ -22,6 +22,8 @@ type Record struct {
 	// Version names the payload. It is drawn at random for each Put (see [NewVersion]) and never reused, so that a record
 	// that was deleted and made anew is never mistaken for the old one, as it could be with a counter. Updates keep it.
 	Version string
+	// Ancestry names the versions that this one was made from; see [Record.Succeed]. Updates keep it.
+	Ancestry string
 	// Lease is the lease on this session. The zero value means that it is free.
 	Lease Lease
 }
@@ -48,6 +50,40 @@ func (l Lease) Free() bool { return l.ID == "" }
 // It is drawn once per write and stays the same when the write is tried again; that is how a driver tells its own write,
 // whose response was lost, from a foreign one.
 func NewVersion() string { return rand.Text() }
+
+// The ancestry of a record is that of the last few versions before it, the newest first, each cut to a length that still
+// tells it from any other of one session.
+const (
+	ancestors    = 4
+	ancestorSize = 10
+)
+
+// Succeed notes that r is made from seen: that whoever wrote r had read seen. It is how a write whose response was lost is
+// recognised although others have written since; see [Record.Descends].
+func (r *Record) Succeed(seen Record) {
+	if len(seen.Version) < ancestorSize {
+		r.Ancestry = "" // no version that NewVersion draws
+		return
+	}
+	ancestry := seen.Version[:ancestorSize] + seen.Ancestry
+	r.Ancestry = ancestry[:min(len(ancestry), ancestors*ancestorSize)]
+}
+
+// Descends reports whether r is of the version, or was made from a record that is, as far as its ancestry reaches.
+func (r Record) Descends(version string) bool {
+	if r.Version == version {
+		return true
+	}
+	if len(version) < ancestorSize {
+		return false
+	}
+	for rest := r.Ancestry; len(rest) >= ancestorSize; rest = rest[ancestorSize:] {
+		if rest[:ancestorSize] == version[:ancestorSize] {
+			return true
+		}
+	}
+	return false
+}
 
 // Change is what an Update does to a record. Its zero fields change nothing. The payload, its version and the instant of
 // creation always stay as they are.

@@ -9,6 +9,8 @@ import (
 type Usage struct {
 	// Calls counts the requests to the storage service; a request that a client library repeated by itself counts once.
 	Calls int
+	// Recovered counts the writes whose response was lost and that were found to have been applied.
+	Recovered int
 	// ReadUnits and WriteUnits are the consumed capacity units as the service reported them. They are 0 on drivers that
 	// are not billed by the unit, and for requests that failed: DynamoDB does not report those.
 	ReadUnits, WriteUnits float64
@@ -28,6 +30,7 @@ func (m *Meter) Add(u Usage) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.usage.Calls += u.Calls
+	m.usage.Recovered += u.Recovered
 	m.usage.ReadUnits += u.ReadUnits
 	m.usage.WriteUnits += u.WriteUnits
 }

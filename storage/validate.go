@@ -36,3 +36,11 @@ func ValidateMove(from string, record Record, condition Condition, keyLimit int)
 		return ValidatePut(record, condition, keyLimit)
 	}
 }
+
+// ValidateAcquire reports what makes an Acquire impossible whatever is stored. Drivers call it before anything else.
+func ValidateAcquire(lease Lease, condition Condition) error {
+	if lease.Free() {
+		return errors.New("storage: an acquisition without an ID")
+	}
+	return condition.Validate()
+}

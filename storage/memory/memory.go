@@ -29,6 +29,7 @@ var (
 	_ storage.Driver  = (*Driver)(nil)
 	_ storage.Scanner = (*Driver)(nil)
 	_ storage.Mover   = (*Driver)(nil)
+	_ storage.Leaser  = (*Driver)(nil)
 )
 
 // New returns an empty driver.
@@ -78,6 +79,32 @@ func (d *Driver) Update(ctx context.Context, key string, change storage.Change, 
 	}
 	d.records[key] = change.Apply(current)
 	return nil
+}
+
+// Acquire implements storage.Leaser.
+func (d *Driver) Acquire(
+	ctx context.Context, key string, lease storage.Lease, condition storage.Condition,
+) (storage.Record, error) {
+	if err := storage.ValidateAcquire(lease, condition); err != nil {
+		return storage.Record{}, err
+	}
+	if err := begin(ctx, condition); err != nil {
+		return storage.Record{}, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	current, found := d.records[key]
+	if !found {
+		return storage.Record{}, &storage.ConflictError{}
+	}
+	if current.Lease.ID != lease.ID {
+		if err := d.check(key, condition); err != nil {
+			return storage.Record{}, err
+		}
+		current.Lease = lease
+		d.records[key] = current
+	}
+	return clone(current), nil
 }
 
 // Delete implements storage.Driver.

@@ -1,0 +1,89 @@
+package storage_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/scsdynamo/scsdynamo/storage"
+)
+
+// The conditions of a lease, by what is stored.
+func TestConditionsOfALease(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	seen := storage.Lease{ID: "seen", ExpiresAt: now.Add(time.Minute)}
+	renewed, other, over := seen, seen, seen
+	renewed.ExpiresAt = seen.ExpiresAt.Add(1)
+	other.ID = "other"
+	over.ExpiresAt = now.Add(-time.Hour)
+	with := func(lease storage.Lease, left time.Duration) *storage.Record {
+		r := newRecord()
+		r.Lease, r.ExpiresAt = lease, now.Add(left)
+		return &r
+	}
+	for name, test := range map[string]struct {
+		current         *storage.Record
+		free, unchanged bool
+	}{
+		"nothing":        {nil, false, false},
+		"free":           {with(storage.Lease{}, 1), true, true},
+		"free, expired":  {with(storage.Lease{}, 0), false, false},
+		"seen":           {with(seen, 1), false, true},
+		"seen, expired":  {with(seen, 0), false, false},
+		"renewed":        {with(renewed, 1), false, false},
+		"another":        {with(other, 1), false, false},
+		"another's over": {with(over, 1), false, false},
+	} {
+		if got := storage.IfFree(now).Holds(test.current); got != test.free {
+			t.Errorf("%s: IfFree holds: %v", name, got)
+		}
+		if got := storage.IfFreeOrUnchanged(seen, now).Holds(test.current); got != test.unchanged {
+			t.Errorf("%s: IfFreeOrUnchanged holds: %v", name, got)
+		}
+	}
+	// An instant is the same in every zone.
+	elsewhere := seen
+	elsewhere.ExpiresAt = seen.ExpiresAt.In(time.FixedZone("elsewhere", 3600))
+	if !storage.IfFreeOrUnchanged(elsewhere, now).Holds(with(seen, 1)) {
+		t.Error("a lease seen in another zone is not the one that is stored")
+	}
+}
+
+// Each kind has a name of its own, and one beyond the last is refused.
+func TestKindsOfConditions(t *testing.T) {
+	t.Parallel()
+	names := map[string]bool{}
+	for kind := range storage.Kinds {
+		c := storage.Condition{
+			Kind: storage.ConditionKind(kind), Version: "version", LeaseID: "lease",
+		}
+		if err := c.Validate(); err != nil {
+			t.Errorf("kind %d: %v", kind, err)
+		}
+		names[c.String()] = true
+	}
+	unknown := storage.Condition{Kind: storage.ConditionKind(storage.Kinds)}
+	names[unknown.String()] = true
+	if len(names) != storage.Kinds+1 {
+		t.Errorf("the kinds and an unknown one have %d names; want %d", len(names), storage.Kinds+1)
+	}
+	r := newRecord()
+	if unknown.Validate() == nil || unknown.Holds(&r) || unknown.Holds(nil) {
+		t.Error("a condition of an unknown kind is accepted, or holds")
+	}
+}
+
+func TestValidateAcquire(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	lease := storage.Lease{ID: "lease"}
+	if err := storage.ValidateAcquire(lease, storage.IfFree(now)); err != nil {
+		t.Error(err)
+	}
+	if storage.ValidateAcquire(storage.Lease{}, storage.IfFree(now)) == nil {
+		t.Error("an acquisition without an ID is accepted")
+	}
+	if storage.ValidateAcquire(lease, storage.IfFreeOrUnchanged(storage.Lease{}, now)) == nil {
+		t.Error("an acquisition under an invalid condition is accepted")
+	}
+}
