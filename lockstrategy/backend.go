@@ -57,38 +57,96 @@ func (b *Backend) get(ctx context.Context, key string, consistency storage.Consi
 }
 
 // Write stores next if the condition holds for the record under from, which is next.Key or the key that the record is
-// to leave. A conflict becomes ErrSessionGone or matches storage.ErrConflict, without the record in its way.
-func (b *Backend) Write(ctx context.Context, from string, next storage.Record, condition storage.Condition) error {
+// to leave. Where it does not hold, the error is ErrSessionGone, or one that matches storage.ErrConflict and comes with the
+// record that is in the way: under next.Key, if another request has moved the session there. The record is not in the error,
+// which may end in a log.
+func (b *Backend) Write(
+	ctx context.Context, from string, next storage.Record, condition storage.Condition,
+) (inTheWay *storage.Record, err error) {
 	if from == next.Key {
 		return b.judge(b.Driver.Put(ctx, next, condition))
 	}
 	mover, ok := b.Driver.(storage.Mover)
 	if !ok {
-		return fmt.Errorf("lockstrategy: driver %T cannot move a session to another key", b.Driver)
+		return nil, fmt.Errorf("lockstrategy: driver %T cannot move a session to another key", b.Driver)
 	}
 	if next.CreatedAt.IsZero() {
 		next.CreatedAt = next.UpdatedAt // of a record that does not say
 	}
-	err := b.judge(mover.Move(ctx, from, next, condition))
+	inTheWay, err = b.judge(mover.Move(ctx, from, next, condition))
 	if !errors.Is(err, ErrSessionGone) {
-		return err
+		return inTheWay, err
 	}
-	// Gone from its old key: deleted, or moved to the new one by another request.
-	if _, moved, readErr := b.get(ctx, next.Key, storage.Strong); readErr != nil || moved {
-		return errors.Join(readErr, errConflict)
+	inTheWay, meaning := b.moved(ctx, next.Key)
+	return inTheWay, join(meaning, unknownOf(err))
+}
+
+// moved says what it means that a session is gone from its old key: it was deleted, or another request has moved it to the
+// new one. Then it is in the way there.
+func (b *Backend) moved(ctx context.Context, newKey string) (inTheWay *storage.Record, err error) {
+	record, found, err := b.get(ctx, newKey, storage.Strong)
+	switch {
+	case err != nil:
+		return nil, errors.Join(err, errConflict)
+	case found:
+		return &record, errConflict
+	default:
+		return nil, ErrSessionGone
 	}
-	return err
 }
 
 // judge says what a conflict means for the session.
-func (b *Backend) judge(err error) error {
+func (b *Backend) judge(err error) (inTheWay *storage.Record, _ error) {
 	var conflict *storage.ConflictError
-	switch {
-	case !errors.As(err, &conflict):
-		return err
-	case conflict.Current == nil || conflict.Current.Expired(b.Now()):
-		return ErrSessionGone
-	default:
-		return errConflict
+	if !errors.As(err, &conflict) {
+		return nil, err
 	}
+	meaning := errConflict
+	if conflict.Current == nil || conflict.Current.Expired(b.Now()) {
+		meaning = ErrSessionGone
+	} else {
+		inTheWay = conflict.Current
+	}
+	return inTheWay, join(meaning, unknownOf(err))
+}
+
+// lossOf says what an error that judge returned means for who had the lease. Nil where it does not mean its loss.
+func lossOf(err error) error {
+	switch {
+	case errors.Is(err, ErrSessionGone):
+		return ErrSessionGone
+	case errors.Is(err, storage.ErrConflict):
+		return ErrLockLost
+	default:
+		return nil
+	}
+}
+
+// unknownOf returns ErrOutcomeUnknown where err matches it.
+func unknownOf(err error) error {
+	if errors.Is(err, storage.ErrOutcomeUnknown) {
+		return storage.ErrOutcomeUnknown
+	}
+	return nil
+}
+
+// join is errors.Join for errors of which the second is mostly nil: then the first is returned as it is.
+func join(err, unknown error) error {
+	if unknown == nil {
+		return err
+	}
+	return errors.Join(err, unknown)
+}
+
+// mayHaveBeenApplied reports whether a write that failed may be stored all the same, now or when it arrives late.
+func mayHaveBeenApplied(err error) bool {
+	if errors.Is(err, storage.ErrOutcomeUnknown) {
+		return true
+	}
+	for _, refused := range []error{storage.ErrConflict, ErrSessionGone, storage.ErrTooLarge, storage.ErrInvalidKey} {
+		if errors.Is(err, refused) {
+			return false
+		}
+	}
+	return true
 }

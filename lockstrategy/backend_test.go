@@ -106,7 +106,7 @@ func TestWriteErrors(t *testing.T) {
 		"deleted, not moved":   {"deleted", "nowhere", lockstrategy.ErrSessionGone},
 		"changed, to be moved": {"changed", "nowhere", storage.ErrConflict},
 	} {
-		err := backend.Write(t.Context(), test.from, record(test.key, now.Add(time.Hour)), seen)
+		_, err := backend.Write(t.Context(), test.from, record(test.key, now.Add(time.Hour)), seen)
 		if !errors.Is(err, test.want) {
 			t.Errorf("%s: %v; want %v", name, err, test.want)
 		}
@@ -115,7 +115,7 @@ func TestWriteErrors(t *testing.T) {
 		}
 	}
 	immovable := &lockstrategy.Backend{Driver: struct{ storage.Driver }{driver}, Now: time.Now}
-	if err := immovable.Write(t.Context(), "a", record("b", now), seen); err == nil {
+	if _, err := immovable.Write(t.Context(), "a", record("b", now), seen); err == nil {
 		t.Error("a driver without a move moved")
 	}
 }

@@ -15,18 +15,25 @@ func None() Strategy { return none{} }
 
 type none struct{}
 
-func (none) Load(ctx context.Context, backend *Backend, key string) (Session, error) {
-	return noneSession(backend, key).load(ctx, key)
+func (none) Load(ctx context.Context, request *Request, key string) (Session, error) {
+	s := &noneSession{newSession(request, key)}
+	return s, s.read(ctx)
 }
 
-func (none) New(backend *Backend, key string) Session { return noneSession(backend, key) }
+func (none) New(request *Request, key string) Session { return &noneSession{newSession(request, key)} }
 
-func noneSession(backend *Backend, key string) *session {
-	return &session{
-		backend:   backend,
-		record:    storage.Record{Key: key},
-		condition: func(*Backend, storage.Record, bool) storage.Condition { return storage.Always() },
+type noneSession struct{ session }
 
-		unconditional: true,
+// Commit implements Session.
+func (s *noneSession) Commit(ctx context.Context, next storage.Record) error {
+	record, found, gone := s.state()
+	if gone {
+		return ErrSessionGone
 	}
+	from := succeed(&next, record, found)
+	if _, err := s.request.Backend.Write(ctx, from, next, storage.Always()); err != nil {
+		return err
+	}
+	s.stored(next)
+	return nil
 }

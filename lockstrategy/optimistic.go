@@ -16,20 +16,33 @@ func Optimistic() Strategy { return optimistic{} }
 
 type optimistic struct{}
 
-func (optimistic) Load(ctx context.Context, backend *Backend, key string) (Session, error) {
-	return optimisticSession(backend, key).load(ctx, key)
+func (optimistic) Load(ctx context.Context, request *Request, key string) (Session, error) {
+	s := &optimisticSession{newSession(request, key)}
+	return s, s.read(ctx)
 }
 
-func (optimistic) New(backend *Backend, key string) Session { return optimisticSession(backend, key) }
-
-func optimisticSession(backend *Backend, key string) *session {
-	return &session{backend: backend, record: storage.Record{Key: key}, condition: unchanged}
+func (optimistic) New(request *Request, key string) Session {
+	return &optimisticSession{newSession(request, key)}
 }
 
-// unchanged asks that nobody has written since the session was read.
-func unchanged(b *Backend, record storage.Record, found bool) storage.Condition {
-	if !found {
-		return storage.IfAbsent(b.Now())
+type optimisticSession struct{ session }
+
+// Commit implements Session.
+func (s *optimisticSession) Commit(ctx context.Context, next storage.Record) error {
+	record, found, gone := s.state()
+	if gone {
+		return ErrSessionGone
 	}
-	return storage.IfVersion(record.Version, b.Now())
+	backend := s.request.Backend
+	from := succeed(&next, record, found)
+	if _, err := backend.Write(ctx, from, next, unchanged(backend, record, found)); err != nil {
+		return err
+	}
+	s.stored(next)
+	return nil
+}
+
+// Touch implements Toucher.
+func (s *optimisticSession) Touch(ctx context.Context, change storage.Change) error {
+	return s.touch(ctx, change)
 }

@@ -8,13 +8,9 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// session is a Session whose commits are guarded by a condition alone, and which holds nothing.
+// session is what the sessions of all strategies have in common: what they know of the record, and how they delete it.
 type session struct {
-	backend *Backend
-	// condition returns what a commit over the record asks of it.
-	condition func(b *Backend, record storage.Record, found bool) storage.Condition
-	// unconditional is whether that is always nothing.
-	unconditional bool
+	request *Request
 
 	mu     sync.Mutex // guards the state below, never held during a call
 	record storage.Record
@@ -22,15 +18,20 @@ type session struct {
 	gone   bool // was found or committed, then deleted by this request
 }
 
-// load reads the session under key.
-func (s *session) load(ctx context.Context, key string) (Session, error) {
-	record, found, err := s.backend.Read(ctx, key)
+func newSession(request *Request, key string) session {
+	return session{request: request, record: storage.Record{Key: key}}
+}
+
+// read fills the session with what is stored.
+func (s *session) read(ctx context.Context) error {
+	record, found, err := s.request.Backend.Read(ctx, s.record.Key)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s.record, s.found = record, found
-	s.record.Key = key
-	return s, nil
+	if found {
+		s.record, s.found = record, true
+	}
+	return nil
 }
 
 // Record implements Session.
@@ -40,42 +41,64 @@ func (s *session) Record() (storage.Record, bool) {
 	return s.record, s.found
 }
 
-// Commit implements Session.
-func (s *session) Commit(ctx context.Context, next storage.Record) error {
-	s.mu.Lock()
-	record, found, gone := s.record, s.found, s.gone
-	s.mu.Unlock()
-	if gone {
-		return ErrSessionGone
-	}
-	from := next.Key
-	next.CreatedAt = next.UpdatedAt
-	if found {
-		from, next.CreatedAt = record.Key, record.CreatedAt
-	}
-	if err := s.backend.Write(ctx, from, next, s.condition(s.backend, record, found)); err != nil {
+// Delete implements Session.
+func (s *session) Delete(ctx context.Context) error {
+	record, _ := s.Record()
+	if err := s.request.Backend.Driver.Delete(ctx, record.Key, storage.Always()); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.record, s.found = next, true
+	s.gone = s.gone || s.found
+	s.found = false
 	return nil
 }
 
-// Touch implements Session.
-func (s *session) Touch(ctx context.Context, next storage.Record) error {
+// Release implements Session for those that hold nothing.
+func (s *session) Release(context.Context) error { return nil }
+
+// state returns what is known of the record.
+func (s *session) state() (record storage.Record, found, gone bool) {
 	s.mu.Lock()
-	record, found, gone := s.record, s.found, s.gone
-	s.mu.Unlock()
-	if gone {
+	defer s.mu.Unlock()
+	return s.record, s.found, s.gone
+}
+
+// succeed makes next the successor of the record, and returns the key that the session has until then.
+func succeed(next *storage.Record, record storage.Record, found bool) (from string) {
+	if !found {
+		next.CreatedAt = next.UpdatedAt
+		return next.Key
+	}
+	next.CreatedAt = record.CreatedAt
+	next.Succeed(record)
+	return record.Key
+}
+
+// stored notes what has been written.
+func (s *session) stored(record storage.Record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.record, s.found = record, true
+}
+
+// unchanged asks that nobody has written since the session was read.
+func unchanged(b *Backend, record storage.Record, found bool) storage.Condition {
+	if !found {
+		return storage.IfAbsent(b.Now())
+	}
+	return storage.IfVersion(record.Version, b.Now())
+}
+
+// touch applies a change where nobody has written since the session was read. The version, and not only that the session
+// is there: whoever changed it may have made it end sooner.
+func (s *session) touch(ctx context.Context, change storage.Change) error {
+	record, found, _ := s.state()
+	if !found {
 		return nil
 	}
-	if !found || record.Key != next.Key || s.unconditional {
-		return s.Commit(ctx, next)
-	}
-	change := storage.Change{ExpiresAt: next.ExpiresAt, UpdatedAt: next.UpdatedAt}
-	// The version, and not only that the session is there: whoever changed it may have made it end sooner.
-	err := s.backend.Driver.Update(ctx, record.Key, change, storage.IfVersion(record.Version, s.backend.Now()))
+	backend := s.request.Backend
+	err := backend.Driver.Update(ctx, record.Key, change, storage.IfVersion(record.Version, backend.Now()))
 	if errors.Is(err, storage.ErrConflict) {
 		return nil
 	}
@@ -89,21 +112,3 @@ func (s *session) Touch(ctx context.Context, next storage.Record) error {
 	}
 	return nil
 }
-
-// Delete implements Session.
-func (s *session) Delete(ctx context.Context) error {
-	s.mu.Lock()
-	key := s.record.Key
-	s.mu.Unlock()
-	if err := s.backend.Driver.Delete(ctx, key, storage.Always()); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.gone = s.gone || s.found
-	s.found = false
-	return nil
-}
-
-// Release implements Session.
-func (s *session) Release(context.Context) error { return nil }

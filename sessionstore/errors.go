@@ -11,6 +11,13 @@ var (
 	// ErrSessionGone says that the session was deleted, or expired, while the request was running. Nothing was written.
 	ErrSessionGone = lockstrategy.ErrSessionGone
 
+	// ErrLockTimeout says that a request has waited for its session as long as [lockstrategy.Lease] allows.
+	ErrLockTimeout = lockstrategy.ErrLockTimeout
+
+	// ErrLockLost says that somebody else got the lock on the session while the request was running. Nothing was written.
+	// It matches [storage.ErrConflict], and is the cause with which the request's context may have been cancelled.
+	ErrLockLost = lockstrategy.ErrLockLost
+
 	// ErrInvalidToken says that a session cannot be committed under this token, because it is empty, too long, or not
 	// valid UTF-8. The tokens that scs draws are valid.
 	ErrInvalidToken = fmt.Errorf("sessionstore: a token must have 1 to %d bytes of valid UTF-8 without NUL", MaxTokenBytes)

@@ -5,15 +5,16 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage/memory"
 )
 
-// Work on a session outside of a web server, with the same guarantees: the second of two that read the same version is
-// refused.
+// Work on a session outside of a web server, with the same guarantees: of two that read the same version, the optimistic
+// strategy refuses the second.
 func ExampleStore_Begin() {
 	ctx := context.Background()
-	store, err := sessionstore.New(memory.New())
+	store, err := sessionstore.New(memory.New(), sessionstore.WithStrategy(lockstrategy.Optimistic()))
 	if err != nil {
 		panic(err)
 	}

@@ -1,6 +1,7 @@
 package sessionstore
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -12,15 +13,25 @@ import (
 const retryAfter = "1"
 
 // HandleError is an [scs.SessionManager].ErrorFunc that tells people what happened: 409 Conflict where another request of
-// the same user was faster, or the session was ended meanwhile, 503 Service Unavailable with Retry-After where storage
-// is overloaded or out of reach, and 500 Internal Server Error for everything else. The error itself goes to
-// [slog.Default], not to the client.
+// the same user was faster, or the session was ended meanwhile; 503 Service Unavailable with Retry-After where another
+// request held the session for too long, or storage is overloaded or out of reach; and 500 Internal Server Error for
+// everything else, such as where it is not known whether the session was saved. The error itself goes to [slog.Default], not
+// to the client.
 func HandleError(w http.ResponseWriter, r *http.Request, err error) {
 	status, level, text := http.StatusInternalServerError, slog.LevelError, "The session could not be loaded or saved."
 	switch {
+	case errors.Is(err, storage.ErrOutcomeUnknown): // before what it may come with: nobody is told that nothing was saved
+		text = "It is not known whether the session was saved. Please look before you try again."
 	case errors.Is(err, ErrSessionGone):
 		status, level = http.StatusConflict, slog.LevelInfo
 		text = "The session was ended while this request was running. Nothing was saved."
+	case errors.Is(err, ErrLockTimeout):
+		status, level = http.StatusServiceUnavailable, slog.LevelWarn
+		text = "Another request is using the session for a long time. Please try again."
+		w.Header().Set("Retry-After", retryAfter)
+	case errors.Is(err, ErrLockLost):
+		status, level = http.StatusConflict, slog.LevelWarn
+		text = "Another request took the session over while this one was running. Nothing was saved; please try again."
 	case errors.Is(err, storage.ErrConflict):
 		status, level = http.StatusConflict, slog.LevelInfo
 		text = "Another request changed the session while this one was running. Nothing was saved; please try again."
@@ -28,6 +39,8 @@ func HandleError(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusServiceUnavailable
 		text = "Sessions are not available at the moment. Please try again."
 		w.Header().Set("Retry-After", retryAfter)
+	case errors.Is(err, context.Canceled): // the client is gone
+		level = slog.LevelInfo
 	}
 	slog.Default().LogAttrs(r.Context(), level, "session error",
 		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", status),

@@ -1,6 +1,7 @@
 package sessionstore_test
 
 import (
+	"log/slog"
 	"testing"
 	"time"
 
@@ -11,7 +12,10 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage/memory"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // what is to be logged is tested with a logger
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/alexedwards/scs/v2/memstore.(*MemStore).startCleanup"))
+}
 
 // newStore returns a store over a driver, in memory where that is nil.
 func newStore(t testing.TB, driver storage.Driver, options ...sessionstore.Option) *sessionstore.Store {

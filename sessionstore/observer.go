@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -38,6 +39,20 @@ const (
 	OpDelete Operation = "delete"
 	OpLookup Operation = "lookup"
 	OpList   Operation = "list" // one event for each page
+	// OpRelease gives back what a request held, where that took a call.
+	OpRelease Operation = "release"
+
+	// What follows comes on top of an operation, or between them, and its usage is not part of theirs.
+
+	OpWait     = Operation(lockstrategy.Waited)   // a request waited for its session; Duration says how long
+	OpMerge    = Operation(lockstrategy.Merged)   // a commit was merged with what another request had stored
+	OpTakeOver = Operation(lockstrategy.TookOver) // a lease was taken from a holder that was not heard of any more
+	OpRenew    = Operation(lockstrategy.Renewed)  // the lease of a running request was renewed
+	OpLost     = Operation(lockstrategy.Lost)     // the lease of a running request is somebody else's, or its session is gone
+	// OpRetry is for each further try of a handler; Duration is what the one before it has cost, and Err why it failed.
+	OpRetry Operation = "retry"
+	// OpRecover is for each write whose response was lost, and that was found to have been applied.
+	OpRecover Operation = "recover"
 )
 
 // Outcome classifies how an operation ended, so that what is expected can be told from what should wake somebody.
@@ -49,6 +64,8 @@ const (
 	OutcomeMiss     Outcome = "miss"     // there is no such session
 	OutcomeConflict Outcome = "conflict" // another request was faster
 	OutcomeGone     Outcome = "gone"     // the session ended while the request was running
+	OutcomeLost     Outcome = "lost"     // the lock went to another request
+	OutcomeTimeout  Outcome = "timeout"  // the session was not free in time
 	OutcomeRefused  Outcome = "refused"  // invalid or too large
 	OutcomeCanceled Outcome = "canceled" // the caller went away, or ran out of time
 	OutcomeError    Outcome = "error"    // everything else
@@ -62,8 +79,31 @@ func (s *Store) begin(ctx context.Context, op Operation) (context.Context, func(
 		if err != nil {
 			outcome = outcomeOf(err)
 		}
+		usage := meter.Usage()
+		if op == OpRelease && usage.Calls == 0 && err == nil {
+			return // there was nothing to give back
+		}
 		s.observe(ctx, Event{
-			Operation: op, Outcome: outcome, Duration: time.Since(start), Usage: meter.Usage(), Bytes: bytes, Err: err,
+			Operation: op, Outcome: outcome, Duration: time.Since(start), Usage: usage, Bytes: bytes, Err: err,
+		})
+		for range usage.Recovered {
+			s.observe(ctx, Event{Operation: OpRecover, Outcome: OutcomeOK})
+		}
+	}
+}
+
+// notify returns what passes on a strategy's notices to the observers, nil where nobody observes.
+func (s *Store) notify(ctx context.Context) func(lockstrategy.Notice) {
+	if s.observe == nil {
+		return nil
+	}
+	return func(n lockstrategy.Notice) {
+		outcome := OutcomeOK
+		if n.Err != nil {
+			outcome = outcomeOf(n.Err)
+		}
+		s.observe(ctx, Event{
+			Operation: Operation(n.Event), Outcome: outcome, Duration: n.Duration, Usage: n.Usage, Err: n.Err,
 		})
 	}
 }
@@ -79,6 +119,10 @@ func outcomeOf(err error) Outcome {
 	switch {
 	case errors.Is(err, ErrSessionGone):
 		return OutcomeGone
+	case errors.Is(err, ErrLockTimeout):
+		return OutcomeTimeout
+	case errors.Is(err, ErrLockLost):
+		return OutcomeLost
 	case errors.Is(err, storage.ErrConflict):
 		return OutcomeConflict
 	case errors.Is(err, storage.ErrTooLarge), errors.Is(err, storage.ErrInvalidKey), errors.Is(err, ErrInvalidToken):
@@ -121,7 +165,7 @@ func levelOf(outcome Outcome) slog.Level {
 		return slog.LevelDebug
 	case OutcomeConflict, OutcomeGone, OutcomeCanceled:
 		return slog.LevelInfo
-	case OutcomeRefused:
+	case OutcomeRefused, OutcomeLost, OutcomeTimeout:
 		return slog.LevelWarn
 	default:
 		return slog.LevelError

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
 	"github.com/scsdynamo/scsdynamo/storage/memory"
@@ -29,7 +30,7 @@ func TestObserverSeesEachOperation(t *testing.T) {
 	t.Parallel()
 	var events []sessionstore.Event
 	observe := sessionstore.WithObserver(func(_ context.Context, e sessionstore.Event) { events = append(events, e) })
-	store := newStore(t, nil, observe)
+	store := newStore(t, nil, observe, sessionstore.WithStrategy(lockstrategy.Optimistic()))
 	ctx := t.Context()
 	commit(t, store, "token", "12345")
 	wantData(t, store, "token", "12345")

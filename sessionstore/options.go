@@ -5,7 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"sync"
 	"time"
+
+	"github.com/alexedwards/scs/v2"
 
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/storage"
@@ -22,11 +26,15 @@ type config struct {
 	now              func() time.Time
 	unreadableIsMiss bool
 	pageSize         int
+	codec            scs.Codec
+	readOnly         func(*http.Request) bool
+	touchInterval    time.Duration
+	logger           *slog.Logger
 	problems         []error
 }
 
 // WithStrategy sets what happens when several requests use one session at the same time. Default:
-// [lockstrategy.Optimistic].
+// [lockstrategy.Merge].
 func WithStrategy(strategy lockstrategy.Strategy) Option {
 	return func(c *config) {
 		c.strategy = strategy
@@ -43,6 +51,42 @@ func WithReads(reads lockstrategy.Reads) Option {
 		c.reads = reads
 		if reads > lockstrategy.EventualThenStrongReads {
 			c.problem("WithReads: unknown kind of reads %d", reads)
+		}
+	}
+}
+
+// WithReadOnly says which requests only read their session: with [lockstrategy.Lease] they take no lock and never wait, and
+// a commit in one is refused if the session was changed since it was read. [SafeMethods] is ready-made. For a request that
+// is known otherwise, see [ReadOnly]. Default: none.
+func WithReadOnly(predicate func(*http.Request) bool) Option {
+	return func(c *config) {
+		c.readOnly = predicate
+		if predicate == nil {
+			c.problem("WithReadOnly: the predicate is nil; leave the option out for the default")
+		}
+	}
+}
+
+// WithCodec sets the codec with which values are compared and merged in a scope that [Store.Begin] opens; in one that
+// [Store.LoadAndSave] opens it is the session manager's. Default: [scs.GobCodec], as in scs.
+func WithCodec(codec scs.Codec) Option {
+	return func(c *config) {
+		c.codec = codec
+		if codec == nil {
+			c.problem("WithCodec: the codec is nil; leave the option out for the default")
+		}
+	}
+}
+
+// WithTouchInterval sets by how much the expiry of a session must move to be written where nothing else has changed. With
+// an idle timeout, scs moves it in every request; most of these writes are saved, and in return an idle session may end
+// earlier than the idle timeout says, by this interval at the most. 0 writes in every request. Default: a tenth of the
+// session manager's idle timeout, at most one minute; 0 where [Store.Begin] does not know the manager.
+func WithTouchInterval(d time.Duration) Option {
+	return func(c *config) {
+		c.touchInterval = d
+		if d < 0 {
+			c.problem("WithTouchInterval: %v; it must not be negative, and 0 writes in every request", d)
 		}
 	}
 }
@@ -87,13 +131,15 @@ func WithObserver(fn Observer) Option {
 }
 
 // WithLogger logs each operation: what went as it should at debug level, lost races at info, refused input at warn, and
-// failures at error. Tokens and session data are never logged. Default: nothing is logged.
+// failures at error. Tokens and session data are never logged. Default: nothing is logged but, once and to [slog.Default],
+// that sessions are committed outside of a request scope.
 func WithLogger(logger *slog.Logger) Option {
 	return func(c *config) {
 		if logger == nil {
 			c.problem("WithLogger: the logger is nil")
 			return
 		}
+		c.logger = logger
 		c.observers = append(c.observers, logObserver(logger))
 	}
 }
@@ -137,7 +183,28 @@ func (c *config) validate(driver storage.Driver) error {
 	} else if _, ok := driver.(storage.Mover); !ok && len(c.secrets) > 1 {
 		c.problem("WithSecret: driver %T cannot move sessions to a new secret (it has no storage.Mover); give one secret", driver)
 	}
+	if strategy, ok := c.strategy.(interface {
+		Validate(backend *lockstrategy.Backend) error
+	}); ok && driver != nil {
+		backend := c.backend(driver)
+		c.problems = append(c.problems, strategy.Validate(&backend))
+	}
 	return errors.Join(c.problems...)
+}
+
+func (c *config) backend(driver storage.Driver) lockstrategy.Backend {
+	return lockstrategy.Backend{Driver: driver, Reads: c.reads, Now: c.now}
+}
+
+// warnUnscoped returns what says, once, that sessions are committed without the protection that was asked for.
+func (c *config) warnUnscoped() func() {
+	if c.strategy == lockstrategy.None() {
+		return func() {}
+	}
+	return sync.OnceFunc(func() {
+		c.logger.Warn("sessions are committed outside of a request scope: such a commit overwrites whatever is stored; " +
+			"use store.LoadAndSave in place of the session manager's, or store.Begin")
+	})
 }
 
 // observer returns one function for all observers, nil for none.

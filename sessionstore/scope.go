@@ -2,7 +2,6 @@ package sessionstore
 
 import (
 	"context"
-	"net/http"
 	"sync"
 	"time"
 
@@ -14,38 +13,34 @@ import (
 // releaseTimeout bounds what is done for a request after its end.
 const releaseTimeout = time.Second
 
-// LoadAndSave returns the middleware to use in place of sm.LoadAndSave: it does the same, within a request scope. The
-// scope remembers which version of a session the request read, so that its commit can tell whether another request was
-// there in between, and it is closed when the request ends, however it ends. sm must have this store as its Store.
-func (s *Store) LoadAndSave(sm *scs.SessionManager) func(http.Handler) http.Handler {
-	return func(next http.Handler) http.Handler {
-		inner := sm.LoadAndSave(next)
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			var codec scs.Codec
-			if sm.IdleTimeout > 0 { // otherwise scs commits only what was changed, and decoding it would be for nothing
-				codec = sm.Codec
-			}
-			ctx, end := s.openScope(r.Context(), codec)
-			defer end()
-			inner.ServeHTTP(w, r.WithContext(ctx))
-		})
-	}
-}
-
 // Begin opens a request scope by hand, for what is not an HTTP request or has a middleware of its own: load, change and
-// commit the session with the returned context, then call end. Commits after end fail with [ErrScopeEnded]. A scope that
-// is already open in ctx is used on, and its end is left to who opened it.
+// commit the session with the returned context, then call end, which also cancels that context. Commits after end fail with
+// [ErrScopeEnded]. A scope that is already open in ctx is used on, and its end is left to who opened it.
+//
+// The first session that is found in the scope is the one that the lock strategy may lock.
 func (s *Store) Begin(ctx context.Context) (scoped context.Context, end func()) {
-	return s.openScope(ctx, nil)
+	scoped, _, end = s.openScope(ctx, nil)
+	return scoped, end
 }
 
-// openScope is Begin with the codec that tells whether two encodings hold the same values.
-func (s *Store) openScope(ctx context.Context, codec scs.Codec) (scoped context.Context, end func()) {
-	if scopeFrom(ctx, s) != nil {
-		return ctx, func() {}
+// openScope is Begin for who needs the scope, too. sm is the session manager whose sessions they are, nil where that is not
+// known.
+func (s *Store) openScope(ctx context.Context, sm *scs.SessionManager) (context.Context, *scope, func()) {
+	if sc := scopeFrom(ctx, s); sc != nil {
+		sc.allowLock() // for the session of another manager
+		return ctx, sc, func() {}
 	}
-	sc := &scope{codec: codec}
-	return context.WithValue(ctx, scopeKey{s}, sc), func() { sc.end(ctx) }
+	ctx, cancel := context.WithCancelCause(ctx)
+	sc := &scope{store: s, codec: s.codec, cancel: cancel, mayLock: !isReadOnly(ctx)}
+	if sm != nil {
+		sc.codec, sc.idle = sm.Codec, sm.IdleTimeout
+	}
+	sc.readOnly = !sc.mayLock
+	end := func() {
+		sc.end(ctx)
+		cancel(context.Canceled)
+	}
+	return context.WithValue(ctx, scopeKey{s}, sc), sc, end
 }
 
 // scopeKey keys the scope by store: several managers, each with a store, may serve one request.
@@ -59,17 +54,39 @@ func scopeFrom(ctx context.Context, s *Store) *scope {
 
 // scope is what one request holds: a session for each token it has read or drawn. A nil scope holds nothing.
 type scope struct {
-	codec    scs.Codec  // the session manager's, nil where it is not known
+	store    *Store
+	codec    scs.Codec
+	idle     time.Duration // the session manager's idle timeout
+	cancel   context.CancelCauseFunc
+	readOnly bool
+
 	mu       sync.Mutex // never held during a call
+	mayLock  bool       // whether the next session that is found may be locked
 	sessions []scopedSession
 	ended    bool
 }
 
 type scopedSession struct {
-	token   string
+	token string
+	// session is nil while it is being read.
 	session lockstrategy.Session
 	// loaded is the data that this request read, nil where it did not, or has stored other data since.
 	loaded []byte
+}
+
+// allowLock lets the next session that is found be locked.
+func (sc *scope) allowLock() {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	sc.mayLock = !sc.readOnly
+}
+
+// forbidLock is called when the handler begins: a session that it reads beside its own, as with MergeSession, is not
+// locked. Two requests that each hold one session and wait for the other's would wait forever.
+func (sc *scope) forbidLock() {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	sc.mayLock = false
 }
 
 // find returns the session of the token, or nil.
@@ -79,29 +96,50 @@ func (sc *scope) find(token string) lockstrategy.Session {
 	}
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
-	return sc.get(token)
+	if s := sc.get(token); s != nil {
+		return s.session
+	}
+	return nil
 }
 
-// opens reports whether a read of the token opens a session in this scope.
-func (sc *scope) opens(token string) bool {
+// open reports whether a read of the token opens a session in this scope, and whether that may be locked. Who opens it
+// calls opened.
+func (sc *scope) open(token string) (opens, mayLock bool) {
 	if sc == nil {
-		return false
+		return false, false
 	}
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
-	return !sc.ended && sc.get(token) == nil
+	if sc.ended || sc.get(token) != nil {
+		return false, false
+	}
+	sc.sessions = append(sc.sessions, scopedSession{token: token})
+	return true, sc.mayLock
 }
 
-// add keeps a session that was read. Where another goroutine was faster, or the scope has ended, it is released.
-func (sc *scope) add(ctx context.Context, token string, session lockstrategy.Session) {
+// opened keeps a session that was found and its data, of which it makes a copy: the caller may change what it got. Without
+// a session, the token is forgotten. Where the scope has ended meanwhile, the session is released.
+func (sc *scope) opened(ctx context.Context, token string, session lockstrategy.Session, data []byte) {
 	sc.mu.Lock()
-	keep := !sc.ended && sc.get(token) == nil
-	if keep {
-		sc.sessions = append(sc.sessions, scopedSession{token: token, session: session})
+	for i := range sc.sessions {
+		if sc.sessions[i].token != token {
+			continue
+		}
+		if session == nil {
+			sc.sessions = append(sc.sessions[:i], sc.sessions[i+1:]...)
+			break
+		}
+		sc.sessions[i].session = session
+		if data != nil {
+			sc.sessions[i].loaded = append([]byte{}, data...)
+		}
+		sc.mayLock = false
+		break
 	}
+	ended := sc.ended
 	sc.mu.Unlock()
-	if !keep {
-		release(ctx, session)
+	if ended && session != nil {
+		sc.release(ctx, session)
 	}
 }
 
@@ -112,33 +150,23 @@ func (sc *scope) session(token string, make func() lockstrategy.Session) (lockst
 	if sc.ended {
 		return nil, ErrScopeEnded
 	}
-	session := sc.get(token)
-	if session == nil {
-		session = make()
-		sc.sessions = append(sc.sessions, scopedSession{token: token, session: session})
+	s := sc.get(token)
+	if s == nil {
+		sc.sessions = append(sc.sessions, scopedSession{token: token})
+		s = &sc.sessions[len(sc.sessions)-1]
 	}
-	return session, nil
-}
-
-// keepLoaded remembers what a session was when it was read. It copies the data: the caller may change what it got.
-func (sc *scope) keepLoaded(token string, data []byte) {
-	sc.mu.Lock()
-	defer sc.mu.Unlock()
-	for i := range sc.sessions {
-		if s := &sc.sessions[i]; s.token == token {
-			s.loaded = append([]byte{}, data...)
-		}
+	if s.session == nil {
+		s.session = make()
 	}
+	return s.session, nil
 }
 
 // forgetLoaded is for when other data has been stored.
 func (sc *scope) forgetLoaded(token string) {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
-	for i := range sc.sessions {
-		if s := &sc.sessions[i]; s.token == token {
-			s.loaded = nil
-		}
+	if s := sc.get(token); s != nil {
+		s.loaded = nil
 	}
 }
 
@@ -146,38 +174,57 @@ func (sc *scope) forgetLoaded(token string) {
 func (sc *scope) unchanged(token string, data []byte) bool {
 	sc.mu.Lock()
 	var loaded []byte
+	if s := sc.get(token); s != nil {
+		loaded = s.loaded
+	}
+	sc.mu.Unlock()
+	if loaded == nil {
+		return false
+	}
+	// Without an idle timeout scs commits only what was changed; then it is not worth to decode what differs in length.
+	return (sc.idle > 0 || len(loaded) == len(data)) && sameValues(sc.codec, loaded, data)
+}
+
+// releaseAll gives back what the sessions hold, although the request may be cancelled. They may still be committed.
+func (sc *scope) releaseAll(ctx context.Context) {
+	sc.mu.Lock()
+	held := make([]lockstrategy.Session, 0, len(sc.sessions))
 	for _, s := range sc.sessions {
-		if s.token == token {
-			loaded = s.loaded
+		if s.session != nil {
+			held = append(held, s.session)
 		}
 	}
 	sc.mu.Unlock()
-	return loaded != nil && sameValues(sc.codec, loaded, data)
+	for _, session := range held {
+		sc.release(ctx, session)
+	}
 }
 
 // end closes the scope and releases its sessions.
 func (sc *scope) end(ctx context.Context) {
 	sc.mu.Lock()
-	sessions := sc.sessions
-	sc.sessions, sc.ended = nil, true
+	sc.ended = true
 	sc.mu.Unlock()
-	for _, s := range sessions {
-		release(ctx, s.session)
-	}
+	sc.releaseAll(ctx)
 }
 
-func (sc *scope) get(token string) lockstrategy.Session {
-	for _, s := range sc.sessions {
-		if s.token == token {
-			return s.session
+// release gives a session back. What fails is left to the end of the lease.
+func (sc *scope) release(ctx context.Context, session lockstrategy.Session) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	if sc.store.observe == nil {
+		_ = session.Release(ctx)
+		return
+	}
+	ctx, done := sc.store.begin(ctx, OpRelease)
+	done(OutcomeOK, 0, session.Release(ctx))
+}
+
+func (sc *scope) get(token string) *scopedSession {
+	for i := range sc.sessions {
+		if sc.sessions[i].token == token {
+			return &sc.sessions[i]
 		}
 	}
 	return nil
-}
-
-// release gives a session back although its request may be cancelled. What fails is left to the end of the lease.
-func release(ctx context.Context, session lockstrategy.Session) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
-	defer cancel()
-	_ = session.Release(ctx)
 }

@@ -107,7 +107,7 @@ func TestI2_EndedSessionsStayEnded(t *testing.T) {
 func TestRequestsThatOnlyRead(t *testing.T) {
 	t.Parallel()
 	driver := memory.New()
-	store := newStore(t, driver)
+	store := newStore(t, driver, sessionstore.WithTouchInterval(0))
 	sessions := storetest.NewManager(store)
 	sessions.IdleTimeout = 30 * time.Minute
 	deadline := inAnHour()
@@ -243,7 +243,10 @@ func TestCommitAfterTheRequestIsRefused(t *testing.T) {
 		t.Errorf("a commit of a new token after the end: %v; want ErrScopeEnded", err)
 	}
 	wantData(t, store, "token", "0")
-	if err := store.DeleteCtx(r.ctx, "token"); err != nil {
+	if r.ctx.Err() == nil {
+		t.Error("the context of the request goes on after its end")
+	}
+	if err := store.DeleteCtx(context.WithoutCancel(r.ctx), "token"); err != nil {
 		t.Errorf("a delete after the end: %v; deletes always win", err)
 	}
 	wantMiss(t, store, "token")
@@ -286,6 +289,7 @@ type countedSession struct {
 	lockstrategy.Session
 	counts *releases
 	t      *testing.T
+	once   *sync.Once
 }
 
 func (r *releases) strategy(t *testing.T) lockstrategy.Strategy { return countedStrategy{r, t} }
@@ -295,23 +299,23 @@ type countedStrategy struct {
 	t      *testing.T
 }
 
-func (s countedStrategy) Load(ctx context.Context, b *lockstrategy.Backend, key string) (lockstrategy.Session, error) {
-	session, err := lockstrategy.Optimistic().Load(ctx, b, key)
+func (s countedStrategy) Load(ctx context.Context, r *lockstrategy.Request, key string) (lockstrategy.Session, error) {
+	session, err := lockstrategy.Optimistic().Load(ctx, r, key)
 	if err == nil {
 		if _, found := session.Record(); found {
 			s.counts.count(&s.counts.loaded)
 		}
 	}
-	return countedSession{session, s.counts, s.t}, err
+	return countedSession{session, s.counts, s.t, &sync.Once{}}, err
 }
 
-func (s countedStrategy) New(b *lockstrategy.Backend, key string) lockstrategy.Session {
+func (s countedStrategy) New(r *lockstrategy.Request, key string) lockstrategy.Session {
 	s.counts.count(&s.counts.loaded)
-	return countedSession{lockstrategy.Optimistic().New(b, key), s.counts, s.t}
+	return countedSession{lockstrategy.Optimistic().New(r, key), s.counts, s.t, &sync.Once{}}
 }
 
 func (s countedSession) Release(ctx context.Context) error {
-	s.counts.count(&s.counts.released)
+	s.once.Do(func() { s.counts.count(&s.counts.released) })
 	if err := ctx.Err(); err != nil {
 		s.t.Errorf("released with a context that has ended: %v", err)
 	}
@@ -371,7 +375,8 @@ func TestScopeHoldsASessionOnce(t *testing.T) {
 		t.Errorf("read twice, held %d times", counts.loaded)
 	}
 	r.end()
-	if _, found, err := store.FindCtx(r.ctx, "token"); err != nil || !found {
+	late := context.WithoutCancel(r.ctx)
+	if _, found, err := store.FindCtx(late, "token"); err != nil || !found {
 		t.Errorf("a read after the end: found %v, %v; want the session", found, err)
 	}
 	r.end()
@@ -379,41 +384,60 @@ func TestScopeHoldsASessionOnce(t *testing.T) {
 		t.Errorf("held %d times, released %d times; want once", counts.loaded, counts.released)
 	}
 
-	// Both goroutines are in the middle of reading before either is done.
-	var reading sync.WaitGroup
-	reading.Add(2)
+	// Another goroutine that reads while the session is being opened does not open it a second time: with a strategy that
+	// locks, it would wait for its own request.
 	held := &releases{}
-	together := newStore(t, nil, sessionstore.WithStrategy(meetingStrategy{held.strategy(t), &reading}))
+	opening, read := make(chan struct{}), make(chan struct{})
+	together := newStore(t, nil, sessionstore.WithStrategy(slowStrategy{held.strategy(t), opening, read}))
 	commit(t, together, "token", "0")
 	ctx, end := together.Begin(t.Context())
 	var done sync.WaitGroup
-	for range 2 {
-		done.Go(func() {
-			if _, _, err := together.FindCtx(ctx, "token"); err != nil {
-				t.Error(err)
-			}
-		})
+	done.Go(func() {
+		if _, _, err := together.FindCtx(ctx, "token"); err != nil {
+			t.Error(err)
+		}
+	})
+	<-opening
+	if _, found, err := together.FindCtx(ctx, "token"); err != nil || !found {
+		t.Errorf("a second read: found %v, %v; want the session", found, err)
 	}
+	close(read)
 	done.Wait()
-	if held.loaded != 2 || held.released != 1 {
-		t.Errorf("%d reads at once, %d released; want the second released at once", held.loaded, held.released)
-	}
 	end()
-	if held.released != 2 {
-		t.Errorf("%d released at the end; want 2", held.released)
+	if held.loaded != 1 || held.released != 1 {
+		t.Errorf("held %d times, released %d times; want once", held.loaded, held.released)
 	}
 }
 
-// meetingStrategy lets reads wait for each other.
-type meetingStrategy struct {
-	lockstrategy.Strategy
-	reading *sync.WaitGroup
+// A session that was opened when its request had ended is given back at once.
+func TestScopeThatEndsMeanwhile(t *testing.T) {
+	t.Parallel()
+	held := &releases{}
+	opening, read := make(chan struct{}), make(chan struct{})
+	store := newStore(t, nil, sessionstore.WithStrategy(slowStrategy{held.strategy(t), opening, read}))
+	commit(t, store, "token", "0")
+	ctx, end := store.Begin(context.WithoutCancel(t.Context()))
+	var done sync.WaitGroup
+	done.Go(func() { _, _, _ = store.FindCtx(context.WithoutCancel(ctx), "token") })
+	<-opening
+	end()
+	close(read)
+	done.Wait()
+	if held.loaded != 1 || held.released != 1 {
+		t.Errorf("held %d times, released %d times; want once", held.loaded, held.released)
+	}
 }
 
-func (s meetingStrategy) Load(ctx context.Context, b *lockstrategy.Backend, key string) (lockstrategy.Session, error) {
-	s.reading.Done()
-	s.reading.Wait()
-	return s.Strategy.Load(ctx, b, key)
+// slowStrategy says when a read begins, and goes on when it may.
+type slowStrategy struct {
+	lockstrategy.Strategy
+	opening, read chan struct{}
+}
+
+func (s slowStrategy) Load(ctx context.Context, r *lockstrategy.Request, key string) (lockstrategy.Session, error) {
+	close(s.opening)
+	<-s.read
+	return s.Strategy.Load(ctx, r, key)
 }
 
 // However a request ends, what it held is released, once.

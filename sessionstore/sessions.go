@@ -33,7 +33,7 @@ func (s *Store) Lookup(ctx context.Context, token string) (session Session, foun
 	if !validToken(token) {
 		return Session{}, false, nil
 	}
-	record, found, err := s.find(ctx, nil, token)
+	record, found, _, err := s.find(ctx, nil, token)
 	if err == nil && found {
 		if record.Data, err = s.vault.open(record, token); err == nil {
 			return sessionOf(token, record), true, nil

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -18,7 +20,11 @@ type Store struct {
 	backend          lockstrategy.Backend
 	strategy         lockstrategy.Strategy
 	vault            vault
+	codec            scs.Codec
+	readOnly         func(*http.Request) bool     // nil for none
+	touchInterval    time.Duration                // negative for the default
 	observe          func(context.Context, Event) // nil where nobody observes
+	warnUnscoped     func()
 	unreadableIsMiss bool
 	pageSize         int
 }
@@ -32,7 +38,7 @@ var (
 // New returns a store over a driver. It makes no call and starts no goroutine. All that is wrong with the options is
 // reported in one error.
 func New(driver storage.Driver, options ...Option) (*Store, error) {
-	c := config{strategy: lockstrategy.Optimistic(), now: time.Now}
+	c := config{strategy: lockstrategy.Merge(), codec: scs.GobCodec{}, now: time.Now, touchInterval: -1, logger: slog.Default()}
 	for _, option := range options {
 		option(&c)
 	}
@@ -40,9 +46,13 @@ func New(driver storage.Driver, options ...Option) (*Store, error) {
 		return nil, err
 	}
 	return &Store{
-		backend:          lockstrategy.Backend{Driver: driver, Reads: c.reads, Now: c.now},
+		backend:          c.backend(driver),
 		strategy:         c.strategy,
 		vault:            newVault(c.secrets),
+		codec:            c.codec,
+		readOnly:         c.readOnly,
+		touchInterval:    c.touchInterval,
+		warnUnscoped:     c.warnUnscoped(),
 		observe:          c.observer(),
 		unreadableIsMiss: c.unreadableIsMiss,
 		pageSize:         c.pageSize,
@@ -61,30 +71,26 @@ func (s *Store) FindCtx(ctx context.Context, token string) (data []byte, found b
 	if !validToken(token) {
 		return nil, false, nil
 	}
-	scope := scopeFrom(ctx, s)
-	opens := scope.opens(token)
-	record, found, err := s.find(ctx, scope, token)
+	record, found, keep, err := s.find(ctx, scopeFrom(ctx, s), token)
 	if err == nil && found {
 		data, err = s.vault.open(record, token)
 	}
+	keep(data)
 	if err != nil {
 		if s.isMiss(err) {
 			err = nil
 		}
 		return nil, false, err
 	}
-	if found && opens {
-		scope.keepLoaded(token, data)
-	}
 	return data, found, nil
 }
 
 // CommitCtx stores the data of the session until expiry. In a request scope, what it may overwrite is decided by the lock
 // strategy; outside of one it overwrites whatever there is. Where the values are those that the request has read, as with
-// an idle timeout in every request that only reads, a scope moves the expiry and sends no data: such requests never get
-// into each other's way, and where the session was changed or ended meanwhile, nothing is written and that is no error. An
-// expiry that has passed deletes the session. Errors:
-// [ErrInvalidToken], [ErrSessionGone], [ErrScopeEnded], [storage.ErrConflict], [storage.ErrTooLarge],
+// an idle timeout in every request that only reads, a scope moves the expiry and sends no data, and not even that within
+// the touch interval (see [WithTouchInterval]): such requests never get into each other's way, and where the session was
+// changed or ended meanwhile, nothing is written and that is no error. An expiry that has passed deletes the session.
+// Errors: [ErrInvalidToken], [ErrSessionGone], [ErrScopeEnded], [ErrLockLost], [storage.ErrConflict], [storage.ErrTooLarge],
 // [storage.ErrOutcomeUnknown], and the driver's. What was stored before is then intact. It implements [scs.CtxStore].
 func (s *Store) CommitCtx(ctx context.Context, token string, data []byte, expiry time.Time) (err error) {
 	if s.observe != nil {
@@ -100,28 +106,71 @@ func (s *Store) CommitCtx(ctx context.Context, token string, data []byte, expiry
 	if !now.Before(expiry) {
 		return s.delete(ctx, token)
 	}
-	key := s.vault.keyOf(0, token)
-	sealed, err := s.vault.seal(key, token, data)
-	if err != nil {
-		return err
-	}
-	next := storage.Record{Key: key, Data: sealed, UpdatedAt: now, ExpiresAt: expiry, Version: storage.NewVersion()}
 	scope := scopeFrom(ctx, s)
 	if scope == nil {
-		return s.overwrite(ctx, token, next)
+		s.warnUnscoped()
+		return s.overwrite(ctx, token, data, now, expiry)
 	}
-	session, err := scope.session(token, func() lockstrategy.Session { return s.strategy.New(&s.backend, key) })
+	key := s.vault.keyOf(0, token)
+	session, err := scope.session(token, func() lockstrategy.Session {
+		return s.strategy.New(s.request(ctx, scope, token, false), key)
+	})
 	if err != nil {
 		return err
 	}
-	if scope.unchanged(token, data) {
-		return session.Touch(ctx, next)
+	if keyOf(session) == key && scope.unchanged(token, data) {
+		if toucher, ok := session.(lockstrategy.Toucher); ok {
+			return s.touch(ctx, scope, session, toucher, now, expiry)
+		}
+	}
+	next, err := s.record(key, token, data, now, expiry)
+	if err != nil {
+		return err
 	}
 	if err := session.Commit(ctx, next); err != nil {
 		return err
 	}
 	scope.forgetLoaded(token)
 	return nil
+}
+
+// record returns what is to be stored.
+func (s *Store) record(key, token string, data []byte, now, expiry time.Time) (storage.Record, error) {
+	sealed, err := s.vault.seal(key, token, data)
+	return storage.Record{Key: key, Data: sealed, UpdatedAt: now, ExpiresAt: expiry, Version: storage.NewVersion()}, err
+}
+
+// touch moves the expiry of a session that the request has not changed, unless it has moved a short while ago.
+func (s *Store) touch(
+	ctx context.Context, scope *scope, session lockstrategy.Session, toucher lockstrategy.Toucher, now, expiry time.Time,
+) error {
+	record, _ := session.Record()
+	if moved := expiry.Sub(record.ExpiresAt).Abs(); moved == 0 || moved < s.touchIntervalOf(scope) {
+		return nil
+	}
+	return toucher.Touch(ctx, storage.Change{ExpiresAt: expiry, UpdatedAt: now})
+}
+
+// maxTouchInterval bounds the default touch interval.
+const maxTouchInterval = time.Minute
+
+// touchIntervalOf returns by how much an expiry must move to be written.
+func (s *Store) touchIntervalOf(scope *scope) time.Duration {
+	if s.touchInterval >= 0 {
+		return s.touchInterval
+	}
+	return min(scope.idle/10, maxTouchInterval)
+}
+
+// request is what the strategy is told about a session of the scope.
+func (s *Store) request(ctx context.Context, scope *scope, token string, mayLock bool) *lockstrategy.Request {
+	return &lockstrategy.Request{
+		Backend: &s.backend,
+		Lock:    mayLock,
+		Payload: payload{s.vault, scope.codec, token},
+		Cancel:  scope.cancel,
+		Notify:  s.notify(ctx),
+	}
 }
 
 // DeleteCtx removes the session, at once and whoever else uses it. That there is none is no error. It implements
@@ -162,32 +211,46 @@ func (s *Store) Close() error {
 }
 
 // find reads the session under the key of each secret in turn. The first read of a token in a scope opens the session
-// there; later ones leave it alone, because what the request holds is what the first one returned.
-func (s *Store) find(ctx context.Context, scope *scope, token string) (storage.Record, bool, error) {
-	unscoped := !scope.opens(token)
-	for i := range s.vault.generations() {
-		key := s.vault.keyOf(i, token)
-		if unscoped {
-			record, found, err := s.backend.Read(ctx, key)
-			if err != nil || found {
-				return record, found, err
+// there; later ones leave it alone, because what the request holds is what the first one returned. keep must be called
+// with the data of the session, nil where it cannot be read.
+func (s *Store) find(
+	ctx context.Context, scope *scope, token string,
+) (record storage.Record, found bool, keep func(data []byte), err error) {
+	var session lockstrategy.Session
+	opens, mayLock := scope.open(token)
+	keep = func([]byte) {}
+	if opens {
+		keep = func(data []byte) { scope.opened(ctx, token, session, data) }
+	}
+	var request *lockstrategy.Request
+	if opens {
+		request = s.request(ctx, scope, token, mayLock)
+	}
+	for _, key := range s.vault.keysOf(token) {
+		if !opens {
+			record, found, err = s.backend.Read(ctx, key)
+		} else {
+			var loaded lockstrategy.Session
+			loaded, err = s.strategy.Load(ctx, request, key)
+			if err == nil {
+				if record, found = loaded.Record(); found {
+					session = loaded
+				}
 			}
-			continue
 		}
-		session, err := s.strategy.Load(ctx, &s.backend, key)
-		if err != nil {
-			return storage.Record{}, false, err
-		}
-		if record, found := session.Record(); found {
-			scope.add(ctx, token, session)
-			return record, true, nil
+		if err != nil || found {
+			break
 		}
 	}
-	return storage.Record{}, false, nil
+	return record, found, keep, err
 }
 
-// overwrite stores the record without knowing what it replaces.
-func (s *Store) overwrite(ctx context.Context, token string, next storage.Record) error {
+// overwrite stores the data without knowing what it replaces.
+func (s *Store) overwrite(ctx context.Context, token string, data []byte, now, expiry time.Time) error {
+	next, err := s.record(s.vault.keyOf(0, token), token, data, now, expiry)
+	if err != nil {
+		return err
+	}
 	if err := s.backend.Driver.Put(ctx, next, storage.Always()); err != nil {
 		return err
 	}

@@ -77,6 +77,21 @@ func (v vault) keyOf(i int, token string) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
+// keysOf returns the storage keys under which the session of the token may be, in the order in which they are to be read.
+// The current one comes first and, where there are others, once more at the end: a session that moved there between the
+// reads would be missed otherwise.
+func (v vault) keysOf(token string) []string {
+	n := v.generations()
+	keys := make([]string, n, n+1)
+	for i := range n {
+		keys[i] = v.keyOf(i, token)
+	}
+	if n > 1 {
+		keys = append(keys, keys[0])
+	}
+	return keys
+}
+
 // seal returns what is stored for the data of a session, under the current secret.
 func (v vault) seal(key, token string, data []byte) ([]byte, error) {
 	if len(v) == 0 {

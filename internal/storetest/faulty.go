@@ -26,6 +26,16 @@ func (d *faultyDriver) wrap() storage.Driver {
 	}{d, d.inner.(storage.Mover)}
 }
 
+// Acquire implements storage.Leaser.
+func (d *faultyDriver) Acquire(
+	ctx context.Context, key string, lease storage.Lease, condition storage.Condition,
+) (storage.Record, error) {
+	if err := d.begin(ctx); err != nil {
+		return storage.Record{}, err
+	}
+	return d.inner.(storage.Leaser).Acquire(ctx, key, lease, condition)
+}
+
 func (d *faultyDriver) inject(_ *testing.T, fault conformance.Fault) (repair func()) {
 	if fault == conformance.FaultThrottle || fault == conformance.FaultLostResponse {
 		return nil // nothing below the store tries again

@@ -4,8 +4,9 @@ package storetest
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
-	"strings"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -42,12 +43,13 @@ func Secret(n byte) []byte {
 	return secret
 }
 
-// variants are the stores that the suite is run on.
-var variants = map[string][]sessionstore.Option{
-	"none":              {sessionstore.WithStrategy(lockstrategy.None())},
-	"optimistic":        {sessionstore.WithStrategy(lockstrategy.Optimistic())},
-	"none_secret":       {sessionstore.WithStrategy(lockstrategy.None()), sessionstore.WithSecret(Secret(1))},
-	"optimistic_secret": {sessionstore.WithStrategy(lockstrategy.Optimistic()), sessionstore.WithSecret(Secret(1), Secret(2))},
+// strategies are the lock strategies that the suite is run with, each with and without a secret. Leases are short: the
+// suite lets requests die that hold one.
+var strategies = map[string]func() lockstrategy.Strategy{
+	"none":       lockstrategy.None,
+	"optimistic": lockstrategy.Optimistic,
+	"merge":      func() lockstrategy.Strategy { return lockstrategy.Merge() },
+	"lease":      func() lockstrategy.Strategy { return lockstrategy.Lease(lockstrategy.WithDuration(time.Second)) },
 }
 
 // Capabilities says which fields the backends of a run have.
@@ -61,23 +63,32 @@ type Capabilities struct {
 // Run runs the suite on stores over the backends that newBackend makes.
 func Run(t *testing.T, has Capabilities, newBackend func(t *testing.T) Backend, options ...conformance.Option) {
 	t.Helper()
-	for name, variant := range variants {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			h := &harness{newBackend: newBackend, options: variant}
-			all := append(h.capabilities(has), options...)
-			if strings.HasPrefix(name, "optimistic") {
-				all = append(all, conformance.WithNoLostUpdates(func(err error) bool { return errors.Is(err, storage.ErrConflict) }))
+	for name, strategy := range strategies {
+		for _, secret := range []bool{false, true} {
+			all := options
+			if name != "none" {
+				all = append(slices.Clip(all), conformance.WithNoLostUpdates(func(err error) bool {
+					return errors.Is(err, storage.ErrConflict)
+				}))
 			}
-			conformance.Run(t, h.newStore, all...)
-		})
+			variant := name
+			if secret {
+				variant += "_secret"
+			}
+			t.Run(variant, func(t *testing.T) {
+				t.Parallel()
+				h := &harness{newBackend: newBackend, strategy: strategy, secret: secret}
+				conformance.Run(t, h.newStore, append(h.capabilities(has), all...)...)
+			})
+		}
 	}
 }
 
 // harness remembers which store is on which backend.
 type harness struct {
 	newBackend func(t *testing.T) Backend
-	options    []sessionstore.Option
+	strategy   func() lockstrategy.Strategy // each store is a process of its own
+	secret     bool
 	backends   sync.Map // of scs.Store to Backend
 }
 
@@ -93,7 +104,11 @@ func (h *harness) newStore(t *testing.T) scs.Store {
 
 func (h *harness) open(t *testing.T, backend Backend, driver storage.Driver) scs.Store {
 	t.Helper()
-	store, err := sessionstore.New(driver, h.options...)
+	options := []sessionstore.Option{sessionstore.WithStrategy(h.strategy()), sessionstore.WithLogger(slog.New(slog.DiscardHandler))}
+	if h.secret {
+		options = append(options, sessionstore.WithSecret(Secret(1), Secret(2)))
+	}
+	store, err := sessionstore.New(driver, options...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,13 @@
+package boltstore_test
+
+import (
+	"testing"
+
+	"github.com/scsdynamo/scsdynamo/internal/storetest"
+	"github.com/scsdynamo/scsdynamo/storage"
+)
+
+func TestStrategies(t *testing.T) {
+	t.Parallel()
+	storetest.Strategies(t, func(t *testing.T) storage.Driver { return open(t) })
+}

@@ -1,0 +1,107 @@
+package lockstrategy
+
+import (
+	"reflect"
+	"time"
+)
+
+// Value is one value of a session, or its absence.
+type Value struct {
+	// Value is what the session manager's codec made of it.
+	Value any
+	// Present is whether there is one: a value can be removed, too.
+	Present bool
+}
+
+// SameKey decides about a value that two requests have changed since they read it: base is what both have read, ours what
+// the request that commits now has made of it, theirs what the other one has stored. Both may have made the same of it.
+// What it returns is stored. It must not keep or change what it is given, and may be called again for one commit. An error
+// refuses the commit.
+type SameKey func(key string, base, ours, theirs Value) (Value, error)
+
+// Ours keeps what the later commit made of the value, as plain scs does with the whole session.
+func Ours(_ string, _, ours, _ Value) (Value, error) { return ours, nil }
+
+// Theirs keeps what was stored first.
+func Theirs(_ string, _, _, theirs Value) (Value, error) { return theirs, nil }
+
+// version is a session as it was read, committed or stored.
+type version struct {
+	deadline  time.Time
+	expiresAt time.Time
+	values    map[string]any
+}
+
+// merged returns ours with what theirs has changed since base. ours is changed.
+func merged(base, ours, theirs version, sameKey SameKey) (version, error) {
+	if ours.values == nil {
+		ours.values = map[string]any{} // scs cannot put anything into a session that decodes to none
+	}
+	for key := range union(base.values, ours.values, theirs.values) {
+		was, our, their := valueOf(base, key), valueOf(ours, key), valueOf(theirs, key)
+		switch {
+		case same(was, their):
+		case same(was, our):
+			ours.set(key, their)
+		default:
+			kept, err := sameKey(key, was, our, their)
+			if err != nil {
+				return version{}, err
+			}
+			ours.set(key, kept)
+		}
+	}
+	ours.expiresAt = mergedExpiry(base, ours, theirs)
+	ours.deadline = mergedDeadline(base, ours, theirs)
+	if ours.expiresAt.After(ours.deadline) {
+		ours.expiresAt = ours.deadline
+	}
+	return ours, nil
+}
+
+// mergedDeadline is the deadline of who has changed it. Where both have, the earlier one holds: what was meant to end must
+// not live on because of somebody else.
+func mergedDeadline(base, ours, theirs version) time.Time {
+	switch {
+	case theirs.deadline.Equal(base.deadline):
+		return ours.deadline
+	case ours.deadline.Equal(base.deadline) || theirs.deadline.Before(ours.deadline):
+		return theirs.deadline
+	default:
+		return ours.deadline
+	}
+}
+
+// mergedExpiry is the later of the two: both requests were signs of life. Who has made the session end sooner than it did
+// has meant it.
+func mergedExpiry(base, ours, theirs version) time.Time {
+	if theirs.expiresAt.Before(base.expiresAt) || theirs.expiresAt.After(ours.expiresAt) {
+		return theirs.expiresAt
+	}
+	return ours.expiresAt
+}
+
+func valueOf(v version, key string) Value {
+	value, present := v.values[key]
+	return Value{Value: value, Present: present}
+}
+
+func (v *version) set(key string, value Value) {
+	if !value.Present {
+		delete(v.values, key)
+		return
+	}
+	v.values[key] = value.Value
+}
+
+func same(a, b Value) bool { return reflect.DeepEqual(a, b) }
+
+func union(maps ...map[string]any) map[string]struct{} {
+	keys := map[string]struct{}{}
+	for _, m := range maps {
+		for key := range m {
+			keys[key] = struct{}{}
+		}
+	}
+	return keys
+}

@@ -1,0 +1,14 @@
+package sessionstore_test
+
+import (
+	"testing"
+
+	"github.com/scsdynamo/scsdynamo/internal/storetest"
+	"github.com/scsdynamo/scsdynamo/storage"
+	"github.com/scsdynamo/scsdynamo/storage/memory"
+)
+
+func TestStrategies(t *testing.T) {
+	t.Parallel()
+	storetest.Strategies(t, func(*testing.T) storage.Driver { return memory.New() })
+}
