@@ -1,4 +1,5 @@
-// Command quickstart serves a page that shows a session as its store keeps it. It needs no set-up:
+// Command quickstart serves a page that shows a session as its store keeps it, and what becomes of a session when requests
+// are sent at once. It needs no set-up:
 //
 //	go run ./examples/quickstart
 //
@@ -59,7 +60,8 @@ type settings struct {
 	createTable bool
 }
 
-const help = `Quickstart serves a page that shows a session as its store keeps it.
+const help = `Quickstart serves a page that shows a session as its store keeps it, and what becomes
+of a session when requests are sent at once.
 
   -addr ADDRESS      where to listen (default 127.0.0.1:4000)
   -lifetime DURATION how long a session lasts, such as 90s or 12h (default 24h)
@@ -113,14 +115,18 @@ func serve(ctx context.Context, s settings, stdout io.Writer) (err error) {
 	if err != nil {
 		return fmt.Errorf("%w; choose another address with -addr, such as -addr 127.0.0.1:4001", err)
 	}
-	store, place, err := openStore(ctx, s)
+	driver, place, err := openDriver(ctx, s)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	store, err := newStore(driver)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 
 	server := &http.Server{
-		Handler:           newHandler(store, place, s.lifetime),
+		Handler:           newHandler(store, newDemo(driver), place, s.lifetime),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      20 * time.Second, // More than a request waits for DynamoDB.

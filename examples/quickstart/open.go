@@ -15,23 +15,23 @@ import (
 
 	"github.com/scsdynamo/scsdynamo/boltstore"
 	"github.com/scsdynamo/scsdynamo/dynamostore"
-	"github.com/scsdynamo/scsdynamo/sessionstore"
+	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// openStore opens the store that the flags ask for, and says in words where it keeps the sessions.
-func openStore(ctx context.Context, s settings) (store *sessionstore.Store, place string, err error) {
+// openDriver opens the driver that the flags ask for, and says in words where it keeps the sessions.
+func openDriver(ctx context.Context, s settings) (driver storage.Driver, place string, err error) {
 	if s.table != "" {
 		return openTable(ctx, s)
 	}
-	store, err = boltstore.Open(s.file)
+	file, err := boltstore.OpenDriver(s.file)
 	if err != nil {
 		return nil, "", fmt.Errorf("-db %s: %w", s.file, err)
 	}
-	return store, "bbolt file " + s.file, nil
+	return file, "bbolt file " + s.file, nil
 }
 
 // openTable makes sure that the table is there before anybody asks for a page.
-func openTable(ctx context.Context, s settings) (store *sessionstore.Store, place string, err error) {
+func openTable(ctx context.Context, s settings) (driver storage.Driver, place string, err error) {
 	client, err := newClient(ctx, s)
 	if err != nil {
 		return nil, "", err
@@ -45,16 +45,16 @@ func openTable(ctx context.Context, s settings) (store *sessionstore.Store, plac
 	if err != nil {
 		return nil, "", explain(err, s)
 	}
-	store, err = dynamostore.New(client, table)
+	driver, err = dynamostore.NewDriver(client, table)
 	if err != nil {
 		return nil, "", err
 	}
 	place = "DynamoDB table " + s.table
 	options := client.Options()
 	if options.BaseEndpoint != nil {
-		return store, place + " at " + *options.BaseEndpoint, nil
+		return driver, place + " at " + *options.BaseEndpoint, nil
 	}
-	return store, place + " in " + options.Region, nil
+	return driver, place + " in " + options.Region, nil
 }
 
 func newClient(ctx context.Context, s settings) (*dynamodb.Client, error) {

@@ -16,10 +16,10 @@ import (
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 )
 
-//go:embed page.html style.css icon.svg
+//go:embed *.html *.css icon.svg
 var files embed.FS
 
-var page = template.Must(template.ParseFS(files, "page.html"))
+var pages = template.Must(template.ParseFS(files, "*.html"))
 
 // What the session holds.
 const (
@@ -34,11 +34,12 @@ const maxName = 40
 type server struct {
 	sessions *scs.SessionManager
 	store    *sessionstore.Store
+	demo     *demo
 	place    string
 	started  time.Time
 }
 
-func newHandler(store *sessionstore.Store, place string, lifetime time.Duration) http.Handler {
+func newHandler(store *sessionstore.Store, demo *demo, place string, lifetime time.Duration) http.Handler {
 	sessions := scs.New()
 	sessions.Store = store
 	sessions.Lifetime = lifetime
@@ -48,14 +49,17 @@ func newHandler(store *sessionstore.Store, place string, lifetime time.Duration)
 	// Over plain HTTP not every browser keeps a Secure cookie. A program that is served over HTTPS sets it.
 	sessions.Cookie.Secure = false
 
-	s := &server{sessions: sessions, store: store, place: place, started: time.Now()}
+	s := &server{sessions: sessions, store: store, demo: demo, place: place, started: time.Now()}
 	withSession := func(handler http.HandlerFunc) http.Handler { return store.LoadAndSave(sessions)(handler) }
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", withSession(s.home))
 	mux.Handle("GET /api/session", withSession(s.session))
 	mux.Handle("POST /login", withSession(s.login))
 	mux.Handle("POST /logout", withSession(s.logout))
+	mux.HandleFunc("POST /demo", s.demonstrate)
+	mux.Handle("GET /demo", http.RedirectHandler("/", http.StatusSeeOther)) // as when the result is bookmarked
 	mux.Handle("GET /style.css", http.FileServerFS(files))
+	mux.Handle("GET /demo.css", http.FileServerFS(files))
 	mux.Handle("GET /icon.svg", http.FileServerFS(files))
 
 	const maxBody = 16 << 10
@@ -96,7 +100,8 @@ func (s *server) home(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		slog.ErrorContext(ctx, "the session cannot be read", "error", err)
 	}
-	err = page.Execute(w, pageData{
+	err = pages.ExecuteTemplate(w, "page.html", pageData{
+		Demo:    newDemoView(),
 		Visits:  visits,
 		User:    s.sessions.GetString(ctx, userKey),
 		MaxName: maxName,

@@ -9,6 +9,7 @@ import (
 
 // pageData is what the page shows.
 type pageData struct {
+	Demo    demoView
 	Visits  int
 	User    string // empty when nobody is logged in
 	MaxName int
