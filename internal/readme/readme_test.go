@@ -11,9 +11,10 @@ import (
 
 const root = "../.."
 
-// Where the README's code is compiled.
+// Where the documents' code is compiled.
 var compiled = []string{
 	"dynamostore/example_test.go",
+	"internal/readme/locking_test.go",
 	"internal/readme/snippets_test.go",
 }
 
@@ -41,26 +42,28 @@ func TestReadmeCodeIsCompiled(t *testing.T) {
 	for _, path := range compiled {
 		sources += unindented(read(t, path)) + "\n"
 	}
-	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(read(t, "README.md"), -1)
-	if len(blocks) < 4 {
-		t.Fatalf("%d blocks of Go in the README", len(blocks))
-	}
-	for _, block := range blocks {
-		if !strings.Contains(sources, unindented(block[1])) {
-			t.Errorf("this is in none of %v:\n%s", compiled, block[1])
+	for _, document := range []string{"README.md", "docs/locking.md"} {
+		blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(read(t, document), -1)
+		if len(blocks) < 4 {
+			t.Fatalf("%d blocks of Go in %s", len(blocks), document)
+		}
+		for _, block := range blocks {
+			if !strings.Contains(sources, unindented(block[1])) {
+				t.Errorf("this code of %s is in none of %v:\n%s", document, compiled, block[1])
+			}
 		}
 	}
 }
 
 func TestReadmeLinksLeadSomewhere(t *testing.T) {
 	t.Parallel()
-	for _, document := range []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"} {
+	for _, document := range []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/locking.md"} {
 		for _, link := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(read(t, document), -1) {
 			target, _, _ := strings.Cut(link[1], "#")
 			if target == "" || strings.Contains(target, "://") {
 				continue
 			}
-			if _, err := os.Stat(filepath.Join(root, target)); err != nil {
+			if _, err := os.Stat(filepath.Join(root, filepath.Dir(document), target)); err != nil {
 				t.Errorf("%s links to %s: %v", document, target, err)
 			}
 		}

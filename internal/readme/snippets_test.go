@@ -2,11 +2,24 @@ package readme_test
 
 import (
 	"github.com/scsdynamo/scsdynamo/boltstore"
+	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/lockstrategy"
+	"github.com/scsdynamo/scsdynamo/sessionstore"
 )
 
 // The snippets that are too short to be examples of their package.
 func _() error {
 	store, err := boltstore.Open("sessions.db")
+	if err != nil {
+		return err
+	}
+	return store.Close()
+}
+
+func _(client dynamostore.Client, table dynamostore.Table) error {
+	store, err := dynamostore.New(client, table,
+		sessionstore.WithStrategy(lockstrategy.Lease()),
+		sessionstore.WithReadOnly(sessionstore.SafeMethods)) // GET, HEAD and OPTIONS take no lock
 	if err != nil {
 		return err
 	}

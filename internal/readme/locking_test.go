@@ -1,0 +1,83 @@
+package readme_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+
+	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/lockstrategy"
+	"github.com/scsdynamo/scsdynamo/sessionstore"
+)
+
+// The code of docs/locking.md.
+
+func _(client dynamostore.Client, table dynamostore.Table) error {
+	store, err := dynamostore.New(client, table,
+		sessionstore.WithStrategy(lockstrategy.Optimistic()))
+	if err != nil {
+		return err
+	}
+	return store.Close()
+}
+
+func _() []lockstrategy.Strategy {
+	merge := lockstrategy.Merge(lockstrategy.WithSameKey(
+		func(key string, base, ours, theirs lockstrategy.Value) (lockstrategy.Value, error) {
+			before, _ := base.Value.(int)
+			our, ok1 := ours.Value.(int)
+			their, ok2 := theirs.Value.(int)
+			if key != "visits" || !ok1 || !ok2 {
+				return lockstrategy.Ours(key, base, ours, theirs)
+			}
+			return lockstrategy.Value{Value: their + our - before, Present: true}, nil
+		}))
+	lease := lockstrategy.Lease(
+		lockstrategy.WithDuration(5*time.Second),
+		lockstrategy.WithMaxWait(10*time.Second))
+	return []lockstrategy.Strategy{merge, lease}
+}
+
+func _(mux *http.ServeMux, store *sessionstore.Store, sessions *scs.SessionManager, search, cart, rest http.Handler) {
+	readOnly := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			next.ServeHTTP(w, r.WithContext(sessionstore.ReadOnly(r.Context())))
+		})
+	}
+	mux.Handle("POST /search", readOnly(store.LoadAndSave(sessions)(search)))
+
+	mux.Handle("POST /cart", store.Retry(sessions)(cart))
+	mux.Handle("/", store.LoadAndSave(sessions)(rest))
+}
+
+func _(
+	client dynamostore.Client, table dynamostore.Table, mux *http.ServeMux, sessions *scs.SessionManager, pay, rest http.Handler,
+) error {
+	driver, err := dynamostore.NewDriver(client, table)
+	if err != nil {
+		return err
+	}
+	merging, err := sessionstore.New(driver)
+	if err != nil {
+		return err
+	}
+	locking, err := sessionstore.New(driver, sessionstore.WithStrategy(lockstrategy.Lease()))
+	if err != nil {
+		return err
+	}
+	sessions.Store = merging
+	checkout := *sessions
+	checkout.Store = locking
+	mux.Handle("POST /checkout", locking.LoadAndSave(&checkout)(pay))
+	mux.Handle("/", merging.LoadAndSave(sessions)(rest))
+	return nil
+}
+
+func _(r *http.Request) {
+	if errors.Is(context.Cause(r.Context()), sessionstore.ErrLockLost) {
+		return // another request has the session now; nothing of this one will be saved
+	}
+}
