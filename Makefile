@@ -7,10 +7,10 @@ GOLANGCI_LINT := bin/golangci-lint-$(GOLANGCI_LINT_VERSION)
 TESTFLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-all race cover bench fuzz engines lint format check ci
+.PHONY: help test test-all race cover bench bench-locks fuzz engines lint format check ci
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "The tests use DynamoDB Local in Docker, or else an engine under .engines, which \`make engines\` installs."
 	@echo "AWS_ENDPOINT_URL_DYNAMODB=... tests on any other; DYNAMOTEST_ENGINE=docker|jar|dynoxide chooses one."
@@ -30,6 +30,9 @@ cover: ## measure the coverage of all tests together, into cover.out
 
 bench: ## run the benchmarks
 	@go test -run '^$$' -bench . -benchmem $(TESTFLAGS) ./...
+
+bench-locks: ## measure what the lock strategies keep and cost, on every engine there is
+	@scripts/bench-locks.sh
 
 fuzz: ## run every fuzz target for 10 seconds
 	@scripts/fuzz.sh

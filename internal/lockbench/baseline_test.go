@@ -1,0 +1,146 @@
+package lockbench_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/scsdynamo/scsdynamo/lockstrategy"
+	"github.com/scsdynamo/scsdynamo/storage"
+)
+
+// The defaults of aws-sessionstore-dynamodb.
+const (
+	baselineExpiry  = 500 * time.Millisecond
+	baselineDelay   = 500 * time.Millisecond
+	baselineMaxWait = time.Second
+)
+
+// baseline is the pessimistic locking of aws-sessionstore-dynamodb 4.0.0 (dynamo_db/locking/pessimistic.rb) with its
+// defaults, call for call:
+//
+//   - It remembers when the first lock that it met expires, and then takes the lock from whoever has it, without a condition.
+//   - It tries again after a fixed delay.
+//   - It releases the lock only where it saves the session. Rack saves in every request, scs only where something has
+//     changed: other requests would leave the lock behind, so they are not measured.
+//   - It locks in requests that only read, too.
+//
+// What differs: a lock is told by a random ID and not by its time, which would have to be different in each request
+// anyway; a session that is not there is a miss, where the original stores a lock without a session.
+type baseline struct{}
+
+func newBaseline() lockstrategy.Strategy { return baseline{} }
+
+// Load implements lockstrategy.Strategy.
+func (baseline) Load(ctx context.Context, request *lockstrategy.Request, key string) (lockstrategy.Session, error) {
+	s := &baselineSession{request: request, record: storage.Record{Key: key}}
+	record, err := s.lock(ctx, key)
+	var conflict *storage.ConflictError
+	switch {
+	case err == nil:
+		s.record, s.found = record, true
+		return s, nil
+	case errors.As(err, &conflict): // there is no such session
+		return s, nil
+	default:
+		return nil, err
+	}
+}
+
+// New implements lockstrategy.Strategy.
+func (baseline) New(request *lockstrategy.Request, key string) lockstrategy.Session {
+	return &baselineSession{request: request, record: storage.Record{Key: key}}
+}
+
+type baselineSession struct {
+	request *lockstrategy.Request
+	record  storage.Record
+	found   bool
+}
+
+// lock returns the record once it is locked. A *storage.ConflictError says that there is none.
+func (s *baselineSession) lock(ctx context.Context, key string) (storage.Record, error) {
+	backend := s.request.Backend
+	leaser, ok := backend.Driver.(storage.Leaser)
+	if !ok {
+		return storage.Record{}, fmt.Errorf("driver %T has no leases", backend.Driver)
+	}
+	attempt := func(condition storage.Condition) (storage.Record, error) {
+		lock := storage.Lease{ID: storage.NewVersion(), Duration: baselineExpiry, ExpiresAt: backend.Now().Add(baselineExpiry)}
+		return leaser.Acquire(ctx, key, lock, condition)
+	}
+	giveUp := backend.Now().Add(baselineMaxWait)
+	var expires time.Time // of the lock that was met first
+	for {
+		if backend.Now().After(giveUp) {
+			return storage.Record{}, lockstrategy.ErrLockTimeout
+		}
+		record, err := attempt(storage.IfFree(backend.Now()))
+		var conflict *storage.ConflictError
+		if !errors.As(err, &conflict) || conflict.Current == nil || conflict.Current.Expired(backend.Now()) {
+			return record, err
+		}
+		if expires.IsZero() {
+			current, found, err := backend.Driver.Get(ctx, key, storage.Strong)
+			switch {
+			case err != nil:
+				return storage.Record{}, err
+			case !found:
+				return storage.Record{}, &storage.ConflictError{}
+			case current.Lease.Free():
+				continue
+			}
+			expires = current.Lease.ExpiresAt
+		}
+		if expires.Before(backend.Now()) {
+			return attempt(storage.Always())
+		}
+		if err := pause(ctx, baselineDelay); err != nil {
+			return storage.Record{}, err
+		}
+	}
+}
+
+// Record implements lockstrategy.Session.
+func (s *baselineSession) Record() (storage.Record, bool) { return s.record, s.found }
+
+// Commit implements lockstrategy.Session. It saves and releases in one call, which is refused where the lock is
+// somebody else's.
+func (s *baselineSession) Commit(ctx context.Context, next storage.Record) error {
+	condition := storage.Always()
+	if s.found {
+		condition = storage.IfLease(s.record.Lease.ID)
+		next.CreatedAt = s.record.CreatedAt
+		next.Succeed(s.record)
+	} else {
+		next.CreatedAt = next.UpdatedAt
+	}
+	err := s.request.Backend.Driver.Put(ctx, next, condition)
+	switch {
+	case errors.Is(err, storage.ErrConflict):
+		return storage.ErrConflict
+	case err != nil:
+		return err
+	}
+	s.record, s.found = next, true
+	return nil
+}
+
+// Delete implements lockstrategy.Session. It ignores the lock.
+func (s *baselineSession) Delete(ctx context.Context) error {
+	s.found = false
+	return s.request.Backend.Driver.Delete(ctx, s.record.Key, storage.Always())
+}
+
+// Release implements lockstrategy.Session. Nothing is released but by Commit.
+func (s *baselineSession) Release(context.Context) error { return nil }
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

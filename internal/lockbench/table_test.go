@@ -1,0 +1,140 @@
+package lockbench_test
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
+)
+
+// The benchmarks print tables in Markdown. "make bench-locks" runs them on one engine after the other, and puts the rows
+// together: the widths of columns are fixed.
+
+// BenchmarkContention shows what comes of requests that meet in one session.
+func BenchmarkContention(b *testing.B) {
+	for _, engine := range engines {
+		b.Run(engine.name, func(b *testing.B) {
+			table := newTable("engine   ", "strategy  ", "processes", "succeeded", "updates kept", "most at once",
+				"calls", "refused writes", "read units", "write units", "wall time", "handler times   ")
+			contend(b, engine.open(b, 1), contenders[0]) // a Java engine is slow at first
+			for b.Loop() {
+				table.rows = nil
+				for _, c := range contenders {
+					for processes := 1; processes <= 2; processes++ {
+						p := engine.open(b, processes)
+						r := contend(b, p, c)
+						table.add(p.engine, c.name, processes, r.succeeded, r.kept, r.inside, r.Calls, r.Refused,
+							p.shown(r.read), p.shown(r.write), r.wall.Round(time.Millisecond), c.shownWall(r.wall))
+					}
+				}
+			}
+			table.print()
+		})
+	}
+}
+
+// shownWall marks what takes longer than it should.
+func (c contender) shownWall(wall time.Duration) string {
+	times := wall.Seconds() / handlerTime.Seconds()
+	if c.limit != nil && times > c.limit.wall {
+		return fmt.Sprintf("%.2f (over %.2f)", times, c.limit.wall)
+	}
+	return fmt.Sprintf("%.2f", times)
+}
+
+// shown shows units where there are some.
+func (p *place) shown(units float64) string {
+	if p.recorder == nil {
+		return "-"
+	}
+	return fmt.Sprint(math.Round(units*10) / 10)
+}
+
+// BenchmarkUncontended shows what a request costs whose session nobody else uses: calls and, on DynamoDB, read and write
+// units.
+func BenchmarkUncontended(b *testing.B) {
+	for _, engine := range engines {
+		b.Run(engine.name, func(b *testing.B) {
+			columns := []string{"engine   ", "calls (read + write units) per request "}
+			for _, c := range contenders {
+				columns = append(columns, fmt.Sprintf("%-10s", c.name))
+			}
+			table := newTable(columns...)
+			for b.Loop() {
+				table.rows = nil
+				for _, kind := range uncontended {
+					var row []any
+					for _, c := range contenders {
+						p := engine.open(b, 1)
+						if row == nil {
+							row = []any{p.engine, kind.name}
+						}
+						if _, measured := kind.calls[c.name]; measured {
+							row = append(row, p.shownCost(alone(b, p, c, kind.request)))
+						} else {
+							row = append(row, "-")
+						}
+					}
+					table.add(row...)
+				}
+			}
+			table.print()
+		})
+	}
+}
+
+func (p *place) shownCost(c count, u units) string {
+	if p.recorder == nil {
+		return fmt.Sprint(c.Calls)
+	}
+	return fmt.Sprintf("%d (%v + %v)", c.Calls, u.read, u.write)
+}
+
+// BenchmarkWaiters shows how long requests of several processes wait for one session.
+func BenchmarkWaiters(b *testing.B) {
+	b.Run("dynamodb", func(b *testing.B) {
+		table := newTable("engine   ", "strategy  ", "requests", "succeeded", "updates kept", "most at once",
+			"calls", "per request", "refused writes", "wait, median", "99 %    ", "longest ", "wall time")
+		for b.Loop() {
+			table.rows = nil
+			for _, strategy := range []string{"baseline", "lease"} {
+				const all = waitingProcesses * waitingRequests
+				w := waitInProcesses(b, strategy)
+				table.add(dynamotest.EngineName(b), strategy, all, len(w.waits), w.kept, w.inside,
+					w.Calls, fmt.Sprintf("%.2f", float64(w.Calls)/all), w.Refused,
+					w.quantile(50), w.quantile(99), w.quantile(100), w.wall.Round(time.Millisecond))
+			}
+		}
+		table.print()
+	})
+}
+
+// table is a table in Markdown, aligned to be read as it is.
+type table struct {
+	columns []string // padded with spaces to their widths
+	rows    []string
+}
+
+func newTable(columns ...string) *table { return &table{columns: columns} }
+
+func (t *table) add(cells ...any) {
+	padded := make([]string, len(cells))
+	for i, cell := range cells {
+		padded[i] = fmt.Sprintf("%-*v", len(t.columns[i]), cell)
+	}
+	t.rows = append(t.rows, line(padded))
+}
+
+func (t *table) print() {
+	rules := make([]string, len(t.columns))
+	for i, column := range t.columns {
+		rules[i] = strings.Repeat("-", len(column))
+	}
+	// The first line begins where the line of the benchmark's name does not end.
+	fmt.Printf("\n%s\n%s\n%s\n", line(t.columns), line(rules), strings.Join(t.rows, "\n"))
+}
+
+func line(cells []string) string { return "| " + strings.Join(cells, " | ") + " |" }
