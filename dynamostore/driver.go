@@ -101,7 +101,7 @@ func (d *Driver) Put(ctx context.Context, record storage.Record, condition stora
 	if err := d.table.checkSize(encoded); err != nil {
 		return err
 	}
-	w := d.newWrite(record.Key, condition, ownVersion(record.Version))
+	w := d.newPut(record, condition, condition)
 	if record.CreatedAt.IsZero() {
 		// Only UpdateItem can keep what is not known; docs/decisions/0002 has the figures for both.
 		_, err := d.update(ctx, d.upsertInput(record, encoded, condition), w)

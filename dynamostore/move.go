@@ -30,7 +30,7 @@ func (d *Driver) Move(ctx context.Context, from string, record storage.Record, c
 	if err != nil {
 		return err
 	}
-	w := d.newWrite(record.Key, condition.OnTarget(record), ownVersion(record.Version))
+	w := d.newPut(record, condition.OnTarget(record), condition)
 	for try := 1; ; try++ {
 		err := d.transact(ctx, input, w)
 		if !errors.Is(err, errContended) || try == moveTries {

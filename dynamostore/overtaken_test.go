@@ -104,6 +104,39 @@ func TestOvertakenWriteIsRecognised(t *testing.T) {
 	}
 }
 
+// A write of which one attempt never arrived, and that others were faster than, is a conflict and nothing else: what is stored
+// descends from the version that the write is made over, and not by way of the write.
+func TestOvertakenWriteThatNeverArrived(t *testing.T) {
+	t.Parallel()
+	for _, write := range writes {
+		if write.name != "put" && write.name != "put of unknown creation" && write.name != "move" {
+			continue
+		}
+		for _, n := range []int{1, 4, 5} {
+			t.Run(fmt.Sprintf("%s/%d", write.name, n), func(t *testing.T) {
+				t.Parallel()
+				f := newFixture(t, layouts["plain"])
+				stored := newLeased("key")
+				f.mustPut(t, stored)
+				f.faults.DropRequest(write.operation, 1)
+				release := f.faults.Hold(write.operation) // the second attempt
+				defer release()
+				result := make(chan error, 1)
+				go func() { result <- write.do(t.Context(), f.driver, stored) }()
+				if err := f.faults.AwaitHeld(t.Context(), write.operation, 1); err != nil {
+					t.Fatal(err)
+				}
+				f.succeed(t, "key", n)
+				release()
+				err := <-result
+				if unknown := n > 4; !errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrOutcomeUnknown) != unknown {
+					t.Errorf("%v; want a conflict, of unknown outcome: %v", err, unknown)
+				}
+			})
+		}
+	}
+}
+
 // What became of a lease is told by what is stored now, and never by somebody else's.
 func TestOvertakenLease(t *testing.T) {
 	t.Parallel()

@@ -72,6 +72,8 @@ type write struct {
 	key         string
 	condition   storage.Condition // on what is stored under key
 	own         recognise
+	// over is the version that a Put or a Move is made over, "" where there is none, or nothing that later ones tell of.
+	over string
 	// open is whether an attempt was made that may have been applied although it failed.
 	open bool
 	// found is what is stored where an error has turned out to be a success.
@@ -80,6 +82,13 @@ type write struct {
 
 func (d *Driver) newWrite(key string, condition storage.Condition, own recognise) *write {
 	return &write{driver: d, key: key, condition: condition, own: own}
+}
+
+// newPut is newWrite for a record that takes the place of another, if that is as the condition says.
+func (d *Driver) newPut(record storage.Record, onTarget, condition storage.Condition) *write {
+	w := d.newWrite(record.Key, onTarget, ownVersion(record.Version))
+	w.over = condition.Version
+	return w
 }
 
 // track is a call option that puts the write between the SDK and its retryer.
@@ -115,7 +124,7 @@ func (w *write) settle(ctx context.Context, operation string, err error) error {
 		return w.driver.faults.unknown(ctx, operation, err)
 	case w.applied(ctx, current):
 		return nil
-	case !w.condition.Holds(current): // somebody has written since: over this write, or instead of it
+	case !w.condition.Holds(current) && !w.overtaken(current): // somebody has written since: over this write, or instead of it
 		return w.driver.faults.unknown(ctx, operation, err)
 	default:
 		return w.driver.faults.wrap(ctx, operation, err)
@@ -147,12 +156,18 @@ func (w *write) conflict(ctx context.Context, it item) error {
 		return nil
 	}
 	conflict := &storage.ConflictError{Current: current}
-	if w.open {
+	if w.open && !w.overtaken(current) {
 		// An earlier attempt may have been applied, and overwritten since: by more than the ancestry names, or by somebody
 		// who had not read it.
 		return errors.Join(conflict, storage.ErrOutcomeUnknown)
 	}
 	return conflict
+}
+
+// overtaken reports whether what is stored tells that the write was not applied, and never will be: it descends from the
+// version that the write is made over, but not by way of the write.
+func (w *write) overtaken(current *storage.Record) bool {
+	return w.over != "" && current != nil && current.Descends(w.over)
 }
 
 // applied reports whether what is stored tells that the write was applied, and counts it if the response to that was lost.

@@ -212,29 +212,20 @@ func (s *mergeSession) merge(stored, next storage.Record) (_ storage.Record, cha
 			return storage.Record{}, false, errNotMergeable
 		}
 	}
-	sameKey := s.strategy.sameKey
+	base, ours, theirs := versions[0], versions[1], versions[2]
 	if s.unknown {
-		sameKey = unambiguously(sameKey)
+		// Doing twice what was meant once must not happen, nor may it undo what others have made of it.
+		if err := isThere(base, ours, theirs, s.strategy.sameKey); err != nil {
+			return storage.Record{}, false, err
+		}
 	}
-	result, err := merged(versions[0], versions[1], versions[2], sameKey)
+	result, err := merged(base, ours, theirs, s.strategy.sameKey)
 	if err != nil {
 		return storage.Record{}, false, err
 	}
 	next.ExpiresAt = result.expiresAt
 	next.Data, err = payload.Encode(next.Key, result.deadline, result.values)
 	return next, true, err
-}
-
-// unambiguously refuses a decision that depends on whether what is stored was made from the commit that is to be merged:
-// doing twice what was meant once must not happen.
-func unambiguously(sameKey SameKey) SameKey {
-	return func(key string, base, ours, theirs Value) (Value, error) {
-		kept, err := sameKey(key, base, ours, theirs)
-		if err == nil && (!same(ours, theirs) || !same(kept, ours)) {
-			err = errConflict
-		}
-		return kept, err
-	}
 }
 
 // committed notes that written is stored, which this request sees as view.

@@ -301,6 +301,10 @@ func TestMergeOfAnUnknownOutcome(t *testing.T) {
 			sum, func(v *visit) error { return v.set("theirs", 1.0) }, true, // may be the sum already
 			map[string]any{"n": 2.0, "theirs": 1.0},
 		},
+		"a value that was put back": {
+			lockstrategy.Ours, func(v *visit) error { return v.set("n", 1.0) }, true,
+			map[string]any{"n": 1.0},
+		},
 		"the same value": {
 			lockstrategy.Ours, func(v *visit) error { return v.set("n", 3.0) }, true,
 			map[string]any{"n": 3.0},

@@ -59,6 +59,24 @@ func merged(base, ours, theirs version, sameKey SameKey) (version, error) {
 	return ours, nil
 }
 
+// isThere returns errConflict unless theirs has all that ours has changed, and would have if it were merged with it once more.
+func isThere(base, ours, theirs version, sameKey SameKey) error {
+	for key := range union(base.values, ours.values) {
+		was, our, their := valueOf(base, key), valueOf(ours, key), valueOf(theirs, key)
+		if same(was, our) {
+			continue
+		}
+		kept, err := sameKey(key, was, our, their)
+		if err != nil {
+			return err
+		}
+		if !same(our, their) || !same(kept, our) {
+			return errConflict
+		}
+	}
+	return nil
+}
+
 // mergedDeadline is the deadline of who has changed it. Where both have, the earlier one holds: what was meant to end must
 // not live on because of somebody else.
 func mergedDeadline(base, ours, theirs version) time.Time {

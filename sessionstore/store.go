@@ -60,8 +60,9 @@ func New(driver storage.Driver, options ...Option) (*Store, error) {
 }
 
 // FindCtx returns the data of the session. A token that is unknown, expired, empty, oversized or malformed is not found;
-// the last three without a call to storage. Within a request scope it also remembers what it read, for the commit.
-// It implements [scs.CtxStore].
+// the last three without a call to storage. Within a request scope it also remembers what it read, for the commit, and
+// waits for the session where the lock strategy says so. Errors: [ErrLockTimeout], and the driver's. It implements
+// [scs.CtxStore].
 func (s *Store) FindCtx(ctx context.Context, token string) (data []byte, found bool, err error) {
 	if s.observe != nil {
 		var done func(Outcome, int, error)
