@@ -1,0 +1,16 @@
+//go:build !unix
+
+package killtest_test
+
+import (
+	"os"
+	"testing"
+)
+
+func stop(t *testing.T, _ *os.Process) bool {
+	t.Helper()
+	t.Log("no server is frozen: this system cannot stop a process")
+	return false
+}
+
+func resume(*testing.T, *os.Process) {}

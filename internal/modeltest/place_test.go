@@ -1,0 +1,218 @@
+package modeltest_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/scsdynamo/scsdynamo/sessionstore"
+	"github.com/scsdynamo/scsdynamo/storage"
+	"github.com/scsdynamo/scsdynamo/storage/memory"
+)
+
+// place is where all processes keep their sessions. All that is done to it is done in one order, and the model of each
+// session follows: what is applied here is what the session then is.
+type place struct {
+	kind     kind
+	driver   *memory.Driver
+	observer *sessionstore.Store // reads past all wires
+	began    time.Time
+
+	mu         sync.Mutex
+	sessions   map[string]*session // by storage key
+	owners     map[string]*client  // who has acquired a lease, by its ID
+	calm       bool                // whether no fault has struck so far
+	violations []string
+	trace      []string
+}
+
+func newPlace(k kind, observe func(*memory.Driver) *sessionstore.Store) *place {
+	driver := memory.New()
+	return &place{
+		kind: k, driver: driver, observer: observe(driver), began: time.Now(),
+		sessions: map[string]*session{}, owners: map[string]*client{}, calm: true,
+	}
+}
+
+// call is one call to the place: who made it, for which operation, and when it was sent.
+type call struct {
+	client *client
+	op     *operation // nil for what a process does by itself
+	name   string
+	sent   time.Time
+	late   bool // nobody waits for it any more
+}
+
+func (c call) String() string {
+	if c.op == nil {
+		return fmt.Sprintf("%s %s", c.client, c.name)
+	}
+	return fmt.Sprintf("%s %s", c.op, c.name)
+}
+
+// strike notes that a fault strikes a call.
+func (p *place) strike(c call, f fault) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.calm = false
+	if c.op != nil {
+		c.op.faulted = true
+	}
+	p.notef("%v is %s, %v", c, f.kind, f.delay)
+}
+
+// asked notes a call for a token that is malformed: anybody can send one, so it must cost nothing.
+func (p *place) asked(c call) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.violatedf("I8: %v, for a token that is malformed", c)
+}
+
+// get reads a record.
+func (p *place) get(key string) (storage.Record, bool, error) {
+	return p.driver.Get(context.Background(), key, storage.Strong)
+}
+
+// put applies a Put, or a Move where from is another key.
+func (p *place) put(ctx context.Context, c call, from string, record storage.Record, condition storage.Condition) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	before, found, _ := p.get(from)
+	var err error
+	if from == record.Key {
+		err = p.driver.Put(ctx, record, condition)
+	} else {
+		err = p.driver.Move(ctx, from, record, condition)
+	}
+	p.notef("%v, %v: %s", c, condition, outcome(err))
+	if err != nil {
+		return err
+	}
+	s := p.sessions[record.Key]
+	switch {
+	case s == nil:
+		p.violatedf("I8: %v wrote under a key of no session", c)
+	case c.op == nil:
+		p.violatedf("I4: %v wrote a session that no request commits", c)
+	case c.op.session != s:
+		p.violatedf("%v wrote %v", c, s)
+	default:
+		s.committed(p, c, record, before, found)
+	}
+	if found && !before.Lease.Free() {
+		p.leaseLeft(c, before, record.Lease)
+	} else if !record.Lease.Free() {
+		p.violatedf("I6: %v put a lease on a session that had none, with a commit", c)
+	}
+	return nil
+}
+
+// update applies an Update.
+func (p *place) update(ctx context.Context, c call, key string, change storage.Change, condition storage.Condition) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	before, _, _ := p.get(key)
+	err := p.driver.Update(ctx, key, change, condition)
+	p.notef("%v, %v: %s", c, condition, outcome(err))
+	if err != nil {
+		return err
+	}
+	if !change.ExpiresAt.IsZero() {
+		if s := p.sessions[key]; s == nil || c.op == nil || c.op.session != s {
+			p.violatedf("I8: %v moved the expiry of a session that it does not have", c)
+		} else {
+			s.touched(p, c, change, before)
+		}
+	}
+	if change.Lease != nil {
+		p.leaseLeft(c, before, *change.Lease)
+	}
+	return nil
+}
+
+// leaseLeft judges a write that has left another lease than it found, or the same with another end.
+func (p *place) leaseLeft(c call, before storage.Record, after storage.Lease) {
+	switch owner := p.owners[before.Lease.ID]; {
+	case p.kind.strategy != "lease" && !before.Lease.Free():
+		p.violatedf("I6: %v: there is a lease, without the strategy", c)
+	case p.kind.strategy == "lease" && before.Lease.Free():
+		p.violatedf("I6: %v without having the lease", c)
+	case p.kind.strategy == "lease" && owner != c.client:
+		p.violatedf("I6: %v touched the lease of %v", c, owner)
+	case !after.Free() && after.ID != before.Lease.ID:
+		p.violatedf("I6: %v put another lease in place of the one it found", c)
+	}
+}
+
+// acquire applies an Acquire.
+func (p *place) acquire(
+	ctx context.Context, c call, key string, lease storage.Lease, condition storage.Condition,
+) (storage.Record, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	before, found, _ := p.get(key)
+	record, err := p.driver.Acquire(ctx, key, lease, condition)
+	p.notef("%v, %v: %s", c, condition, outcome(err))
+	if err != nil {
+		return storage.Record{}, err
+	}
+	if !found || !c.sent.Before(before.ExpiresAt) {
+		p.violatedf("I8: %v wrote for a session that is not there", c)
+	}
+	p.owners[lease.ID] = c.client
+	return record, nil
+}
+
+// delete applies a Delete.
+func (p *place) delete(ctx context.Context, c call, key string, condition storage.Condition) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, found, _ := p.get(key)
+	err := p.driver.Delete(ctx, key, condition)
+	p.notef("%v, %v: %s", c, condition, outcome(err))
+	if s := p.sessions[key]; err == nil && found && s != nil {
+		s.enter(state{})
+	}
+	return err
+}
+
+// collect deletes a record as a collector does that has read it before. By its clock, which may be ahead, what expires before
+// cutoff has expired.
+func (p *place) collect(seen storage.Record, cutoff time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	before, found, _ := p.get(seen.Key)
+	err := p.driver.Delete(context.Background(), seen.Key, storage.IfVersionExpiresBefore(seen.Version, cutoff))
+	s := p.sessions[seen.Key]
+	p.notef("the collector deletes %v: %s", s, outcome(err))
+	if err != nil || !found {
+		return
+	}
+	switch {
+	case before.Version != seen.Version:
+		p.violatedf("I7: the collector deleted %v, which was changed after it was read", s)
+	case !before.ExpiresAt.Before(cutoff):
+		p.violatedf("I7: the collector deleted %v, which lives", s)
+	}
+	s.enter(state{})
+}
+
+// violatedf notes that an invariant does not hold. p.mu is held.
+func (p *place) violatedf(format string, args ...any) {
+	violation := fmt.Sprintf(format, args...)
+	p.notef("VIOLATION: %s", violation)
+	p.violations = append(p.violations, violation)
+}
+
+// notef adds to the account of what has happened, which a failure prints. p.mu is held.
+func (p *place) notef(format string, args ...any) {
+	p.trace = append(p.trace, fmt.Sprintf("%9v  %s", time.Since(p.began), fmt.Sprintf(format, args...)))
+}
+
+func outcome(err error) string {
+	if err == nil {
+		return "ok"
+	}
+	return err.Error()
+}

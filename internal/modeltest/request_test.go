@@ -1,0 +1,135 @@
+package modeltest_test
+
+import (
+	"context"
+	"maps"
+	"strings"
+
+	"github.com/scsdynamo/scsdynamo/sessionstore"
+)
+
+// request is one request of one user: a scope, and what its handler does in it.
+type request struct {
+	world    *world
+	name     string
+	client   *client
+	session  *session
+	readOnly bool
+	ctx      context.Context // of the scope
+	cancel   context.CancelFunc
+	end      func()
+
+	op *operation // that is running, if any
+
+	loaded  bool   // it has found a session, its own or another
+	found   bool   // there is a session to commit: it was found, or committed
+	creates bool   // the session is new
+	readAt  int    // the state of the session that the request knows of, the first one that it can have been
+	readTo  int    // and the last one
+	view    values // as it was read, or last acknowledged
+	values  values // as the handler has it now
+
+	renews    *session // to which it changes once the old one is deleted
+	holds     bool     // it has got the lease, and done nothing since that gives it back
+	canceled  bool     // the user has gone away
+	deleted   bool     // it has deleted the session, or tried to
+	disturbed bool     // what became of one of its commits is not known
+	ended     bool
+}
+
+func (r *request) String() string {
+	if r == nil {
+		return "nobody"
+	}
+	return r.name
+}
+
+// newRequest begins a request. Without a scope, it is what a program does that is no web server.
+func (w *world) newRequest(c *client, s *session, readOnly, scoped bool) *request {
+	r := &request{world: w, name: w.nameOf("request"), client: c, session: s, readOnly: readOnly}
+	ctx, cancel := context.WithCancel(w.ctx)
+	r.ctx, r.cancel, r.end = ctx, cancel, func() {}
+	if readOnly {
+		r.ctx = sessionstore.ReadOnly(r.ctx)
+	}
+	if scoped {
+		r.ctx, r.end = c.store.Begin(r.ctx)
+	}
+	w.requests = append(w.requests, r)
+	w.note("%v of %v begins at %v, read-only %v, scope %v", r, s, c, readOnly, scoped)
+	return r
+}
+
+// find loads the request's session.
+func (r *request) find() {
+	op := &operation{name: "find", session: r.session, locks: r.locks()}
+	r.start(op, op.find)
+}
+
+// read loads another session, as MergeSession does.
+func (r *request) read(other *session) {
+	op := &operation{name: "read", session: other, locks: r.locks()}
+	r.start(op, op.find)
+}
+
+// locks reports whether the next session that is found is locked: the first one is.
+func (r *request) locks() bool {
+	return r.world.kind.strategy == "lease" && !r.readOnly && !r.loaded
+}
+
+func (op *operation) find(ctx context.Context, store *sessionstore.Store) (err error) {
+	op.data, op.found, err = store.FindCtx(ctx, op.session.token)
+	return err
+}
+
+// merged takes over the values of another session, but for those that two requests must not both add.
+func (r *request) merged(other *session, seen values) {
+	if other == r.session {
+		return
+	}
+	taken := maps.Clone(seen)
+	delete(taken, additive)
+	maps.Copy(r.values, taken)
+}
+
+func addWord(to values, word string) {
+	text, _ := to[additive].(string)
+	to[additive] = strings.TrimSpace(text + " " + word)
+}
+
+// commit stores the values as the handler has them.
+func (r *request) commit() {
+	op := &operation{
+		name: "commit", session: r.session, values: maps.Clone(r.values), base: r.view, creates: r.creates && !r.found,
+		expiry: r.world.newExpiry(),
+	}
+	r.holds = false
+	r.start(op, func(ctx context.Context, store *sessionstore.Store) error {
+		return store.CommitCtx(ctx, op.session.token, encode(op.values), op.expiry)
+	})
+}
+
+// delete ends a session, which need not be the request's.
+func (r *request) delete(s *session) {
+	r.holds = false
+	op := &operation{name: "delete", session: s}
+	r.start(op, func(ctx context.Context, store *sessionstore.Store) error {
+		return store.DeleteCtx(ctx, s.token)
+	})
+}
+
+// finish ends the request.
+func (r *request) finish() {
+	r.holds, r.ended = false, true
+	r.start(&operation{name: "end", session: r.session}, func(context.Context, *sessionstore.Store) error {
+		r.end()
+		return nil
+	})
+}
+
+// renewed goes on with the session of a new token, as after RenewToken.
+func (r *request) renewed() {
+	r.session, r.renews = r.renews, nil
+	r.found, r.creates, r.deleted, r.disturbed = false, true, false, false
+	r.readAt, r.readTo, r.view = 0, 0, nil
+}
