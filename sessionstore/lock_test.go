@@ -393,6 +393,30 @@ func TestWaitingForASessionThatMoves(t *testing.T) {
 	})
 }
 
+// A request that has lost its lock, and whose context was cancelled for that, can still end the session.
+func TestI3_DeleteAfterTheLockWasLost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		driver := memory.New()
+		a := newApp(t, driver, sessionstore.WithStrategy(lockstrategy.Lease()))
+		a.start("token", map[string]any{})
+		status := a.send(http.MethodPost, "token", func(_ http.ResponseWriter, r *http.Request) {
+			taken := records(t, driver)[0]
+			taken.Lease = storage.Lease{ID: "somebody's", Duration: time.Hour, ExpiresAt: inAnHour()}
+			if err := driver.Put(r.Context(), taken, storage.Always()); err != nil {
+				t.Error(err)
+			}
+			<-r.Context().Done()
+			if err := a.sessions.Destroy(r.Context()); err != nil {
+				t.Errorf("%v; a delete always wins", err)
+			}
+		})
+		if n := len(records(t, driver)); status != http.StatusOK || n != 0 {
+			t.Errorf("status %d, %d records; want 200 and none", status, n)
+		}
+	})
+}
+
 func TestCommitWithoutAScopeIsLoggedOnce(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

@@ -266,6 +266,9 @@ func (s *Store) delete(ctx context.Context, token string) error { return s.delet
 // has stored it under the current one before that is deleted.
 func (s *Store) deleteFrom(ctx context.Context, token string, newest int) error {
 	session := scopeFrom(ctx, s).find(token)
+	if cause := context.Cause(ctx); errors.Is(cause, ErrLockLost) || errors.Is(cause, ErrSessionGone) {
+		ctx = context.WithoutCancel(ctx) // a request that has lost its lock may still log out
+	}
 	for i := s.vault.generations() - 1; i >= newest; i-- {
 		key := s.vault.keyOf(i, token)
 		var err error

@@ -340,7 +340,7 @@ func (u *user) check(t *testing.T, store *sessionstore.Store) {
 		t.Errorf("session %d: the counter says %d, and those of the clients %d, after %d requests", u.number, n, sum,
 			len(ids(values[idsKey])))
 	}
-	if len(u.acknowledged) < kills {
+	if len(u.acknowledged) < kills/2 {
 		t.Errorf("session %d: only %d requests were acknowledged: too few to tell anything", u.number, len(u.acknowledged))
 	}
 	if u.longest > hang {

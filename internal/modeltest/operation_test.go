@@ -175,8 +175,8 @@ func (w *world) judgeFind(r *request, op *operation) {
 	switch waited := op.ended.Sub(op.began); {
 	case !op.faulted && !op.locks && waited > 0:
 		p.violatedf("%v has waited for %v, and needs no lock", op, waited)
-	case p.calm && op.locks && waited > w.mostWait(r.client):
-		p.violatedf("%v has waited for %v; it may for %v", op, waited, w.mostWait(r.client))
+	case p.calm && op.locks && waited > r.client.timing.maxWait:
+		p.violatedf("%v has waited for %v; it may for %v", op, waited, r.client.timing.maxWait)
 	}
 	if op.err != nil {
 		return
@@ -202,7 +202,8 @@ func (w *world) judgeFind(r *request, op *operation) {
 	if !op.found {
 		return
 	}
-	r.loaded = true
+	r.loaded = r.loaded || !r.scoped[op.session]
+	r.scoped[op.session] = true
 	if op.name == "read" {
 		r.merged(op.session, seen)
 		return
@@ -212,14 +213,6 @@ func (w *world) judgeFind(r *request, op *operation) {
 		w.judgeTurn(r)
 		r.holds = true
 	}
-}
-
-// mostWait is how long a find of a process may wait: it asks under the key of each secret, and under the first one again.
-func (w *world) mostWait(c *client) time.Duration {
-	if n := len(w.secrets); n > 1 {
-		return time.Duration(n+1) * c.timing.maxWait
-	}
-	return c.timing.maxWait
 }
 
 func history(op *operation) (text string) {

@@ -21,13 +21,14 @@ type request struct {
 
 	op *operation // that is running, if any
 
-	loaded  bool   // it has found a session, its own or another
-	found   bool   // there is a session to commit: it was found, or committed
-	creates bool   // the session is new
-	readAt  int    // the state of the session that the request knows of, the first one that it can have been
-	readTo  int    // and the last one
-	view    values // as it was read, or last acknowledged
-	values  values // as the handler has it now
+	loaded  bool              // it has read a session, its own or another
+	scoped  map[*session]bool // that it has read, or made
+	found   bool              // there is a session to commit: it was found, or committed
+	creates bool              // the session is new
+	readAt  int               // the state of the session that the request knows of, the first one that it can have been
+	readTo  int               // and the last one
+	view    values            // as it was read, or last acknowledged
+	values  values            // as the handler has it now
 
 	renews    *session // to which it changes once the old one is deleted
 	holds     bool     // it has got the lease, and done nothing since that gives it back
@@ -46,7 +47,7 @@ func (r *request) String() string {
 
 // newRequest begins a request. Without a scope, it is what a program does that is no web server.
 func (w *world) newRequest(c *client, s *session, readOnly, scoped bool) *request {
-	r := &request{world: w, name: w.nameOf("request"), client: c, session: s, readOnly: readOnly}
+	r := &request{world: w, name: w.nameOf("request"), client: c, session: s, readOnly: readOnly, scoped: map[*session]bool{}}
 	ctx, cancel := context.WithCancel(w.ctx)
 	r.ctx, r.cancel, r.end = ctx, cancel, func() {}
 	if readOnly {
@@ -62,19 +63,19 @@ func (w *world) newRequest(c *client, s *session, readOnly, scoped bool) *reques
 
 // find loads the request's session.
 func (r *request) find() {
-	op := &operation{name: "find", session: r.session, locks: r.locks()}
+	op := &operation{name: "find", session: r.session, locks: r.locks(r.session)}
 	r.start(op, op.find)
 }
 
 // read loads another session, as MergeSession does.
 func (r *request) read(other *session) {
-	op := &operation{name: "read", session: other, locks: r.locks()}
+	op := &operation{name: "read", session: other, locks: r.locks(other)}
 	r.start(op, op.find)
 }
 
-// locks reports whether the next session that is found is locked: the first one is.
-func (r *request) locks() bool {
-	return r.world.kind.strategy == "lease" && !r.readOnly && !r.loaded
+// locks reports whether a session is locked if it is found now: the first one that is read is.
+func (r *request) locks(s *session) bool {
+	return r.world.kind.strategy == "lease" && !r.readOnly && !r.loaded && !r.scoped[s]
 }
 
 func (op *operation) find(ctx context.Context, store *sessionstore.Store) (err error) {
@@ -103,7 +104,7 @@ func (r *request) commit() {
 		name: "commit", session: r.session, values: maps.Clone(r.values), base: r.view, creates: r.creates && !r.found,
 		expiry: r.world.newExpiry(),
 	}
-	r.holds = false
+	r.holds, r.scoped[r.session] = false, true
 	r.start(op, func(ctx context.Context, store *sessionstore.Store) error {
 		return store.CommitCtx(ctx, op.session.token, encode(op.values), op.expiry)
 	})

@@ -70,8 +70,8 @@ func (s *session) committed(p *place, c call, record, before storage.Record, fou
 		next.values = op.values
 	case op.creates && op.applied == 0:
 		p.violatedf("I1: %v overwrote %v, which it has not read", c, s)
-	case op.applied > 0:
-		next.values = again(was.values, op.base, op.values)
+	case op.applied > 0: // its response was lost: what others have made of it since stands
+		next.values = was.values
 	default:
 		next.values = apply(was.values, op.base, op.values)
 	}
@@ -147,25 +147,6 @@ func apply(to, base, changed values) values {
 			}
 		default:
 			result[key] = value
-		}
-	}
-	return result
-}
-
-// again returns the values after a commit that was applied before is applied once more, because the response was lost. It
-// must not do more; only where somebody has undone meanwhile what it did, it does that again: a merge cannot see it.
-func again(to, base, changed values) values {
-	result := maps.Clone(to)
-	for key, value := range changed {
-		was, before := base[key]
-		is, now := to[key]
-		if key != additive && before == now && was == is {
-			result[key] = value
-		}
-	}
-	for key, was := range base {
-		if _, stays := changed[key]; !stays && to[key] == was {
-			delete(result, key)
 		}
 	}
 	return result
