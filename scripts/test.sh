@@ -12,8 +12,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+# Most tests wait for DynamoDB, or for time to pass, and not for a processor.
 # shellcheck disable=SC2206 # The flags are words.
-flags=(${TESTFLAGS-})
+flags=(-parallel=8 ${TESTFLAGS-})
 packages=("${@:-./...}")
 
 log=$(mktemp)
