@@ -62,7 +62,7 @@ func (d *Driver) writeBatch(ctx context.Context, requests []types.WriteRequest) 
 			return &Error{Operation: "BatchWriteItem", Table: d.table.Name, Region: d.faults.region, Kind: ErrThrottled}
 		}
 		requests = left
-		if err := wait(ctx, backoff(try)); err != nil {
+		if err := wait(ctx, retryDelay(try)); err != nil {
 			return d.faults.wrap(ctx, "BatchWriteItem", err)
 		}
 	}

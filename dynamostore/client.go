@@ -71,7 +71,7 @@ func ClientOptions(o *dynamodb.Options) {
 		so.MaxAttempts = MaxAttempts
 		so.MaxBackoff = backoffCap
 		so.Backoff = retry.BackoffDelayerFunc(func(attempt int, _ error) (time.Duration, error) {
-			return backoff(attempt), nil
+			return retryDelay(attempt), nil
 		})
 		so.Retryables = append(so.Retryables, retry.RetryableErrorCode{Codes: map[string]struct{}{
 			codeTransactionConflict: {},
@@ -99,9 +99,9 @@ func ClientOptions(o *dynamodb.Options) {
 		})
 }
 
-// backoff returns a random delay of up to base times 2 to the power of the attempts made.
+// retryDelay returns a random delay of up to base times 2 to the power of the attempts made.
 // https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
-func backoff(attempt int) time.Duration {
+func retryDelay(attempt int) time.Duration {
 	limit := backoffCap
 	if attempt < 16 {
 		limit = min(backoffBase<<attempt, backoffCap)

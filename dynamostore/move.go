@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/scsdynamo/scsdynamo/internal/backoff"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -36,7 +37,7 @@ func (d *Driver) Move(ctx context.Context, from string, record storage.Record, c
 		if !errors.Is(err, errContended) || try == moveTries {
 			return err
 		}
-		if err := wait(ctx, backoff(try)); err != nil {
+		if err := wait(ctx, retryDelay(try)); err != nil {
 			return d.faults.wrap(ctx, "TransactWriteItems", err)
 		}
 	}
@@ -119,14 +120,10 @@ func (w *write) conflictAfterMove(ctx context.Context, it item) error {
 	return w.conflict(ctx, it)
 }
 
-// wait sleeps unless the context ends before.
+// wait sleeps, or returns what has ended the context before.
 func wait(ctx context.Context, delay time.Duration) error {
-	timer := time.NewTimer(delay)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
+	if backoff.Sleep(ctx, delay) != nil {
 		return context.Cause(ctx)
 	}
+	return nil
 }

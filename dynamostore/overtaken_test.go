@@ -16,16 +16,7 @@ var lostWays = map[string]func(t *testing.T, f *fixture, operation string, do fu
 	"repeated": func(t *testing.T, f *fixture, operation string, do func(context.Context) error, others func()) error {
 		t.Helper()
 		f.faults.LoseResponse(operation, 1)
-		release := f.faults.Hold(operation) // the second attempt
-		defer release()
-		result := make(chan error, 1)
-		go func() { result <- do(t.Context()) }()
-		if err := f.faults.AwaitHeld(t.Context(), operation, 1); err != nil {
-			t.Fatal(err)
-		}
-		others()
-		release()
-		return <-result
+		return f.meanwhile(t, operation, do, others)
 	},
 	"given up": func(t *testing.T, f *fixture, operation string, do func(context.Context) error, others func()) error {
 		t.Helper()
@@ -42,6 +33,21 @@ var lostWays = map[string]func(t *testing.T, f *fixture, operation string, do fu
 		cancel()
 		return <-result
 	},
+}
+
+// meanwhile lets others write before the next attempt of the operation that no fault strikes.
+func (f *fixture) meanwhile(t *testing.T, operation string, do func(context.Context) error, others func()) error {
+	t.Helper()
+	release := f.faults.Hold(operation)
+	defer release()
+	result := make(chan error, 1)
+	go func() { result <- do(t.Context()) }()
+	if err := f.faults.AwaitHeld(t.Context(), operation, 1); err != nil {
+		t.Fatal(err)
+	}
+	others()
+	release()
+	return <-result
 }
 
 // succeed writes over what is stored, n times, as others do who have read it.
@@ -119,16 +125,9 @@ func TestOvertakenWriteThatNeverArrived(t *testing.T) {
 				stored := newLeased("key")
 				f.mustPut(t, stored)
 				f.faults.DropRequest(write.operation, 1)
-				release := f.faults.Hold(write.operation) // the second attempt
-				defer release()
-				result := make(chan error, 1)
-				go func() { result <- write.do(t.Context(), f.driver, stored) }()
-				if err := f.faults.AwaitHeld(t.Context(), write.operation, 1); err != nil {
-					t.Fatal(err)
-				}
-				f.succeed(t, "key", n)
-				release()
-				err := <-result
+				err := f.meanwhile(t, write.operation, func(ctx context.Context) error {
+					return write.do(ctx, f.driver, stored)
+				}, func() { f.succeed(t, "key", n) })
 				if unknown := n > 4; !errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrOutcomeUnknown) != unknown {
 					t.Errorf("%v; want a conflict, of unknown outcome: %v", err, unknown)
 				}

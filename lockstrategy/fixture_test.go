@@ -263,6 +263,14 @@ func store(t testing.TB, driver *memory.Driver, values map[string]any) storage.R
 	return r
 }
 
+// stocked returns a driver with a session in it.
+func stocked(t testing.TB, values map[string]any) *memory.Driver {
+	t.Helper()
+	driver := memory.New()
+	store(t, driver, values)
+	return driver
+}
+
 // stored returns what is in the driver.
 func stored(t testing.TB, driver *memory.Driver) (record storage.Record, values map[string]any) {
 	t.Helper()

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/internal/backoff"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -201,9 +202,9 @@ func (l *lease) ask(
 	if !ok {
 		return nil, false, fmt.Errorf("lockstrategy: driver %T has no leases (no storage.Leaser)", backend.Driver)
 	}
-	pause := backoff{first: firstPoll, limit: min(lastPoll, l.duration/4), even: true}
+	pause := backoff.Backoff{First: firstPoll, Limit: min(lastPoll, l.duration/4), Even: true}
 	if yield {
-		if sleep(wait, pause.limit+pause.next()) != nil { // longer than the pauses of the others
+		if backoff.Sleep(wait, pause.Limit+pause.Next()) != nil { // longer than the pauses of the others
 			return nil, true, waitError(ctx)
 		}
 		waited = true
@@ -247,10 +248,10 @@ func (l *lease) ask(
 // awaitFree waits until the lease that is held seems to be free, and returns it if it is over rather than free. It only
 // reads, eventually: a refused write is billed like a write, and what a read has missed is found out by the next one.
 func (l *lease) awaitFree(
-	ctx, wait context.Context, at place, held storage.Lease, pause *backoff,
+	ctx, wait context.Context, at place, held storage.Lease, pause *backoff.Backoff,
 ) (dead *storage.Lease, err error) {
 	for {
-		if sleep(wait, min(pause.next(), l.seen.left(at, held, l.allowance))) != nil {
+		if backoff.Sleep(wait, min(pause.Next(), l.seen.left(at, held, l.allowance))) != nil {
 			return nil, waitError(ctx)
 		}
 		if l.seen.left(at, held, l.allowance) <= 0 {
@@ -266,9 +267,14 @@ func (l *lease) awaitFree(
 
 // forgo gives up a lease that may or may not have been acquired, so that nobody has to wait for its end.
 func (l *lease) forgo(ctx context.Context, at place, mine storage.Lease) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
-	_ = at.backend.Driver.Update(ctx, at.key, storage.Change{Lease: &storage.Lease{}}, storage.IfLease(mine.ID))
+	_ = at.free(ctx, mine.ID)
+}
+
+// free frees the lease of an acquisition. That it is held by another one, or by nobody, is an error.
+func (at place) free(ctx context.Context, id string) error {
+	return at.backend.Driver.Update(ctx, at.key, storage.Change{Lease: &storage.Lease{}}, storage.IfLease(id))
 }
 
 func (l *lease) leaseAt(id string, now time.Time) storage.Lease {

@@ -44,13 +44,8 @@ func (s *leaseSession) Commit(ctx context.Context, next storage.Record) error {
 	case gone:
 		return ErrSessionGone
 	case !found:
-		succeed(&next, record, false)
-		backend := s.request.Backend
-		if _, err := backend.Write(ctx, next.Key, next, storage.IfAbsent(backend.Now())); err != nil {
-			return err
-		}
-		s.stored(next)
-		return nil
+		_, err := s.write(ctx, next, storage.IfAbsent(s.request.Backend.Now()))
+		return err
 	case s.tenure == nil:
 		if err := s.acquireAgain(ctx, record, next.Key); err != nil {
 			return err

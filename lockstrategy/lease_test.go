@@ -20,8 +20,7 @@ import (
 func TestLeaseLetsOneInAtATime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		driver := memory.New()
-		store(t, driver, map[string]any{})
+		driver := stocked(t, map[string]any{})
 		p := newProcess(t, driver, lockstrategy.Lease())
 		began := time.Now()
 		var inside, most int
@@ -104,8 +103,7 @@ func TestLeaseCallsWhenAlone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			driver := memory.New()
-			store(t, driver, map[string]any{})
+			driver := stocked(t, map[string]any{})
 			p := newProcess(t, driver, lockstrategy.Lease())
 			test.request(t, p)
 			if calls := p.spy.take(); !maps.Equal(calls, test.want) {
@@ -149,8 +147,7 @@ func TestI5_NextRequestGoesOnAfterACrash(t *testing.T) {
 	t.Parallel()
 	for _, clock := range []time.Duration{0, time.Hour, -time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
-			driver := memory.New()
-			store(t, driver, map[string]any{})
+			driver := stocked(t, map[string]any{})
 			crashed(t, driver, clock)
 			p := newProcess(t, driver, lockstrategy.Lease())
 			began := time.Now()
@@ -173,8 +170,7 @@ func TestI5_NextRequestGoesOnAfterACrash(t *testing.T) {
 func TestI5_ShortWaitsAddUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		driver := memory.New()
-		store(t, driver, map[string]any{})
+		driver := stocked(t, map[string]any{})
 		crashed(t, driver, 0)
 		p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.WithMaxWait(time.Second)))
 		began := time.Now()
@@ -200,8 +196,7 @@ func TestLeaseIsRenewed(t *testing.T) {
 	t.Parallel()
 	for _, clock := range []time.Duration{0, time.Hour, -time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
-			driver := memory.New()
-			store(t, driver, map[string]any{})
+			driver := stocked(t, map[string]any{})
 			holder := newProcess(t, driver, lockstrategy.Lease())
 			holder.clock = clock
 			v := holder.mustOpen()
@@ -237,8 +232,7 @@ func TestLeaseIsRenewed(t *testing.T) {
 func TestLeaseThatIsOverRefusesTheCommit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		driver := memory.New()
-		store(t, driver, map[string]any{})
+		driver := stocked(t, map[string]any{})
 		slow := crashed(t, driver, 0) // and comes back
 		p := newProcess(t, driver, lockstrategy.Lease())
 		next := p.mustOpen()
@@ -264,8 +258,7 @@ func TestLeaseThatIsOverRefusesTheCommit(t *testing.T) {
 func TestLeaseThatNobodyTookStillCommits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		driver := memory.New()
-		store(t, driver, map[string]any{})
+		driver := stocked(t, map[string]any{})
 		slow := crashed(t, driver, 0)
 		time.Sleep(time.Minute)
 		if err := slow.set("slow", 1); err != nil {
@@ -294,8 +287,7 @@ func TestLostLeaseCancelsTheRequest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				driver := memory.New()
-				store(t, driver, map[string]any{})
+				driver := stocked(t, map[string]any{})
 				holder := newProcess(t, driver, lockstrategy.Lease())
 				v := holder.mustOpen()
 				holder.spy.set(func(string) error { return storage.ErrUnavailable }, nil) // cut off from storage
@@ -331,8 +323,7 @@ func TestOtherProcessesGetTheirTurn(t *testing.T) {
 	t.Parallel()
 	for _, modify := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			driver := memory.New()
-			store(t, driver, map[string]any{})
+			driver := stocked(t, map[string]any{})
 			busy := newProcess(t, driver, lockstrategy.Lease(lockstrategy.WithMaxWait(time.Hour)))
 			var done sync.WaitGroup
 			const requests = 200
@@ -371,8 +362,7 @@ func TestOtherProcessesGetTheirTurn(t *testing.T) {
 func TestHandedOnLeaseIsNotOver(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		driver := memory.New()
-		store(t, driver, map[string]any{})
+		driver := stocked(t, map[string]any{})
 		p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.WithMaxWait(time.Hour), lockstrategy.WithRenewal(0)))
 		var done sync.WaitGroup
 		for range 20 {
@@ -442,8 +432,7 @@ func TestMissIsForAllWhoWait(t *testing.T) {
 func TestSessionExpiresWhileWaitedFor(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		driver := memory.New()
-		store(t, driver, map[string]any{})
+		driver := stocked(t, map[string]any{})
 		crashed(t, driver, 0)
 		end := storage.Change{ExpiresAt: time.Now().Add(2 * time.Second)}
 		if err := driver.Update(t.Context(), key, end, storage.Always()); err != nil {
@@ -461,8 +450,7 @@ func TestSessionExpiresWhileWaitedFor(t *testing.T) {
 // A request that is cancelled while it acquires the lease leaves it to nobody.
 func TestCancelledAcquisitionLeavesNoLease(t *testing.T) {
 	t.Parallel()
-	driver := memory.New()
-	store(t, driver, map[string]any{})
+	driver := stocked(t, map[string]any{})
 	p := newProcess(t, driver, lockstrategy.Lease())
 	ctx, cancel := context.WithCancel(t.Context())
 	ctx, request := p.request(ctx)
@@ -517,8 +505,7 @@ func TestHandedOnSessionThatHasExpired(t *testing.T) {
 func TestHandedOnSessionThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		driver := memory.New()
-		store(t, driver, map[string]any{})
+		driver := stocked(t, map[string]any{})
 		p := newProcess(t, driver, lockstrategy.Lease())
 		v := p.mustOpen()
 		var done sync.WaitGroup
@@ -555,8 +542,7 @@ func TestHandedOnSessionThatCannotBeRead(t *testing.T) {
 func TestHandedOnLeaseThatWasOverwritten(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		driver := memory.New()
-		store(t, driver, map[string]any{})
+		driver := stocked(t, map[string]any{})
 		p := newProcess(t, driver, lockstrategy.Lease())
 		v := p.mustOpen()
 		time.Sleep(time.Millisecond)
@@ -581,8 +567,7 @@ func TestHandedOnLeaseThatWasOverwritten(t *testing.T) {
 // Who holds a lease is not the only one who can have written: an earlier commit of the same lease may arrive late.
 func TestI1_LeaseAloneIsNotEnough(t *testing.T) {
 	t.Parallel()
-	driver := memory.New()
-	store(t, driver, map[string]any{})
+	driver := stocked(t, map[string]any{})
 	p := newProcess(t, driver, lockstrategy.Lease())
 	v := p.mustOpen()
 	late, _ := stored(t, driver)
@@ -603,8 +588,7 @@ func TestI1_LeaseAloneIsNotEnough(t *testing.T) {
 func TestHandedOnAfterAnUnknownCommit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		driver := memory.New()
-		store(t, driver, map[string]any{})
+		driver := stocked(t, map[string]any{})
 		p := newProcess(t, driver, lockstrategy.Lease())
 		first := p.mustOpen()
 		var done sync.WaitGroup
@@ -641,8 +625,7 @@ func TestHandedOnAfterAnUnknownCommit(t *testing.T) {
 func TestUnknownAcquisitionThatMeetsALease(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		driver := memory.New()
-		store(t, driver, map[string]any{})
+		driver := stocked(t, map[string]any{})
 		v := newProcess(t, driver, lockstrategy.Lease()).mustOpen()
 		time.AfterFunc(time.Second, v.end)
 		p := newProcess(t, driver, lockstrategy.Lease())
@@ -660,8 +643,7 @@ func TestUnknownAcquisitionThatMeetsALease(t *testing.T) {
 func TestLossOfAHandedOnLease(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		driver := memory.New()
-		store(t, driver, map[string]any{})
+		driver := stocked(t, map[string]any{})
 		p := newProcess(t, driver, lockstrategy.Lease())
 		v := p.mustOpen()
 		next := make(chan *visit)
@@ -687,8 +669,7 @@ func TestLossOfAHandedOnLease(t *testing.T) {
 func TestDestroyTellsWhoWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		driver := memory.New()
-		store(t, driver, map[string]any{})
+		driver := stocked(t, map[string]any{})
 		p := newProcess(t, driver, lockstrategy.Lease())
 		v := p.mustOpen()
 		var done sync.WaitGroup
@@ -715,8 +696,7 @@ func TestDestroyTellsWhoWaits(t *testing.T) {
 
 func TestReleaseOfACancelledRequest(t *testing.T) {
 	t.Parallel()
-	driver := memory.New()
-	store(t, driver, map[string]any{})
+	driver := stocked(t, map[string]any{})
 	p := newProcess(t, driver, lockstrategy.Lease())
 	v := p.mustOpen()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -733,8 +713,7 @@ func TestReleaseOfACancelledRequest(t *testing.T) {
 func TestRenewalDuringACommit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		driver := memory.New()
-		store(t, driver, map[string]any{})
+		driver := stocked(t, map[string]any{})
 		p := newProcess(t, driver, lockstrategy.Lease())
 		v := p.mustOpen()
 		p.spy.set(nil, func(call string, err error) error {
@@ -759,8 +738,7 @@ func TestRenewalDuringACommit(t *testing.T) {
 func TestI6_LateReleaseFreesNobodysLease(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		driver := memory.New()
-		store(t, driver, map[string]any{})
+		driver := stocked(t, map[string]any{})
 		slow := crashed(t, driver, 0)
 		next := newProcess(t, driver, lockstrategy.Lease()).mustOpen()
 		slow.end()
@@ -775,8 +753,7 @@ func TestI6_LateReleaseFreesNobodysLease(t *testing.T) {
 func TestI6_TakeOverMeetsARenewal(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		driver := memory.New()
-		store(t, driver, map[string]any{})
+		driver := stocked(t, map[string]any{})
 		crashed(t, driver, 0)
 		began := time.Now()
 		var done sync.WaitGroup
@@ -814,8 +791,7 @@ func TestI6_TakeOverMeetsARenewal(t *testing.T) {
 func TestWaitIsOneForAllKeys(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		driver := memory.New()
-		store(t, driver, map[string]any{})
+		driver := stocked(t, map[string]any{})
 		other := record("another key", inAnHour())
 		other.Lease = storage.Lease{ID: "somebody's", Duration: time.Hour, ExpiresAt: inAnHour()}
 		if err := driver.Put(t.Context(), other, storage.Always()); err != nil {
@@ -843,8 +819,7 @@ func TestWaitIsOneForAllKeys(t *testing.T) {
 func TestWaitsEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		driver := memory.New()
-		store(t, driver, map[string]any{})
+		driver := stocked(t, map[string]any{})
 		p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.WithMaxWait(2*time.Second)))
 		other := newProcess(t, driver, lockstrategy.Lease(lockstrategy.WithMaxWait(2*time.Second)))
 		v := p.mustOpen()
@@ -885,8 +860,7 @@ func TestTurnAtTheLastMoment(t *testing.T) {
 	t.Parallel()
 	for range 50 { // which of the two is first is chance
 		synctest.Test(t, func(t *testing.T) {
-			driver := memory.New()
-			store(t, driver, map[string]any{})
+			driver := stocked(t, map[string]any{})
 			p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.WithMaxWait(time.Second)))
 			v := p.mustOpen()
 			var done sync.WaitGroup
@@ -913,8 +887,7 @@ func TestTurnAtTheLastMoment(t *testing.T) {
 func TestI3_DeleteWinsOverALease(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		driver := memory.New()
-		store(t, driver, map[string]any{})
+		driver := stocked(t, map[string]any{})
 		p := newProcess(t, driver, lockstrategy.Lease())
 		v := p.mustOpen()
 		var missed atomic.Int32
@@ -952,8 +925,7 @@ func TestI3_DeleteWinsOverALease(t *testing.T) {
 func TestI3_HandedOnSessionIsNotStale(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		driver := memory.New()
-		store(t, driver, map[string]any{"a": 1})
+		driver := stocked(t, map[string]any{"a": 1})
 		p := newProcess(t, driver, lockstrategy.Lease())
 		v := p.mustOpen()
 		time.Sleep(time.Millisecond)
@@ -981,8 +953,7 @@ func TestI3_HandedOnSessionIsNotStale(t *testing.T) {
 func TestUnmodifiedSessionIsHandedOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		driver := memory.New()
-		store(t, driver, map[string]any{"a": 1})
+		driver := stocked(t, map[string]any{"a": 1})
 		p := newProcess(t, driver, lockstrategy.Lease())
 		v := p.mustOpen()
 		var done sync.WaitGroup
@@ -1033,8 +1004,7 @@ func TestCommitWithoutTheLeaseTakesItAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			driver := memory.New()
-			store(t, driver, map[string]any{})
+			driver := stocked(t, map[string]any{})
 			p := newProcess(t, driver, lockstrategy.Lease())
 			v := load(p)
 			p.spy.take()
@@ -1072,8 +1042,7 @@ func TestUnknownOutcomesLeaveNoLease(t *testing.T) {
 		t.Run(lost, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				driver := memory.New()
-				store(t, driver, map[string]any{})
+				driver := stocked(t, map[string]any{})
 				p := newProcess(t, driver, lockstrategy.Lease())
 				var told atomic.Bool
 				p.spy.set(nil, func(call string, err error) error {
@@ -1105,8 +1074,7 @@ func TestUnknownOutcomesLeaveNoLease(t *testing.T) {
 // A commit that fails leaves the session as it was, and gives the lease back at the end of the request.
 func TestFailedCommitReleases(t *testing.T) {
 	t.Parallel()
-	driver := memory.New()
-	store(t, driver, map[string]any{"a": 1.0})
+	driver := stocked(t, map[string]any{"a": 1.0})
 	p := newProcess(t, driver, lockstrategy.Lease())
 	v := p.mustOpen()
 	p.spy.set(func(call string) error {
@@ -1127,8 +1095,7 @@ func TestFailedCommitReleases(t *testing.T) {
 func TestReleaseIsTriedThreeTimes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		driver := memory.New()
-		store(t, driver, map[string]any{})
+		driver := stocked(t, map[string]any{})
 		p := newProcess(t, driver, lockstrategy.Lease())
 		v := p.mustOpen()
 		p.spy.set(func(string) error { return storage.ErrUnavailable }, nil)
@@ -1148,8 +1115,7 @@ func TestReleaseIsTriedThreeTimes(t *testing.T) {
 func TestTouchUnderALease(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		driver := memory.New()
-		store(t, driver, map[string]any{})
+		driver := stocked(t, map[string]any{})
 		slow := crashed(t, driver, 0)
 		next := newProcess(t, driver, lockstrategy.Lease()).mustOpen()
 		later := next.expiry.Add(time.Hour)

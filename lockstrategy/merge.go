@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/internal/backoff"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -143,12 +144,11 @@ func (s *mergeSession) Commit(ctx context.Context, next storage.Record) error {
 	case gone:
 		return ErrSessionGone
 	case !found:
-		succeed(&next, record, false)
-		if _, err := s.request.Backend.Write(ctx, next.Key, next, storage.IfAbsent(s.request.Backend.Now())); err != nil {
-			return err
+		written, err := s.write(ctx, next, storage.IfAbsent(s.request.Backend.Now()))
+		if err == nil {
+			s.committed(written, written, false)
 		}
-		s.committed(next, next, false)
-		return nil
+		return err
 	}
 	if latest := s.line.latest; latest.Version != "" && !s.line.latestAt.Before(s.knownAt) {
 		record = latest
@@ -165,7 +165,7 @@ func (s *mergeSession) commitOver(ctx context.Context, stored, next storage.Reco
 	}()
 	backend := s.request.Backend
 	began := time.Now()
-	pause := backoff{first: 10 * time.Millisecond, limit: 80 * time.Millisecond}
+	pause := backoff.Backoff{First: 10 * time.Millisecond, Limit: 80 * time.Millisecond}
 	for try := 1; ; try++ {
 		write, changed, err := s.merge(stored, next)
 		if err != nil {
@@ -189,7 +189,7 @@ func (s *mergeSession) commitOver(ctx context.Context, stored, next storage.Reco
 		}
 		stored = *inTheWay
 		if try > 2 { // two in a row are what one other process can cause, more are a crowd
-			if err := pause.wait(ctx); err != nil {
+			if err := pause.Wait(ctx); err != nil {
 				return err
 			}
 		}

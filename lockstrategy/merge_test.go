@@ -67,8 +67,7 @@ func TestMergeByValue(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for _, processes := range []int{1, 2} {
-				driver := memory.New()
-				store(t, driver, test.base)
+				driver := stocked(t, test.base)
 				p := newProcess(t, driver, lockstrategy.Merge(test.options...))
 				other := p
 				if processes == 2 {
@@ -114,8 +113,7 @@ func TestMergeOfDeadlines(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			driver := memory.New()
-			store(t, driver, nil)
+			driver := stocked(t, nil)
 			p := newProcess(t, driver, lockstrategy.Merge())
 			now := time.Now().UTC()
 			first := p.mustOpen()
@@ -146,8 +144,7 @@ func TestMergeCalls(t *testing.T) {
 	t.Parallel()
 	for _, processes := range []int{1, 2} {
 		synctest.Test(t, func(t *testing.T) {
-			driver := memory.New()
-			store(t, driver, map[string]any{})
+			driver := stocked(t, map[string]any{})
 			both := make([]*process, processes)
 			for i := range both {
 				both[i] = newProcess(t, driver, lockstrategy.Merge())
@@ -187,8 +184,7 @@ func TestMergeCalls(t *testing.T) {
 // A request that commits again must not undo what its first commit was merged with.
 func TestMergeGoesOn(t *testing.T) {
 	t.Parallel()
-	driver := memory.New()
-	store(t, driver, map[string]any{})
+	driver := stocked(t, map[string]any{})
 	p, other := newProcess(t, driver, lockstrategy.Merge()), newProcess(t, driver, lockstrategy.Merge())
 	v, theirs := p.mustOpen(), other.mustOpen()
 	for i, step := range []struct {
@@ -262,8 +258,7 @@ func TestMergeRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				driver := memory.New()
-				store(t, driver, map[string]any{})
+				driver := stocked(t, map[string]any{})
 				p := newProcess(t, driver, lockstrategy.Merge(test.options...))
 				v := p.mustOpen()
 				test.prepare(t, driver, v)
@@ -312,8 +307,7 @@ func TestMergeOfAnUnknownOutcome(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			driver := memory.New()
-			store(t, driver, map[string]any{"n": 1.0})
+			driver := stocked(t, map[string]any{"n": 1.0})
 			p, other := newProcess(t, driver, lockstrategy.Merge(lockstrategy.WithSameKey(test.policy))), newProcess(t, driver, lockstrategy.Merge())
 			v := p.mustOpen()
 			var once sync.Once
@@ -348,8 +342,7 @@ func TestMergeOfAnUnknownOutcome(t *testing.T) {
 func TestMergeAfterAnUnknownOutcome(t *testing.T) {
 	t.Parallel()
 	for _, failure := range []error{storage.ErrOutcomeUnknown, storage.ErrUnavailable} {
-		driver := memory.New()
-		store(t, driver, map[string]any{"n": 0.0})
+		driver := stocked(t, map[string]any{"n": 0.0})
 		p := newProcess(t, driver, lockstrategy.Merge(lockstrategy.WithSameKey(sum)))
 		v := p.mustOpen()
 		p.spy.set(nil, func(string, error) error { return failure }) // it was applied all the same
@@ -369,8 +362,7 @@ func TestMergeAfterAnUnknownOutcome(t *testing.T) {
 
 func TestMergeWithoutACodecIsOptimistic(t *testing.T) {
 	t.Parallel()
-	driver := memory.New()
-	store(t, driver, map[string]any{})
+	driver := stocked(t, map[string]any{})
 	p := newProcess(t, driver, lockstrategy.Merge())
 	ctx, request := p.request(t.Context())
 	request.Payload = nil

@@ -26,14 +26,9 @@ type noneSession struct{ session }
 
 // Commit implements Session.
 func (s *noneSession) Commit(ctx context.Context, next storage.Record) error {
-	record, found, gone := s.state()
-	if gone {
+	if _, _, gone := s.state(); gone {
 		return ErrSessionGone
 	}
-	from := succeed(&next, record, found)
-	if _, err := s.request.Backend.Write(ctx, from, next, storage.Always()); err != nil {
-		return err
-	}
-	s.stored(next)
-	return nil
+	_, err := s.write(ctx, next, storage.Always())
+	return err
 }

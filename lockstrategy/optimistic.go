@@ -30,16 +30,16 @@ type optimisticSession struct{ session }
 // Commit implements Session.
 func (s *optimisticSession) Commit(ctx context.Context, next storage.Record) error {
 	record, found, gone := s.state()
-	if gone {
+	now := s.request.Backend.Now()
+	condition := storage.IfAbsent(now)
+	switch {
+	case gone:
 		return ErrSessionGone
+	case found: // nobody has written since it was read
+		condition = storage.IfVersion(record.Version, now)
 	}
-	backend := s.request.Backend
-	from := succeed(&next, record, found)
-	if _, err := backend.Write(ctx, from, next, unchanged(backend, record, found)); err != nil {
-		return err
-	}
-	s.stored(next)
-	return nil
+	_, err := s.write(ctx, next, condition)
+	return err
 }
 
 // Touch implements Toucher.

@@ -82,12 +82,15 @@ func (s *session) stored(record storage.Record) {
 	s.record, s.found = record, true
 }
 
-// unchanged asks that nobody has written since the session was read.
-func unchanged(b *Backend, record storage.Record, found bool) storage.Condition {
-	if !found {
-		return storage.IfAbsent(b.Now())
+// write stores next in place of the record, as far as that is known, if the condition holds. It returns what it has stored.
+func (s *session) write(ctx context.Context, next storage.Record, condition storage.Condition) (storage.Record, error) {
+	record, found, _ := s.state()
+	from := succeed(&next, record, found)
+	if _, err := s.request.Backend.Write(ctx, from, next, condition); err != nil {
+		return storage.Record{}, err
 	}
-	return storage.IfVersion(record.Version, b.Now())
+	s.stored(next)
+	return next, nil
 }
 
 // touch applies a change where nobody has written since the session was read. The version, and not only that the session

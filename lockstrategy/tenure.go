@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/internal/backoff"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -148,14 +149,13 @@ func (t *tenure) release(ctx context.Context) (err error) {
 	defer t.pass()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
-	pause := backoff{first: 20 * time.Millisecond, limit: 100 * time.Millisecond}
-	change := storage.Change{Lease: &storage.Lease{}}
+	pause := backoff.Backoff{First: 20 * time.Millisecond, Limit: 100 * time.Millisecond}
 	for try := 1; ; try++ {
-		err = t.place.backend.Driver.Update(ctx, t.place.key, change, storage.IfLease(t.id))
+		err = t.place.free(ctx, t.id)
 		if err == nil || errors.Is(err, storage.ErrConflict) { // not ours any more, or not there
 			return nil
 		}
-		if try == releaseTries || pause.wait(ctx) != nil {
+		if try == releaseTries || pause.Wait(ctx) != nil {
 			return err
 		}
 	}

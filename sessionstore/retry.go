@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
 
+	"github.com/scsdynamo/scsdynamo/internal/backoff"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -111,7 +111,7 @@ func (c *retry) serve(w http.ResponseWriter, r *http.Request, next http.Handler)
 	header := w.Header().Clone()
 	body := newReplay(r, c.maxBody)
 	defer body.end()
-	bound := firstPause
+	pause := backoff.Backoff{First: firstPause, Limit: maxPause}
 	for try := 1; ; try++ {
 		began := time.Now()
 		conflict := c.store.serve(w, body.request(r), c.sessions, next, func(sc *scope, err error) bool {
@@ -121,11 +121,10 @@ func (c *retry) serve(w http.ResponseWriter, r *http.Request, next http.Handler)
 			return
 		}
 		setHeader(w.Header(), header)
-		if err := pause(ctx, bound); err != nil {
+		if err := pause.Wait(ctx); err != nil {
 			c.sessions.ErrorFunc(w, r, fmt.Errorf("%w; not tried again: %w", conflict, err))
 			return
 		}
-		bound = min(2*bound, maxPause)
 		if observe := c.store.observe; observe != nil {
 			observe(ctx, Event{Operation: OpRetry, Outcome: outcomeOf(conflict), Duration: time.Since(began), Err: conflict})
 		}
@@ -160,15 +159,4 @@ func (sc *scope) changed() bool {
 		}
 	}
 	return false
-}
-
-// pause waits at random for up to bound, or returns ctx's error.
-func pause(ctx context.Context, bound time.Duration) error {
-	timer := time.NewTimer(rand.N(bound)) //nolint:gosec // Jitter need not be hard to guess.
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-	return ctx.Err()
 }

@@ -2,6 +2,7 @@ package sessionstore
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,11 +32,11 @@ func (s *Store) openScope(ctx context.Context, sm *scs.SessionManager) (context.
 		return ctx, sc, func() {}
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	sc := &scope{store: s, codec: s.codec, cancel: cancel, mayLock: !isReadOnly(ctx)}
+	readOnly := isReadOnly(ctx)
+	sc := &scope{store: s, codec: s.codec, cancel: cancel, readOnly: readOnly, mayLock: !readOnly}
 	if sm != nil {
 		sc.codec, sc.idle = sm.Codec, sm.IdleTimeout
 	}
-	sc.readOnly = !sc.mayLock
 	end := func() {
 		sc.end(ctx)
 		cancel(context.Canceled)
@@ -121,20 +122,14 @@ func (sc *scope) open(token string) (opens, mayLock bool) {
 // a session, the token is forgotten. Where the scope has ended meanwhile, the session is released.
 func (sc *scope) opened(ctx context.Context, token string, session lockstrategy.Session, data []byte) {
 	sc.mu.Lock()
-	for i := range sc.sessions {
-		if sc.sessions[i].token != token {
-			continue
-		}
-		if session == nil {
-			sc.sessions = append(sc.sessions[:i], sc.sessions[i+1:]...)
-			break
-		}
-		sc.sessions[i].session = session
+	if session == nil {
+		sc.sessions = slices.DeleteFunc(sc.sessions, func(s scopedSession) bool { return s.token == token })
+	} else if s := sc.get(token); s != nil {
+		s.session = session
 		if data != nil {
-			sc.sessions[i].loaded = append([]byte{}, data...)
+			s.loaded = append([]byte{}, data...)
 		}
 		sc.mayLock = false
-		break
 	}
 	ended := sc.ended
 	sc.mu.Unlock()

@@ -227,7 +227,7 @@ func (s *Store) find(
 	if opens {
 		request = s.request(ctx, scope, token, mayLock)
 	}
-	for _, key := range s.vault.keysOf(token) {
+	for key := range s.vault.keysOf(token) {
 		if !opens {
 			record, found, err = s.backend.Read(ctx, key)
 		} else {

@@ -13,9 +13,6 @@ func sameValues(codec scs.Codec, a, b []byte) bool {
 	if bytes.Equal(a, b) {
 		return true
 	}
-	if codec == nil {
-		return false
-	}
 	deadlineA, valuesA, errA := codec.Decode(a)
 	deadlineB, valuesB, errB := codec.Decode(b)
 	if errA != nil || errB != nil || !deadlineA.Equal(deadlineB) {

@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"iter"
 
 	"github.com/scsdynamo/scsdynamo/storage"
 )
@@ -80,16 +81,19 @@ func (v vault) keyOf(i int, token string) string {
 // keysOf returns the storage keys under which the session of the token may be, in the order in which they are to be read.
 // The current one comes first and, where there are others, once more at the end: a session that moved there between the
 // reads would be missed otherwise.
-func (v vault) keysOf(token string) []string {
-	n := v.generations()
-	keys := make([]string, n, n+1)
-	for i := range n {
-		keys[i] = v.keyOf(i, token)
+func (v vault) keysOf(token string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		current := v.keyOf(0, token)
+		if !yield(current) || len(v) < 2 {
+			return
+		}
+		for i := 1; i < len(v); i++ {
+			if !yield(v.keyOf(i, token)) {
+				return
+			}
+		}
+		yield(current)
 	}
-	if n > 1 {
-		keys = append(keys, keys[0])
-	}
-	return keys
 }
 
 // seal returns what is stored for the data of a session, under the current secret.
