@@ -7,7 +7,7 @@ GOLANGCI_LINT := bin/golangci-lint-$(GOLANGCI_LINT_VERSION)
 TESTFLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-all race cover bench bench-locks fuzz engines lint format check ci
+.PHONY: help test test-all race cover bench bench-locks mutants fuzz engines lint format check ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ bench: ## run the benchmarks
 
 bench-locks: ## measure what the lock strategies keep and cost, on every engine there is
 	@scripts/bench-locks.sh
+
+mutants: ## print which cases of the store suite see which of the stores that are broken on purpose
+	@scripts/mutants.sh
 
 fuzz: ## run every fuzz target for 10 seconds
 	@scripts/fuzz.sh

@@ -42,6 +42,8 @@ type reply struct {
 	status int
 	cookie *http.Cookie // The session cookie that the response sets, nil if it does not.
 	err    error        // The request failed.
+	// arrived is whether the request got to the server.
+	arrived bool
 }
 
 const cookieName = "session"
@@ -49,6 +51,7 @@ const cookieName = "session"
 // newApp starts an application. The caller defers its close.
 func (c *check) newApp(configure ...func(*scs.SessionManager)) *app {
 	a := &app{c: c, calls: &counted{caller: c.store}, visits: map[string]*visit{}}
+	c.onMachineClock()
 	// Not scs.New, which starts a goroutine that cannot be stopped reliably.
 	a.sessions = &scs.SessionManager{
 		Lifetime: time.Hour,
@@ -174,7 +177,8 @@ func (b *browser) send(ctx context.Context, method string, handle func(ctx conte
 	} else {
 		a.c.end(step, "%v", got.err)
 	}
-	if v.arrived.Load() {
+	got.arrived = v.arrived.Load()
+	if got.arrived {
 		select {
 		case <-v.done:
 		case <-a.c.ctx.Done():

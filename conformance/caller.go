@@ -9,28 +9,17 @@ import (
 	"time"
 
 	"github.com/alexedwards/scs/v2"
-)
 
-// The methods that scs looks for one by one.
-type (
-	findCtx interface {
-		FindCtx(ctx context.Context, token string) ([]byte, bool, error)
-	}
-	commitCtx interface {
-		CommitCtx(ctx context.Context, token string, b []byte, expiry time.Time) error
-	}
-	deleteCtx interface {
-		DeleteCtx(ctx context.Context, token string) error
-	}
+	"github.com/scsdynamo/scsdynamo/internal/storecall"
 )
 
 // methods says which optional methods a store has.
 type methods struct{ findCtx, commitCtx, deleteCtx, all, allCtx bool }
 
 func methodsOf(store scs.Store) (m methods) {
-	_, m.findCtx = store.(findCtx)
-	_, m.commitCtx = store.(commitCtx)
-	_, m.deleteCtx = store.(deleteCtx)
+	_, m.findCtx = store.(storecall.FindCtx)
+	_, m.commitCtx = store.(storecall.CommitCtx)
+	_, m.deleteCtx = store.(storecall.DeleteCtx)
 	_, m.all = store.(scs.IterableStore)
 	_, m.allCtx = store.(scs.IterableCtxStore)
 	return m
@@ -62,7 +51,7 @@ func (c *check) called(label string, store scs.Store) *caller {
 }
 
 func (s *caller) tryFind(ctx context.Context, token string) (data []byte, found bool, err error) {
-	if store, ok := s.store.(findCtx); ok {
+	if store, ok := s.store.(storecall.FindCtx); ok {
 		step := s.c.begin("%sFindCtx(%s%s)", s.label, state(ctx), s.c.nameOf(token))
 		data, found, err = store.FindCtx(ctx, token)
 		s.c.end(step, "%d B, %t, %v", len(data), found, err)
@@ -75,7 +64,7 @@ func (s *caller) tryFind(ctx context.Context, token string) (data []byte, found 
 }
 
 func (s *caller) tryCommit(ctx context.Context, token string, data []byte, expiry time.Time) (err error) {
-	if store, ok := s.store.(commitCtx); ok {
+	if store, ok := s.store.(storecall.CommitCtx); ok {
 		step := s.c.begin("%sCommitCtx(%s%s, %d B, %s)", s.label, state(ctx), s.c.nameOf(token), len(data), until(expiry))
 		err = store.CommitCtx(ctx, token, data, expiry)
 		s.c.end(step, "%v", err)
@@ -88,7 +77,7 @@ func (s *caller) tryCommit(ctx context.Context, token string, data []byte, expir
 }
 
 func (s *caller) tryDelete(ctx context.Context, token string) (err error) {
-	if store, ok := s.store.(deleteCtx); ok {
+	if store, ok := s.store.(storecall.DeleteCtx); ok {
 		step := s.c.begin("%sDeleteCtx(%s%s)", s.label, state(ctx), s.c.nameOf(token))
 		err = store.DeleteCtx(ctx, token)
 		s.c.end(step, "%v", err)
@@ -179,9 +168,9 @@ func (s *caller) wantNotInAll(all map[string][]byte, token string) {
 }
 
 // token draws a token like those of scs.
-func (c *check) token() string {
-	return base64.RawURLEncoding.EncodeToString(random(32))
-}
+func (c *check) token() string { return newToken() }
+
+func newToken() string { return base64.RawURLEncoding.EncodeToString(random(32)) }
 
 // tokens draws n tokens.
 func (c *check) tokens(n int) []string {

@@ -97,15 +97,25 @@ func basicCases() []testCase {
 			rule: "a deletion removes no other session",
 			run: func(c *check) {
 				token, other, data := c.token(), c.token(), random(100)
-				longer, shorter := c.name(token+"x", "A with a letter more"), c.name(token[:42], "A without its last letter")
+				c.name(token, "A")
 				c.store.commit(token, random(100), later())
-				for _, kept := range []string{other, longer, shorter} {
-					c.store.commit(kept, data, later())
+				c.store.commit(other, data, later())
+				kept := []string{other}
+				// Tokens of scs have 43 letters. A store need not hold others; one that does has to tell them apart.
+				for _, like := range []string{
+					c.name(token+"x", "A with a letter more"), c.name(token[:42], "A without its last letter"),
+				} {
+					if c.store.tryCommit(c.ctx, like, data, later()) != nil {
+						continue
+					}
+					if _, found := c.store.find(like); found {
+						kept = append(kept, like)
+					}
 				}
 				c.store.delete(token)
 				c.store.wantMiss(token)
-				for _, kept := range []string{other, longer, shorter} {
-					c.store.wantData(kept, data)
+				for _, token := range kept {
+					c.store.wantData(token, data)
 				}
 			},
 		},
@@ -200,8 +210,6 @@ func basicCases() []testCase {
 				peer.wantData(token, data)
 				peer.delete(token)
 				c.store.wantMiss(token)
-				c.store.commit(token, data, past())
-				peer.wantMiss(token)
 			},
 		},
 		{

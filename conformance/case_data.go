@@ -123,11 +123,19 @@ func dataCases() []testCase {
 		},
 		{
 			id: "D10", name: "NilData",
-			rule: "nil data is empty data",
+			rule: "nil data is empty data, or refused with an error: what scs encodes is never nil",
 			run: func(c *check) {
-				token := c.token()
-				c.store.commit(token, nil, later())
-				c.store.wantData(token, nil)
+				fresh, token, before := c.token(), c.token(), random(100)
+				if err := c.store.tryCommit(c.ctx, fresh, nil, later()); err == nil {
+					c.store.wantData(fresh, nil)
+				} else {
+					c.store.wantMiss(fresh)
+				}
+				c.store.commit(token, before, later())
+				if err := c.store.tryCommit(c.ctx, token, nil, later()); err == nil {
+					before = nil
+				}
+				c.store.wantData(token, before)
 			},
 		},
 		{

@@ -59,6 +59,7 @@ func faultCases() []testCase {
 					_, _, _ = c.store.tryFind(c.ctx, token)
 					_ = c.store.tryCommit(c.ctx, c.token(), data, later())
 					repair()
+					c.recovered()
 					c.store.wantData(token, data)
 					fresh := c.token()
 					c.store.commit(fresh, data, later())
@@ -153,6 +154,7 @@ func faultCases() []testCase {
 					}
 				}
 				repair()
+				c.recovered()
 				c.store.wantData(token, data)
 				c.store.wantMiss(fresh)
 			},
@@ -229,5 +231,23 @@ func faultCases() []testCase {
 				}
 			},
 		},
+	}
+}
+
+// recovered waits until a store whose backend was repaired has got over it. A client that keeps connections may find each
+// of them broken, and say so once; it must find a good one in time.
+func (c *check) recovered() {
+	deadline := time.Now().Add(min(10*time.Second, c.opts.timeout/2))
+	for good := 0; good < 3; {
+		_, _, err := c.store.tryFind(c.ctx, c.token())
+		switch {
+		case err == nil:
+			good++
+		case time.Now().After(deadline):
+			c.fatalf("the backend was repaired, and calls still fail: %v", err)
+		default:
+			good = 0
+			c.waitUntil(time.Now().Add(5 * time.Millisecond))
+		}
 	}
 }

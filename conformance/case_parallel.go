@@ -56,6 +56,10 @@ func parallelCases() []testCase {
 			run: func(c *check) {
 				token := c.token()
 				live, dead := random(100), random(100)
+				c.store.commit(token, bytes.Clone(dead), past())
+				if c.outlivesItsPast(token) {
+					c.skip("a past expiry does not end a session in this store (E04), so nothing tells whose expiry it has")
+				}
 				var writing atomic.Int32
 				writing.Store(2)
 				write := func(data []byte, expired bool) func() {

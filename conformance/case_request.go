@@ -189,6 +189,7 @@ func requestCases() []testCase {
 					c.fatalf("status %d; the handler ran: %t", got.status, ran)
 				}
 				repair()
+				c.recovered()
 				user.wantValue("name", "value")
 			},
 		},

@@ -21,8 +21,6 @@ type outcome struct {
 
 // examine runs a case and returns what became of it. It reports nothing to t, which is only for the caller's functions:
 // that is how the suite's own tests see a case fail without failing.
-//
-// The case has its own goroutine, so that one which hangs can be given up.
 func examine(t *testing.T, tc testCase, newStore func(*testing.T) scs.Store, o *options) outcome {
 	if reason, found := o.skips[tc.id]; found {
 		return outcome{skipped: reason}
@@ -30,10 +28,11 @@ func examine(t *testing.T, tc testCase, newStore func(*testing.T) scs.Store, o *
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	c := &check{t: t, ctx: ctx, opts: o, factory: newStore, testCase: tc, names: map[string]string{}}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		defer c.catchPanic()
+	timeout := o.timeout
+	if tc.patience > 0 {
+		timeout = min(timeout, tc.patience)
+	}
+	return c.watch(timeout, func() {
 		c.store = c.newStore()
 		for _, n := range tc.needs {
 			if reason := n.missing(c.store.store, o); reason != "" {
@@ -41,13 +40,23 @@ func examine(t *testing.T, tc testCase, newStore func(*testing.T) scs.Store, o *
 			}
 		}
 		tc.run(c)
+	})
+}
+
+// watch runs the case in a goroutine of its own, so that one which hangs can be given up.
+func (c *check) watch(timeout time.Duration, run func()) outcome {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer c.catchPanic()
+		run()
 	}()
-	watchdog := time.NewTimer(o.timeout)
+	watchdog := time.NewTimer(timeout)
 	defer watchdog.Stop()
 	select {
 	case <-done:
 	case <-watchdog.C:
-		c.failf("the case did not end within %v; all goroutines:\n%s", o.timeout, allStacks())
+		c.failf("the case did not end within %v; all goroutines:\n%s", timeout, allStacks())
 	}
 	return c.close()
 }
@@ -70,14 +79,18 @@ type check struct {
 	failures []string
 	skipped  string
 	closed   bool
+	clock    storeClock
 }
 
 // newStore makes another fresh store.
 func (c *check) newStore() *caller {
 	c.endIfClosed()
 	store := c.factory(c.t)
-	if store == nil {
+	switch {
+	case store == nil:
 		c.fatalf("newStore returned nil")
+	case !c.opts.made.first(store):
+		c.fatalf("newStore returned a store that it had returned before; make a new one each time, for cases close theirs")
 	}
 	return &caller{c: c, store: store}
 }
@@ -293,17 +306,6 @@ func (c *check) waitUntil(at time.Time) {
 			runtime.Goexit()
 		}
 	}
-}
-
-// waitPast waits until a session with this expiry must be dead.
-func (c *check) waitPast(expiry time.Time) {
-	c.waitUntil(expiry.Add(c.opts.resolution))
-	c.note(fmt.Sprintf("waited until %v after the expiry", c.opts.resolution), "now")
-}
-
-// mustLive reports whether a session with this expiry that was looked for before now must have been found.
-func (c *check) mustLive(expiry time.Time) bool {
-	return time.Now().Round(0).Before(expiry.Round(0).Add(-c.opts.resolution))
 }
 
 // inject breaks the backend of the case's own store, or skips the case. The function it returns repairs it; calling that

@@ -1,6 +1,13 @@
-// Package conformance tests whether a session store keeps its promises. [Run] works for any store of
-// [github.com/alexedwards/scs/v2], whatever it keeps sessions in; [RunDriver] is for what lies below, the drivers of this
-// project's package storage.
+// Package conformance tests whether a session store keeps its promises.
+//
+//   - [Run] works for any store of [github.com/alexedwards/scs/v2], whatever it keeps sessions in.
+//   - [RunDriver] is for what lies below, the drivers of this project's package storage.
+//   - [RunStrategy] is for lock strategies, those of package lockstrategy and one's own.
+//   - [Check] tries a store in some calls, without a test, also where real sessions are. Programs import it as package
+//     conformance/smoke.
+//   - [Benchmark] measures a store, and a [Report] shows the outcomes of [Run] as a table.
+//
+// In the tests of a store:
 //
 //	func TestStore(t *testing.T) {
 //		conformance.Run(t, func(t *testing.T) scs.Store {
@@ -13,11 +20,28 @@
 //		}, conformance.WithMaxData(400_000))
 //	}
 //
-// [Run] makes one parallel subtest of each case, named by its id, such as B03_OverwriteReplaces. The first letter is the
+// [Run] makes one subtest of each case, named by its id, such as B03_OverwriteReplaces. Most of them are parallel. The first letter is the
 // group: B basic operations, E expiry, I iteration, C contexts, P parallel use and life cycle, D data, S whole requests
 // through a real [scs.SessionManager], F faults of the backend. A case that fails says which rule was broken, what was
 // done, and what was seen. A case that needs something only the caller can provide, such as a second instance on the same
 // backend, is skipped with a line that names the [Option] it needs.
+//
+// # What options unlock
+//
+//	WithPeer          two instances on one backend: B17
+//	WithNamespaces    several applications on one backend: B18, I08
+//	WithForeignData   records that the store did not write: I09
+//	WithMaxData       the largest payload: D07, D11; leaves out larger ones
+//	WithCollect       the collection of expired sessions: E16, E17
+//	WithFault         faults of the backend: F01 to F08 but F04, C05, I10, S08, S21
+//	WithCorruption    damaged records: F04
+//	WithLocking       one request of a session after the other: P09 to P12, P15
+//	WithNoLostUpdates makes S14 demand every change of every request that succeeded
+//	WithRequestScope  the middleware of the store instead of scs's, for S and locking cases
+//	WithClock         moves the clock of the store instead of waiting for expiries
+//
+// [WithExpiryResolution] and [WithTimeout] set limits, [WithSkip] leaves out a case and says why, and [WithReport] collects
+// the outcomes.
 //
 // # What it guarantees
 //
@@ -33,6 +57,6 @@
 // # What it does not guarantee
 //
 //   - That a store which passes is correct: races are provoked, not proven absent. Run it with the race detector.
-//   - Anything about speed or cost.
+//   - Anything about speed or cost; [Benchmark] tells something of it. On a local backend a run takes less than half a minute.
 //   - That a panic in a goroutine of the store's own is survived: in Go nobody else can recover it.
 package conformance

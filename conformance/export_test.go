@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"testing"
+	"time"
 
 	"github.com/alexedwards/scs/v2"
 )
@@ -37,4 +38,12 @@ func Cases() (ids []string, rules map[string]string) {
 func CheckOptions(opts ...Option) error {
 	_, err := newOptions(opts)
 	return err
+}
+
+// MustLive returns whether a case whose store's clock was set takes a session with that expiry for one that must be found.
+func MustLive(set, expiry time.Time) bool {
+	o, _ := newOptions([]Option{WithClock(func(*testing.T, scs.Store, time.Time) {})})
+	c := &check{opts: o, store: &caller{}}
+	c.setClock(set)
+	return c.mustLive(expiry)
 }

@@ -98,16 +98,6 @@ func contextMutations() []mutation {
 			},
 		},
 		{
-			name: "an iteration is possible with a context only", killers: []string{"C10"},
-			mutate: func(r *reference) scs.Store {
-				return &struct {
-					scs.CtxStore
-					scs.IterableCtxStore
-					based
-				}{r, r, based{r}}
-			},
-		},
-		{
 			name: "a commit is undone when its context ends", killers: []string{"C11"},
 			mutate: func(r *reference) scs.Store {
 				return &mutant{reference: r, commit: func(ctx context.Context, token string, data []byte, expiry time.Time) error {

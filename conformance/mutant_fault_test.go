@@ -73,6 +73,7 @@ func faultMutations() []mutation {
 					return data, found, err
 				}}
 			},
+			opts: []conformance.Option{conformance.WithTimeout(2 * time.Second)},
 		},
 		{
 			name: "a damaged record panics", killers: []string{"F04"},

@@ -32,6 +32,12 @@ type options struct {
 	stored       func(t *testing.T, store scs.Store, token string) bool
 	inject       func(*testing.T, scs.Store, Fault) func()
 	requestScope func(scs.Store, *scs.SessionManager) func(http.Handler) http.Handler
+	setClock     func(t *testing.T, store scs.Store, now time.Time)
+	lockDelay    time.Duration
+	abandon      func(t *testing.T, store scs.Store, token string) (commit func(data []byte, expiry time.Time) error)
+	report       *Report // Nil for none.
+	reportAs     string
+	made         madeStores
 	problems     []error
 }
 
@@ -132,6 +138,51 @@ func WithRequestScope(middleware func(store scs.Store, sessions *scs.SessionMana
 			return
 		}
 		o.requestScope = middleware
+	}
+}
+
+// WithClock moves the clock of the store instead of waiting for an expiry: set makes the clock by which the store judges
+// expiry show now, which is never earlier than at the call before. The clock must begin at the present; between the calls it
+// may go on or stand still. Cases with a session manager wait all the same, because scs reads the clock of the machine, and so
+// do those that look at a session all its life (E02, E21).
+func WithClock(set func(t *testing.T, store scs.Store, now time.Time)) Option {
+	return func(o *options) {
+		if set == nil {
+			o.reject("WithClock: no clock")
+		}
+		o.setClock = set
+	}
+}
+
+// WithLocking declares that requests which may change a session have it one after the other, and unlocks P09 to P12 and P15.
+// It usually goes with [WithRequestScope].
+//
+// delay is the longest that a request which died, with its process, may keep others waiting, with room for a busy machine.
+// P12 and P15 take for a wait what lasts a quarter of it.
+//
+// abandon opens the session of the token as a request of another process does that is not heard of any more for longer than
+// delay: whatever would renew or release its lock has stopped, too. It returns the commit that the request makes when it
+// comes back. Nil leaves out P11.
+func WithLocking(
+	delay time.Duration,
+	abandon func(t *testing.T, store scs.Store, token string) (commit func(data []byte, expiry time.Time) error),
+) Option {
+	return func(o *options) {
+		if delay <= 0 {
+			o.reject("WithLocking: %v is not a time to wait for a request that died", delay)
+		}
+		o.lockDelay, o.abandon = delay, abandon
+	}
+}
+
+// WithReport adds the outcomes of this run to the report, in a column named store. The report is complete when all subtests
+// have ended, so write it in a t.Cleanup of the test that calls [Run]. Runs may share a report.
+func WithReport(report *Report, store string) Option {
+	return func(o *options) {
+		if report == nil || store == "" {
+			o.reject("WithReport: both a report and a name for the store are needed")
+		}
+		o.report, o.reportAs = report, store
 	}
 }
 

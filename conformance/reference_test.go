@@ -28,6 +28,7 @@ var (
 type backend struct {
 	mu      sync.Mutex
 	records map[string]record // By namespace and token.
+	locks   sync.Map          // Of namespace and token to *hold.
 }
 
 type record struct {
@@ -280,6 +281,7 @@ func capabilities(mutate func(*reference) scs.Store) []conformance.Option {
 		conformance.WithFault(func(_ *testing.T, store scs.Store, fault conformance.Fault) func() {
 			return baseOf(store).inject(fault)
 		}),
+		conformance.WithLocking(lockDelay, lockRules{}.abandon),
 	}
 }
 

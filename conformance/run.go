@@ -3,16 +3,18 @@ package conformance
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/alexedwards/scs/v2"
 )
 
-// Run tests the stores that newStore makes, each case in a parallel subtest of t named "<id>_<Name>". The package
+// Run tests the stores that newStore makes, each case in a subtest of t named "<id>_<Name>", most of them parallel. The package
 // comment describes what to expect of it.
 //
 // newStore returns a store that is ready to use, and registers its release with t.Cleanup. Stores should be empty; they
-// may share one backend, as long as making one leaves the sessions of the others alone. It may be called several times by
-// one case, from the goroutine that the case runs in: t.Fatal and t.Skip end the case.
+// may share one backend, as long as making one leaves the sessions of the others alone, but must be new ones each time if they
+// can be closed. It may be called several times by one case, from the goroutine that the case runs in: t.Fatal and t.Skip
+// end the case.
 //
 // Run fails t at once if an option is wrong.
 func Run(t *testing.T, newStore func(t *testing.T) scs.Store, opts ...Option) {
@@ -23,11 +25,14 @@ func Run(t *testing.T, newStore func(t *testing.T) scs.Store, opts ...Option) {
 	}
 	for _, tc := range allCases() {
 		t.Run(tc.id+"_"+tc.name, func(t *testing.T) {
-			t.Parallel()
+			if !tc.alone {
+				t.Parallel()
+			}
 			outcome := examine(t, tc, newStore, options)
 			for _, failure := range outcome.failures {
 				t.Error(failure)
 			}
+			options.report.record(t, options.reportAs, tc, outcome)
 			if outcome.skipped != "" {
 				t.Skip(outcome.skipped)
 			}
@@ -42,7 +47,12 @@ type testCase struct {
 	rule string // One sentence. Failures quote it.
 	// needs is what the case cannot do without. Where it is missing, the case is skipped.
 	needs []need
-	run   func(c *check)
+	// alone keeps the other cases from running meanwhile. The race detector accuses every test that is running, so a case
+	// that races are known to meet runs by itself.
+	alone bool
+	// patience is how long the case may take, where that is less than for others: many stores hang in it.
+	patience time.Duration
+	run      func(c *check)
 }
 
 // group names the group that the first letter of the id stands for.
@@ -62,6 +72,8 @@ func (tc testCase) group() string {
 		return "data"
 	case 'S':
 		return "whole requests"
+	case 'L':
+		return "lock strategies"
 	default:
 		return "faults"
 	}
@@ -71,7 +83,7 @@ func (tc testCase) group() string {
 func allCases() []testCase {
 	return slices.Concat(
 		basicCases(), expiryCases(), iterationCases(), contextCases(), parallelCases(), lifecycleCases(),
-		dataCases(), sessionCases(), requestCases(), faultCases(),
+		lockingCases(), dataCases(), sessionCases(), requestCases(), faultCases(),
 	)
 }
 
@@ -94,6 +106,8 @@ const (
 	needCollect
 	needStored
 	needFault
+	needLocking
+	needAbandon
 )
 
 // missing returns why the case cannot be run on this store with these options, or "".
@@ -131,6 +145,10 @@ func (n need) missing(store scs.Store, o *options) (reason string) {
 		met, reason = o.stored != nil, "no way to see what is stored: the second argument of WithCollect"
 	case needFault:
 		met, reason = o.inject != nil, "no way to break the backend: WithFault"
+	case needLocking:
+		met, reason = o.lockDelay > 0, "the store does not let requests in one after the other: WithLocking"
+	case needAbandon:
+		met, reason = o.abandon != nil, "no way to let a request die: the second argument of WithLocking"
 	}
 	if met {
 		return ""

@@ -124,7 +124,7 @@ func TestCapabilitiesSkip(t *testing.T) {
 	for id, want := range map[string]string{
 		"B17": "WithPeer", "B18": "WithNamespaces", "E16": "WithCollect", "E17": "WithCollect", "I09": "All", "C01": "FindCtx",
 		"C02": "CommitCtx", "C03": "DeleteCtx", "C04": "AllCtx", "C06": "context", "D07": "WithMaxData", "D11": "WithMaxData",
-		"P06": "Close", "P08": "package", "F01": "WithFault", "F04": "WithCorruption", "F08": "WithFault", "S08": "WithFault", "S11": "All",
+		"P06": "Close", "P08": "package", "P09": "WithLocking", "P11": "WithLocking", "P15": "WithLocking", "F01": "WithFault", "F04": "WithCorruption", "F08": "WithFault", "S08": "WithFault", "S11": "All",
 	} {
 		t.Run(id, func(t *testing.T) {
 			t.Parallel()
@@ -284,12 +284,14 @@ func TestOptionProblems(t *testing.T) {
 	err := conformance.CheckOptions(
 		conformance.WithSkip("B01", ""), conformance.WithSkip("X99", "no such case"), conformance.WithTimeout(0),
 		conformance.WithExpiryResolution(-1), conformance.WithMaxData(0), conformance.WithRequestScope(nil),
+		conformance.WithClock(nil), conformance.WithLocking(0, nil), conformance.WithReport(nil, "store"),
 	)
 	if err == nil {
 		t.Fatal("no error")
 	}
 	for _, want := range []string{
 		`case "B01" is skipped without a reason`, `no case "X99"`, "WithTimeout", "WithExpiryResolution", "WithMaxData", "WithRequestScope",
+		"WithClock", "WithLocking", "WithReport",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error lacks %q: %v", want, err)

@@ -11,16 +11,27 @@ import (
 
 func TestStrategies(t *testing.T) {
 	t.Parallel()
+	storetest.Strategies(t, onOneTable(t))
+}
+
+func TestStrategyConformance(t *testing.T) {
+	t.Parallel()
+	storetest.RunStrategies(t, onOneTable(t))
+}
+
+// onOneTable makes drivers that share a table, each with a prefix for its test.
+func onOneTable(t *testing.T) func(t *testing.T) storage.Driver {
+	t.Helper()
 	client := dynamotest.Client(t)
-	shared := createWithoutTTL(t, client, dynamostore.Table{})
-	storetest.Strategies(t, func(t *testing.T) storage.Driver {
+	table := createWithoutTTL(t, client, dynamostore.Table{})
+	return func(t *testing.T) storage.Driver {
 		t.Helper()
-		table := shared
-		table.PartitionKey.Prefix = t.Name() + "#" // scenarios of their own
-		driver, err := dynamostore.NewDriver(client, table)
+		mine := table
+		mine.PartitionKey.Prefix = t.Name() + "#"
+		driver, err := dynamostore.NewDriver(client, mine)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return driver
-	})
+	}
 }

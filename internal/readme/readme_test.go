@@ -13,6 +13,8 @@ const root = "../.."
 
 // Where the documents' code is compiled.
 var compiled = []string{
+	"conformance/example_option_test.go",
+	"conformance/example_test.go",
 	"dynamostore/example_test.go",
 	"internal/readme/locking_test.go",
 	"internal/readme/snippets_test.go",
@@ -42,7 +44,7 @@ func TestReadmeCodeIsCompiled(t *testing.T) {
 	for _, path := range compiled {
 		sources += unindented(read(t, path)) + "\n"
 	}
-	for _, document := range []string{"README.md", "docs/locking.md"} {
+	for _, document := range []string{"README.md", "conformance/README.md", "docs/locking.md"} {
 		blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(read(t, document), -1)
 		if len(blocks) < 4 {
 			t.Fatalf("%d blocks of Go in %s", len(blocks), document)
@@ -57,7 +59,7 @@ func TestReadmeCodeIsCompiled(t *testing.T) {
 
 func TestReadmeLinksLeadSomewhere(t *testing.T) {
 	t.Parallel()
-	for _, document := range []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/locking.md"} {
+	for _, document := range []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "conformance/README.md", "docs/locking.md"} {
 		for _, link := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(read(t, document), -1) {
 			target, _, _ := strings.Cut(link[1], "#")
 			if target == "" || strings.Contains(target, "://") {

@@ -43,14 +43,17 @@ func Secret(n byte) []byte {
 	return secret
 }
 
-// strategies are the lock strategies that the suite is run with, each with and without a secret. Leases are short: the
-// suite lets requests die that hold one.
+// strategies are the lock strategies that the suites are run with. Leases are short: the suites let requests die that hold
+// one.
 var strategies = map[string]func() lockstrategy.Strategy{
 	"none":       lockstrategy.None,
 	"optimistic": lockstrategy.Optimistic,
 	"merge":      func() lockstrategy.Strategy { return lockstrategy.Merge() },
 	"lease":      func() lockstrategy.Strategy { return lockstrategy.Lease(lockstrategy.WithDuration(time.Second)) },
 }
+
+// takeOver is how long a request that died may keep others waiting, with much room for a busy machine.
+const takeOver = 10 * time.Second
 
 // Capabilities says which fields the backends of a run have.
 type Capabilities struct {
@@ -60,7 +63,25 @@ type Capabilities struct {
 	Foreign bool
 }
 
-// Run runs the suite on stores over the backends that newBackend makes.
+// RunStrategies runs the suite for lock strategies on each of them, over drivers that newDriver makes.
+func RunStrategies(t *testing.T, newDriver func(t *testing.T) storage.Driver) {
+	t.Helper()
+	for name, strategy := range strategies {
+		options := []conformance.StrategyOption{conformance.WithStrategyDriver(newDriver)}
+		switch name {
+		case "none":
+			options = append(options, conformance.WithLastWriteWins())
+		case "lease":
+			options = append(options, conformance.WithTakeOverWithin(takeOver))
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conformance.RunStrategy(t, func(*testing.T) lockstrategy.Strategy { return strategy() }, options...)
+		})
+	}
+}
+
+// Run runs the suite for stores with each strategy, with and without a secret, over the backends that newBackend makes.
 func Run(t *testing.T, has Capabilities, newBackend func(t *testing.T) Backend, options ...conformance.Option) {
 	t.Helper()
 	for name, strategy := range strategies {
@@ -78,6 +99,9 @@ func Run(t *testing.T, has Capabilities, newBackend func(t *testing.T) Backend, 
 			t.Run(variant, func(t *testing.T) {
 				t.Parallel()
 				h := &harness{newBackend: newBackend, strategy: strategy, secret: secret}
+				if name == "lease" {
+					all = append(slices.Clip(all), conformance.WithLocking(takeOver, h.abandon))
+				}
 				conformance.Run(t, h.newStore, append(h.capabilities(has), all...)...)
 			})
 		}
@@ -99,12 +123,14 @@ func (h *harness) newStore(t *testing.T) scs.Store {
 		faulty := &faultyDriver{inner: backend.Driver}
 		backend.Driver, backend.Inject = faulty.wrap(), faulty.inject
 	}
-	return h.open(t, backend, backend.Driver)
+	return h.open(t, backend, backend.Driver, h.strategy())
 }
 
-func (h *harness) open(t *testing.T, backend Backend, driver storage.Driver) scs.Store {
+func (h *harness) open(
+	t *testing.T, backend Backend, driver storage.Driver, strategy lockstrategy.Strategy,
+) *sessionstore.Store {
 	t.Helper()
-	options := []sessionstore.Option{sessionstore.WithStrategy(h.strategy()), sessionstore.WithLogger(slog.New(slog.DiscardHandler))}
+	options := []sessionstore.Option{sessionstore.WithStrategy(strategy), sessionstore.WithLogger(slog.New(slog.DiscardHandler))}
 	if h.secret {
 		options = append(options, sessionstore.WithSecret(Secret(1), Secret(2)))
 	}
@@ -125,6 +151,29 @@ func (h *harness) backend(t *testing.T, store scs.Store) Backend {
 	return backend.(Backend)
 }
 
+// peer opens another store on the same place, as another process does.
+func (h *harness) peer(t *testing.T, store scs.Store, strategy lockstrategy.Strategy) *sessionstore.Store {
+	t.Helper()
+	backend := h.backend(t, store)
+	driver := backend.Peer
+	if driver == nil {
+		driver = backend.Driver
+	}
+	return h.open(t, backend, driver, strategy)
+}
+
+// abandon is a request of another process that is not heard of again before its lease is over.
+func (h *harness) abandon(t *testing.T, store scs.Store, token string) (commit func([]byte, time.Time) error) {
+	t.Helper()
+	dead := h.peer(t, store, lockstrategy.Lease(lockstrategy.WithDuration(time.Second), lockstrategy.WithRenewal(0)))
+	ctx, end := dead.Begin(t.Context())
+	t.Cleanup(end)
+	if _, found, err := dead.FindCtx(ctx, token); err != nil || !found {
+		t.Fatalf("the request that is to die: found %t, %v", found, err)
+	}
+	return func(data []byte, expiry time.Time) error { return dead.CommitCtx(ctx, token, data, expiry) }
+}
+
 func (h *harness) capabilities(has Capabilities) []conformance.Option {
 	options := []conformance.Option{
 		conformance.WithRequestScope(func(store scs.Store, sessions *scs.SessionManager) func(http.Handler) http.Handler {
@@ -132,12 +181,7 @@ func (h *harness) capabilities(has Capabilities) []conformance.Option {
 		}),
 		conformance.WithPeer(func(t *testing.T, store scs.Store) scs.Store {
 			t.Helper()
-			backend := h.backend(t, store)
-			driver := backend.Peer
-			if driver == nil {
-				driver = backend.Driver
-			}
-			return h.open(t, backend, driver)
+			return h.peer(t, store, h.strategy())
 		}),
 		conformance.WithCollect(h.collect, h.stored),
 		conformance.WithFault(func(t *testing.T, store scs.Store, fault conformance.Fault) func() {

@@ -1,0 +1,385 @@
+package conformance
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"reflect"
+	"runtime/pprof"
+	"strings"
+	"time"
+
+	"github.com/scsdynamo/scsdynamo/lockstrategy"
+	"github.com/scsdynamo/scsdynamo/storage"
+)
+
+// strategyReadCases are about what reads do and do not: I8 and I9.
+func strategyReadCases() []strategyCase {
+	return []strategyCase{
+		{
+			id: "L-I8-01", name: "MissWritesNothing",
+			rule: "the load of a session that is not there, has expired or cannot be is a miss: no error, and nothing is written",
+			run: func(p *strategyProbe) {
+				proc := p.process("one")
+				p.start("first")
+				p.pass(24 * time.Hour)
+				expired := p.key
+				for name, key := range map[string]string{
+					"unknown": newToken(), "expired": expired, "empty": "", "oversized": strings.Repeat("x", 5000), "with a NUL": "a\x00b",
+					"that is not UTF-8": "\xff\xfe",
+				} {
+					for _, as := range []func(*lockstrategy.Request){reading, locking} {
+						p.key = key
+						_, found, err := proc.tryOpen(as)
+						if err != nil || found {
+							p.fatalf("a key that is %s: found %t, error %v", name, found, err)
+						}
+					}
+				}
+				if _, writes := proc.link.counts(); writes > 0 {
+					p.fatalf("%d writes were applied", writes)
+				}
+			},
+		},
+		{
+			id: "L-I8-02", name: "NewMakesNoCall",
+			rule: "New makes no call, and what it returns has no record",
+			run: func(p *strategyProbe) {
+				proc := p.process("one")
+				v := proc.draw()
+				if _, found := v.session.Record(); found {
+					p.fatalf("there is a record before the first commit")
+				}
+				v.end()
+				if calls, _ := proc.link.counts(); calls > 0 {
+					p.fatalf("%d calls were made", calls)
+				}
+			},
+		},
+		{
+			id: "L-I9-01", name: "ErrorsTellNothing",
+			rule: "no error and no notice contains a key or session data, also where a codec quotes what it cannot decode",
+			run: func(p *strategyProbe) {
+				proc := p.process("one")
+				quoting := func(r *lockstrategy.Request) { r.Payload = quotingPayload{} }
+				for _, meanwhile := range []func(){func() { p.foreign("theirs") }, p.remove} {
+					p.start("first")
+					v := proc.open(quoting)
+					meanwhile()
+					_ = v.commit("ours") // Every error is looked at.
+					_ = v.commit("again")
+					v.end()
+				}
+				p.start("first")
+				v := proc.open(quoting)
+				proc.link.sever()
+				_ = v.commit("ours")
+				_, _, _ = proc.tryOpen(reading)
+				proc.link.heal()
+				_ = v.commitAs(cancelled(v.ctx), p.key, "ours", p.now().Add(time.Hour))
+			},
+		},
+	}
+}
+
+// quotingPayload is a codec that decodes nothing, and quotes it.
+type quotingPayload struct{ jsonPayload }
+
+func (quotingPayload) Decode(record storage.Record) (time.Time, map[string]any, error) {
+	return time.Time{}, nil, errUnexpected("cannot decode " + string(record.Data) + " of " + record.Key)
+}
+
+// strategySessionCases are the contract of the interfaces.
+func strategySessionCases() []strategyCase {
+	return []strategyCase{
+		{
+			id: "L-SES-01", name: "FirstCommit",
+			rule: "the first commit of a session that the request makes, or has not found, stores it",
+			run: func(p *strategyProbe) {
+				proc := p.process("one")
+				for _, begin := range []func() *strategyVisit{
+					proc.draw,
+					func() *strategyVisit { v, _, _ := proc.tryOpen(); return v },
+				} {
+					v := begin()
+					if v.session == nil {
+						p.fatalf("there is no session")
+					}
+					v.mustCommit("ours")
+					record := p.wantStored("ours")
+					if own, found := v.session.Record(); !found || own.Version != record.Version {
+						p.fatalf("the session's own Record is not the one that is stored")
+					}
+					v.mustCommit("more")
+					p.wantStored("ours", "more")
+					v.end()
+					p.remove()
+				}
+			},
+		},
+		{
+			id: "L-SES-02", name: "CommitsOfOneRequest",
+			rule: "a request may commit any number of times, also after a release",
+			run: func(p *strategyProbe) {
+				p.start("first")
+				v := p.process("one").open()
+				v.mustCommit("one")
+				v.mustCommit("two")
+				v.end()
+				v.mustCommit("three")
+				p.wantStored("first", "one", "two", "three")
+			},
+		},
+		{
+			id: "L-SES-03", name: "CommitAfterOwnDelete",
+			rule: "a commit after the request itself has deleted the session is refused with ErrSessionGone",
+			run: func(p *strategyProbe) {
+				proc := p.process("one")
+				p.start("first")
+				found := proc.open()
+				p.deleteAndCommit(found)
+				drawn := proc.draw()
+				drawn.mustCommit("ours")
+				p.deleteAndCommit(drawn)
+			},
+		},
+		{
+			id: "L-SES-04", name: "ReleaseTwice",
+			rule: "a session may be released any number of times, found or not",
+			run: func(p *strategyProbe) {
+				proc := p.process("one")
+				missed, _, _ := proc.tryOpen()
+				drawn := proc.draw()
+				p.start("first")
+				for _, v := range []*strategyVisit{missed, drawn, proc.open()} {
+					for range 3 {
+						v.end()
+					}
+				}
+				next := proc.open()
+				next.mustCommit("ours")
+				p.wantStored("first", "ours")
+			},
+		},
+		{
+			id: "L-SES-05", name: "Lineage",
+			rule: "a commit keeps the instant of creation, and its record descends from the one that was read",
+			run: func(p *strategyProbe) {
+				first := p.start("first")
+				v := p.process("one").open()
+				v.mustCommit("one")
+				v.mustCommit("two")
+				record := p.wantStored("first", "one", "two")
+				switch {
+				case !record.CreatedAt.Equal(first.CreatedAt):
+					p.fatalf("the instant of creation is %v off", record.CreatedAt.Sub(first.CreatedAt))
+				case record.Version == first.Version || !record.Descends(first.Version):
+					p.fatalf("the record does not descend from the first one")
+				}
+			},
+		},
+		{
+			id: "L-SES-06", name: "TouchMovesExpiryOnly",
+			rule: "Touch moves the expiry, and neither the data nor the version",
+			run: func(p *strategyProbe) {
+				before := p.start("first")
+				v := p.process("one").open()
+				if !v.touch(48 * time.Hour) {
+					p.skip("the sessions of the strategy have no Touch")
+				}
+				after := p.wantStored("first")
+				if !after.ExpiresAt.After(before.ExpiresAt) {
+					p.fatalf("the expiry has not moved")
+				}
+				if after.Version != before.Version || !bytes.Equal(after.Data, before.Data) {
+					p.fatalf("the data or the version is another one")
+				}
+				v.end()
+			},
+		},
+		{
+			id: "L-SES-07", name: "TouchLeavesOthersAlone",
+			rule: "Touch leaves a session that was changed or ended meanwhile as it is, without an error",
+			run: func(p *strategyProbe) {
+				p.start("first")
+				proc := p.process("one")
+				v := proc.open()
+				p.foreign("theirs")
+				before := p.wantStored("first", "theirs")
+				if !v.touch(48 * time.Hour) {
+					p.skip("the sessions of the strategy have no Touch")
+				}
+				if after := p.wantStored("first", "theirs"); !after.ExpiresAt.Equal(before.ExpiresAt) {
+					p.fatalf("the expiry of what somebody else has stored was moved")
+				}
+				v.end()
+				for _, end := range []func(*strategyVisit){
+					func(*strategyVisit) { p.remove() },
+					func(v *strategyVisit) { _ = v.delete(v.ctx) },
+				} {
+					p.start("first")
+					v := proc.open()
+					end(v)
+					v.touch(48 * time.Hour)
+					p.wantStored()
+					v.end()
+				}
+			},
+		},
+		{
+			id: "L-SES-08", name: "NilHooks",
+			rule: "a request without Notify, Cancel and Payload works",
+			run: func(p *strategyProbe) {
+				bare := func(r *lockstrategy.Request) { r.Notify, r.Cancel, r.Payload = nil, nil, nil }
+				p.start("first")
+				proc := p.process("one")
+				v := proc.open(bare)
+				v.mustCommit("one")
+				p.foreign("theirs")
+				_ = v.commit("two")
+				v.end()
+				gone := proc.open(bare)
+				p.remove()
+				_ = gone.commit("three")
+				gone.end()
+			},
+		},
+		{
+			id: "L-SES-09", name: "ConcurrentUse",
+			rule: "the methods of one session may be called by several goroutines",
+			run: func(p *strategyProbe) {
+				p.start("first")
+				v := p.process("one").open()
+				data := encodeValues(map[string]string{"first": p.secret, "ours": p.secret})
+				commit := func() {
+					for range 20 {
+						err := v.session.Commit(v.ctx, storage.Record{
+							Key: p.key, Data: bytes.Clone(data), UpdatedAt: p.now(), ExpiresAt: p.now().Add(time.Hour), Version: storage.NewVersion(),
+						})
+						p.inspect("Commit", err)
+						if err != nil && !errors.Is(err, storage.ErrConflict) {
+							p.fatalf("Commit failed: %v", err)
+						}
+					}
+				}
+				p.together(commit, commit,
+					func() {
+						for range 50 {
+							if record, found := v.session.Record(); !found || record.Key != p.key {
+								p.fatalf("Record returns another record, or none")
+							}
+						}
+					},
+					func() {
+						for range 10 {
+							_ = v.session.Release(context.WithoutCancel(v.ctx))
+						}
+					},
+				)
+				v.end()
+				p.wantStored("first", "ours")
+				p.wantFree("after the end")
+			},
+		},
+	}
+}
+
+func (p *strategyProbe) deleteAndCommit(v *strategyVisit) {
+	if err := v.delete(v.ctx); err != nil {
+		p.fatalf("the delete failed: %v", err)
+	}
+	p.wantStored()
+	p.wantGone(v.commit("late"))
+	p.wantStored()
+	v.end()
+}
+
+// strategyMoveCases are about sessions that get another key, as with a new secret.
+func strategyMoveCases() []strategyCase {
+	return []strategyCase{
+		{
+			id: "L-SES-10", name: "Move", moves: true,
+			rule: "a commit under another key moves the record there, and what follows is about that one",
+			run: func(p *strategyProbe) {
+				first := p.start("first")
+				proc := p.process("one")
+				v := proc.open()
+				p.moveTo(v, "ours")
+				record := p.wantStored("first", "ours")
+				if !record.CreatedAt.Equal(first.CreatedAt) {
+					p.fatalf("the instant of creation is %v off", record.CreatedAt.Sub(first.CreatedAt))
+				}
+				v.mustCommit("more")
+				p.wantStored("first", "ours", "more")
+				v.end()
+				p.wantFree("after the end")
+				proc.open().mustCommit("next")
+			},
+		},
+		{
+			id: "L-I2-05", name: "MoveOfEndedSession", moves: true,
+			rule: "a session that was ended meanwhile is not moved: ErrSessionGone",
+			run: func(p *strategyProbe) {
+				p.start("first")
+				v := p.process("one").open()
+				p.remove()
+				key := p.name(newToken(), "the new key")
+				if err := v.commitAs(v.ctx, key, "ours", p.now().Add(time.Hour)); !errors.Is(err, lockstrategy.ErrSessionGone) {
+					p.fatalf("the error is %v; it should match ErrSessionGone", err)
+				}
+				if _, values := p.stored(key); values != nil {
+					p.fatalf("there is a session under the new key")
+				}
+			},
+		},
+	}
+}
+
+// moveTo commits the session under another key, which is the session's from then on.
+func (p *strategyProbe) moveTo(v *strategyVisit, name string) {
+	from := p.key
+	key := p.name(newToken(), "the new key")
+	if err := v.commitAs(v.ctx, key, name, p.now().Add(time.Hour)); err != nil {
+		p.fatalf("the commit under another key failed: %v", err)
+	}
+	if _, values := p.stored(from); values != nil {
+		p.fatalf("the session is still under its old key")
+	}
+	p.key = key
+}
+
+// wantNoneLeft runs some requests and expects none of their goroutines to go on. See wantNoGoroutines.
+func (p *strategyProbe) wantNoneLeft() {
+	const label = "conformance-strategy"
+	id := newToken()
+	proc := p.process("one")
+	t := reflect.TypeOf(proc.strategy)
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	p.start("first")
+	pprof.Do(p.ctx, pprof.Labels(label, id), func(context.Context) {
+		p.each(6, 3, func(i int) {
+			v, _, err := proc.tryOpen()
+			if err == nil && i%2 == 0 {
+				_ = v.commit("ours")
+			}
+			v.end()
+		})
+	})
+	pkg := symbolPrefix(t.PkgPath())
+	if pkg == "" {
+		p.skip("the type of the strategy belongs to no package, so its goroutines cannot be told from others")
+	}
+	deadline := time.Now().Add(5 * time.Second)
+	for {
+		left, _ := labelled(label, id, pkg)
+		switch {
+		case len(left) == 0:
+			return
+		case time.Now().After(deadline):
+			p.fatalf("%d kinds of goroutines go on:\n%s", len(left), strings.Join(left, "\n"))
+		}
+		p.waitUntil(time.Now().Add(5 * time.Millisecond))
+	}
+}
