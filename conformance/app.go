@@ -48,7 +48,7 @@ type reply struct {
 
 const cookieName = "session"
 
-// newApp starts an application. The caller defers its close.
+// newApp starts an application, which ends with the case.
 func (c *check) newApp(configure ...func(*scs.SessionManager)) *app {
 	a := &app{c: c, calls: &counted{caller: c.store}, visits: map[string]*visit{}}
 	c.onMachineClock()
@@ -76,10 +76,17 @@ func (c *check) newApp(configure ...func(*scs.SessionManager)) *app {
 	a.server = httptest.NewUnstartedServer(a.serve(scope(http.HandlerFunc(a.handle))))
 	a.server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	a.server.StartTLS()
+	c.atEnd(a.server.Close)
 	return a
 }
 
-func (a *app) close() { a.server.Close() }
+// signIn starts an application, and a session in it whose name is "value".
+func (c *check) signIn() (*app, *browser) {
+	a := c.newApp()
+	b := a.browser()
+	b.put("name", "value")
+	return a, b
+}
 
 func (a *app) visit(r *http.Request) *visit {
 	a.mu.Lock()

@@ -15,7 +15,6 @@ func lockingCases() []testCase {
 			run: func(c *check) {
 				const requests = 24
 				a, user := c.newVisitor()
-				defer a.close()
 				c.each(requests, 8, func(int) {
 					user.post(func(ctx context.Context) {
 						n := a.sessions.GetInt(ctx, "n")
@@ -36,7 +35,6 @@ func lockingCases() []testCase {
 			needs: []need{needLocking},
 			run: func(c *check) {
 				a, user := c.newVisitor()
-				defer a.close()
 				token := user.sent
 				user.send(c.ctx, http.MethodPost, func(ctx context.Context) {
 					c.store.delete(token)
@@ -69,7 +67,6 @@ func lockingCases() []testCase {
 			needs: []need{needLocking},
 			run: func(c *check) {
 				a, user := c.newVisitor()
-				defer a.close()
 				next := func() { user.put("name", "next") }
 				for _, end := range []struct{ name, method string }{
 					{"a request that reads", http.MethodGet}, {"one that changes nothing", http.MethodPost},
@@ -97,7 +94,6 @@ func lockingCases() []testCase {
 			needs: []need{needLocking},
 			run: func(c *check) {
 				a, user := c.newVisitor()
-				defer a.close()
 				user.post(func(ctx context.Context) { // This one has the session meanwhile.
 					c.wantPrompt("when its client has gone", func() time.Duration { return a.giveUp(user) })
 					a.sessions.Put(ctx, "name", "holder")
@@ -114,7 +110,6 @@ func lockingCases() []testCase {
 // comes back and commits.
 func (c *check) afterDeath() (waited time.Duration) {
 	a, user := c.newVisitor()
-	defer a.close()
 	step := c.begin("a request of another process opens %s and dies", c.nameOf(user.sent))
 	commit := c.opts.abandon(c.t, c.store.store, user.sent)
 	died := time.Now()

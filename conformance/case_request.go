@@ -16,7 +16,6 @@ func requestCases() []testCase {
 			rule: "parallel requests of one session that change it succeed, and undo nothing of each other if the store promises so",
 			run: func(c *check) {
 				a := c.newApp()
-				defer a.close()
 				b := a.browser()
 				b.put("first", "value")
 				user := a.holder(b.token())
@@ -52,7 +51,6 @@ func requestCases() []testCase {
 			rule: "a request whose client has gone saves all of its changes or none, and disturbs nobody",
 			run: func(c *check) {
 				a := c.newApp()
-				defer a.close()
 				first := a.browser()
 				first.put("a", "old")
 				first.put("b", "old")
@@ -83,7 +81,6 @@ func requestCases() []testCase {
 			rule: "a handler may save the session by itself and go on changing it",
 			run: func(c *check) {
 				a := c.newApp()
-				defer a.close()
 				b := a.browser()
 				for i := range 2 { // A new session, then one that exists.
 					b.post(func(ctx context.Context) {
@@ -102,7 +99,6 @@ func requestCases() []testCase {
 			rule: "a session that is started after Destroy in the same request is a new one",
 			run: func(c *check) {
 				a := c.newApp()
-				defer a.close()
 				b := a.browser()
 				b.put("name", "old")
 				old := b.token()
@@ -122,10 +118,7 @@ func requestCases() []testCase {
 			id: "S18", name: "PanicInHandler",
 			rule: "a handler that panics leaves the session as it was, and the next request goes on",
 			run: func(c *check) {
-				a := c.newApp()
-				defer a.close()
-				b := a.browser()
-				b.put("name", "value")
+				a, b := c.signIn()
 				broken, release := a.disconnectable()
 				defer release()
 				broken.cookie = cookieName + "=" + b.token()
@@ -142,10 +135,7 @@ func requestCases() []testCase {
 			id: "S19", name: "ParallelReaders",
 			rule: "parallel requests of one session that only read it all see it, and write nothing",
 			run: func(c *check) {
-				a := c.newApp()
-				defer a.close()
-				b := a.browser()
-				b.put("name", "value")
+				a, b := c.signIn()
 				commits, deletes := a.calls.commits.Load(), a.calls.deletes.Load()
 				c.each(20, 20, func(int) { b.wantValue("name", "value") })
 				if a.calls.commits.Load() != commits || a.calls.deletes.Load() != deletes {
@@ -158,7 +148,6 @@ func requestCases() []testCase {
 			rule: "a session keeps the changes of many requests in a row",
 			run: func(c *check) {
 				a := c.newApp()
-				defer a.close()
 				b := a.browser()
 				const requests = 30
 				for range requests {
@@ -176,10 +165,7 @@ func requestCases() []testCase {
 			rule:  "while the backend is down a request fails before the handler runs: nobody is taken for a stranger",
 			needs: []need{needFault},
 			run: func(c *check) {
-				a := c.newApp()
-				defer a.close()
-				b := a.browser()
-				b.put("name", "value")
+				a, b := c.signIn()
 				user := a.holder(b.token())
 				repair := c.inject(FaultDown)
 				defer repair()

@@ -17,7 +17,6 @@ func sessionCases() []testCase {
 			rule: "what one request puts into the session, the next one gets",
 			run: func(c *check) {
 				a := c.newApp()
-				defer a.close()
 				one, two := a.browser(), a.browser()
 				one.put("name", "one")
 				two.put("name", "two")
@@ -33,10 +32,7 @@ func sessionCases() []testCase {
 			id: "S02", name: "ReadOnlyRequest",
 			rule: "a request that only reads finds the session once and commits nothing",
 			run: func(c *check) {
-				a := c.newApp()
-				defer a.close()
-				b := a.browser()
-				b.put("name", "value")
+				a, b := c.signIn()
 				finds, commits := a.calls.finds.Load(), a.calls.commits.Load()
 				b.wantValue("name", "value")
 				if n := a.calls.finds.Load() - finds; n != 1 {
@@ -53,7 +49,6 @@ func sessionCases() []testCase {
 			run: func(c *check) {
 				idle := 1500*time.Millisecond + 4*c.opts.resolution
 				a := c.newApp(func(sessions *scs.SessionManager) { sessions.IdleTimeout = idle })
-				defer a.close()
 				for range 3 {
 					if c.slides(a, idle) {
 						return
@@ -70,7 +65,6 @@ func sessionCases() []testCase {
 				a := c.newApp(func(sessions *scs.SessionManager) {
 					sessions.Lifetime, sessions.IdleTimeout = lifetime, idle
 				})
-				defer a.close()
 				b := a.browser()
 				last := time.Now()
 				atLeast := last.Add(lifetime)
@@ -100,10 +94,7 @@ func sessionCases() []testCase {
 			id: "S05", name: "Destroy",
 			rule: "Destroy removes the session, also for who still sends its cookie",
 			run: func(c *check) {
-				a := c.newApp()
-				defer a.close()
-				b := a.browser()
-				b.put("name", "value")
+				a, b := c.signIn()
 				token := b.token()
 				b.post(func(ctx context.Context) { a.noError("Destroy", a.sessions.Destroy(ctx)) })
 				if b.token() != "" {
@@ -118,7 +109,6 @@ func sessionCases() []testCase {
 			rule: "Destroy works in a session that was never saved",
 			run: func(c *check) {
 				a := c.newApp()
-				defer a.close()
 				a.browser().post(func(ctx context.Context) { a.noError("Destroy", a.sessions.Destroy(ctx)) })
 			},
 		},
@@ -126,10 +116,7 @@ func sessionCases() []testCase {
 			id: "S07", name: "RenewToken",
 			rule: "after RenewToken the data is under the new token and the old one is not found",
 			run: func(c *check) {
-				a := c.newApp()
-				defer a.close()
-				b := a.browser()
-				b.put("name", "value")
+				a, b := c.signIn()
 				old := b.token()
 				b.post(func(ctx context.Context) {
 					a.noError("RenewToken", a.sessions.RenewToken(ctx))
@@ -149,10 +136,7 @@ func sessionCases() []testCase {
 			rule:  "where the commit after RenewToken fails, the response says so",
 			needs: []need{needFault},
 			run: func(c *check) {
-				a := c.newApp()
-				defer a.close()
-				b := a.browser()
-				b.put("name", "value")
+				a, b := c.signIn()
 				old := b.token()
 				repair, possible := func() {}, false
 				defer func() { repair() }()
@@ -183,7 +167,6 @@ func sessionCases() []testCase {
 			rule: "MergeSession moves the data of the other session into this one and deletes the other",
 			run: func(c *check) {
 				a := c.newApp()
-				defer a.close()
 				one, two := a.browser(), a.browser()
 				one.put("one", "1")
 				two.put("two", "2")
@@ -203,7 +186,6 @@ func sessionCases() []testCase {
 			rule: "HashTokenInStore works, and the token itself is not in the store",
 			run: func(c *check) {
 				a := c.newApp(func(sessions *scs.SessionManager) { sessions.HashTokenInStore = true })
-				defer a.close()
 				b := a.browser()
 				b.put("name", "value")
 				b.wantValue("name", "value")
@@ -226,7 +208,6 @@ func sessionCases() []testCase {
 			needs: []need{needIterable},
 			run: func(c *check) {
 				a := c.newApp(func(sessions *scs.SessionManager) { sessions.Codec = tolerantCodec{} })
-				defer a.close()
 				const users = 20
 				mark := c.token()
 				browsers := make([]*browser, users)
@@ -268,10 +249,7 @@ func sessionCases() []testCase {
 			id: "S12", name: "DeadlineInThePast",
 			rule: "SetDeadline with a past time ends the session",
 			run: func(c *check) {
-				a := c.newApp()
-				defer a.close()
-				b := a.browser()
-				b.put("name", "value")
+				a, b := c.signIn()
 				user := a.holder(b.token())
 				user.wantValue("name", "value")
 				user.post(func(ctx context.Context) { a.sessions.SetDeadline(ctx, past()) })
@@ -283,7 +261,6 @@ func sessionCases() []testCase {
 			rule: "a garbage cookie is a request without a session: it succeeds and sets no cookie",
 			run: func(c *check) {
 				a := c.newApp()
-				defer a.close()
 				b := a.browser()
 				for _, value := range []string{
 					"x", "../../etc/passwd", "%00", "*", "null", "'OR'1'='1", "__proto__", "$where", strings.Repeat("A", 43),

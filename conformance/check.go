@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -49,6 +50,7 @@ func (c *check) watch(timeout time.Duration, run func()) outcome {
 	go func() {
 		defer close(done)
 		defer c.catchPanic()
+		defer c.cleanUp()
 		run()
 	}()
 	watchdog := time.NewTimer(timeout)
@@ -79,6 +81,7 @@ type check struct {
 	failures []string
 	skipped  string
 	closed   bool
+	cleanUps []func()
 	clock    storeClock
 }
 
@@ -127,6 +130,22 @@ func (c *check) close() outcome {
 	defer c.mu.Unlock()
 	c.closed = true
 	return outcome{failures: c.failures, skipped: c.skipped}
+}
+
+// atEnd has f called when the case has ended, from its own goroutine.
+func (c *check) atEnd(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cleanUps = append(c.cleanUps, f)
+}
+
+func (c *check) cleanUp() {
+	c.mu.Lock()
+	cleanUps := c.cleanUps
+	c.mu.Unlock()
+	for _, f := range slices.Backward(cleanUps) {
+		f()
+	}
 }
 
 // catchPanic, deferred, makes a panic a failure of the case.
