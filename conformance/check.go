@@ -34,7 +34,10 @@ func examine(t *testing.T, tc testCase, newStore func(*testing.T) scs.Store, o *
 		timeout = min(timeout, tc.patience)
 	}
 	return c.watch(timeout, func() {
-		c.store = c.newStore()
+		store := c.newStore()
+		c.mu.Lock()
+		c.store = store
+		c.mu.Unlock()
 		for _, n := range tc.needs {
 			if reason := n.missing(c.store.store, o); reason != "" {
 				c.skip(reason)
@@ -58,7 +61,7 @@ func (c *check) watch(timeout time.Duration, run func()) outcome {
 	select {
 	case <-done:
 	case <-watchdog.C:
-		c.failf("the case did not end within %v; all goroutines:\n%s", timeout, allStacks())
+		c.failf("the case did not end within %v; all goroutines:\n%s", timeout, c.allStacks())
 	}
 	return c.close()
 }
@@ -354,7 +357,24 @@ func (c *check) skipFault(fault Fault) {
 	c.skip("the function given to WithFault cannot make " + fault.String())
 }
 
-func allStacks() []byte {
-	buf := make([]byte, 1<<20)
-	return buf[:runtime.Stack(buf, true)]
+// allStacks returns the stacks of all goroutines, those in the store's package first, as far as anybody reads.
+func (c *check) allStacks() string {
+	const most = 64 << 10
+	buf := make([]byte, 4<<20)
+	c.mu.Lock()
+	store := c.store
+	c.mu.Unlock()
+	var inStore, others []string
+	for stack := range strings.SplitSeq(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
+		if store != nil && strings.Contains(stack, symbolPrefix(packageOf(store.store))) {
+			inStore = append(inStore, stack)
+		} else {
+			others = append(others, stack)
+		}
+	}
+	all := strings.Join(append(inStore, others...), "\n\n")
+	if len(all) > most {
+		all = fmt.Sprintf("%s\n(%d bytes more)", all[:most], len(all)-most)
+	}
+	return all
 }
