@@ -115,10 +115,11 @@ func (a *app) serve(next http.Handler) http.Handler {
 				return
 			}
 			if _, meant := p.(errPanic); !meant {
-				a.c.failf("panic while serving a request: %v\n%s", p, debug.Stack())
+				a.c.failf("panic while serving a request: %s\n%s", panicText(p), debug.Stack())
 			}
 			panic(http.ErrAbortHandler)
 		}()
+		debug.SetPanicOnFault(true) // See guarded.
 		next.ServeHTTP(w, r)
 	})
 }

@@ -114,6 +114,7 @@ func dataCases() []testCase {
 			id: "D09", name: "FoundSliceIsTheCallers",
 			rule: "the caller may change a slice that it found",
 			run: func(c *check) {
+				c.fill(50, 100) // A backend that maps a file may hand out copies while it holds little.
 				token, data := c.token(), random(100)
 				c.store.commit(token, bytes.Clone(data), later())
 				found, _ := c.store.find(token)
@@ -163,6 +164,33 @@ func dataCases() []testCase {
 				sizes := []int{1, 2, 15, 16, 17, 63, 64, 65, 127, 128, 255, 256, 257, 511, 1023, 1024, 1025, 4095, 4096, 4097, 8191, 8192, 16384}
 				sizes = slices.DeleteFunc(sizes, func(n int) bool { return c.opts.maxData > 0 && n > c.opts.maxData })
 				c.each(len(sizes), 4, func(i int) { c.wantKept(random(sizes[i])) })
+			},
+		},
+		{
+			id: "D14", name: "ReadDataStays",
+			rule: "data that was found, or shown by an iteration, stays as it is, whatever happens in the store afterwards",
+			run: func(c *check) {
+				sessions := c.fill(40, 300)
+				tokens := slices.Collect(maps.Keys(sessions))
+				found := make(map[string][]byte, len(tokens))
+				for _, token := range tokens {
+					found[token], _ = c.store.find(token)
+				}
+				var shown map[string][]byte
+				if c.store.iterable() {
+					shown = c.store.all()
+				}
+				// What takes the place of the old data is longer for some sessions, and shorter for others.
+				c.each(len(tokens), 8, func(i int) { c.store.commit(tokens[i], random(200+10*i), later()) })
+				c.each(len(tokens), 8, func(i int) { c.store.delete(tokens[i]) })
+				for token, data := range sessions {
+					if got := found[token]; !bytes.Equal(got, data) {
+						c.fatalf("what was found under %s is no longer what it was: %s", c.nameOf(token), difference(got, data))
+					}
+					if got := shown[token]; shown != nil && !bytes.Equal(got, data) {
+						c.fatalf("what the iteration has shown of %s is no longer what it was: %s", c.nameOf(token), difference(got, data))
+					}
+				}
 			},
 		},
 	}

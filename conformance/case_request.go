@@ -170,10 +170,13 @@ func requestCases() []testCase {
 				repair := c.inject(FaultDown)
 				defer repair()
 				ran := false
-				got := user.send(c.ctx, http.MethodGet, func(context.Context) { ran = true })
-				if ran || got.status < 500 {
-					c.fatalf("status %d; the handler ran: %t", got.status, ran)
-				}
+				_ = c.whileDown(func(ctx context.Context) error {
+					got := user.send(ctx, http.MethodGet, func(context.Context) { ran = true })
+					if ran || got.err == nil && got.status < 500 {
+						c.fatalf("status %d; the handler ran: %t", got.status, ran)
+					}
+					return got.err
+				})
 				repair()
 				c.recovered()
 				user.wantValue("name", "value")

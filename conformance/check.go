@@ -29,11 +29,7 @@ func examine(t *testing.T, tc testCase, newStore func(*testing.T) scs.Store, o *
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	c := &check{t: t, ctx: ctx, opts: o, factory: newStore, testCase: tc, names: map[string]string{}}
-	timeout := o.timeout
-	if tc.patience > 0 {
-		timeout = min(timeout, tc.patience)
-	}
-	return c.watch(timeout, func() {
+	return c.watch(o.timeout, func() {
 		store := c.newStore()
 		c.mu.Lock()
 		c.store = store
@@ -43,6 +39,9 @@ func examine(t *testing.T, tc testCase, newStore func(*testing.T) scs.Store, o *
 				c.skip(reason)
 			}
 		}
+		if tc.patience > 0 {
+			c.hurry(tc.patience)
+		}
 		tc.run(c)
 	})
 }
@@ -50,20 +49,34 @@ func examine(t *testing.T, tc testCase, newStore func(*testing.T) scs.Store, o *
 // watch runs the case in a goroutine of its own, so that one which hangs can be given up.
 func (c *check) watch(timeout time.Duration, run func()) outcome {
 	done := make(chan struct{})
+	c.timeout, c.watchdog = timeout, time.NewTimer(timeout)
+	defer c.watchdog.Stop()
 	go func() {
 		defer close(done)
-		defer c.catchPanic()
-		defer c.cleanUp()
-		run()
+		c.guarded(func() {
+			defer c.cleanUp()
+			run()
+		})
 	}()
-	watchdog := time.NewTimer(timeout)
-	defer watchdog.Stop()
 	select {
 	case <-done:
-	case <-watchdog.C:
+	case <-c.watchdog.C:
+		c.mu.Lock()
+		timeout = c.timeout
+		c.mu.Unlock()
 		c.failf("the case did not end within %v; all goroutines:\n%s", timeout, c.allStacks())
 	}
 	return c.close()
+}
+
+// hurry gives the case this much time from now on, if it had more.
+func (c *check) hurry(timeout time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if timeout < c.timeout {
+		c.timeout = timeout
+		c.watchdog.Reset(timeout)
+	}
 }
 
 // check is one run of a case: what the case works with, and the recorder of what it sees. Its methods may be called by
@@ -76,8 +89,11 @@ type check struct {
 	opts    *options
 	factory func(*testing.T) scs.Store
 	store   *caller // The case's own store.
+	// watchdog ends the case after timeout.
+	watchdog *time.Timer
 
 	mu       sync.Mutex
+	timeout  time.Duration
 	names    map[string]string // How messages call each token.
 	steps    []*step
 	dropped  int // Steps that are no longer in steps.
@@ -151,11 +167,24 @@ func (c *check) cleanUp() {
 	}
 }
 
-// catchPanic, deferred, makes a panic a failure of the case.
-func (c *check) catchPanic() {
-	if p := recover(); p != nil {
-		c.failf("panic: %v\n%s", p, debug.Stack())
+// guarded calls f, and makes a panic a failure of the case. It does so with a memory fault, too, which would end all tests:
+// what a store hands out may lie in a file that its backend maps.
+func (c *check) guarded(f func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.failf("panic: %s\n%s", panicText(p), debug.Stack())
+		}
+	}()
+	debug.SetPanicOnFault(true) // For this goroutine only.
+	f()
+}
+
+func panicText(p any) string {
+	// The runtime tells the address of a fault, and none where a pointer was nil.
+	if _, fault := p.(interface{ Addr() uintptr }); fault {
+		return "memory fault: a slice of the store or its backend lies where it may not be written to, or where nothing is any more"
 	}
+	return fmt.Sprint(p)
 }
 
 // message tells what was broken, what was done and what was seen. The caller holds c.mu.
@@ -256,10 +285,11 @@ func (c *check) each(n, limit int, f func(i int)) {
 	next := make(chan int)
 	for range min(n, limit) {
 		wg.Go(func() {
-			defer c.catchPanic()
-			for i := range next {
-				f(i)
-			}
+			c.guarded(func() {
+				for i := range next {
+					f(i)
+				}
+			})
 		})
 	}
 	stopped := make(chan struct{})
@@ -283,9 +313,8 @@ func (c *check) together(fs ...func()) {
 	var wg sync.WaitGroup
 	for _, f := range fs {
 		wg.Go(func() {
-			defer c.catchPanic()
 			<-start
-			f()
+			c.guarded(f)
 		})
 	}
 	close(start)

@@ -30,7 +30,7 @@
 //
 //	WithPeer          two instances on one backend: B17
 //	WithNamespaces    several applications on one backend: B18, I08
-//	WithForeignData   records that the store did not write: I09
+//	WithForeignData   records that the store did not write: B23, I09
 //	WithMaxData       the largest payload: D07, D11; leaves out larger ones
 //	WithCollect       the collection of expired sessions: E16, E17
 //	WithFault         faults of the backend: F01 to F08 but F04, C05, I10, S08, S21

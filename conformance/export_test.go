@@ -1,6 +1,8 @@
 package conformance
 
 import (
+	"context"
+	"runtime/pprof"
 	"testing"
 	"time"
 
@@ -46,4 +48,18 @@ func MustLive(set, expiry time.Time) bool {
 	c := &check{opts: o, store: &caller{}}
 	c.setClock(set)
 	return c.mustLive(expiry)
+}
+
+// Left returns the stacks of the goroutines of a package that f leaves running, as P07 and P08 look for them.
+func Left(ctx context.Context, pkg string, f func()) []string {
+	id := newToken()
+	pprof.Do(ctx, pprof.Labels("left", id), func(context.Context) { f() })
+	stacks, _ := labelled("left", id, pkg)
+	return stacks
+}
+
+// Park is a helper that tests inside a package have. It calls started, and returns when ctx ends.
+func Park(ctx context.Context, started func()) {
+	started()
+	<-ctx.Done()
 }

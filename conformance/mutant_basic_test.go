@@ -231,6 +231,18 @@ func basicMutations() []mutation {
 				})
 			},
 		},
+		{
+			name: "whatever is in the backend is a session", killers: []string{"B23"},
+			mutate: func(r *reference) scs.Store {
+				return &mutant{reference: r, find: func(ctx context.Context, token string) ([]byte, bool, error) {
+					data, found, err := r.FindCtx(ctx, token)
+					if errors.Is(err, errDamaged) {
+						return []byte("of another kind"), true, nil
+					}
+					return data, found, err
+				}}
+			},
+		},
 	}
 }
 

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -17,7 +19,7 @@ func dataMutations() []mutation {
 			mutate: keeps(func(data []byte) []byte { data, _, _ = bytes.Cut(data, []byte{0}); return data }),
 		},
 		{
-			name: "empty data is not found", killers: []string{"D03", "D10", "B04"},
+			name: "empty data is not found", killers: []string{"D03", "D10"},
 			mutate: func(r *reference) scs.Store {
 				return &mutant{reference: r, find: func(ctx context.Context, token string) ([]byte, bool, error) {
 					data, found, err := r.FindCtx(ctx, token)
@@ -97,6 +99,43 @@ func dataMutations() []mutation {
 					defer r.backend.mu.Unlock()
 					return r.backend.records[r.key(token)].data, true, nil
 				}}
+			},
+		},
+		{
+			name: "find reads into a buffer that it uses again", killers: []string{"D14"},
+			mutate: func(r *reference) scs.Store {
+				var mu sync.Mutex
+				var buffer []byte
+				return &mutant{reference: r, find: func(ctx context.Context, token string) ([]byte, bool, error) {
+					data, found, err := r.FindCtx(ctx, token)
+					mu.Lock()
+					defer mu.Unlock()
+					buffer = append(buffer[:0], data...)
+					return buffer, found, err
+				}}
+			},
+		},
+		{
+			name: "a commit overwrites the data that an iteration has shown", killers: []string{"D14"},
+			mutate: func(r *reference) scs.Store {
+				var mu sync.Mutex
+				shown := map[string][]byte{}
+				return &mutant{
+					reference: r,
+					all: func(ctx context.Context) (map[string][]byte, error) {
+						all, err := r.AllCtx(ctx)
+						mu.Lock()
+						defer mu.Unlock()
+						maps.Copy(shown, all)
+						return all, err
+					},
+					commit: func(ctx context.Context, token string, data []byte, expiry time.Time) error {
+						mu.Lock()
+						defer mu.Unlock()
+						copy(shown[token], data)
+						return r.CommitCtx(ctx, token, data, expiry)
+					},
+				}
 			},
 		},
 		{

@@ -175,6 +175,65 @@ func innocents() []innocent {
 			},
 		},
 		{
+			name: "a client that waits for its backend as long as it is allowed to", skipped: []string{"F06"},
+			opts: []conformance.Option{conformance.WithTimeout(20 * time.Second)},
+			mutate: func(r *reference) scs.Store {
+				wait := func(ctx context.Context, err error) error {
+					if errors.Is(err, errDown) {
+						<-ctx.Done()
+						return ctx.Err()
+					}
+					return err
+				}
+				return &mutant{
+					reference: r,
+					find: func(ctx context.Context, token string) ([]byte, bool, error) {
+						data, found, err := r.FindCtx(ctx, token)
+						return data, found, wait(ctx, err)
+					},
+					commit: func(ctx context.Context, token string, data []byte, expiry time.Time) error {
+						return wait(ctx, r.CommitCtx(ctx, token, data, expiry))
+					},
+					delete: func(ctx context.Context, token string) error { return wait(ctx, r.DeleteCtx(ctx, token)) },
+					all: func(ctx context.Context) (map[string][]byte, error) {
+						all, err := r.AllCtx(ctx)
+						return all, wait(ctx, err)
+					},
+				}
+			},
+		},
+		{
+			name: "namespaces that must not be there yet", mutate: unchanged,
+			opts: []conformance.Option{conformance.WithNamespaces(func() func(*testing.T, string, string) (scs.Store, scs.Store) {
+				var mu sync.Mutex
+				there := map[string]bool{}
+				return func(t *testing.T, first, second string) (scs.Store, scs.Store) {
+					t.Helper()
+					mu.Lock()
+					defer mu.Unlock()
+					if there[first] || there[second] {
+						return nil, nil
+					}
+					there[first], there[second] = true, true
+					b := &backend{records: map[string]record{}}
+					return opened(t, unchanged, onBackend(b, first)), opened(t, unchanged, onBackend(b, second))
+				}
+			}())},
+		},
+		{
+			name:    "sessions live for two seconds at least", // So nothing can be said of zones (E10, E19).
+			guilty:  []string{"E01", "E03", "E04", "E06", "E08", "E14", "E16", "E18", "E20", "E21", "S03", "S04", "S12"},
+			skipped: []string{"P03"},
+			mutate: func(r *reference) scs.Store {
+				return &mutant{reference: r, commit: func(ctx context.Context, token string, data []byte, expiry time.Time) error {
+					if least := time.Now().Add(2 * time.Second); expiry.Before(least) {
+						expiry = least
+					}
+					return r.CommitCtx(ctx, token, data, expiry)
+				}}
+			},
+		},
+		{
 			name:   "a past expiry, taken for no expiry, is the only defect",
 			guilty: []string{"E04", "E06", "S12"}, skipped: []string{"P03"},
 			mutate: func(r *reference) scs.Store {
@@ -214,7 +273,9 @@ func TestInnocents(t *testing.T) {
 					if accused := len(failures) > 0; accused != slices.Contains(in.guilty, id) {
 						t.Errorf("%s: accused: %t %q", id, accused, failures)
 					}
-					if (skipped != "") != slices.Contains(in.skipped, id) {
+					if strings.Contains(skipped, "the machine is too slow") {
+						t.Logf("%s: %s", id, skipped)
+					} else if (skipped != "") != slices.Contains(in.skipped, id) {
 						t.Errorf("%s: skipped: %q", id, skipped)
 					}
 				})

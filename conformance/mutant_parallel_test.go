@@ -133,7 +133,7 @@ func parallelMutations() []mutation {
 					},
 				}
 			},
-			opts: []conformance.Option{conformance.WithTimeout(time.Second)},
+			opts: []conformance.Option{conformance.WithTimeout(6 * time.Second)},
 		},
 		{
 			name: "each commit starts a timer that Close forgets", killers: []string{"P08"},
@@ -143,7 +143,7 @@ func parallelMutations() []mutation {
 					return r.CommitCtx(ctx, token, data, expiry)
 				}}
 			},
-			opts: []conformance.Option{conformance.WithTimeout(time.Second)},
+			opts: []conformance.Option{conformance.WithTimeout(6 * time.Second)},
 		},
 		{
 			name: "a commit is written in two parts", killers: []string{"P13"},

@@ -199,8 +199,8 @@ func WithNamespaces(open func(t *testing.T, first, second string) (scs.Store, sc
 	return func(o *options) { o.namespaces = open }
 }
 
-// WithForeignData unlocks I09: write puts records into the backend that the store did not write and that are outside its
-// namespace, and returns the keys under which All would show them if it did not look closely.
+// WithForeignData unlocks B23 and I09: write puts records into the backend that the store did not write and that are
+// outside its namespace, and returns the keys under which All would show them if it did not look closely.
 func WithForeignData(write func(t *testing.T, store scs.Store) (keys []string)) Option {
 	return func(o *options) { o.foreignData = write }
 }

@@ -50,7 +50,7 @@ type testCase struct {
 	// alone keeps the other cases from running meanwhile. The race detector accuses every test that is running, so a case
 	// that races are known to meet runs by itself.
 	alone bool
-	// patience is how long the case may take, where that is less than for others: many stores hang in it.
+	// patience is how long the case may take once its store is made, where that is less than for others: many hang in it.
 	patience time.Duration
 	run      func(c *check)
 }

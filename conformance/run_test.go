@@ -315,3 +315,30 @@ func TestCaseList(t *testing.T) {
 		}
 	}
 }
+
+// TestHelpersOfTestsAreNotAccused shows whose goroutines count as left behind: those of the package's files, and of its tests
+// only where the store itself is from a package of tests.
+func TestHelpersOfTestsAreNotAccused(t *testing.T) {
+	t.Parallel()
+	const pkg = "github.com/scsdynamo/scsdynamo/conformance"
+	for _, test := range []struct {
+		pkg   string
+		start func(ctx context.Context, started func())
+		left  int
+	}{
+		{pkg, func(ctx context.Context, started func()) { go conformance.Park(ctx, started) }, 0},
+		{pkg + "_test", func(ctx context.Context, started func()) { go func() { conformance.Park(ctx, started) }() }, 1},
+		{pkg + "/other", func(ctx context.Context, started func()) { go func() { conformance.Park(ctx, started) }() }, 0},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		started := make(chan struct{})
+		left := conformance.Left(ctx, test.pkg, func() {
+			test.start(ctx, func() { close(started) })
+			<-started
+		})
+		cancel()
+		if len(left) != test.left {
+			t.Errorf("%s: %q", test.pkg, left)
+		}
+	}
+}

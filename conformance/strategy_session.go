@@ -367,7 +367,7 @@ func (p *strategyProbe) wantNoneLeft() {
 			v.end()
 		})
 	})
-	pkg := symbolPrefix(t.PkgPath())
+	pkg := t.PkgPath()
 	if pkg == "" {
 		p.skip("the type of the strategy belongs to no package, so its goroutines cannot be told from others")
 	}
