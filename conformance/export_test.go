@@ -63,3 +63,14 @@ func Park(ctx context.Context, started func()) {
 	started()
 	<-ctx.Done()
 }
+
+// ExamineImpatiently runs a case whose store is already made when it has this much time left, and returns its failures.
+func ExamineImpatiently(t *testing.T, patience time.Duration, newStore func(*testing.T) scs.Store, run func(ctx context.Context)) []string {
+	t.Helper()
+	o, err := newOptions(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tc := testCase{id: "P00", patience: patience, run: func(c *check) { run(c.ctx) }}
+	return examine(t, tc, newStore, o).failures
+}

@@ -342,3 +342,22 @@ func TestHelpersOfTestsAreNotAccused(t *testing.T) {
 		}
 	}
 }
+
+// TestPatienceIsForTheCase shows that a case which many stores hang in is given up early, and that making the store does
+// not count.
+func TestPatienceIsForTheCase(t *testing.T) {
+	t.Parallel()
+	const patience = 100 * time.Millisecond
+	slow := func(t *testing.T) scs.Store {
+		t.Helper()
+		<-time.After(2 * patience)
+		return opened(t, unchanged, newReference())
+	}
+	if failures := conformance.ExamineImpatiently(t, patience, slow, func(context.Context) {}); len(failures) > 0 {
+		t.Errorf("a store that takes long to make: %q", failures)
+	}
+	failures := conformance.ExamineImpatiently(t, patience, slow, func(ctx context.Context) { <-ctx.Done() })
+	if len(failures) != 1 || !strings.Contains(failures[0], "did not end within 100ms") {
+		t.Errorf("a case that hangs: %q", failures)
+	}
+}
