@@ -41,7 +41,7 @@ func innocents() []innocent {
 					select {
 					case free <- struct{}{}:
 						defer func() { <-free }()
-						widen()
+						dawdle(data)
 						return r.CommitCtx(ctx, token, data, expiry)
 					default:
 						return errors.New("database is locked")
@@ -64,8 +64,8 @@ func innocents() []innocent {
 			mutate: func(r *reference) scs.Store {
 				return &mutant{reference: r, commit: func(ctx context.Context, token string, data []byte, expiry time.Time) error {
 					left := time.Until(expiry)
-					widen()
-					widen()
+					dawdle(data)
+					dawdle(data)
 					return r.CommitCtx(ctx, token, data, time.Now().Add(left))
 				}}
 			},
@@ -282,6 +282,13 @@ func TestInnocents(t *testing.T) {
 			}
 			wg.Wait()
 		})
+	}
+}
+
+// dawdle is widen, except for the 2,500 sessions of I03, which would take a minute.
+func dawdle(data []byte) {
+	if len(data) != 600 {
+		widen()
 	}
 }
 
