@@ -7,8 +7,10 @@ import (
 )
 
 const (
-	defaultLockTimeout = time.Second
-	defaultGrace       = time.Minute
+	// DefaultLockTimeout is how long OpenDriver waits for the file without [WithLockTimeout].
+	DefaultLockTimeout = time.Second
+	// DefaultGrace is how long an expired record is kept without [WithGrace].
+	DefaultGrace = time.Minute
 )
 
 // Option changes how a driver behaves. OpenDriver reports everything that is wrong with its options in one error.
@@ -40,7 +42,7 @@ func WithClock(clock func() time.Time) Option {
 }
 
 func newOptions(opts []Option) (options, error) {
-	o := options{lockTimeout: defaultLockTimeout, grace: defaultGrace, clock: time.Now}
+	o := options{lockTimeout: DefaultLockTimeout, grace: DefaultGrace, clock: time.Now}
 	for _, opt := range opts {
 		opt(&o)
 	}

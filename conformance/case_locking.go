@@ -172,15 +172,15 @@ func (a *app) giveUp(user visitor) time.Duration {
 // wantPrompt expects that nobody waits for a lock: that at least one of some waits is much shorter than the one for a
 // request that died. Most of them may take long on a busy machine.
 func (c *check) wantPrompt(when string, wait func() time.Duration) {
-	const tries = 10
+	const tries = 4
 	shortest := wait()
 	for range tries - 1 {
-		if shortest < c.opts.lockDelay/4 {
+		if shortest < c.opts.lockDelay/2 {
 			return
 		}
 		shortest = min(shortest, wait())
 	}
-	if shortest >= c.opts.lockDelay/4 {
+	if shortest >= c.opts.lockDelay/2 {
 		c.failf("%s there was a wait of %v at least, each of %d times", when, shortest.Round(time.Millisecond), tries)
 	}
 }

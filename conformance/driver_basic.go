@@ -120,6 +120,7 @@ func driverBasicCases() []driverCase {
 						return storage.IfVersionExpiresBefore(r.Version, p.later())
 					},
 					func(r storage.Record) storage.Condition { return storage.IfFreeOrUnchanged(r.Lease, p.now) },
+					storage.IfUnchanged,
 				} {
 					r := p.next(old)
 					r.CreatedAt = time.Time{}
@@ -322,6 +323,7 @@ func driverConditionsOf(p *driverProbe, r storage.Record) []storage.Condition {
 		storage.IfVersionExpiresBefore(r.Version, p.later()),
 		storage.IfFree(p.now),
 		storage.IfFreeOrUnchanged(lease, p.now),
+		storage.IfUnchanged(r),
 	}
 }
 

@@ -98,6 +98,7 @@ func driverConditionCases() []driverCase {
 					{Kind: storage.KindLease, Version: "version"},
 					{Kind: storage.KindVersionAndExpires, At: p.later()},
 					{Kind: storage.KindFreeOrUnchanged, At: p.now},
+					{Kind: storage.KindUnchanged, At: p.now},
 					{Kind: storage.ConditionKind(storage.Kinds)},
 					{Kind: 255},
 				} {
@@ -154,6 +155,9 @@ func (p *driverProbe) conditionsFor(r storage.Record) []storage.Condition {
 			conditions = append(conditions, storage.IfVersion(version, at), storage.IfVersionExpiresBefore(version, at))
 			for _, leaseID := range []string{held.ID, foreign.ID} {
 				conditions = append(conditions, storage.IfVersionAndLease(version, leaseID, at))
+			}
+			for _, seen := range []storage.Lease{{}, held, renewed, foreign} {
+				conditions = append(conditions, storage.IfUnchanged(storage.Record{Version: version, ExpiresAt: at, Lease: seen}))
 			}
 		}
 	}

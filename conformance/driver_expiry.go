@@ -89,6 +89,12 @@ func driverExpiryCases() []driverCase {
 						p.update(r.Key, storage.Change{}, c.holds)
 						p.conflict(p.tryUpdate(p.ctx, r.Key, storage.Change{}, c.fails), &r)
 					}
+					for _, other := range []time.Time{before, after} {
+						seen := r
+						seen.ExpiresAt = other
+						p.conflict(p.tryUpdate(p.ctx, r.Key, storage.Change{}, storage.IfUnchanged(seen)), &r)
+					}
+					p.update(r.Key, storage.Change{}, storage.IfUnchanged(r))
 					r = p.release(r)
 					p.update(r.Key, storage.Change{}, storage.IfFree(before))
 					p.conflict(p.tryUpdate(p.ctx, r.Key, storage.Change{}, storage.IfFree(expiry)), &r)

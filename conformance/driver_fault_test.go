@@ -160,6 +160,18 @@ func driverFaults() []driverFault {
 			}
 			return c
 		}), []string{"D-COND-03", "I7_CollectionSparesRenewed"}},
+		{"takes IfUnchanged for IfVersion", driverAltersCondition(func(c storage.Condition) storage.Condition {
+			if c.Kind == storage.KindUnchanged {
+				c = storage.IfVersion(c.Version, time.Time{})
+			}
+			return c
+		}), []string{"D-COND-01", "D-EXP-04", "I7_CollectionSparesRenewed"}},
+		{"sees no lease in IfUnchanged", driverAltersCondition(func(c storage.Condition) storage.Condition {
+			if c.Kind == storage.KindUnchanged && c.LeaseID == "" {
+				c = storage.IfVersionExpiresBefore(c.Version, c.At.Add(1))
+			}
+			return c
+		}), []string{"D-COND-01", "I7_CollectionSparesRenewed"}},
 		{"takes IfFree for IfLive", driverAltersCondition(func(c storage.Condition) storage.Condition {
 			if c.Kind == storage.KindFree {
 				c.Kind = storage.KindLive

@@ -180,24 +180,35 @@ func driverInvariantCases() []driverCase {
 			rule: "Collection never removes a session that was renewed or committed after the collector read it, and removes one that was not.",
 			run: func(p *driverProbe) {
 				cutoff := p.later()
-				collect := func(seen storage.Record) error {
-					return p.tryDelete(p.ctx, seen.Key, storage.IfVersionExpiresBefore(seen.Version, cutoff))
+				for _, condition := range []func(storage.Record) storage.Condition{
+					func(seen storage.Record) storage.Condition {
+						return storage.IfVersionExpiresBefore(seen.Version, cutoff)
+					},
+					storage.IfUnchanged,
+				} {
+					collect := func(seen storage.Record) error { return p.tryDelete(p.ctx, seen.Key, condition(seen)) }
+					renewed := p.stored() // A renewal keeps the version: only the expiry tells.
+					seen := renewed
+					renewed.ExpiresAt = cutoff
+					p.update(renewed.Key, storage.Change{ExpiresAt: cutoff}, storage.IfVersion(renewed.Version, p.now))
+					p.conflict(collect(seen), &renewed)
+					p.holds(renewed)
+
+					seen = p.stored() // A commit changes the version, here with an expiry that is over just as well.
+					committed := p.next(seen)
+					p.put(committed, storage.IfVersion(seen.Version, p.now))
+					p.conflict(collect(seen), &committed)
+					p.holds(committed)
+
+					p.noError("Delete", collect(committed))
+					p.absent(committed.Key)
 				}
-				renewed := p.stored() // A renewal keeps the version: only the expiry tells.
-				seen := renewed
-				renewed.ExpiresAt = cutoff
-				p.update(renewed.Key, storage.Change{ExpiresAt: cutoff}, storage.IfVersion(renewed.Version, p.now))
-				p.conflict(collect(seen), &renewed)
-				p.holds(renewed)
-
-				seen = p.stored() // A commit changes the version, here with an expiry that is over just as well.
-				committed := p.next(seen)
-				p.put(committed, storage.IfVersion(seen.Version, p.now))
-				p.conflict(collect(seen), &committed)
-				p.holds(committed)
-
-				p.noError("Delete", collect(committed))
-				p.absent(committed.Key)
+				seen := p.stored() // A request has it by now.
+				held := seen
+				held.Lease = p.lease()
+				p.update(seen.Key, storage.Change{Lease: &held.Lease}, storage.IfFree(p.now))
+				p.conflict(p.tryDelete(p.ctx, seen.Key, storage.IfUnchanged(seen)), &held)
+				p.holds(held)
 			},
 		},
 		{

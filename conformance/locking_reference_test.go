@@ -15,7 +15,7 @@ const (
 	lockDelay = 2 * time.Second
 	lease     = 100 * time.Millisecond
 	// tooLong is for how long a mutant keeps others waiting who should not have to.
-	tooLong = lockDelay * 2 / 5
+	tooLong = lockDelay * 9 / 10
 )
 
 var (

@@ -158,7 +158,7 @@ func WithClock(set func(t *testing.T, store scs.Store, now time.Time)) Option {
 // It usually goes with [WithRequestScope].
 //
 // delay is the longest that a request which died, with its process, may keep others waiting, with room for a busy machine.
-// P12 and P15 take for a wait what lasts a quarter of it.
+// P12 and P15 take for a wait what lasts half of it.
 //
 // abandon opens the session of the token as a request of another process does that is not heard of any more for longer than
 // delay: whatever would renew or release its lock has stopped, too. It returns the commit that the request makes when it

@@ -49,6 +49,7 @@ func (d *Driver) writeBatch(ctx context.Context, requests []types.WriteRequest) 
 		for i := range out.ConsumedCapacity {
 			addWrite(meter, &out.ConsumedCapacity[i])
 		}
+		addThrottled(meter, out.ResultMetadata)
 		var left []types.WriteRequest
 		for _, unprocessed := range out.UnprocessedItems { // one table, by its name or its ARN
 			left = append(left, unprocessed...)

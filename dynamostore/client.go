@@ -50,6 +50,8 @@ const (
 	OperationTimeout = 5 * time.Second
 	// MaxAttempts is how often a request is tried at most.
 	MaxAttempts = 5
+	// OperationTimeoutID names the middleware that applies OperationTimeout, for those who put another in its place.
+	OperationTimeoutID = "scsdynamo.OperationTimeout"
 
 	backoffBase    = 25 * time.Millisecond
 	backoffCap     = 500 * time.Millisecond
@@ -110,7 +112,7 @@ func retryDelay(attempt int) time.Duration {
 }
 
 func addOperationTimeout(stack *middleware.Stack) error {
-	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("scsdynamo.OperationTimeout",
+	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc(OperationTimeoutID,
 		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
 			middleware.InitializeOutput, middleware.Metadata, error,
 		) {

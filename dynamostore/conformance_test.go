@@ -70,9 +70,8 @@ func TestDriverConformance(t *testing.T) {
 			t.Parallel()
 			conformance.RunDriver(t, func(t *testing.T) storage.Driver {
 				t.Helper()
-				client := dynamotest.Client(t)
-				table := createWithoutTTL(t, client, layout)
-				driver, err := dynamostore.NewDriver(client, table)
+				table := createWithoutTTL(t, dynamotest.Client(t), layout)
+				driver, err := dynamostore.NewDriver(appClient(t), table)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -98,7 +98,7 @@ func (t Table) admin(client TableClient) (admin, error) {
 	}
 	return admin{
 		client: client,
-		table:  t.withDefaults(),
+		table:  t.WithDefaults(),
 		faults: faults{table: t.Name, region: options.Region, credentials: options.Credentials},
 	}, err
 }
@@ -214,8 +214,9 @@ func (t Table) createInput() (*dynamodb.CreateTableInput, error) {
 		input.DeletionProtectionEnabled = aws.Bool(true)
 	}
 	if t.KMSKey != "" {
-		input.SSESpecification = &types.SSESpecification{
-			Enabled: aws.Bool(true), SSEType: types.SSETypeKms, KMSMasterKeyId: &t.KMSKey,
+		input.SSESpecification = &types.SSESpecification{Enabled: aws.Bool(true), SSEType: types.SSETypeKms}
+		if !isAWSManagedKey(t.KMSKey) { // which is the one that is used where none is named, and must not be named
+			input.SSESpecification.KMSMasterKeyId = &t.KMSKey
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(t.Tags)) {

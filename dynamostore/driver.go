@@ -6,8 +6,11 @@ import (
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/middleware"
 
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
@@ -29,6 +32,7 @@ type Driver struct {
 	table       Table
 	maxKeyBytes int
 	conditions  conditions
+	ghost       condition
 	upserts     upserts
 	faults      faults
 }
@@ -39,6 +43,7 @@ var (
 	_ storage.Leaser       = (*Driver)(nil)
 	_ storage.Mover        = (*Driver)(nil)
 	_ storage.BatchDeleter = (*Driver)(nil)
+	_ storage.GhostDeleter = (*Driver)(nil)
 )
 
 // NewDriver returns the driver alone, for a store that is put together with sessionstore.New. Errors: as [New].
@@ -54,12 +59,13 @@ func NewDriver(client Client, table Table) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	table = table.withDefaults()
+	table = table.WithDefaults()
 	return &Driver{
 		client:      client,
 		table:       table,
 		maxKeyBytes: table.maxKeyBytes(),
 		conditions:  newConditions(table),
+		ghost:       newGhost(table),
 		upserts:     newUpserts(table),
 		faults:      faults{table: table.Name, region: options.Region, credentials: options.Credentials},
 	}, nil
@@ -82,6 +88,7 @@ func (d *Driver) Get(ctx context.Context, key string, consistency storage.Consis
 		return storage.Record{}, false, d.faults.wrap(ctx, "GetItem", err)
 	}
 	addRead(meter, out.ConsumedCapacity)
+	addThrottled(meter, out.ResultMetadata)
 	if len(out.Item) == 0 {
 		return storage.Record{}, false, nil
 	}
@@ -123,6 +130,7 @@ func (d *Driver) Put(ctx context.Context, record storage.Record, condition stora
 		return w.settle(ctx, "PutItem", err)
 	}
 	addWrite(meter, out.ConsumedCapacity)
+	addThrottled(meter, out.ResultMetadata)
 	return nil
 }
 
@@ -184,6 +192,7 @@ func (d *Driver) Delete(ctx context.Context, key string, condition storage.Condi
 		return w.settle(ctx, "DeleteItem", err)
 	}
 	addWrite(meter, out.ConsumedCapacity)
+	addThrottled(meter, out.ResultMetadata)
 	return nil
 }
 
@@ -197,6 +206,7 @@ func (d *Driver) update(ctx context.Context, input *dynamodb.UpdateItemInput, w 
 		return nil, w.settle(ctx, "UpdateItem", err)
 	}
 	addWrite(meter, out.ConsumedCapacity)
+	addThrottled(meter, out.ResultMetadata)
 	return out.Attributes, nil
 }
 
@@ -236,4 +246,20 @@ func addWrite(meter *storage.Meter, consumed *types.ConsumedCapacity) {
 	if consumed != nil {
 		meter.Add(storage.Usage{WriteUnits: aws.ToFloat64(consumed.CapacityUnits)})
 	}
+}
+
+// addThrottled counts the attempts of a request that succeeded in the end.
+func addThrottled(meter *storage.Meter, metadata middleware.Metadata) {
+	if meter == nil {
+		return
+	}
+	attempts, _ := retry.GetAttemptResults(metadata)
+	throttled := 0
+	for _, attempt := range attempts.Results {
+		var api smithy.APIError
+		if errors.As(attempt.Err, &api) && errors.Is(kindOfCode(api.ErrorCode(), attempt.Err), ErrThrottled) {
+			throttled++
+		}
+	}
+	meter.Add(storage.Usage{Throttled: throttled})
 }

@@ -32,10 +32,10 @@ var (
 
 	// ErrNoRegion says that the client has no region.
 	ErrNoRegion = errors.New("dynamostore: the client has no AWS region; set AWS_REGION, or the region of the profile, or " +
-		"use config.WithRegion")
+		"use WithRegion of the AWS SDK's config")
 
 	// ErrThrottled says that DynamoDB refused the request because table, item or account are beyond their capacity.
-	ErrThrottled = fmt.Errorf("throttled; raise the capacity of the table, or make it on-demand: %w", storage.ErrUnavailable)
+	ErrThrottled = fmt.Errorf("throttled; raise the capacity of the table, or make it on-demand: %w", storage.ErrThrottled)
 
 	// ErrUnreachable says that there is no connection to the endpoint, or none that lasts.
 	ErrUnreachable = fmt.Errorf("endpoint not reachable; check region, network and AWS_ENDPOINT_URL_DYNAMODB: %w",

@@ -33,14 +33,14 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		says   []string
 	}{
 		{
-			"no table", func(t *testing.T) *dynamodb.Client { t.Helper(); return dynamotest.Client(t) },
+			"no table", func(t *testing.T) *dynamodb.Client { t.Helper(); return appClient(t) },
 			dynamostore.ErrTableNotFound,
 			[]string{`"no-such-table"`, "us-east-1", "Table.Create"},
 		},
 		{
 			"no credentials", func(t *testing.T) *dynamodb.Client {
 				t.Helper()
-				return dynamotest.Client(t, func(o *dynamodb.Options) { o.Credentials = noCredentials })
+				return appClient(t, func(o *dynamodb.Options) { o.Credentials = noCredentials })
 			},
 			dynamostore.ErrCredentials,
 			[]string{"AWS_ACCESS_KEY_ID"},
@@ -48,7 +48,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		{
 			"empty credentials", func(t *testing.T) *dynamodb.Client {
 				t.Helper()
-				return dynamotest.Client(t, func(o *dynamodb.Options) {
+				return appClient(t, func(o *dynamodb.Options) {
 					o.Credentials = credentials.NewStaticCredentialsProvider("", "", "")
 				})
 			},
@@ -58,7 +58,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		{
 			"unreachable", func(t *testing.T) *dynamodb.Client {
 				t.Helper()
-				return dynamotest.Client(t, func(o *dynamodb.Options) { o.BaseEndpoint = aws.String("http://" + closedPort(t)) })
+				return appClient(t, func(o *dynamodb.Options) { o.BaseEndpoint = aws.String("http://" + closedPort(t)) })
 			},
 			dynamostore.ErrUnreachable,
 			[]string{"AWS_ENDPOINT_URL_DYNAMODB"},
@@ -70,7 +70,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 				for _, operation := range failingOperations {
 					faults.TimeOut(operation, 100)
 				}
-				return dynamotest.Client(t, faults.Install)
+				return appClient(t, faults.Install)
 			},
 			dynamostore.ErrUnreachable,
 			[]string{"network"},
@@ -141,7 +141,7 @@ func failing(status int, code string) func(t *testing.T) *dynamodb.Client {
 		for _, operation := range failingOperations {
 			faults.Fail(operation, 100, status, code)
 		}
-		return dynamotest.Client(t, faults.Install)
+		return appClient(t, faults.Install)
 	}
 }
 

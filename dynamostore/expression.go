@@ -49,8 +49,10 @@ type condition struct {
 	uses []string
 }
 
-// conditions are the conditions by their kind.
-type conditions [storage.Kinds]condition
+// conditions are the conditions by their kind. The last one is KindUnchanged on a record that had a lease.
+type conditions [storage.Kinds + 1]condition
+
+const unchangedUnderLease = storage.Kinds
 
 // The conditions of package storage. That an item exists is part of each comparison: one with a missing attribute is
 // never true.
@@ -62,6 +64,7 @@ const (
 	existing     = "attribute_exists(" + namePartition + ")"
 	expired      = nameExpiry + " <= " + valueAt
 	expireBefore = nameExpiry + " < " + valueAt
+	sameExpiry   = nameExpiry + " = " + valueAt
 	free         = "attribute_not_exists(" + nameLeaseID + ")"
 	unchanged    = sameLease + " AND " + nameLeaseExpiry + " = " + valueSeenLeaseExpiry
 )
@@ -101,7 +104,29 @@ func newConditions(t Table) conditions {
 		text:  aws.String("(" + free + " OR (" + unchanged + ")) AND " + live),
 		names: merge(lease, leaseExpiry, expiry), uses: []string{valueLeaseID, valueSeenLeaseExpiry, valueAt},
 	}
+	c[storage.KindUnchanged] = condition{
+		text:  aws.String(sameVersion + " AND " + sameExpiry + " AND " + free),
+		names: merge(version, expiry, lease), uses: []string{valueVersion, valueAt},
+	}
+	c[unchangedUnderLease] = condition{
+		text:  aws.String(sameVersion + " AND " + sameExpiry + " AND " + unchanged),
+		names: merge(version, expiry, lease, leaseExpiry),
+		uses:  []string{valueVersion, valueAt, valueLeaseID, valueSeenLeaseExpiry},
+	}
 	return c
+}
+
+// newGhost is the condition on which a lease without a session is deleted.
+func newGhost(t Table) condition {
+	return condition{
+		text: aws.String("attribute_not_exists(" + nameData + ") AND attribute_not_exists(" + nameVersion +
+			") AND attribute_not_exists(" + nameExpiry + ") AND " + unchanged),
+		names: map[string]string{
+			nameData: t.Attributes.Data, nameVersion: t.Attributes.Version, nameExpiry: t.Attributes.Expiry,
+			nameLeaseID: t.Attributes.LeaseID, nameLeaseExpiry: t.Attributes.LeaseExpiry,
+		},
+		uses: []string{valueLeaseID, valueSeenLeaseExpiry},
+	}
 }
 
 func merge(parts ...map[string]string) map[string]string {
@@ -112,7 +137,12 @@ func merge(parts ...map[string]string) map[string]string {
 	return merged
 }
 
-func (c *conditions) of(cond storage.Condition) *condition { return &c[cond.Kind] }
+func (c *conditions) of(cond storage.Condition) *condition {
+	if cond.Kind == storage.KindUnchanged && cond.LeaseID != "" {
+		return &c[unchangedUnderLease]
+	}
+	return &c[cond.Kind]
+}
 
 // values adds the values that the condition compares with to those given, which may be nil.
 func (c *condition) values(values item, cond storage.Condition) item {

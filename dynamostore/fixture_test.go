@@ -30,7 +30,7 @@ func newFixture(t testing.TB, layout dynamostore.Table, options ...sessionstore.
 		plain:  dynamotest.Client(t),
 		faults: dynamotest.NewFaults(), recorder: dynamotest.NewRecorder(),
 	}
-	f.client = dynamotest.Client(t, f.recorder.Install, f.faults.Install)
+	f.client = appClient(t, f.recorder.Install, f.faults.Install)
 	f.table = createWithoutTTL(t, f.plain, layout)
 	var err error
 	if f.driver, err = dynamostore.NewDriver(f.client, f.table); err != nil {

@@ -60,7 +60,7 @@ func TestSessionsHoldOnePage(t *testing.T) {
 	client := dynamotest.Client(t)
 	table := createWithoutTTL(t, client, dynamostore.Table{})
 	fill(t, client, table, sessions)
-	store, err := dynamostore.New(client, table)
+	store, err := dynamostore.New(appClient(t), table)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,9 +59,8 @@ func commitForEver(table string) error {
 // TestI4_KillNine kills clients that commit, at random moments. Whatever they acknowledged is there.
 func TestI4_KillNine(t *testing.T) {
 	t.Parallel()
-	client := dynamotest.Client(t)
-	table := createWithoutTTL(t, client, dynamostore.Table{})
-	store, err := dynamostore.New(client, table)
+	table := createWithoutTTL(t, dynamotest.Client(t), dynamostore.Table{})
+	store, err := dynamostore.New(appClient(t), table)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,5 +16,10 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, commitForEver(table))
 		os.Exit(1)
 	}
-	os.Exit(dynamotest.Main(m))
+	code := dynamotest.Main(m)
+	if err := checkRights(); code == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
 }

@@ -83,6 +83,7 @@ func (d *Driver) transact(ctx context.Context, input *dynamodb.TransactWriteItem
 		for i := range out.ConsumedCapacity {
 			addWrite(meter, &out.ConsumedCapacity[i])
 		}
+		addThrottled(meter, out.ResultMetadata)
 		return nil
 	}
 	canceled := (*types.TransactionCanceledException)(nil)

@@ -1,67 +1,247 @@
 package dynamostore_test
 
 import (
-	"encoding/json"
-	"maps"
+	"context"
+	"errors"
 	"os"
 	"regexp"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/middleware"
+
+	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
 	"github.com/scsdynamo/scsdynamo/dynamostore"
 	"github.com/scsdynamo/scsdynamo/internal/storetest"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// The policy in the README grants exactly the calls that a store makes.
-func TestReadmeGrantsWhatIsNeeded(t *testing.T) {
+// The policy of an application is enough for all that a store does, and no more than that, also in a table that it shares.
+func TestAppNeedsItsPolicy(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, dynamostore.Table{}, sessionstore.WithSecret(storetest.Secret(2), storetest.Secret(1)))
-	old, err := dynamostore.New(f.client, f.table, sessionstore.WithSecret(storetest.Secret(1)))
-	if err != nil {
-		t.Fatal(err)
+	for name, layout := range layouts {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			useStore(t, layout)
+		})
 	}
-	hour := time.Now().Add(time.Hour)
+}
+
+func useStore(t *testing.T, layout dynamostore.Table) {
+	t.Helper()
+	f := newFixture(t, layout)
+	under := rightsUnder(t, f.table, dynamostore.RoleApp)
+	client := appClient(t, under.enforce)
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
+	store, err := dynamostore.New(client, f.table, sessionstore.WithSecret(storetest.Secret(2), storetest.Secret(1)))
+	must(err)
+	driver, err := dynamostore.NewDriver(client, f.table)
+	must(err)
+	old, err := dynamostore.New(client, f.table, sessionstore.WithSecret(storetest.Secret(1)))
+	must(err)
+	hour := time.Now().Add(time.Hour)
 	must(old.CommitCtx(t.Context(), "token", nil, hour))
-	ctx, end := f.store.Begin(t.Context())
+	ctx, end := store.Begin(t.Context())
 	defer end()
-	_, _, err = f.store.FindCtx(ctx, "token")
+	_, _, err = store.FindCtx(ctx, "token")
 	must(err)
-	must(f.store.CommitCtx(ctx, "token", nil, hour)) // moves it
-	must(f.store.CommitCtx(ctx, "token", nil, hour))
-	_, err = f.driver.Acquire(ctx, f.store.StorageKey("token"), newLease("lease"), storage.IfFree(time.Now()))
+	must(store.CommitCtx(ctx, "token", nil, hour)) // moves it
+	must(store.CommitCtx(ctx, "token", nil, hour))
+	_, err = driver.Acquire(ctx, store.StorageKey("token"), newLease("lease"), storage.IfFree(time.Now()))
 	must(err)
-	must(f.driver.Update(ctx, f.store.StorageKey("token"), storage.Change{ExpiresAt: hour}, storage.Always()))
-	must(f.store.DeleteCtx(ctx, "token"))
-	_, err = f.store.AllCtx(ctx)
+	must(driver.Update(ctx, store.StorageKey("token"), storage.Change{ExpiresAt: hour}, storage.Always()))
+	must(store.DeleteCtx(ctx, "token"))
+	_, err = store.AllCtx(ctx)
 	must(err)
-	must(f.store.CommitCtx(t.Context(), "another", nil, hour))
-	_, err = f.store.DeleteAll(t.Context())
+	must(store.CommitCtx(t.Context(), "another", nil, hour))
+	_, err = store.DeleteAll(t.Context())
 	must(err)
+	under.check(t)
 
-	used := map[string]bool{}
-	for _, operation := range f.recorder.Operations() {
-		switch operation {
-		case "TransactWriteItems": // is allowed by the rights of what is in the transaction
-			used["dynamodb:PutItem"], used["dynamodb:DeleteItem"] = true, true
-		default:
-			used["dynamodb:"+operation] = true
-		}
-	}
-	if got, want := slices.Sorted(maps.Keys(used)), slices.Sorted(maps.Keys(granted(t))); !slices.Equal(got, want) {
-		t.Errorf("the store called %v; the README grants %v", got, want)
+	others := f.table
+	others.PartitionKey.Prefix = "others#"
+	stranger, err := dynamostore.NewDriver(client, others)
+	must(err)
+	shared := layout.PartitionKey.Prefix != ""
+	if _, _, err := stranger.Get(t.Context(), "key", storage.Strong); errors.Is(err, dynamostore.ErrAccessDenied) != shared {
+		t.Errorf("an item of others in a table that is shared (%v): %v", shared, err)
 	}
 }
 
-func granted(t *testing.T) map[string]bool {
+// The policy of an administrator is enough for all that Table does, and no more than that.
+func TestAdminNeedsItsPolicy(t *testing.T) {
+	t.Parallel()
+	plain := dynamotest.Client(t)
+	table := dynamostore.Table{Name: dynamotest.TableName(t, plain), Tags: map[string]string{"team": "web"}}
+	under := rightsUnder(t, table, dynamostore.RoleAdmin)
+	client := dynamotest.Client(t, rights.As(string(dynamostore.RoleAdmin)), under.enforce)
+	for _, do := range []func() error{
+		func() error { return table.Create(t.Context(), client) },
+		func() error { return table.Verify(t.Context(), client) },
+		func() error { _, err := table.Describe(t.Context(), client); return err },
+		func() error { return table.Delete(t.Context(), client, table.Name) },
+	} {
+		if err := do(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	under.check(t)
+}
+
+// The policy of a collector is enough for what package gcrunner asks of a driver, and no more than that.
+func TestCollectorNeedsItsPolicy(t *testing.T) {
+	t.Parallel()
+	for name, layout := range layouts {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			collect(t, layout)
+		})
+	}
+}
+
+func collect(t *testing.T, layout dynamostore.Table) {
+	t.Helper()
+	f := newFixture(t, layout)
+	under := rightsUnder(t, f.table, dynamostore.RoleCollector)
+	driver, err := dynamostore.NewDriver(dynamotest.Client(t, rights.As(string(dynamostore.RoleCollector)), under.enforce), f.table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := newRecord("token", "data")
+	f.mustPut(t, record)
+	lead, ctx := newRecord(storage.ReservedPrefix+"collector", ""), t.Context()
+	lease := newLease("lease")
+	for _, do := range []func() error{
+		func() error { return driver.Put(ctx, lead, storage.IfAbsent(time.Now())) },
+		func() error { _, err := driver.Acquire(ctx, lead.Key, lease, storage.IfFree(time.Now())); return err },
+		func() error { _, _, err := driver.Get(ctx, lead.Key, storage.Strong); return err },
+		func() error {
+			_, err := driver.Scan(ctx, storage.ScanRequest{Fields: storage.WithoutData})
+			return err
+		},
+		func() error {
+			return driver.Delete(ctx, record.Key, storage.IfVersionExpiresBefore(record.Version, record.ExpiresAt.Add(1)))
+		},
+		func() error {
+			return driver.Update(ctx, lead.Key, storage.Change{Lease: &storage.Lease{}}, storage.IfLease(lease.ID))
+		},
+	} {
+		if err := do(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	under.check(t)
+	if err := driver.Put(ctx, record, storage.Always()); !errors.Is(err, dynamostore.ErrAccessDenied) {
+		t.Errorf("the collector writes a session: %v; want ErrAccessDenied", err)
+	}
+}
+
+// restricted is a client with nothing but the rights of a role, as IAM would judge them.
+type restricted struct {
+	policy iamPolicy
+	role   dynamostore.Role
+	key    string // the name of the partition key
+	rights *dynamotest.Rights
+}
+
+func rightsUnder(t *testing.T, table dynamostore.Table, role dynamostore.Role) *restricted {
+	t.Helper()
+	text, err := table.Policy(role, here)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &restricted{
+		policy: readPolicy(t, text), role: role, key: orDefault(table.PartitionKey.Name, "session_id"),
+		rights: dynamotest.NewRights(),
+	}
+}
+
+// enforce is an option of the client.
+func (r *restricted) enforce(o *dynamodb.Options) {
+	r.rights.As(string(r.role))(o)
+	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
+		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("Policy",
+			func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
+				middleware.InitializeOutput, middleware.Metadata, error,
+			) {
+				for _, need := range r.needs(middleware.GetOperationName(ctx), in.Parameters) {
+					if !r.policy.allows("dynamodb:"+need.action, need.keys...) {
+						err := &smithy.GenericAPIError{Code: "AccessDeniedException", Message: need.action}
+						return middleware.InitializeOutput{}, middleware.Metadata{}, err
+					}
+				}
+				return next.HandleInitialize(ctx, in)
+			}), middleware.After)
+	})
+}
+
+// check fails if a right was not needed.
+func (r *restricted) check(t *testing.T) {
+	t.Helper()
+	if got, want := r.rights.Used(string(r.role)), r.role.Actions(); !slices.Equal(got, want) {
+		t.Errorf("the role %s used %v; it has %v", r.role, got, want)
+	}
+}
+
+// need is an action on items with these partition keys.
+type need struct {
+	action string
+	keys   []string
+}
+
+func (r *restricted) needs(operation string, input any) []need {
+	keys := func(items ...map[string]types.AttributeValue) []string {
+		var keys []string
+		for _, item := range items {
+			keys = append(keys, item[r.key].(*types.AttributeValueMemberS).Value)
+		}
+		return keys
+	}
+	switch input := input.(type) {
+	case *dynamodb.GetItemInput:
+		return []need{{operation, keys(input.Key)}}
+	case *dynamodb.PutItemInput:
+		return []need{{operation, keys(input.Item)}}
+	case *dynamodb.UpdateItemInput:
+		return []need{{operation, keys(input.Key)}}
+	case *dynamodb.DeleteItemInput:
+		return []need{{operation, keys(input.Key)}}
+	case *dynamodb.BatchWriteItemInput:
+		batch := need{action: operation}
+		for _, requests := range input.RequestItems {
+			for _, request := range requests {
+				batch.keys = append(batch.keys, keys(request.DeleteRequest.Key)...)
+			}
+		}
+		return []need{batch}
+	case *dynamodb.TransactWriteItemsInput:
+		var all []need
+		for _, item := range input.TransactItems {
+			switch {
+			case item.Put != nil:
+				all = append(all, need{"PutItem", keys(item.Put.Item)})
+			case item.Delete != nil:
+				all = append(all, need{"DeleteItem", keys(item.Delete.Key)})
+			}
+		}
+		return all
+	default:
+		return []need{{action: operation}}
+	}
+}
+
+// readmePolicy returns the policy in the README.
+func readmePolicy(t *testing.T) []byte {
 	t.Helper()
 	readme, err := os.ReadFile("../README.md")
 	if err != nil {
@@ -71,15 +251,5 @@ func granted(t *testing.T) map[string]bool {
 	if block == nil {
 		t.Fatal("no policy in the README")
 	}
-	var policy struct{ Statement []struct{ Action []string } }
-	if err := json.Unmarshal(block[1], &policy); err != nil {
-		t.Fatal(err)
-	}
-	actions := map[string]bool{}
-	for _, statement := range policy.Statement {
-		for _, action := range statement.Action {
-			actions[action] = true
-		}
-	}
-	return actions
+	return block[1]
 }

@@ -30,6 +30,7 @@ func (d *Driver) Scan(ctx context.Context, request storage.ScanRequest) (storage
 		return storage.Page{}, d.faults.wrap(ctx, "Scan", err)
 	}
 	addRead(meter, out.ConsumedCapacity)
+	addThrottled(meter, out.ResultMetadata)
 
 	page := storage.Page{Records: make([]storage.Record, 0, len(out.Items))}
 	for i, it := range out.Items {
@@ -42,7 +43,11 @@ func (d *Driver) Scan(ctx context.Context, request storage.ScanRequest) (storage
 		case !ours:
 		case err != nil:
 			key, _ := d.table.cutKey(it)
-			page.Unreadable = append(page.Unreadable, storage.Unreadable{Key: key, Err: err})
+			unreadable := storage.Unreadable{Key: key, Err: err}
+			if lease, ok := d.table.ghost(it); ok {
+				unreadable.Ghost = &lease
+			}
+			page.Unreadable = append(page.Unreadable, unreadable)
 		default:
 			page.Records = append(page.Records, record)
 		}

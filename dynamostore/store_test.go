@@ -33,7 +33,7 @@ func TestStoreConformance(t *testing.T) {
 			})
 		}
 		var err error
-		if backend.Peer, err = dynamostore.NewDriver(dynamotest.Client(t), f.table); err != nil {
+		if backend.Peer, err = dynamostore.NewDriver(appClient(t), f.table); err != nil {
 			t.Fatal(err)
 		}
 		return backend
@@ -42,8 +42,8 @@ func TestStoreConformance(t *testing.T) {
 		conformance.WithMaxData(400*1024-512),
 		conformance.WithNamespaces(func(t *testing.T, first, second string) (scs.Store, scs.Store) {
 			t.Helper()
-			client := dynamotest.Client(t)
-			shared := createWithoutTTL(t, client, dynamostore.Table{})
+			client := appClient(t)
+			shared := createWithoutTTL(t, dynamotest.Client(t), dynamostore.Table{})
 			open := func(prefix string) scs.Store {
 				table := shared
 				table.PartitionKey.Prefix = prefix

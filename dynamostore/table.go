@@ -3,7 +3,9 @@ package dynamostore
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -75,16 +77,23 @@ const (
 	maxSortKeyBytes      = 1024
 	maxItemBytes         = 400 * 1024
 	maxAttributeName     = 255 // for keys; longer names are possible elsewhere, and cost on every request
+	maxTags              = 50
+	maxTagKey            = 128 // in characters, as the next
+	maxTagValue          = 256
 )
 
 // minKeyRoom is what prefix and suffix must leave for the storage key: the 43 bytes of a scs token or of a keyed hash,
 // with some to spare.
 const minKeyRoom = 64
 
-var tableName = regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,255}$`)
+var (
+	tableName = regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,255}$`)
+	tableARN  = regexp.MustCompile(`^arn:[^:]+:dynamodb:[^:]+:[^:]+:table/[a-zA-Z0-9_.-]{3,255}$`)
+	kmsKey    = regexp.MustCompile(`^(arn:[^:]+:kms:[^:]+:[^:]+:(key/[a-zA-Z0-9-]+|alias/[a-zA-Z0-9/_-]+)|alias/[a-zA-Z0-9/_-]+|[a-zA-Z0-9-]+)$`)
+)
 
-// withDefaults fills in what was left out.
-func (t Table) withDefaults() Table {
+// WithDefaults returns the table with the names of attributes that were left out filled in.
+func (t Table) WithDefaults() Table {
 	setDefault(&t.PartitionKey.Name, "session_id")
 	a := &t.Attributes
 	setDefault(&a.Data, "data")
@@ -108,13 +117,13 @@ func setDefault(name *string, value string) {
 
 // Validate reports all that is wrong with the layout, in one error, without a call.
 func (t Table) Validate() error {
-	t = t.withDefaults()
+	t = t.WithDefaults()
 	var problems []error
 	problem := func(format string, args ...any) {
 		problems = append(problems, fmt.Errorf("dynamostore: Table."+format, args...))
 	}
-	if !tableName.MatchString(t.Name) && !strings.HasPrefix(t.Name, "arn:") {
-		problem("Name: %q is not a table name (3 to 255 of a-z A-Z 0-9 _ . -) and not an ARN", t.Name)
+	if !tableName.MatchString(t.Name) && !tableARN.MatchString(t.Name) {
+		problem("Name: %q is not a table name (3 to 255 of a-z A-Z 0-9 _ . -) and not the ARN of a table", t.Name)
 	}
 	if t.SortKey.Name == "" && (t.SortKey.Prefix != "" || t.SortKey.Suffix != "") {
 		problem("SortKey: a prefix or suffix without a name; set Name, or leave all out")
@@ -140,6 +149,13 @@ func (t Table) Validate() error {
 		}
 		seen[attribute.name] = attribute.field
 	}
+	if t.KMSKey != "" && !kmsKey.MatchString(t.KMSKey) {
+		problem("KMSKey: %q is not the ID, ARN or alias of a KMS key", t.KMSKey)
+	}
+	if t.Class != "" && !slices.Contains(t.Class.Values(), t.Class) {
+		problem("Class: %q is not a table class; there are %q", t.Class, t.Class.Values())
+	}
+	t.checkTags(problem)
 	switch {
 	case t.ReadCapacity < 0 || t.WriteCapacity < 0:
 		problem("ReadCapacity, WriteCapacity: %d and %d; they must not be negative", t.ReadCapacity, t.WriteCapacity)
@@ -148,6 +164,23 @@ func (t Table) Validate() error {
 			t.ReadCapacity, t.WriteCapacity)
 	}
 	return errors.Join(problems...)
+}
+
+func (t Table) checkTags(problem func(format string, args ...any)) {
+	if len(t.Tags) > maxTags {
+		problem("Tags: %d tags; a table can have %d", len(t.Tags), maxTags)
+	}
+	for _, key := range slices.Sorted(maps.Keys(t.Tags)) {
+		value := t.Tags[key]
+		switch {
+		case !utf8.ValidString(key) || !utf8.ValidString(value):
+			problem("Tags: %q is not valid UTF-8", key)
+		case key == "" || utf8.RuneCountInString(key) > maxTagKey || utf8.RuneCountInString(value) > maxTagValue:
+			problem("Tags: %q; a key has 1 to %d characters, a value at most %d", key, maxTagKey, maxTagValue)
+		case strings.HasPrefix(strings.ToLower(key), "aws:"):
+			problem("Tags: %q; keys that begin with aws: belong to AWS", key)
+		}
+	}
 }
 
 // attributeField is a configurable attribute name and the field that sets it.

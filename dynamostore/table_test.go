@@ -17,7 +17,7 @@ import (
 
 func TestTableCreateVerifyDelete(t *testing.T) {
 	t.Parallel()
-	client := dynamotest.Client(t)
+	client, plain := adminClient(t), dynamotest.Client(t)
 	for name, table := range map[string]dynamostore.Table{
 		"default":     {},
 		"provisioned": {ReadCapacity: 7, WriteCapacity: 3, Tags: map[string]string{"team": "web", "env": "test"}},
@@ -29,7 +29,7 @@ func TestTableCreateVerifyDelete(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ctx := t.Context()
-			table.Name = dynamotest.TableName(t, client)
+			table.Name = dynamotest.TableName(t, plain)
 			if err := table.Verify(ctx, client); !errors.Is(err, dynamostore.ErrTableNotFound) {
 				t.Errorf("verify before create: %v; want ErrTableNotFound", err)
 			}
@@ -41,7 +41,7 @@ func TestTableCreateVerifyDelete(t *testing.T) {
 			if err := table.Verify(ctx, client); err != nil {
 				t.Errorf("verify: %v", err)
 			}
-			out, err := client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &table.Name})
+			out, err := plain.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &table.Name})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -77,7 +77,7 @@ func TestTableCreateVerifyDelete(t *testing.T) {
 
 func TestTableDeletionProtection(t *testing.T) {
 	t.Parallel()
-	client := dynamotest.Client(t)
+	client := adminClient(t)
 	table := dynamostore.Table{Name: dynamotest.TableName(t, client), DeletionProtection: true}
 	if err := table.Create(t.Context(), client); err != nil {
 		t.Fatal(err)
@@ -90,9 +90,9 @@ func TestTableDeletionProtection(t *testing.T) {
 // A table that somebody made another way is named in every difference, and left alone.
 func TestTableMismatch(t *testing.T) {
 	t.Parallel()
-	client := dynamotest.Client(t)
-	table := dynamostore.Table{Name: dynamotest.TableName(t, client)}
-	_, err := client.CreateTable(t.Context(), &dynamodb.CreateTableInput{
+	client, plain := adminClient(t), dynamotest.Client(t)
+	table := dynamostore.Table{Name: dynamotest.TableName(t, plain)}
+	_, err := plain.CreateTable(t.Context(), &dynamodb.CreateTableInput{
 		TableName:   &table.Name,
 		BillingMode: types.BillingModePayPerRequest,
 		KeySchema: []types.KeySchemaElement{
@@ -115,7 +115,7 @@ func TestTableMismatch(t *testing.T) {
 	if err := table.Create(t.Context(), client); !errors.As(err, &mismatch) {
 		t.Errorf("create over another schema: %v; want a MismatchError", err)
 	}
-	ttl, err := client.DescribeTimeToLive(t.Context(), &dynamodb.DescribeTimeToLiveInput{TableName: &table.Name})
+	ttl, err := plain.DescribeTimeToLive(t.Context(), &dynamodb.DescribeTimeToLiveInput{TableName: &table.Name})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func TestTableMismatch(t *testing.T) {
 		t.Error("create turned TTL on in a table that is not ours")
 	}
 	// At run time the same mistake has the same kind.
-	store, err := dynamostore.New(client, table)
+	store, err := dynamostore.New(appClient(t), table)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestTableMismatch(t *testing.T) {
 
 func TestTTLOnAnotherAttribute(t *testing.T) {
 	t.Parallel()
-	client := dynamotest.Client(t)
+	client := adminClient(t)
 	table := dynamostore.Table{Name: dynamotest.TableName(t, client), Attributes: dynamostore.Attributes{TTL: "mine"}}
 	if err := table.Create(t.Context(), client); err != nil {
 		t.Fatal(err)

@@ -27,30 +27,16 @@ func (e *MismatchError) Is(target error) bool { return target == ErrTableMismatc
 
 // Verify checks that the table is there and fits: its primary key and the key's types, TTL, and its status. It changes
 // nothing. All that is wrong is in one [*MismatchError]; a table that is not there is an [*Error] with [ErrTableNotFound].
+// What harms no session is left to [Table.Describe].
 //
 // It needs the rights dynamodb:DescribeTable and DescribeTimeToLive.
 func (t Table) Verify(ctx context.Context, client TableClient) error {
-	a, err := t.admin(client)
+	d, err := t.Describe(ctx, client)
 	if err != nil {
 		return err
 	}
-	description, err := a.describe(ctx)
-	if err != nil {
-		return err
-	}
-	ttl, err := a.describeTTL(ctx)
-	if err != nil {
-		return err
-	}
-	problems := a.table.compareSchema(description)
-	problems = append(problems, a.table.compareTTL(ttl)...)
-	switch description.TableStatus {
-	case types.TableStatusActive, types.TableStatusUpdating:
-	default:
-		problems = append(problems, fmt.Sprintf("its status is %s, not ACTIVE", description.TableStatus))
-	}
-	if len(problems) > 0 {
-		return a.mismatch(problems)
+	if len(d.Problems) > 0 {
+		return &MismatchError{Table: t.Name, Region: d.Region, Problems: d.Problems}
 	}
 	return nil
 }
@@ -66,10 +52,7 @@ func (t Table) compareSchema(d *types.TableDescription) []string {
 	for _, attribute := range d.AttributeDefinitions {
 		attributeTypes[aws.ToString(attribute.AttributeName)] = attribute.AttributeType
 	}
-	names := map[types.KeyType]string{}
-	for _, key := range d.KeySchema {
-		names[key.KeyType] = aws.ToString(key.AttributeName)
-	}
+	names := keyNames(d)
 	compare := func(what, field string, keyType types.KeyType, want string) {
 		got := names[keyType]
 		switch {
@@ -88,6 +71,28 @@ func (t Table) compareSchema(d *types.TableDescription) []string {
 	compare("partition key", "PartitionKey.Name", types.KeyTypeHash, t.PartitionKey.Name)
 	compare("sort key", "SortKey.Name", types.KeyTypeRange, t.SortKey.Name)
 	return problems
+}
+
+// keyNames are the names of the attributes of the primary key.
+func keyNames(d *types.TableDescription) map[types.KeyType]string {
+	names := map[types.KeyType]string{}
+	for _, key := range d.KeySchema {
+		names[key.KeyType] = aws.ToString(key.AttributeName)
+	}
+	return names
+}
+
+// compareStatus reports a status in which the table cannot be used.
+func compareStatus(status types.TableStatus) []string {
+	switch status {
+	case types.TableStatusActive, types.TableStatusUpdating:
+		return nil
+	case types.TableStatusInaccessibleEncryptionCredentials:
+		return []string{"DynamoDB cannot use its KMS key: enable the key, and let its policy allow what Table.Policy does; after " +
+			"seven days without it the table is archived"}
+	default:
+		return []string{fmt.Sprintf("its status is %s, not ACTIVE", status)}
+	}
 }
 
 // compareTTL compares TTL.

@@ -32,7 +32,7 @@ import (
 // A request costs two writes, one that locks and reads, and one that commits or releases; one that follows in the queue
 // costs one.
 func Lease(options ...LeaseOption) Strategy {
-	l := &lease{duration: 5 * time.Second, maxWait: 10 * time.Second, queues: map[place]*queue{}}
+	l := &lease{duration: DefaultDuration, maxWait: DefaultMaxWait, queues: map[place]*queue{}}
 	l.renewal, l.allowance = unset, unset
 	for _, option := range options {
 		option(l)
@@ -68,6 +68,10 @@ func WithRenewal(every time.Duration) LeaseOption { return func(l *lease) { l.re
 func WithClockAllowance(d time.Duration) LeaseOption { return func(l *lease) { l.allowance = d } }
 
 const (
+	// DefaultDuration is how long a lease lasts without [WithDuration].
+	DefaultDuration = 5 * time.Second
+	// DefaultMaxWait is how long a request waits without [WithMaxWait].
+	DefaultMaxWait = 10 * time.Second
 	// MinDuration is the shortest lease: one call to storage and some.
 	MinDuration = 100 * time.Millisecond
 	// MinWait is the shortest wait, about one call to storage.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
@@ -93,7 +94,7 @@ func (s *Store) AllCtx(ctx context.Context) (map[string][]byte, error) {
 // All is AllCtx without a context. It implements [scs.IterableStore].
 func (s *Store) All() (map[string][]byte, error) { return s.AllCtx(context.Background()) }
 
-// page reads one page.
+// page reads one page. Records that are no sessions are not on it.
 func (s *Store) page(ctx context.Context, scanner storage.Scanner, request storage.ScanRequest) (page storage.Page, err error) {
 	if s.observe != nil {
 		var done func(Outcome, int, error)
@@ -106,7 +107,10 @@ func (s *Store) page(ctx context.Context, scanner storage.Scanner, request stora
 			done(OutcomeOK, size, err)
 		}()
 	}
-	return scanner.Scan(ctx, request)
+	page, err = scanner.Scan(ctx, request)
+	page.Records = slices.DeleteFunc(page.Records, func(r storage.Record) bool { return storage.Reserved(r.Key) })
+	page.Unreadable = slices.DeleteFunc(page.Unreadable, func(u storage.Unreadable) bool { return storage.Reserved(u.Key) })
+	return page, err
 }
 
 // scanConsistency reads lists as strongly as single sessions are read first.

@@ -7,5 +7,7 @@ import "github.com/scsdynamo/scsdynamo/storage"
 const MaxTokenBytes = 2048
 
 // validToken reports whether a token can be that of a session at all. Tokens are cookies and come from anybody: what
-// DynamoDB would refuse as a key must read as a miss, not as an error.
-func validToken(token string) bool { return storage.ValidKey(token, MaxTokenBytes) }
+// DynamoDB would refuse as a key must read as a miss, not as an error. So must what is kept beside the sessions.
+func validToken(token string) bool {
+	return storage.ValidKey(token, MaxTokenBytes) && !storage.Reserved(token)
+}

@@ -14,11 +14,11 @@ type Condition struct {
 	Kind ConditionKind
 	// Version is the version that the stored record must have.
 	Version string
-	// LeaseID is the lease that the stored record must have.
+	// LeaseID is the lease that the stored record must have. In KindUnchanged, "" means that it must have none.
 	LeaseID string
 	// LeaseExpiresAt is when the lease LeaseID must say that it ends.
 	LeaseExpiresAt time.Time
-	// At is the instant at which expiry is judged.
+	// At is the instant at which expiry is judged. In KindUnchanged it is the expiry that the stored record must have.
 	At time.Time
 }
 
@@ -36,8 +36,9 @@ const (
 	KindVersionAndExpires                      // IfVersionExpiresBefore
 	KindFree                                   // IfFree
 	KindFreeOrUnchanged                        // IfFreeOrUnchanged
+	KindUnchanged                              // IfUnchanged
 
-	lastKind = KindFreeOrUnchanged
+	lastKind = KindUnchanged
 )
 
 // Kinds is how many kinds of conditions there are: they count from 0.
@@ -67,8 +68,7 @@ func IfVersionAndLease(version, leaseID string, now time.Time) Condition {
 // IfLease holds if there is a record, expired or not, whose lease is the one named.
 func IfLease(leaseID string) Condition { return Condition{Kind: KindLease, LeaseID: leaseID} }
 
-// IfVersionExpiresBefore holds if there is a record of that version that expires before t. It is the condition of
-// collection: a session that was committed or extended after the collector read it does not meet it.
+// IfVersionExpiresBefore holds if there is a record of that version that expires before t.
 func IfVersionExpiresBefore(version string, t time.Time) Condition {
 	return Condition{Kind: KindVersionAndExpires, Version: version, At: t}
 }
@@ -81,6 +81,16 @@ func IfFree(now time.Time) Condition { return Condition{Kind: KindFree, At: now}
 // is the condition under which a lease is taken from a holder that has not been heard of for longer than its lease lasts.
 func IfFreeOrUnchanged(seen Lease, now time.Time) Condition {
 	return Condition{Kind: KindFreeOrUnchanged, LeaseID: seen.ID, LeaseExpiresAt: seen.ExpiresAt, At: now}
+}
+
+// IfUnchanged holds if there is a record of the version, the expiry and the lease that were seen. It is the condition of
+// collection: a session that was committed, extended, shortened, leased or released after the collector read it does not
+// meet it.
+func IfUnchanged(seen Record) Condition {
+	return Condition{
+		Kind: KindUnchanged, Version: seen.Version, At: seen.ExpiresAt,
+		LeaseID: seen.Lease.ID, LeaseExpiresAt: seen.Lease.ExpiresAt,
+	}
 }
 
 // Holds judges the condition on the stored record, nil for none. It is the definition of each condition, and what drivers
@@ -109,11 +119,18 @@ func (c Condition) Holds(current *Record) bool {
 	case KindFree:
 		return current.Lease.Free() && !current.Expired(c.At)
 	case KindFreeOrUnchanged:
-		unchanged := current.Lease.ID == c.LeaseID && current.Lease.ExpiresAt.Equal(c.LeaseExpiresAt)
-		return (current.Lease.Free() || unchanged) && !current.Expired(c.At)
+		return (current.Lease.Free() || c.sameLease(current)) && !current.Expired(c.At)
+	case KindUnchanged:
+		return current.Version == c.Version && current.ExpiresAt.Equal(c.At) &&
+			(current.Lease.Free() && c.LeaseID == "" || c.sameLease(current))
 	default:
 		return false
 	}
+}
+
+// sameLease reports whether the record has the lease that was seen, neither renewed nor released since.
+func (c Condition) sameLease(current *Record) bool {
+	return current.Lease.ID == c.LeaseID && current.Lease.ExpiresAt.Equal(c.LeaseExpiresAt)
 }
 
 // OnTarget returns what a Move of the record, with this condition on the key that it leaves, asks of the key that it goes to.
@@ -127,7 +144,8 @@ func (c Condition) OnTarget(record Record) Condition {
 // Validate reports a condition that no function of this package makes, such as one without the version it is about.
 // Drivers call it before anything else, so that a mistake never becomes a write.
 func (c Condition) Validate() error {
-	needsVersion := c.Kind == KindVersion || c.Kind == KindVersionAndLease || c.Kind == KindVersionAndExpires
+	needsVersion := c.Kind == KindVersion || c.Kind == KindVersionAndLease || c.Kind == KindVersionAndExpires ||
+		c.Kind == KindUnchanged
 	needsLease := c.Kind == KindLease || c.Kind == KindVersionAndLease || c.Kind == KindFreeOrUnchanged
 	switch {
 	case c.Kind > lastKind:
@@ -161,6 +179,8 @@ func (c Condition) String() string {
 		return "free"
 	case KindFreeOrUnchanged:
 		return "free or lease unchanged"
+	case KindUnchanged:
+		return "unchanged"
 	default:
 		return "unknown"
 	}

@@ -49,6 +49,44 @@ func TestConditionsOfALease(t *testing.T) {
 	}
 }
 
+// What collection asks for, by what has happened since the record was read.
+func TestConditionUnchanged(t *testing.T) {
+	t.Parallel()
+	free := newRecord()
+	held := free
+	held.Lease = storage.Lease{ID: "lease", Duration: time.Second, ExpiresAt: time.Now()}
+	for name, change := range map[string]func(*storage.Record){
+		"nothing":          nil,
+		"committed":        func(r *storage.Record) { r.Version = storage.NewVersion() },
+		"extended":         func(r *storage.Record) { r.ExpiresAt = r.ExpiresAt.Add(1) },
+		"shortened":        func(r *storage.Record) { r.ExpiresAt = r.ExpiresAt.Add(-1) },
+		"leased by others": func(r *storage.Record) { r.Lease.ID = "other" },
+		"renewed":          func(r *storage.Record) { r.Lease.ID = "lease"; r.Lease.ExpiresAt = time.Now().Add(time.Minute) },
+	} {
+		for _, seen := range []storage.Record{free, held} {
+			current := seen
+			if change != nil {
+				change(&current)
+			}
+			if got := storage.IfUnchanged(seen).Holds(&current); got != (change == nil) {
+				t.Errorf("%s since it was read with the lease %q: the condition holds: %v", name, seen.Lease.ID, got)
+			}
+		}
+	}
+	released := held
+	released.Lease = storage.Lease{}
+	if storage.IfUnchanged(held).Holds(&released) || storage.IfUnchanged(free).Holds(&held) || storage.IfUnchanged(free).Holds(nil) {
+		t.Error("the condition holds although the lease was released or acquired, or the record is gone")
+	}
+	// What the end of a lease says that nobody has means nothing, and an instant is the same in every zone.
+	free.Lease.ExpiresAt = time.Now()
+	elsewhere := free
+	elsewhere.Lease, elsewhere.ExpiresAt = storage.Lease{}, free.ExpiresAt.In(time.FixedZone("elsewhere", 3600))
+	if !storage.IfUnchanged(free).Holds(&elsewhere) {
+		t.Error("the condition does not hold although nothing has changed")
+	}
+}
+
 // Each kind has a name of its own, and one beyond the last is refused.
 func TestKindsOfConditions(t *testing.T) {
 	t.Parallel()

@@ -66,6 +66,14 @@ type BatchDeleter interface {
 	DeleteBatch(ctx context.Context, keys []string) error
 }
 
+// GhostDeleter is a driver on whose storage a lease can be left without a session, as where another program has put it on
+// a session that was deleted at that moment. Nothing else removes such ghosts: they have no expiry.
+type GhostDeleter interface {
+	// DeleteGhost removes what is under key if it is nothing but this lease, as [Unreadable.Ghost] says. That there is
+	// nothing is success; anything else is left alone, with a *ConflictError, or a *CorruptError where it cannot be read.
+	DeleteGhost(ctx context.Context, key string, lease Lease) error
+}
+
 // Scanner is a driver that can walk over all its records.
 type Scanner interface {
 	// Scan returns the next page of records. It returns only this driver's records: on a table shared with others,
@@ -137,4 +145,7 @@ type Unreadable struct {
 	Key string
 	// Err is a *CorruptError. It does not tell the key.
 	Err error
+	// Ghost is the lease, where the record seems to be nothing but a lease that this driver could have made. Nil for any
+	// other. See [GhostDeleter].
+	Ghost *Lease
 }

@@ -20,6 +20,10 @@ var (
 	// many. The same request may succeed later.
 	ErrUnavailable = errors.New("storage: the storage service is not available")
 
+	// ErrThrottled says that the storage service refused the request because it has too many. It also matches
+	// ErrUnavailable. Who can wait should send fewer.
+	ErrThrottled = fmt.Errorf("%w: it has too many requests", ErrUnavailable)
+
 	// ErrInvalidKey says that the driver cannot hold a record under this key: it is empty, too long, not valid UTF-8,
 	// or has a NUL in it. Nothing was sent.
 	ErrInvalidKey = errors.New("storage: the key is empty, too long, not valid UTF-8, or has a NUL in it")

@@ -11,6 +11,9 @@ type Usage struct {
 	Calls int
 	// Recovered counts the writes whose response was lost and that were found to have been applied.
 	Recovered int
+	// Throttled counts the attempts that the service refused because it has too many requests, and that were repeated: those
+	// of requests that failed are told by their error, ErrThrottled.
+	Throttled int
 	// ReadUnits and WriteUnits are the consumed capacity units as the service reported them. They are 0 on drivers that
 	// are not billed by the unit, and for requests that failed: DynamoDB does not report those.
 	ReadUnits, WriteUnits float64
@@ -31,6 +34,7 @@ func (m *Meter) Add(u Usage) {
 	defer m.mu.Unlock()
 	m.usage.Calls += u.Calls
 	m.usage.Recovered += u.Recovered
+	m.usage.Throttled += u.Throttled
 	m.usage.ReadUnits += u.ReadUnits
 	m.usage.WriteUnits += u.WriteUnits
 }

@@ -1,0 +1,153 @@
+package dynamostore
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+)
+
+// CloudFormation returns a template, as YAML, for a stack with the table exactly as [Table.Create] makes it. For each of
+// the roles there is also a managed policy, as [Table.Policy] writes it; such a stack needs CAPABILITY_IAM. The outputs are
+// TableName, TableArn, and AppPolicyArn and so on.
+//
+// The table outlives the stack, because its end would log everybody out: DeletionPolicy and UpdateReplacePolicy are Retain.
+//
+// Errors: what [Table.Validate] reports, a role that there is not, and a name that is an ARN. It makes no call.
+func (t Table) CloudFormation(roles ...Role) (string, error) {
+	if err := t.validateFor(roles...); err != nil {
+		return "", err
+	}
+	t = t.WithDefaults()
+	input, err := t.createInput()
+	if err != nil {
+		return "", err
+	}
+	w := &textWriter{}
+	w.line(0, madeBy)
+	w.line(0, `AWSTemplateFormatVersion: "2010-09-09"`)
+	w.line(0, "Description: %s", quoteYAML("The DynamoDB table "+t.Name+", which keeps web sessions"))
+	w.line(0, "")
+	w.line(0, "Resources:")
+	t.writeTableResource(w, input)
+	for _, role := range roles {
+		t.writeManagedPolicy(w, role)
+	}
+	w.line(0, "")
+	w.line(0, "Outputs:")
+	writeOutput(w, "TableName", "The name of the table", "!Ref Sessions")
+	writeOutput(w, "TableArn", "The ARN of the table", "!GetAtt Sessions.Arn")
+	for _, role := range roles {
+		writeOutput(w, policyID(role)+"Arn", "The ARN of the policy for the role "+string(role), "!Ref "+policyID(role))
+	}
+	return w.String(), nil
+}
+
+func (t Table) writeTableResource(w *textWriter, input *dynamodb.CreateTableInput) {
+	w.line(1, "Sessions:")
+	w.line(2, "Type: AWS::DynamoDB::Table")
+	w.line(2, "# Without the table everybody is logged out: it stays where the stack goes, or where a change needs another table.")
+	w.line(2, "DeletionPolicy: Retain")
+	w.line(2, "UpdateReplacePolicy: Retain")
+	w.line(2, "Properties:")
+	w.line(3, "TableName: %s", quoteYAML(*input.TableName))
+	w.line(3, "AttributeDefinitions:")
+	for _, attribute := range input.AttributeDefinitions {
+		w.line(4, "- AttributeName: %s", quoteYAML(*attribute.AttributeName))
+		w.line(4, "  AttributeType: %s", attribute.AttributeType)
+	}
+	w.line(3, "KeySchema:")
+	for _, key := range input.KeySchema {
+		w.line(4, "- AttributeName: %s", quoteYAML(*key.AttributeName))
+		w.line(4, "  KeyType: %s", key.KeyType)
+	}
+	w.line(3, "BillingMode: %s", input.BillingMode)
+	if throughput := input.ProvisionedThroughput; throughput != nil {
+		w.line(3, "ProvisionedThroughput:")
+		w.line(4, "ReadCapacityUnits: %d", *throughput.ReadCapacityUnits)
+		w.line(4, "WriteCapacityUnits: %d", *throughput.WriteCapacityUnits)
+	}
+	w.line(3, "TimeToLiveSpecification:")
+	w.line(4, "AttributeName: %s", quoteYAML(t.Attributes.TTL))
+	w.line(4, "Enabled: true")
+	if input.TableClass != "" {
+		w.line(3, "TableClass: %s", input.TableClass)
+	}
+	if aws.ToBool(input.DeletionProtectionEnabled) {
+		w.line(3, "DeletionProtectionEnabled: true")
+	}
+	if sse := input.SSESpecification; sse != nil {
+		w.line(3, "SSESpecification:")
+		w.line(4, "SSEEnabled: %t", *sse.Enabled)
+		w.line(4, "SSEType: %s", sse.SSEType)
+		if sse.KMSMasterKeyId != nil {
+			w.line(4, "KMSMasterKeyId: %s", quoteYAML(*sse.KMSMasterKeyId))
+		}
+	}
+	if len(input.Tags) > 0 {
+		w.line(3, "Tags:")
+	}
+	for _, tag := range input.Tags {
+		w.line(4, "- Key: %s", quoteYAML(*tag.Key))
+		w.line(4, "  Value: %s", quoteYAML(*tag.Value))
+	}
+	w.line(3, "# Backups bring back sessions of the past, and are billed by size. Where they are wanted all the same:")
+	w.line(3, "# PointInTimeRecoverySpecification:")
+	w.line(3, "#   PointInTimeRecoveryEnabled: true")
+}
+
+func (t Table) writeManagedPolicy(w *textWriter, role Role) {
+	w.line(0, "")
+	w.line(1, "%s:", policyID(role))
+	w.line(2, "Type: AWS::IAM::ManagedPolicy")
+	w.line(2, "Properties:")
+	w.line(3, "Description: %s", quoteYAML(policyDescription(t, role)))
+	w.line(3, "PolicyDocument:")
+	w.line(4, "Version: %q", policyVersion)
+	w.line(4, "Statement:")
+	for _, s := range t.statements(role) {
+		w.line(5, "- Sid: %s", s.sid)
+		w.line(5, "  Effect: Allow")
+		w.line(5, "  Action:")
+		for _, action := range s.actions {
+			w.line(7, "- %s", action)
+		}
+		w.line(5, "  Resource: %s", t.cloudFormationARN(s.on))
+		if len(s.only) > 0 {
+			w.line(5, "  Condition:")
+		}
+		for _, c := range s.only {
+			w.line(7, "%s:", c.operator)
+			w.line(8, "%s: %s", c.key, quoteYAML(c.value))
+		}
+	}
+}
+
+func (t Table) cloudFormationARN(on resource) string {
+	if on == theTable {
+		return "!GetAtt Sessions.Arn"
+	}
+	arn := quoteYAML(t.keyARN(Location{Region: "${AWS::Region}", Account: "${AWS::AccountId}", Partition: "${AWS::Partition}"}))
+	if strings.HasPrefix(t.KMSKey, arnPrefix) {
+		return arn
+	}
+	return "!Sub " + arn
+}
+
+func writeOutput(w *textWriter, name, description, value string) {
+	w.line(1, "%s:", name)
+	w.line(2, "Description: %s", description)
+	w.line(2, "Value: %s", value)
+}
+
+// policyID is what a role's policy is called in a template.
+func policyID(role Role) string {
+	return strings.ToUpper(string(role[:1])) + string(role[1:]) + "Policy"
+}
+
+func policyDescription(t Table, role Role) string {
+	return fmt.Sprintf("What the %s needs on the DynamoDB table %s", roleNames[role], t.Name)
+}
+
+var roleNames = map[Role]string{RoleApp: "application", RoleCollector: "collector of sessions", RoleAdmin: "administrator"}

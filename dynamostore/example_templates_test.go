@@ -1,0 +1,63 @@
+package dynamostore_test
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/scsdynamo/scsdynamo/dynamostore"
+)
+
+// A stack with the table, and a policy to attach to the role of the application.
+func ExampleTable_CloudFormation() {
+	write := func() error {
+		template, err := table.CloudFormation(dynamostore.RoleApp)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile("sessions.yaml", []byte(template), 0o644)
+	}
+	_ = write
+}
+
+func ExampleTable_Policy() {
+	table := dynamostore.Table{Name: "sessions"}
+	policy, err := table.Policy(dynamostore.RoleAdmin, dynamostore.Location{Region: "eu-central-1", Account: "123456789012"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(policy)
+	// Output:
+	// {
+	//   "Version": "2012-10-17",
+	//   "Statement": [
+	//     {
+	//       "Sid": "CreateTable",
+	//       "Effect": "Allow",
+	//       "Action": [
+	//         "dynamodb:CreateTable",
+	//         "dynamodb:TagResource",
+	//         "dynamodb:UpdateTimeToLive"
+	//       ],
+	//       "Resource": "arn:aws:dynamodb:eu-central-1:123456789012:table/sessions"
+	//     },
+	//     {
+	//       "Sid": "DescribeTable",
+	//       "Effect": "Allow",
+	//       "Action": [
+	//         "dynamodb:DescribeTable",
+	//         "dynamodb:DescribeTimeToLive"
+	//       ],
+	//       "Resource": "arn:aws:dynamodb:eu-central-1:123456789012:table/sessions"
+	//     },
+	//     {
+	//       "Sid": "DeleteTable",
+	//       "Effect": "Allow",
+	//       "Action": [
+	//         "dynamodb:DeleteTable"
+	//       ],
+	//       "Resource": "arn:aws:dynamodb:eu-central-1:123456789012:table/sessions"
+	//     }
+	//   ]
+	// }
+}

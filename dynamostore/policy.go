@@ -1,0 +1,129 @@
+package dynamostore
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// Location says where in AWS a table is. An empty field is written as REGION or ACCOUNT, to be filled in by hand.
+type Location struct {
+	// Region is the AWS Region, such as "eu-central-1".
+	Region string
+	// Account is the number of the AWS account, of twelve digits.
+	Account string
+	// Partition is that of the Region. Default: "aws-cn" for Regions in China, "aws-us-gov" for those of the US government,
+	// else "aws".
+	Partition string
+}
+
+func (l Location) withDefaults() Location {
+	if l.Partition == "" {
+		switch {
+		case strings.HasPrefix(l.Region, "cn-"):
+			l.Partition = "aws-cn"
+		case strings.HasPrefix(l.Region, "us-gov-"):
+			l.Partition = "aws-us-gov"
+		default:
+			l.Partition = "aws"
+		}
+	}
+	l.Region = cmp.Or(l.Region, "REGION")
+	l.Account = cmp.Or(l.Account, "ACCOUNT")
+	return l
+}
+
+func (l Location) arn(service, resource string) string {
+	return strings.Join([]string{"arn", l.Partition, service, l.Region, l.Account, resource}, ":")
+}
+
+// Policy returns an IAM policy, as JSON, that allows what the role needs on this table and nothing else: see
+// [Role.Actions]. Where the name of the table is an ARN, that is the table, and the location does not matter.
+//
+// Statements called "OnlyFor..." can be left out by whoever does not need what they are for. Where the partition key has a
+// prefix or suffix, the items of others in the same table are out of reach (dynamodb:LeadingKeys); except for Scan, which
+// names no keys: IAM lets it read the whole table, or nothing. A KMS key of one's own needs rights too, unless its key
+// policy grants them. Give it as an ARN: of an alias, IAM only knows which key it stands for at the moment.
+//
+// Errors: what [Table.Validate] reports, and a role that there is not. It makes no call.
+func (t Table) Policy(role Role, at Location) (string, error) {
+	if err := t.validateFor(role); err != nil {
+		return "", err
+	}
+	t, at = t.WithDefaults(), at.withDefaults()
+	document := policyDocument{Version: policyVersion}
+	for _, s := range t.statements(role) {
+		encoded := policyStatement{Sid: s.sid, Effect: "Allow", Action: s.actions, Resource: t.arn(at)}
+		if s.on == theKMSKey {
+			encoded.Resource = t.keyARN(at)
+		}
+		for _, c := range s.only {
+			if encoded.Condition == nil {
+				encoded.Condition = map[string]map[string]string{}
+			}
+			encoded.Condition[c.operator] = map[string]string{c.key: c.value}
+		}
+		document.Statement = append(document.Statement, encoded)
+	}
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(document); err != nil {
+		return "", fmt.Errorf("dynamostore: the policy cannot be written: %w", err)
+	}
+	return text.String(), nil
+}
+
+// policyVersion is that of the policy language.
+const policyVersion = "2012-10-17"
+
+type policyDocument struct {
+	Version   string
+	Statement []policyStatement
+}
+
+type policyStatement struct {
+	Sid, Effect string
+	Action      []string
+	Resource    string
+	Condition   map[string]map[string]string `json:",omitempty"`
+}
+
+// validateFor reports what is wrong with the table and the roles.
+func (t Table) validateFor(roles ...Role) error {
+	err := t.Validate()
+	for _, role := range roles {
+		if err == nil {
+			err = role.validate()
+		}
+	}
+	return err
+}
+
+const arnPrefix = "arn:"
+
+// arn is the ARN of the table.
+func (t Table) arn(at Location) string {
+	if strings.HasPrefix(t.Name, arnPrefix) {
+		return t.Name
+	}
+	return at.arn("dynamodb", "table/"+t.Name)
+}
+
+// keyARN is the ARN of the KMS key, or of all keys where only an alias is known.
+func (t Table) keyARN(at Location) string {
+	_, isAlias := aliasOf(t.KMSKey)
+	switch {
+	case isAlias && strings.HasPrefix(t.KMSKey, arnPrefix):
+		return t.KMSKey[:strings.LastIndexByte(t.KMSKey, ':')] + ":key/*"
+	case isAlias:
+		return at.arn("kms", "key/*")
+	case strings.HasPrefix(t.KMSKey, arnPrefix):
+		return t.KMSKey
+	default:
+		return at.arn("kms", "key/"+t.KMSKey)
+	}
+}

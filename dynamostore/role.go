@@ -1,0 +1,187 @@
+package dynamostore
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/scsdynamo/scsdynamo/storage"
+)
+
+// Role is a user of the table, as [Table.Policy] knows them.
+type Role string
+
+// The roles. None of them includes another: a process that does the work of two needs the policies of both.
+const (
+	// RoleApp is a process that serves requests: it uses a store.
+	RoleApp Role = "app"
+	// RoleCollector is a process that deletes sessions with package gcrunner. It cannot write one: what it writes is where it
+	// is, and by which lease it was elected.
+	RoleCollector Role = "collector"
+	// RoleAdmin creates, verifies, describes and deletes the table. It cannot read or write a session.
+	RoleAdmin Role = "admin"
+)
+
+// Roles returns all roles.
+func Roles() []Role { return []Role{RoleApp, RoleCollector, RoleAdmin} }
+
+func (r Role) validate() error {
+	if slices.Contains(Roles(), r) {
+		return nil
+	}
+	names := make([]string, len(Roles()))
+	for i, role := range Roles() {
+		names[i] = string(role)
+	}
+	return fmt.Errorf("dynamostore: %q is not a role; there are %s", string(r), strings.Join(names, ", "))
+}
+
+// Actions returns the IAM actions on the table that the role needs, sorted. They are those that this module calls, which
+// its tests record, and no others. For what is not a role it returns none.
+func (r Role) Actions() []string {
+	var actions []string
+	for _, s := range (Table{}).statements(r) {
+		actions = append(actions, s.actions...)
+	}
+	slices.Sort(actions)
+	return actions
+}
+
+// statement is a statement of a policy, whatever it is written in. It allows the actions.
+type statement struct {
+	sid     string
+	actions []string
+	on      resource
+	only    []restriction
+}
+
+// restriction is one operator, on one key, with one value.
+type restriction struct{ operator, key, value string }
+
+// resource is what a statement is about.
+type resource uint8
+
+const (
+	theTable resource = iota
+	theKMSKey
+)
+
+// statements is what the role needs. Rights that only some programs need have statements of their own, to be left out.
+// A transaction needs the rights to what is in it.
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
+func (t Table) statements(role Role) []statement {
+	items := t.leadingKeys("")
+	var statements []statement
+	switch role {
+	case RoleApp:
+		statements = []statement{
+			{sid: "Sessions", actions: []string{
+				"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem",
+			}, only: items},
+			{sid: "OnlyForDeleteAll", actions: []string{"dynamodb:BatchWriteItem"}, only: items},
+			// A scan names no key, and a condition that is about all its keys holds: it would look like a limit and be none.
+			{sid: "OnlyForIterationAndDeleteAll", actions: []string{"dynamodb:Scan"}},
+		}
+	case RoleCollector:
+		statements = []statement{
+			{sid: "FindSessions", actions: []string{"dynamodb:Scan"}},
+			// The outcome of a delete whose response was lost is read.
+			{sid: "DeleteSessions", actions: []string{"dynamodb:DeleteItem", "dynamodb:GetItem"}, only: items},
+			{
+				sid: "OnlyForElectionAndPosition", actions: []string{"dynamodb:PutItem", "dynamodb:UpdateItem"},
+				only: t.leadingKeys(storage.ReservedPrefix),
+			},
+		}
+	case RoleAdmin:
+		statements = []statement{
+			{sid: "CreateTable", actions: []string{
+				"dynamodb:CreateTable", "dynamodb:TagResource", "dynamodb:UpdateTimeToLive",
+			}},
+			{sid: "DescribeTable", actions: []string{"dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive"}},
+			{sid: "DeleteTable", actions: []string{"dynamodb:DeleteTable"}},
+		}
+	default:
+		return nil
+	}
+	return append(statements, t.keyStatements(role)...)
+}
+
+// keyStatements is what a KMS key of one's own needs. DynamoDB uses it in the name of the caller: of whoever accesses the
+// table to decrypt the key of the table, of whoever creates the table for the rest, which includes the grant that
+// DynamoDB's own work needs. The key's policy may grant all that instead.
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.howitworks.html
+func (t Table) keyStatements(role Role) []statement {
+	if t.KMSKey == "" || isAWSManagedKey(t.KMSKey) { // whose policy lets everybody in the account in
+		return nil
+	}
+	s := statement{
+		sid: "KeyOfTheTable", actions: []string{"kms:Decrypt"}, on: theKMSKey,
+		// Behind amazonaws.com, partitions differ. A Region would be wrong for a global table.
+		only: []restriction{{"StringLike", "kms:ViaService", "dynamodb.*.amazonaws.com*"}},
+	}
+	if role == RoleAdmin {
+		s.actions = []string{
+			"kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey", "kms:CreateGrant",
+		}
+	}
+	if alias, ok := aliasOf(t.KMSKey); ok { // which cannot be a resource
+		s.only = append(s.only, restriction{"ForAnyValue:StringEquals", resourceAliases, alias})
+	}
+	return []statement{s}
+}
+
+const resourceAliases = "kms:ResourceAliases"
+
+// isAWSManagedKey reports whether it is the key that AWS keeps in each account for DynamoDB.
+func isAWSManagedKey(key string) bool {
+	alias, ok := aliasOf(key)
+	return ok && strings.HasPrefix(alias, "alias/aws/")
+}
+
+// aliasOf returns the alias that a key is named by.
+func aliasOf(key string) (alias string, ok bool) {
+	if strings.HasPrefix(key, arnPrefix) {
+		key = key[strings.LastIndexByte(key, ':')+1:]
+	}
+	return key, strings.HasPrefix(key, "alias/")
+}
+
+// leadingKeys limits calls on items to those whose partition key is that of a storage key that begins so, where that tells.
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
+func (t Table) leadingKeys(begin string) []restriction {
+	key := t.PartitionKey
+	key.Prefix += begin
+	pattern := key.pattern()
+	if pattern == "*" {
+		return nil
+	}
+	return []restriction{{"ForAllValues:StringLike", "dynamodb:LeadingKeys", pattern}}
+}
+
+// maxAffixRunes is how much of a prefix or suffix is in a pattern: both, in each statement, must fit in a policy.
+const maxAffixRunes = 100
+
+// pattern is an IAM pattern of all values of the key attribute. Where a prefix or suffix is too long or has characters that
+// a policy cannot hold, the pattern stands for more than those.
+func (k Key) pattern() string {
+	prefix, suffix := []rune(k.Prefix), []rune(k.Suffix)
+	prefix = prefix[:min(len(prefix), maxAffixRunes)]
+	suffix = suffix[max(0, len(suffix)-maxAffixRunes):]
+	if i := slices.IndexFunc(prefix, notInPolicies); i >= 0 {
+		prefix = prefix[:i]
+	}
+	slices.Reverse(suffix)
+	if i := slices.IndexFunc(suffix, notInPolicies); i >= 0 {
+		suffix = suffix[:i]
+	}
+	slices.Reverse(suffix)
+	return escapePattern.Replace(string(prefix)) + "*" + escapePattern.Replace(string(suffix))
+}
+
+// notInPolicies reports whether IAM refuses a character.
+func notInPolicies(r rune) bool { return r < ' ' || r > 'ÿ' }
+
+// escapePattern makes the characters that mean something stand for themselves. In Terraform, &{ does as well, and cannot:
+// there it is & and any character.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html#policy-vars-specialchars
+var escapePattern = strings.NewReplacer("*", "${*}", "?", "${?}", "$", "${$}", "&{", "&?")

@@ -1,0 +1,35 @@
+package dynamostore_test
+
+import (
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
+	"github.com/scsdynamo/scsdynamo/dynamostore"
+)
+
+// rights records what the tests do in each role. TestMain compares it with what the policies grant.
+var rights = dynamotest.NewRights()
+
+// checkRights is the promise of Table.Policy: what is granted is what is needed.
+func checkRights() error {
+	for _, role := range dynamostore.Roles() {
+		if err := rights.Check(string(role), role.Actions()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// appClient returns a client for a store. What a test does beside the store has a client of its own.
+func appClient(t testing.TB, optFns ...func(*dynamodb.Options)) *dynamodb.Client {
+	t.Helper()
+	return dynamotest.Client(t, append(optFns, rights.As(string(dynamostore.RoleApp)))...)
+}
+
+// adminClient returns a client for the methods of Table.
+func adminClient(t testing.TB) *dynamodb.Client {
+	t.Helper()
+	return dynamotest.Client(t, rights.As(string(dynamostore.RoleAdmin)))
+}

@@ -1,0 +1,180 @@
+package dynamostore
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// Terraform returns a configuration, in HCL, with the table exactly as [Table.Create] makes it, for the provider
+// hashicorp/aws. For each of the roles there is also a policy, as [Table.Policy] writes it. The outputs are table_name,
+// table_arn, and app_policy_arn and so on.
+//
+// Terraform refuses to destroy the table, because that would log everybody out: prevent_destroy is set. It brings all text
+// into Unicode's normal form C; a table with a name in another form must be made another way.
+//
+// Errors: what [Table.Validate] reports, a role that there is not, and a name that is an ARN. It makes no call.
+func (t Table) Terraform(roles ...Role) (string, error) {
+	if err := t.validateFor(roles...); err != nil {
+		return "", err
+	}
+	t = t.WithDefaults()
+	input, err := t.createInput()
+	if err != nil {
+		return "", err
+	}
+	w := &textWriter{}
+	w.line(0, madeBy)
+	t.writeTerraformTable(w, input)
+	for _, role := range roles {
+		t.writeTerraformPolicy(w, role)
+	}
+	writeTerraformOutput(w, "table_name", "aws_dynamodb_table.sessions.name")
+	writeTerraformOutput(w, "table_arn", "aws_dynamodb_table.sessions.arn")
+	for _, role := range roles {
+		writeTerraformOutput(w, string(role)+"_policy_arn", "aws_iam_policy.sessions_"+string(role)+".arn")
+	}
+	return w.String(), nil
+}
+
+func (t Table) writeTerraformTable(w *textWriter, input *dynamodb.CreateTableInput) {
+	key, lookup := t.terraformKey()
+	if lookup {
+		w.line(0, `data "aws_kms_key" "sessions" {`)
+		w.line(1, "key_id = %s", quoteHCL(t.KMSKey))
+		w.line(0, "}")
+		w.line(0, "")
+	}
+	w.line(0, `resource "aws_dynamodb_table" "sessions" {`)
+	arguments := [][2]string{{"name", quoteHCL(*input.TableName)}, {"billing_mode", quoteHCL(string(input.BillingMode))}}
+	if throughput := input.ProvisionedThroughput; throughput != nil {
+		arguments = append(arguments,
+			[2]string{"read_capacity", strconv.FormatInt(*throughput.ReadCapacityUnits, 10)},
+			[2]string{"write_capacity", strconv.FormatInt(*throughput.WriteCapacityUnits, 10)})
+	}
+	for _, element := range input.KeySchema {
+		name := map[types.KeyType]string{types.KeyTypeHash: "hash_key", types.KeyTypeRange: "range_key"}[element.KeyType]
+		arguments = append(arguments, [2]string{name, quoteHCL(*element.AttributeName)})
+	}
+	if input.TableClass != "" {
+		arguments = append(arguments, [2]string{"table_class", quoteHCL(string(input.TableClass))})
+	}
+	if aws.ToBool(input.DeletionProtectionEnabled) {
+		arguments = append(arguments, [2]string{"deletion_protection_enabled", "true"})
+	}
+	writeArguments(w, 1, arguments...)
+	for _, attribute := range input.AttributeDefinitions {
+		writeBlock(w, "attribute",
+			[2]string{"name", quoteHCL(*attribute.AttributeName)}, [2]string{"type", quoteHCL(string(attribute.AttributeType))})
+	}
+	writeBlock(w, "ttl", [2]string{"attribute_name", quoteHCL(t.Attributes.TTL)}, [2]string{"enabled", "true"})
+	if sse := input.SSESpecification; sse != nil {
+		arguments := [][2]string{{"enabled", strconv.FormatBool(*sse.Enabled)}}
+		if sse.KMSMasterKeyId != nil {
+			arguments = append(arguments, [2]string{"kms_key_arn", key})
+		}
+		writeBlock(w, "server_side_encryption", arguments...)
+	}
+	if len(input.Tags) > 0 {
+		w.line(0, "")
+		w.line(1, "tags = {")
+		tags := make([][2]string, len(input.Tags))
+		for i, tag := range input.Tags {
+			tags[i] = [2]string{quoteHCL(*tag.Key), quoteHCL(*tag.Value)}
+		}
+		writeArguments(w, 2, tags...)
+		w.line(1, "}")
+	}
+	w.line(0, "")
+	w.line(1, "# Backups bring back sessions of the past, and are billed by size. Where they are wanted all the same:")
+	w.line(1, "# point_in_time_recovery {")
+	w.line(1, "#   enabled = true")
+	w.line(1, "# }")
+	w.line(0, "")
+	w.line(1, "lifecycle {")
+	w.line(2, "prevent_destroy = true # without the table everybody is logged out")
+	if input.ProvisionedThroughput != nil {
+		w.line(2, "# ignore_changes = [read_capacity, write_capacity] # where autoscaling sets them")
+	}
+	w.line(1, "}")
+	w.line(0, "}")
+}
+
+// terraformKey is the ARN of the KMS key, which Terraform must have: it is looked up where only the ID or an alias is given.
+func (t Table) terraformKey() (expression string, lookup bool) {
+	if _, isAlias := aliasOf(t.KMSKey); strings.HasPrefix(t.KMSKey, arnPrefix) && !isAlias {
+		return quoteHCL(t.KMSKey), false
+	}
+	return "data.aws_kms_key.sessions.arn", t.KMSKey != "" && !isAWSManagedKey(t.KMSKey)
+}
+
+func (t Table) writeTerraformPolicy(w *textWriter, role Role) {
+	label := "sessions_" + string(role)
+	key, lookup := t.terraformKey()
+	w.line(0, "")
+	w.line(0, `data "aws_iam_policy_document" "%s" {`, label)
+	for i, s := range t.statements(role) {
+		if i > 0 {
+			w.line(0, "")
+		}
+		w.line(1, "statement {")
+		quoted := make([]string, len(s.actions))
+		for i, action := range s.actions {
+			quoted[i] = quoteHCL(action)
+		}
+		arn := "aws_dynamodb_table.sessions.arn"
+		if s.on == theKMSKey {
+			arn = key
+		}
+		writeArguments(w, 2, [2]string{"sid", quoteHCL(s.sid)},
+			[2]string{"actions", "[" + strings.Join(quoted, ", ") + "]"}, [2]string{"resources", "[" + arn + "]"})
+		for _, c := range s.only {
+			if c.key == resourceAliases && lookup { // the key itself is known
+				continue
+			}
+			w.line(0, "")
+			w.line(2, "condition {")
+			writeArguments(w, 3, [2]string{"test", quoteHCL(c.operator)}, [2]string{"variable", quoteHCL(c.key)},
+				[2]string{"values", "[" + quoteHCL(c.value) + "]"})
+			w.line(2, "}")
+		}
+		w.line(1, "}")
+	}
+	w.line(0, "}")
+	w.line(0, "")
+	w.line(0, `resource "aws_iam_policy" "%s" {`, label)
+	// The provider appends 26 characters, and a name has 128 at most.
+	prefix := t.Name[:min(len(t.Name), 80)] + "-" + string(role) + "-"
+	writeArguments(w, 1, [2]string{"name_prefix", quoteHCL(prefix)},
+		[2]string{"description", quoteHCL(policyDescription(t, role))},
+		[2]string{"policy", "data.aws_iam_policy_document." + label + ".json"})
+	w.line(0, "}")
+}
+
+func writeTerraformOutput(w *textWriter, name, value string) {
+	w.line(0, "")
+	w.line(0, `output "%s" {`, name)
+	w.line(1, "value = %s", value)
+	w.line(0, "}")
+}
+
+func writeBlock(w *textWriter, name string, arguments ...[2]string) {
+	w.line(0, "")
+	w.line(1, "%s {", name)
+	writeArguments(w, 2, arguments...)
+	w.line(1, "}")
+}
+
+// writeArguments writes names and values as `terraform fmt` does, in columns.
+func writeArguments(w *textWriter, depth int, arguments ...[2]string) {
+	width := 0
+	for _, argument := range arguments {
+		width = max(width, len([]rune(argument[0])))
+	}
+	for _, argument := range arguments {
+		w.line(depth, "%-*s = %s", width, argument[0], argument[1])
+	}
+}

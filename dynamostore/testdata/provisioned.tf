@@ -1,0 +1,184 @@
+# Written by scsdynamo from its own settings of the table: change those, and write this anew.
+data "aws_kms_key" "sessions" {
+  key_id = "alias/sessions"
+}
+
+resource "aws_dynamodb_table" "sessions" {
+  name                        = "sessions"
+  billing_mode                = "PROVISIONED"
+  read_capacity               = 50
+  write_capacity              = 25
+  hash_key                    = "session_id"
+  table_class                 = "STANDARD_INFREQUENT_ACCESS"
+  deletion_protection_enabled = true
+
+  attribute {
+    name = "session_id"
+    type = "S"
+  }
+
+  ttl {
+    attribute_name = "expire_at"
+    enabled        = true
+  }
+
+  server_side_encryption {
+    enabled     = true
+    kms_key_arn = data.aws_kms_key.sessions.arn
+  }
+
+  tags = {
+    "cost centre" = "4711"
+    "team"        = "web"
+  }
+
+  # Backups bring back sessions of the past, and are billed by size. Where they are wanted all the same:
+  # point_in_time_recovery {
+  #   enabled = true
+  # }
+
+  lifecycle {
+    prevent_destroy = true # without the table everybody is logged out
+    # ignore_changes = [read_capacity, write_capacity] # where autoscaling sets them
+  }
+}
+
+data "aws_iam_policy_document" "sessions_app" {
+  statement {
+    sid       = "Sessions"
+    actions   = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]
+    resources = [aws_dynamodb_table.sessions.arn]
+  }
+
+  statement {
+    sid       = "OnlyForDeleteAll"
+    actions   = ["dynamodb:BatchWriteItem"]
+    resources = [aws_dynamodb_table.sessions.arn]
+  }
+
+  statement {
+    sid       = "OnlyForIterationAndDeleteAll"
+    actions   = ["dynamodb:Scan"]
+    resources = [aws_dynamodb_table.sessions.arn]
+  }
+
+  statement {
+    sid       = "KeyOfTheTable"
+    actions   = ["kms:Decrypt"]
+    resources = [data.aws_kms_key.sessions.arn]
+
+    condition {
+      test     = "StringLike"
+      variable = "kms:ViaService"
+      values   = ["dynamodb.*.amazonaws.com*"]
+    }
+  }
+}
+
+resource "aws_iam_policy" "sessions_app" {
+  name_prefix = "sessions-app-"
+  description = "What the application needs on the DynamoDB table sessions"
+  policy      = data.aws_iam_policy_document.sessions_app.json
+}
+
+data "aws_iam_policy_document" "sessions_collector" {
+  statement {
+    sid       = "FindSessions"
+    actions   = ["dynamodb:Scan"]
+    resources = [aws_dynamodb_table.sessions.arn]
+  }
+
+  statement {
+    sid       = "DeleteSessions"
+    actions   = ["dynamodb:DeleteItem", "dynamodb:GetItem"]
+    resources = [aws_dynamodb_table.sessions.arn]
+  }
+
+  statement {
+    sid       = "OnlyForElectionAndPosition"
+    actions   = ["dynamodb:PutItem", "dynamodb:UpdateItem"]
+    resources = [aws_dynamodb_table.sessions.arn]
+
+    condition {
+      test     = "ForAllValues:StringLike"
+      variable = "dynamodb:LeadingKeys"
+      values   = ["scsdynamo:*"]
+    }
+  }
+
+  statement {
+    sid       = "KeyOfTheTable"
+    actions   = ["kms:Decrypt"]
+    resources = [data.aws_kms_key.sessions.arn]
+
+    condition {
+      test     = "StringLike"
+      variable = "kms:ViaService"
+      values   = ["dynamodb.*.amazonaws.com*"]
+    }
+  }
+}
+
+resource "aws_iam_policy" "sessions_collector" {
+  name_prefix = "sessions-collector-"
+  description = "What the collector of sessions needs on the DynamoDB table sessions"
+  policy      = data.aws_iam_policy_document.sessions_collector.json
+}
+
+data "aws_iam_policy_document" "sessions_admin" {
+  statement {
+    sid       = "CreateTable"
+    actions   = ["dynamodb:CreateTable", "dynamodb:TagResource", "dynamodb:UpdateTimeToLive"]
+    resources = [aws_dynamodb_table.sessions.arn]
+  }
+
+  statement {
+    sid       = "DescribeTable"
+    actions   = ["dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive"]
+    resources = [aws_dynamodb_table.sessions.arn]
+  }
+
+  statement {
+    sid       = "DeleteTable"
+    actions   = ["dynamodb:DeleteTable"]
+    resources = [aws_dynamodb_table.sessions.arn]
+  }
+
+  statement {
+    sid       = "KeyOfTheTable"
+    actions   = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey", "kms:CreateGrant"]
+    resources = [data.aws_kms_key.sessions.arn]
+
+    condition {
+      test     = "StringLike"
+      variable = "kms:ViaService"
+      values   = ["dynamodb.*.amazonaws.com*"]
+    }
+  }
+}
+
+resource "aws_iam_policy" "sessions_admin" {
+  name_prefix = "sessions-admin-"
+  description = "What the administrator needs on the DynamoDB table sessions"
+  policy      = data.aws_iam_policy_document.sessions_admin.json
+}
+
+output "table_name" {
+  value = aws_dynamodb_table.sessions.name
+}
+
+output "table_arn" {
+  value = aws_dynamodb_table.sessions.arn
+}
+
+output "app_policy_arn" {
+  value = aws_iam_policy.sessions_app.arn
+}
+
+output "collector_policy_arn" {
+  value = aws_iam_policy.sessions_collector.arn
+}
+
+output "admin_policy_arn" {
+  value = aws_iam_policy.sessions_admin.arn
+}

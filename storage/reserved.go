@@ -1,0 +1,11 @@
+package storage
+
+import "strings"
+
+// ReservedPrefix begins the keys of records that are no sessions: what programs around a store keep beside it, such as the
+// lease by which collectors elect one of themselves. No token that scs draws and no key that a secret makes begins so. A
+// store neither finds nor lists nor deletes such records; see docs/decisions/0008-records-that-are-no-sessions.md.
+const ReservedPrefix = "scsdynamo:"
+
+// Reserved reports whether a record under key is no session.
+func Reserved(key string) bool { return strings.HasPrefix(key, ReservedPrefix) }
