@@ -1,0 +1,234 @@
+package gcrunner_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/scsdynamo/scsdynamo/gcrunner"
+	"github.com/scsdynamo/scsdynamo/storage"
+)
+
+// busiest returns the most that was consumed in any second, wherever it begins.
+func busiest(usages []usage, of func(usage) float64) (most float64) {
+	var sum float64
+	first := 0
+	for _, u := range usages {
+		sum += of(u)
+		for !usages[first].at.After(u.at.Add(-time.Second)) {
+			sum -= of(usages[first])
+			first++
+		}
+		most = max(most, sum)
+	}
+	return most
+}
+
+func readUnits(u usage) float64  { return u.read }
+func writeUnits(u usage) float64 { return u.write }
+
+// No second of a run consumes more than 110 % of its budget, and most of the budget is made use of.
+func TestBudget(t *testing.T) {
+	for _, test := range []struct {
+		name       string
+		options    []gcrunner.Option
+		recordKB   float64
+		read       float64
+		write      float64
+		every      int
+		sessions   int
+		bottleneck func(usage) float64
+		budget     float64
+	}{
+		{"reads", nil, 1, 50, gcrunner.Unlimited, 1000, 20000, readUnits, 50},
+		{"writes", nil, 1, gcrunner.Unlimited, 25, 1, 1500, writeUnits, 25},
+		{"both", []gcrunner.Option{gcrunner.WithSegments(4)}, 1, 50, 25, 1, 1500, writeUnits, 25},
+		{"reads of large records", []gcrunner.Option{gcrunner.WithSegments(4)}, 3, 50, 25, 1000, 8000, readUnits, 50},
+		{"a large budget", nil, 1, 4000, 1000, 4, 20000, writeUnits, 1000},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				driver := newBetween()
+				driver.readUnits, driver.writeUnits = test.recordKB/8, test.recordKB
+				dead := fill(t, driver, test.sessions, test.every)
+				// Answers take their time.
+				driver.delay = func() time.Duration { return time.Millisecond + rand.N(10*time.Millisecond) }
+				began := time.Now()
+				report := run(t, newCollector(t, driver, append(test.options,
+					gcrunner.WithBudget(gcrunner.Budget{ReadUnits: test.read, WriteUnits: test.write}))...))
+				deletes(t, report, map[gcrunner.Rule]int{gcrunner.RuleExpired: dead})
+				reads, writes := busiest(driver.usages, readUnits), busiest(driver.usages, writeUnits)
+				took := time.Since(began).Seconds()
+				if reads > 1.1*test.read || writes > 1.1*test.write {
+					t.Errorf("a second consumed %v read and %v write units; %v and %v are allowed", reads, writes, test.read, test.write)
+				}
+				total := 0.0
+				for _, u := range driver.usages {
+					total += test.bottleneck(u)
+				}
+				if used := total / took; used < 0.9*test.budget {
+					t.Errorf("in %.1f s, %v units a second were made use of; %v are allowed", took, used, test.budget)
+				}
+				t.Logf("%.1f s, %d pages, at most %v read and %v write units in a second", took, driver.called("Scan"), reads, writes)
+			})
+		})
+	}
+}
+
+// An operation that costs more than expected is paid for by the ones behind it.
+func TestBudgetPaysDebts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		driver := newBetween()
+		dead := fill(t, driver, 50, 1)
+		n := 0
+		driver.before = func(op, _ string) error {
+			if op == "Delete" {
+				n++
+				driver.writeUnits = 1
+				if n == 10 {
+					driver.writeUnits = 400 // one of 400 KB
+				}
+			}
+			return nil
+		}
+		report := run(t, newCollector(t, driver, gcrunner.WithConcurrency(1),
+			gcrunner.WithBudget(gcrunner.Budget{ReadUnits: 1000, WriteUnits: 20})))
+		deletes(t, report, map[gcrunner.Rule]int{gcrunner.RuleExpired: dead})
+		var at []time.Time
+		for _, u := range driver.usages {
+			if u.write > 0 {
+				at = append(at, u.at)
+			}
+		}
+		if pause, least := at[10].Sub(at[9]), 399*time.Second/20; pause < least {
+			t.Errorf("after a delete of 400 units the next one came in %v; at 20 a second it is due in %v", pause, least)
+		}
+		if most := 2 * time.Duration(report.WriteUnits) * time.Second / 20; report.Duration > most {
+			t.Errorf("%v units in %v", report.WriteUnits, report.Duration)
+		}
+	})
+}
+
+// After a time in which the service refused much, a run is as fast again as it may be.
+func TestThrottlingPasses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		driver := newBetween()
+		driver.writeUnits = 1
+		fill(t, driver, 5000, 1)
+		throttle(driver, "Delete", 0)
+		refuse, began := driver.before, time.Now()
+		driver.before = func(op, key string) error {
+			if time.Since(began) < 10*time.Second {
+				return refuse(op, key)
+			}
+			return nil
+		}
+		report := run(t, newCollector(t, driver, gcrunner.WithBudget(gcrunner.Budget{ReadUnits: 1000, WriteUnits: 100})))
+		// 50 s at full speed, 10 s of refusals, and on the way up half the time is lost, which is 10 s.
+		if report.Duration > 85*time.Second {
+			t.Errorf("the run took %v", report.Duration)
+		}
+		t.Logf("%v", report.Duration)
+	})
+}
+
+// Conflicts are billed, and not reported: they count as much as a delete is known to cost.
+func TestBudgetCountsConflicts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		driver := newBetween()
+		driver.writeUnits = 5
+		fill(t, driver, 200, 1)
+		n := 0
+		driver.before = func(op, key string) error {
+			if op != "Delete" {
+				return nil
+			}
+			if n++; n <= 100 {
+				return nil
+			}
+			return driver.Update(context.Background(), key, storage.Change{ExpiresAt: time.Now().Add(time.Hour)}, storage.Always())
+		}
+		report := run(t, newCollector(t, driver, gcrunner.WithConcurrency(1),
+			gcrunner.WithBudget(gcrunner.Budget{ReadUnits: 1000, WriteUnits: 10})))
+		if report.Conflicts != 100 || report.Duration < 98*time.Second || report.Duration > 105*time.Second {
+			t.Errorf("%d conflicts in %v; 200 writes of 5 units take 100 s", report.Conflicts, report.Duration)
+		}
+	})
+}
+
+// throttle refuses what is beyond so many calls of each operation in a second.
+func throttle(driver *between, operation string, most int) {
+	second, calls := time.Time{}, 0
+	driver.before = func(op, _ string) error {
+		if op != operation {
+			return nil
+		}
+		if now := time.Now().Truncate(time.Second); !now.Equal(second) {
+			second, calls = now, 0
+		}
+		if calls++; calls > most {
+			return fmt.Errorf("driver: %w", storage.ErrThrottled)
+		}
+		return nil
+	}
+}
+
+// Where the service refuses, a run slows down instead of giving up, and few requests are refused.
+func TestThrottlingSlowsDown(t *testing.T) {
+	for name, budget := range map[string]gcrunner.Budget{
+		"with a budget that is too large": {ReadUnits: gcrunner.Unlimited, WriteUnits: 200},
+		"without a budget":                {ReadUnits: gcrunner.Unlimited, WriteUnits: gcrunner.Unlimited},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				driver := newBetween()
+				driver.writeUnits = 1
+				dead := fill(t, driver, 3000, 1)
+				driver.delay = func() time.Duration { return 5 * time.Millisecond }
+				throttle(driver, "Delete", 20)
+				report := run(t, newCollector(t, driver, gcrunner.WithBudget(budget)))
+				deletes(t, report, map[gcrunner.Rule]int{gcrunner.RuleExpired: dead})
+				if report.Throttles == 0 || report.Throttles > dead/5 {
+					t.Errorf("%d of %d requests were refused", report.Throttles, report.Throttles+dead)
+				}
+				if most := time.Duration(dead/20) * time.Second * 2; report.Duration > most {
+					t.Errorf("the run took %v; with what the service allows it could take half of %v", report.Duration, most)
+				}
+				t.Logf("%v, %d throttles", report.Duration, report.Throttles)
+			})
+		})
+	}
+}
+
+// Attempts that the driver has repeated by itself slow down, too.
+func TestThrottledAttemptsSlowDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		driver := newBetween()
+		driver.writeUnits = 1
+		dead := fill(t, driver, 200, 1)
+		driver.throttled = 1
+		report := run(t, newCollector(t, driver, gcrunner.WithBudget(gcrunner.Budget{ReadUnits: 1000, WriteUnits: 100})))
+		deletes(t, report, map[gcrunner.Rule]int{gcrunner.RuleExpired: dead})
+		if report.Throttles != dead || report.Duration < 20*time.Second {
+			t.Errorf("%d throttles, %v", report.Throttles, report.Duration)
+		}
+	})
+}
+
+// Throttling is no reason to give up before the time is over.
+func TestThrottlingForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, operation := range []string{"Scan", "Delete"} {
+			driver := newBetween()
+			fill(t, driver, 10, 1)
+			throttle(driver, operation, 0)
+			report := run(t, newCollector(t, driver, gcrunner.WithLimits(gcrunner.Limits{Duration: time.Hour})))
+			if report.Stopped != gcrunner.StoppedByDuration || report.Total() != 0 || report.Throttles < 100 || report.Throttles > 4000*8 {
+				t.Errorf("%s: %+v", operation, report)
+			}
+		}
+	})
+}

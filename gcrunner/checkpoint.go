@@ -1,0 +1,136 @@
+package gcrunner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/scsdynamo/scsdynamo/storage"
+)
+
+// Checkpoint keeps the position of a run, so that the next one goes on there, also after a crash. A collector saves every
+// few seconds and when a run ends; where saving fails, it tries again with the next one, and a run returns the error of the
+// last. A position that is old is no harm: what is behind it is looked at again.
+type Checkpoint interface {
+	// Load returns the position that was saved last, the zero Position where there is none.
+	Load(ctx context.Context) (Position, error)
+	// Save keeps the position. The zero Position means that a run was completed.
+	Save(ctx context.Context, position Position) error
+}
+
+// memoryCheckpoint is what a collector has that was given none.
+type memoryCheckpoint struct {
+	mu       sync.Mutex
+	position Position
+}
+
+// Load implements Checkpoint.
+func (c *memoryCheckpoint) Load(context.Context) (Position, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.position.clone(), nil
+}
+
+// Save implements Checkpoint.
+func (c *memoryCheckpoint) Save(_ context.Context, position Position) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.position = position.clone()
+	return nil
+}
+
+// FileCheckpoint keeps the position in a file of mode 0600, which it replaces as a whole: a crash leaves the old one or
+// the new one. The directory must exist. It is for collectors on one machine; see [TableCheckpoint] for several.
+func FileCheckpoint(path string) Checkpoint { return fileCheckpoint(path) }
+
+type fileCheckpoint string
+
+// Load implements Checkpoint.
+func (c fileCheckpoint) Load(context.Context) (Position, error) {
+	text, err := os.ReadFile(string(c))
+	if errors.Is(err, fs.ErrNotExist) {
+		return Position{}, nil
+	}
+	if err != nil {
+		return Position{}, fmt.Errorf("gcrunner: the checkpoint cannot be read: %w", err)
+	}
+	position, err := ParsePosition(string(text))
+	if err != nil {
+		return Position{}, fmt.Errorf("%w: delete the file %s", err, string(c))
+	}
+	return position, nil
+}
+
+// Save implements Checkpoint.
+func (c fileCheckpoint) Save(_ context.Context, position Position) error {
+	if err := c.replace(position); err != nil {
+		return fmt.Errorf("gcrunner: the checkpoint cannot be written: %w", err)
+	}
+	return nil
+}
+
+func (c fileCheckpoint) replace(position Position) (err error) {
+	text, err := position.MarshalText()
+	if err != nil {
+		return err
+	}
+	file, err := os.CreateTemp(filepath.Dir(string(c)), filepath.Base(string(c))+".*") // of mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(file.Name())
+		}
+	}()
+	_, err = file.Write(text)
+	if err == nil {
+		err = file.Sync()
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	return os.Rename(file.Name(), string(c))
+}
+
+// positionKey is where TableCheckpoint keeps the position.
+const positionKey = storage.ReservedPrefix + "collector-position"
+
+// TableCheckpoint keeps the position beside the sessions, under a reserved key: any process that collects there goes on
+// where another one has stopped. Saving costs a write of some hundred bytes, and more with many segments.
+func TableCheckpoint(driver storage.Driver) Checkpoint { return tableCheckpoint{driver} }
+
+type tableCheckpoint struct{ driver storage.Driver }
+
+// Load implements Checkpoint.
+func (c tableCheckpoint) Load(ctx context.Context) (Position, error) {
+	record, found, err := c.driver.Get(ctx, positionKey, storage.Strong)
+	if err != nil || !found {
+		return Position{}, err
+	}
+	return ParsePosition(string(record.Data))
+}
+
+// Save implements Checkpoint. It overwrites whatever there is: a process that has lost its election may do so once more,
+// and then some of what expired meanwhile is found by the run after the next, instead of the next.
+func (c tableCheckpoint) Save(ctx context.Context, position Position) error {
+	text, err := position.MarshalText()
+	if err != nil {
+		return err
+	}
+	return c.driver.Put(ctx, reservedRecord(positionKey, text), storage.Always())
+}
+
+// reservedRecord returns a record that is no session, and never expires.
+func reservedRecord(key string, data []byte) storage.Record {
+	now := time.Now()
+	return storage.Record{
+		Key: key, Data: data, CreatedAt: now, UpdatedAt: now, Version: storage.NewVersion(),
+		ExpiresAt: time.Date(9999, time.December, 31, 0, 0, 0, 0, time.UTC),
+	}
+}

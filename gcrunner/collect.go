@@ -1,0 +1,159 @@
+package gcrunner
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/scsdynamo/scsdynamo/internal/backoff"
+	"github.com/scsdynamo/scsdynamo/storage"
+)
+
+// candidate is a record that is to be deleted, as it was read.
+type candidate struct {
+	record storage.Record
+	rule   Rule
+	over   time.Time // when its lease is over, if it has one
+}
+
+// collect deletes the candidates, several at a time. It reports whether the page is done: everything on it was deleted, or
+// left alone for a reason.
+func (r *run) collect(ctx context.Context, b brake, candidates []candidate) bool {
+	var deletes sync.WaitGroup
+	defer deletes.Wait()
+	for _, c := range candidates {
+		if !c.record.Lease.Free() {
+			r.postpone(c)
+			continue
+		}
+		if !r.delete(ctx, b, &deletes, c) {
+			return false
+		}
+	}
+	deletes.Wait()
+	return ctx.Err() == nil
+}
+
+// delete deletes the candidate as soon as there is a slot. False where the run may not delete any more.
+func (r *run) delete(
+	ctx context.Context, b brake, deletes *sync.WaitGroup, c candidate,
+) bool {
+	if reason := r.claim(); reason != "" {
+		b.reached(reason)
+		return false
+	}
+	if r.dryRun {
+		r.deleted(c)
+		return true
+	}
+	select {
+	case r.slots <- struct{}{}:
+	case <-ctx.Done():
+		r.unclaim()
+		return false
+	}
+	deletes.Go(func() {
+		defer func() { <-r.slots }()
+		if err := r.remove(ctx, c); err != nil && ctx.Err() == nil {
+			b.fail(err)
+		}
+	})
+	return true
+}
+
+// claim reserves one of the deletes that the limits allow, or says which limit is reached.
+func (r *run) claim() StopReason {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.limits.Items > 0 && r.claimed >= r.limits.Items:
+		return StoppedByItems
+	case r.unitsReachedLocked():
+		return StoppedByUnits
+	}
+	r.claimed++
+	return ""
+}
+
+func (r *run) unitsReached() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.unitsReachedLocked()
+}
+
+func (r *run) unitsReachedLocked() bool {
+	return r.limits.Units > 0 && r.report.ReadUnits+r.report.WriteUnits >= r.limits.Units
+}
+
+func (r *run) unclaim() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.claimed--
+}
+
+// remove deletes one record if it still is what was read, and counts it.
+func (r *run) remove(ctx context.Context, c candidate) error {
+	consumed, err := r.attempt(ctx, r.writes, r.costs.write,
+		func(u storage.Usage) float64 { return u.WriteUnits },
+		func(ctx context.Context) error {
+			if c.rule == RuleGhost {
+				return r.ghosts.DeleteGhost(ctx, c.record.Key, c.record.Lease)
+			}
+			return r.driver.Delete(ctx, c.record.Key, storage.IfUnchanged(c.record))
+		})
+	if err == nil {
+		r.costs.wrote(consumed)
+		r.deleted(c)
+		return nil
+	}
+	r.unclaim()
+	if !errors.Is(err, storage.ErrConflict) && !errors.Is(err, storage.ErrCorrupt) {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c.record.Lease.Free() {
+		r.report.Conflicts++
+	} else {
+		r.report.Leased++ // whoever has it has changed it
+	}
+	return nil
+}
+
+// deleted counts a record that is gone, or that would be.
+func (r *run) deleted(c candidate) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.report.Deleted[c.rule]++
+}
+
+// postpone leaves a record with a lease until it is known whether that is over.
+func (r *run) postpone(c candidate) {
+	over, ok := r.leases.over(c.record.Key, c.record.Lease)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !ok || r.dryRun || time.Until(over) > maxLeaseWait {
+		r.report.Leased++
+		return
+	}
+	c.over = over
+	r.later = append(r.later, c)
+}
+
+// collectLater deletes the records whose leases nobody has renewed meanwhile.
+func (r *run) collectLater(reading, deleting context.Context, b brake) {
+	var deletes sync.WaitGroup
+	defer deletes.Wait()
+	slices.SortFunc(r.later, func(a, b candidate) int { return a.over.Compare(b.over) })
+	for i, c := range r.later {
+		if backoff.Sleep(reading, time.Until(c.over)) != nil ||
+			!r.delete(deleting, b, &deletes, c) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.report.Leased += len(r.later) - i
+			return
+		}
+	}
+}

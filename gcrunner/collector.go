@@ -1,0 +1,70 @@
+package gcrunner
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/scsdynamo/scsdynamo/storage"
+)
+
+// Collector deletes the sessions to which its rules apply. It is safe for concurrent use, but runs once at a time.
+type Collector struct {
+	config
+	driver  storage.Driver
+	source  storage.Scanner      // of what may have to be deleted, a page at a time
+	ghosts  storage.GhostDeleter // nil where there are none
+	rules   Rules
+	running atomic.Bool
+
+	leases observations // belong to the run
+}
+
+// New returns a collector. It makes no call and starts no goroutine. All that is wrong with the rules and the options is
+// reported in one error: [ErrNoRule] and [ErrNotCollectable] are among them.
+func New(driver storage.Driver, rules Rules, options ...Option) (*Collector, error) {
+	c := newConfig(options)
+	if err := c.validate(driver, rules); err != nil {
+		return nil, err
+	}
+	source, _ := driver.(storage.Scanner)
+	ghosts, _ := driver.(storage.GhostDeleter)
+	return &Collector{config: c, driver: driver, source: source, ghosts: ghosts, rules: rules}, nil
+}
+
+// Run looks at all sessions once, or at those that an earlier run has left, and deletes those to which a rule applies. The
+// report says what was done, also where there is an error.
+//
+// Once ctx has ended, no further page is begun; see [WithStopTimeout]. Run returns when all it has started has ended, its
+// position is saved, and its election is given back. Where ctx ends with the cause [ErrElectionLost], it stops at once and
+// saves nothing.
+//
+// Errors: the context's, [ErrNotElected], [ErrElectionLost], [ErrRunning], that of the checkpoint, and the driver's, after
+// which nothing more is deleted. Throttling is no error, and neither is a limit: a run slows down and goes on.
+func (c *Collector) Run(ctx context.Context) (Report, error) {
+	if !c.running.CompareAndSwap(false, true) {
+		return Report{}, ErrRunning
+	}
+	defer c.running.Store(false)
+	r := c.newRun()
+	var err error
+	if c.election == nil {
+		err = r.do(ctx)
+	} else {
+		err = c.election.Lead(ctx, r.do)
+	}
+	return r.finish(ctx, err)
+}
+
+// begin returns where a run starts.
+func (c *Collector) begin(ctx context.Context) (Position, error) {
+	resume := c.resume
+	c.resume = Position{} // it is for one run
+	var err error
+	if resume.IsZero() && !c.dryRun {
+		resume, err = c.checkpoint.Load(ctx)
+	}
+	if err != nil || resume.done() {
+		return Position{}, err
+	}
+	return resume.clone(), nil
+}

@@ -1,0 +1,107 @@
+package gcrunner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/scsdynamo/scsdynamo/lockstrategy"
+	"github.com/scsdynamo/scsdynamo/storage"
+)
+
+// DefaultElectionLease is the lease of [NewElection] where none is given.
+const DefaultElectionLease = 15 * time.Second
+
+// electionKey is the record that those who stand for election have a lease on.
+const electionKey = storage.ReservedPrefix + "collector"
+
+// Election lets one of several processes collect at a time. They elect it by a lease, beside the sessions and with the code
+// that locks sessions: [lockstrategy.Lease]. It renews the lease at every third of it; when it dies, another one takes over
+// as soon as it has seen the lease unchanged for its duration and a tenth, whatever the clocks say.
+//
+// An Election is safe for concurrent use, but elects only one at a time.
+type Election struct {
+	backend  lockstrategy.Backend
+	strategy lockstrategy.Strategy
+	lease    time.Duration
+}
+
+// NewElection returns an election among all who make one over the same sessions. lease is how long others wait when the
+// elected process dies; 0 means [DefaultElectionLease]. Errors: a lease shorter than [lockstrategy.MinDuration], and a
+// driver that has no leases. It makes no call.
+func NewElection(driver storage.Driver, lease time.Duration) (*Election, error) {
+	if driver == nil {
+		return nil, errors.New("gcrunner: NewElection: the driver is nil")
+	}
+	if lease == 0 {
+		lease = DefaultElectionLease
+	}
+	e := &Election{
+		backend: lockstrategy.Backend{Driver: driver, Now: time.Now},
+		lease:   lease,
+		// A wait must be long enough to see that a lease does not move, or a dead process would never be followed.
+		strategy: lockstrategy.Lease(lockstrategy.WithDuration(lease), lockstrategy.WithMaxWait(lease+lease/10+2*time.Second)),
+	}
+	if strategy, ok := e.strategy.(interface {
+		Validate(backend *lockstrategy.Backend) error
+	}); ok {
+		if err := strategy.Validate(&e.backend); err != nil {
+			return nil, fmt.Errorf("gcrunner: NewElection: %w", err)
+		}
+	}
+	return e, nil
+}
+
+// Lead calls work once this process is elected, and gives the lease back when work has returned. The context of work is
+// cancelled, with the cause [ErrElectionLost], as soon as another process may be elected: its lease was taken, or not
+// renewed in time.
+//
+// It waits for as long as it takes to tell a process that has died from one that works: the lease and a tenth of it, and up
+// to two seconds. Errors: [ErrNotElected], that of work, and the driver's.
+func (e *Election) Lead(ctx context.Context, work func(ctx context.Context) error) error {
+	term, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	lose := func() { cancel(ErrElectionLost) }
+	end := time.AfterFunc(time.Hour, lose) // set below, and with each renewal
+	defer end.Stop()
+	session, err := e.enter(ctx, &lockstrategy.Request{
+		Backend: &e.backend, Lock: true,
+		Cancel: func(error) { lose() },
+		Notify: func(n lockstrategy.Notice) {
+			if n.Event == lockstrategy.Renewed && n.Err == nil {
+				end.Reset(e.lease - n.Duration) // from when the call began
+			}
+		},
+	})
+	if errors.Is(err, lockstrategy.ErrLockTimeout) {
+		return ErrNotElected
+	}
+	if err != nil {
+		return err
+	}
+	defer func() {
+		// What fails here ends with the lease. It has its own timeout.
+		_ = session.Release(context.WithoutCancel(ctx))
+	}()
+	record, _ := session.Record()
+	end.Reset(record.Lease.ExpiresAt.Sub(e.backend.Now())) // by the clock that has set it
+	return work(term)
+}
+
+// enter returns the session that is the election, under a lease.
+func (e *Election) enter(ctx context.Context, request *lockstrategy.Request) (lockstrategy.Session, error) {
+	for {
+		session, err := e.strategy.Load(ctx, request, electionKey)
+		if err != nil {
+			return nil, err
+		}
+		if _, found := session.Record(); found {
+			return session, nil
+		}
+		err = e.backend.Driver.Put(ctx, reservedRecord(electionKey, nil), storage.IfAbsent(e.backend.Now()))
+		if err != nil && !errors.Is(err, storage.ErrConflict) { // who was faster stands for election, too
+			return nil, err
+		}
+	}
+}

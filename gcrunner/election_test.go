@@ -1,0 +1,307 @@
+package gcrunner_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/scsdynamo/scsdynamo/gcrunner"
+	"github.com/scsdynamo/scsdynamo/lockstrategy"
+	"github.com/scsdynamo/scsdynamo/storage"
+	"github.com/scsdynamo/scsdynamo/storage/memory"
+)
+
+const lease = 10 * time.Second
+
+func newElection(t testing.TB, driver storage.Driver) *gcrunner.Election {
+	t.Helper()
+	election, err := gcrunner.NewElection(driver, lease)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return election
+}
+
+// cut is a driver whose connection can be cut, as if the process had died, or its network.
+type cut struct {
+	*memory.Driver
+	off   atomic.Bool
+	delay time.Duration // of the answer to an update
+}
+
+var errCut = errors.New("no connection")
+
+func (d *cut) check() error {
+	if d.off.Load() {
+		return errCut
+	}
+	return nil
+}
+
+func (d *cut) Update(ctx context.Context, key string, change storage.Change, condition storage.Condition) error {
+	if err := d.check(); err != nil {
+		return err
+	}
+	err := d.Driver.Update(ctx, key, change, condition)
+	<-time.After(d.delay)
+	return err
+}
+
+func (d *cut) Acquire(ctx context.Context, key string, l storage.Lease, c storage.Condition) (storage.Record, error) {
+	if err := d.check(); err != nil {
+		return storage.Record{}, err
+	}
+	return d.Driver.Acquire(ctx, key, l, c)
+}
+
+// Of many that stand for election all the time, one works at a time, and all get their turn.
+func TestElectionElectsOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		driver := memory.New()
+		var working, most, terms atomic.Int32
+		done := make(chan int)
+		for range 5 {
+			go func() {
+				mine := 0
+				election := newElection(t, driver)
+				for mine < 3 {
+					err := election.Lead(t.Context(), func(context.Context) error {
+						if n := working.Add(1); n > most.Load() {
+							most.Store(n)
+						}
+						<-time.After(3 * lease)
+						working.Add(-1)
+						terms.Add(1)
+						mine++
+						return nil
+					})
+					if err != nil && !errors.Is(err, gcrunner.ErrNotElected) {
+						t.Error(err)
+						break
+					}
+					<-time.After(time.Minute)
+				}
+				done <- mine
+			}()
+		}
+		for range 5 {
+			if mine := <-done; mine != 3 {
+				t.Errorf("one worked %d times; want 3", mine)
+			}
+		}
+		if most.Load() != 1 || terms.Load() != 15 {
+			t.Errorf("%d worked at the same time, in %d terms", most.Load(), terms.Load())
+		}
+	})
+}
+
+// Who stands for election while another one works is told so, and finds nothing changed.
+func TestNotElected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		driver := newBetween()
+		put(t, driver, expired("a"))
+		release, elected := make(chan struct{}), make(chan struct{})
+		first := make(chan error)
+		go func() {
+			first <- newElection(t, driver).Lead(t.Context(), func(context.Context) error {
+				close(elected)
+				<-release
+				return nil
+			})
+		}()
+		<-elected
+		began := time.Now()
+		collector := newCollector(t, driver, gcrunner.WithElection(newElection(t, driver)))
+		report, err := collector.Run(t.Context())
+		if !errors.Is(err, gcrunner.ErrNotElected) || report.Stopped != gcrunner.NotElected || !stored(t, driver, "a") || driver.called("Scan") > 0 {
+			t.Errorf("%v, %+v", err, report)
+		}
+		if took := time.Since(began); took > lease+lease/10+2*time.Second {
+			t.Errorf("it took %v to find out", took)
+		}
+		close(release)
+		if err := <-first; err != nil {
+			t.Fatal(err)
+		}
+		began = time.Now()
+		report = run(t, collector)
+		deletes(t, report, map[gcrunner.Rule]int{gcrunner.RuleExpired: 1})
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("the lease was given back, and it took %v to be elected", took)
+		}
+	})
+}
+
+// When the elected process dies, another one takes over within the lease and one interval.
+func TestElectionFollowsTheDead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const interval = time.Minute
+		driver := memory.New()
+		connection := &cut{Driver: driver}
+		elected := make(chan struct{})
+		var died time.Time
+		dead := make(chan error)
+		go func() {
+			dead <- newElection(t, connection).Lead(t.Context(), func(ctx context.Context) error {
+				close(elected)
+				<-time.After(10*time.Minute + 3*time.Second)
+				connection.off.Store(true)
+				died = time.Now()
+				<-ctx.Done()
+				return context.Cause(ctx)
+			})
+		}()
+		<-elected
+		follower := newElection(t, driver)
+		var tookOver time.Time
+		for {
+			err := follower.Lead(t.Context(), func(context.Context) error { tookOver = time.Now(); return nil })
+			if err == nil {
+				break
+			}
+			if !errors.Is(err, gcrunner.ErrNotElected) {
+				t.Fatal(err)
+			}
+			<-time.After(interval)
+		}
+		// The lease was renewed up to a third of it before.
+		took := tookOver.Sub(died)
+		if died.IsZero() || took < lease/2 || took > lease+interval {
+			t.Errorf("another one took over after %v; want at most the lease and an interval, %v", took, lease+interval)
+		}
+		if err := <-dead; !errors.Is(err, gcrunner.ErrElectionLost) {
+			t.Errorf("the one without a connection was told %v", err)
+		}
+		t.Logf("took over after %v", took)
+	})
+}
+
+// An elected process that cannot renew its lease stops before another one can be elected.
+func TestElectionIsLostInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		driver := memory.New()
+		for round := range 20 {
+			// It is cut off before the first renewal, or after some that took their time to be answered.
+			connection, works := &cut{Driver: driver, delay: 1900 * time.Millisecond}, time.Duration(round%2)*lease
+			var stopped time.Time
+			lost := make(chan error)
+			go func() {
+				lost <- newElection(t, connection).Lead(t.Context(), func(ctx context.Context) error {
+					<-time.After(works)
+					connection.off.Store(true)
+					<-ctx.Done()
+					stopped = time.Now()
+					return context.Cause(ctx)
+				})
+			}()
+			<-time.After(time.Second) // it is elected by now
+			follower := newElection(t, driver)
+			for {
+				err := follower.Lead(t.Context(), func(context.Context) error {
+					if stopped.IsZero() {
+						t.Error("two are elected at the same time")
+					}
+					return nil
+				})
+				if err == nil {
+					break
+				}
+			}
+			if err := <-lost; !errors.Is(err, gcrunner.ErrElectionLost) {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// A run stops at once where its election is lost: it neither finishes its page nor saves its position.
+func TestLosingTheElectionStopsTheRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		driver := newBetween()
+		fill(t, driver, 200, 1)
+		n := 0
+		driver.before = func(op, _ string) error {
+			if op != "Delete" {
+				return nil
+			}
+			<-time.After(100 * time.Millisecond)
+			if n++; n == 33 { // another one takes the lease, as after a pause of this process
+				all := keys(t, driver.Driver)
+				key := storage.ReservedPrefix + "collector"
+				if all[key].Lease.Free() {
+					t.Error("nobody has a lease while a run is going on")
+				}
+				other := storage.Lease{ID: storage.NewVersion(), Duration: lease, ExpiresAt: time.Now().Add(lease)}
+				return driver.Update(context.Background(), key, storage.Change{Lease: &other}, storage.Always())
+			}
+			return nil
+		}
+		saved := 0
+		collector := newCollector(t, driver, gcrunner.WithElection(newElection(t, driver)), gcrunner.WithConcurrency(1),
+			gcrunner.WithCheckpoint(counting{&saved}))
+		report, err := collector.Run(t.Context())
+		if !errors.Is(err, gcrunner.ErrElectionLost) || report.Stopped != gcrunner.ElectionLost {
+			t.Errorf("%v, %+v", err, report)
+		}
+		// It is noticed with the next renewal.
+		if most := 33 + int(lease/3/(100*time.Millisecond)) + 1; report.Total() > most || saved > 0 {
+			t.Errorf("%d were deleted, most %d, and the position was saved %d times", report.Total(), most, saved)
+		}
+		if lease := keys(t, driver.Driver)[storage.ReservedPrefix+"collector"].Lease; lease.Free() {
+			t.Error("the lease of the other one was released")
+		}
+	})
+}
+
+// counting counts the positions that are saved.
+type counting struct{ saved *int }
+
+func (counting) Load(context.Context) (gcrunner.Position, error) { return gcrunner.Position{}, nil }
+
+func (c counting) Save(context.Context, gcrunner.Position) error { *c.saved++; return nil }
+
+// However work ends, the lease is given back.
+func TestElectionIsGivenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		driver := memory.New()
+		election := newElection(t, driver)
+		errWork := errors.New("work failed")
+		ctx, cancel := context.WithCancel(t.Context())
+		for _, work := range []func(context.Context) error{
+			func(context.Context) error { return nil },
+			func(context.Context) error { return errWork },
+			func(ctx context.Context) error { cancel(); return ctx.Err() },
+		} {
+			if err := election.Lead(ctx, work); err != nil && !errors.Is(err, errWork) && !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+			if l := keys(t, driver)[storage.ReservedPrefix+"collector"].Lease; !l.Free() {
+				t.Error("the lease was not given back")
+			}
+		}
+		if err := election.Lead(ctx, func(context.Context) error { return nil }); !errors.Is(err, context.Canceled) {
+			t.Errorf("with a context that has ended: %v", err)
+		}
+	})
+}
+
+func TestElectionsThatAreRefused(t *testing.T) {
+	t.Parallel()
+	if _, err := gcrunner.NewElection(nil, 0); err == nil {
+		t.Error("no driver is accepted")
+	}
+	if _, err := gcrunner.NewElection(plain{memory.New()}, 0); err == nil {
+		t.Error("a driver without leases is accepted")
+	}
+	for _, short := range []time.Duration{-1, lockstrategy.MinDuration - 1} {
+		if _, err := gcrunner.NewElection(memory.New(), short); err == nil {
+			t.Errorf("a lease of %v is accepted", short)
+		}
+	}
+	if _, err := gcrunner.NewElection(memory.New(), 0); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,24 @@
+package gcrunner
+
+import "errors"
+
+var (
+	// ErrNoRule says that no rule was given. Without a rule nothing is deleted, ever.
+	ErrNoRule = errors.New("gcrunner: no rule; choose at least one of Expired, MaxAge and MaxStale")
+
+	// ErrNotCollectable says that a driver cannot walk over its records.
+	ErrNotCollectable = errors.New("gcrunner: the driver has no storage.Scanner, so there is nothing to collect with")
+
+	// ErrRunning says that a collector is asked to run while it is running.
+	ErrRunning = errors.New("gcrunner: the collector is running; wait for the run to end")
+
+	// ErrNotElected says that another process has been elected, and is alive.
+	ErrNotElected = errors.New("gcrunner: another collector is elected; try again later")
+
+	// ErrElectionLost says that the elected process may not be the only one any more: its lease was taken, or could not be
+	// renewed in time. It is the cause with which its context is cancelled.
+	ErrElectionLost = errors.New("gcrunner: the election was lost while it was made use of; stand for election again")
+
+	// ErrPosition says that a text is not a position.
+	ErrPosition = errors.New("gcrunner: this is not the position of a run; start without one")
+)

@@ -1,0 +1,87 @@
+package gcrunner
+
+import (
+	"math"
+	"sync"
+)
+
+// estimate is what operations are expected to cost, learnt from what they have cost.
+type estimate struct {
+	mu         sync.Mutex
+	readUnits  float64 // for each record that is looked at; 0 while not known
+	writeUnits float64 // for each delete
+	// units have been consumed by reading so many records.
+	units   float64
+	records int
+}
+
+const (
+	// pageShare is the largest part of a second's read units that a page may consume: a second then contains at most one page
+	// more than it should, which is a twentieth.
+	pageShare = 1.0 / 20
+	// bytesPerReadUnit is what an eventually consistent read gets for a unit.
+	bytesPerReadUnit = 8192
+	// bytesPerWriteUnit is what a write gets for a unit.
+	bytesPerWriteUnit = 1024
+)
+
+// pageLimit is how many records a page may hold that may consume so many units.
+func (e *estimate) pageLimit(units float64, pageSize int) int {
+	if math.IsInf(units, 1) {
+		return pageSize
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.readUnits == 0 {
+		return 1 // which may have 400 KB
+	}
+	return int(min(max(units/e.readUnits, 1), float64(pageSize)))
+}
+
+// page is what a page of so many records is expected to consume.
+func (e *estimate) page(limit int) float64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.readUnits * float64(limit)
+}
+
+// read notes that so many records that were looked at have consumed so many units. It believes at once that records are
+// larger than they were, and slowly that they are smaller.
+func (e *estimate) read(records int, units float64) {
+	if records == 0 || units == 0 {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	each := units / float64(records)
+	e.readUnits = max(each, (e.readUnits+each)/2)
+	e.units += units
+	e.records += records
+	if e.writeUnits == 0 {
+		e.writeUnits = math.Ceil(each * bytesPerReadUnit / bytesPerWriteUnit)
+	}
+}
+
+// write is what a delete is expected to consume.
+func (e *estimate) write() float64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return max(e.writeUnits, 1)
+}
+
+// wrote notes what a delete has consumed.
+func (e *estimate) wrote(units float64) {
+	if units == 0 {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.writeUnits += (units - e.writeUnits) / 4
+}
+
+// size is how many bytes a record has in the mean, 0 where that is not known.
+func (e *estimate) size() float64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.units * bytesPerReadUnit / float64(max(e.records, 1))
+}

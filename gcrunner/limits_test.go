@@ -1,0 +1,418 @@
+package gcrunner_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/scsdynamo/scsdynamo/gcrunner"
+	"github.com/scsdynamo/scsdynamo/storage"
+	"github.com/scsdynamo/scsdynamo/storage/memory"
+)
+
+// A run that stops at a limit goes on there in the next one, until all is done.
+func TestLimitOfItems(t *testing.T) {
+	t.Parallel()
+	driver := memory.New()
+	dead := fill(t, driver, 300, 2)
+	checkpoint := gcrunner.TableCheckpoint(driver)
+	total, runs := 0, 0
+	for {
+		// A new collector each time: what it knows is in the table.
+		report := run(t, newCollector(t, driver, gcrunner.WithLimits(gcrunner.Limits{Items: 40}), gcrunner.WithSegments(3),
+			gcrunner.WithPageSize(10), gcrunner.WithCheckpoint(checkpoint)))
+		total += report.Total()
+		runs++
+		if report.Total() > 40 {
+			t.Fatalf("run %d deleted %d; at most 40 were allowed", runs, report.Total())
+		}
+		if report.Stopped == gcrunner.Completed {
+			if !report.Position.IsZero() {
+				t.Errorf("a completed run ends at %v", report.Position)
+			}
+			break
+		}
+		if report.Stopped != gcrunner.StoppedByItems || report.Position.IsZero() || runs > 10 {
+			t.Fatalf("run %d: %+v", runs, report)
+		}
+	}
+	if want := (dead + 39) / 40; total != dead || runs < want || runs > want+1 {
+		t.Errorf("%d runs deleted %d; want about %d runs and %d", runs, total, want, dead)
+	}
+}
+
+func TestLimitOfUnits(t *testing.T) {
+	t.Parallel()
+	for _, every := range []int{3, 1 << 20} {
+		driver := newBetween()
+		driver.readUnits, driver.writeUnits = 0.5, 1
+		dead := fill(t, driver, 600, every)
+		collector := newCollector(t, driver, gcrunner.WithLimits(gcrunner.Limits{Units: 50}), gcrunner.WithConcurrency(2))
+		total, runs := 0, 0
+		for completed := false; !completed; {
+			report := run(t, collector)
+			// What was under way: two deletes, and a page of each of two segments.
+			if units := report.ReadUnits + report.WriteUnits; units > 50+2+2*2.5 {
+				t.Errorf("one of %d expired: a run consumed %v units; 50 were allowed", every, units)
+			}
+			total += report.Total()
+			completed = report.Stopped == gcrunner.Completed
+			if runs++; runs > 30 || !completed && report.Stopped != gcrunner.StoppedByUnits {
+				t.Fatalf("run %d: %+v", runs, report)
+			}
+		}
+		if total != dead {
+			t.Errorf("deleted %d; want %d", total, dead)
+		}
+	}
+}
+
+// Within a page, deletes stop at the limit, too.
+func TestLimitOfUnitsWithinAPage(t *testing.T) {
+	t.Parallel()
+	driver := newBetween()
+	driver.readUnits, driver.writeUnits = 0.001, 1
+	fill(t, driver, 200, 1)
+	report := run(t, newCollector(t, driver, gcrunner.WithLimits(gcrunner.Limits{Units: 20}), gcrunner.WithConcurrency(3)))
+	if report.Stopped != gcrunner.StoppedByUnits || report.Total() < 15 || report.WriteUnits > 20+3+3 { // under way, and about to be
+		t.Errorf("%+v", report)
+	}
+}
+
+// What ends in a conflict is not deleted, and does not count against the limit.
+func TestLimitOfItemsCountsDeletes(t *testing.T) {
+	t.Parallel()
+	driver := newBetween()
+	fill(t, driver, 40, 1)
+	n := 0
+	driver.before = func(op, key string) error {
+		if op == "Delete" {
+			if n++; n%2 == 0 {
+				return driver.Update(context.Background(), key, storage.Change{ExpiresAt: time.Now().Add(time.Hour)}, storage.Always())
+			}
+		}
+		return nil
+	}
+	report := run(t, newCollector(t, driver, gcrunner.WithLimits(gcrunner.Limits{Items: 10}), gcrunner.WithConcurrency(1)))
+	// The last one of ten may have been under way, and end in a conflict.
+	if report.Total() < 9 || report.Total() > 10 || report.Conflicts < 9 || report.Stopped != gcrunner.StoppedByItems {
+		t.Errorf("%+v", report)
+	}
+}
+
+// A run that was stopped with nothing left to scan is completed.
+func TestCancelAfterTheLastPage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		driver := memory.New()
+		put(t, driver, expired("a"), leased("b", -time.Minute, 10*time.Second))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		report, err := newCollector(t, driver).Run(ctx)
+		if err != nil || report.Stopped != gcrunner.Completed || !report.Position.IsZero() || report.Leased != 1 || report.Total() != 1 {
+			t.Errorf("%v, %+v", err, report)
+		}
+		if report.Duration != time.Second {
+			t.Errorf("the run took %v", report.Duration)
+		}
+	})
+}
+
+// A position with nothing behind it, as a crash leaves it that comes after the last page, is the beginning of the next run.
+func TestResumeWhereNothingIsLeft(t *testing.T) {
+	t.Parallel()
+	driver := memory.New()
+	put(t, driver, expired("a"))
+	position, err := gcrunner.ParsePosition(`{"format":1,"segments":[{"done":true},{"done":true}]}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report := run(t, newCollector(t, driver, gcrunner.WithResume(position))); report.Total() != 1 {
+		t.Errorf("%+v", report)
+	}
+}
+
+// A dry run begins at the beginning and leaves the position of others as it is.
+func TestDryRunAndPosition(t *testing.T) {
+	t.Parallel()
+	driver := memory.New()
+	fill(t, driver, 100, 1)
+	checkpoint := gcrunner.TableCheckpoint(driver)
+	limited := []gcrunner.Option{
+		gcrunner.WithCheckpoint(checkpoint), gcrunner.WithPageSize(10), gcrunner.WithLimits(gcrunner.Limits{Items: 50}),
+	}
+	run(t, newCollector(t, driver, limited...))
+	before, err := checkpoint.Load(t.Context())
+	if err != nil || before.IsZero() {
+		t.Fatalf("%v, %v", before, err)
+	}
+	put(t, driver, expired("a session behind the position"))
+	report := run(t, newCollector(t, driver, gcrunner.WithDryRun(), gcrunner.WithCheckpoint(checkpoint)))
+	if report.Total() != 51 {
+		t.Errorf("a dry run found %d; want 51", report.Total())
+	}
+	if after, err := checkpoint.Load(t.Context()); err != nil || !reflect.DeepEqual(before, after) {
+		t.Errorf("a dry run has moved the position: %v, %v", after, err)
+	}
+}
+
+func TestLimitOfDuration(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		driver := newBetween()
+		dead := fill(t, driver, 1000, 1)
+		driver.before = func(string, string) error { <-time.After(time.Second); return nil }
+		collector := newCollector(t, driver, gcrunner.WithConcurrency(1), gcrunner.WithPageSize(20),
+			gcrunner.WithLimits(gcrunner.Limits{Duration: 5 * time.Minute}), gcrunner.WithStopTimeout(30*time.Second))
+		report := run(t, collector)
+		// The page that was begun is finished, and no other is.
+		if report.Stopped != gcrunner.StoppedByDuration || report.Duration < 5*time.Minute || report.Duration > 5*time.Minute+25*time.Second {
+			t.Errorf("%+v", report)
+		}
+		if report.Total()%20 != 0 || report.Total() == 0 {
+			t.Errorf("%d were deleted; want whole pages", report.Total())
+		}
+		driver.before = nil
+		if rest := run(t, collector); rest.Total() != dead-report.Total() || rest.Scanned != dead-report.Total() {
+			t.Errorf("after %d, the next run deleted %d of %d that it scanned; want %d",
+				report.Total(), rest.Total(), rest.Scanned, dead-report.Total())
+		}
+	})
+}
+
+// A run whose context ends finishes its page if that does not take longer than it may, saves its position, and returns.
+func TestCancel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, test := range []struct {
+			timeout time.Duration
+			whole   bool
+		}{{time.Minute, true}, {3500 * time.Millisecond, false}, {0, false}} {
+			driver := newBetween()
+			dead := fill(t, driver, 100, 1)
+			driver.before = func(op, _ string) error {
+				if op == "Delete" {
+					<-time.After(time.Second)
+				}
+				return nil
+			}
+			collector := newCollector(t, driver, gcrunner.WithConcurrency(1), gcrunner.WithPageSize(20),
+				gcrunner.WithStopTimeout(test.timeout))
+			errWhy := errors.New("the machine is going down")
+			ctx, cancel := context.WithCancelCause(t.Context())
+			began := time.Now()
+			time.AfterFunc(26*time.Second, func() { cancel(errWhy) })
+			report, err := collector.Run(ctx)
+			if !errors.Is(err, context.Canceled) || !errors.Is(err, errWhy) || report.Stopped != gcrunner.Canceled {
+				t.Errorf("%v: %v, %+v", test.timeout, err, report)
+			}
+			took := time.Since(began)
+			if want := 26*time.Second + test.timeout + time.Second; took > want {
+				t.Errorf("%v: the run took %v", test.timeout, took)
+			}
+			if whole := report.Total() == 40; whole != test.whole {
+				t.Errorf("%v: %d were deleted; that the page was finished must be %v", test.timeout, report.Total(), test.whole)
+			}
+			driver.before = nil
+			if rest := run(t, collector); rest.Total()+report.Total() < dead || len(keys(t, driver.Driver)) != 0 {
+				t.Errorf("%v: the next run left something: %+v", test.timeout, rest)
+			}
+		}
+	})
+}
+
+func TestCancelledBeforeItBegins(t *testing.T) {
+	t.Parallel()
+	driver := memory.New()
+	fill(t, driver, 10, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	report, err := newCollector(t, driver).Run(ctx)
+	if !errors.Is(err, context.Canceled) || report.Stopped != gcrunner.Canceled || report.Total() != 0 {
+		t.Errorf("%v, %+v", err, report)
+	}
+}
+
+// errCrash ends a run as a crash would: nothing after it is saved.
+var errCrash = errors.New("crash")
+
+// crashing is a checkpoint that is not told of the end of the run.
+type crashing struct {
+	gcrunner.Checkpoint
+	crashed *atomic.Bool
+}
+
+func (c crashing) Save(ctx context.Context, p gcrunner.Position) error {
+	if c.crashed.Load() {
+		return nil
+	}
+	return c.Checkpoint.Save(ctx, p)
+}
+
+// After a crash, the next run goes on at the last position that was saved, which has only what is done behind it.
+func TestResumeAfterCrash(t *testing.T) {
+	for name, checkpoint := range map[string]func(t *testing.T, driver storage.Driver) gcrunner.Checkpoint{
+		"table": func(_ *testing.T, driver storage.Driver) gcrunner.Checkpoint { return gcrunner.TableCheckpoint(driver) },
+		"file": func(t *testing.T, _ storage.Driver) gcrunner.Checkpoint {
+			t.Helper()
+			return gcrunner.FileCheckpoint(filepath.Join(t.TempDir(), "position"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				driver := newBetween()
+				dead := fill(t, driver, 1000, 2)
+				kept := checkpoint(t, driver.Driver)
+				var crashed atomic.Bool
+				deletes := 0
+				driver.before = func(op, _ string) error {
+					<-time.After(100 * time.Millisecond)
+					if op == "Delete" {
+						deletes++
+					}
+					if deletes > 300 {
+						crashed.Store(true)
+						return errCrash
+					}
+					return nil
+				}
+				options := func(c gcrunner.Checkpoint) []gcrunner.Option {
+					return []gcrunner.Option{gcrunner.WithCheckpoint(c), gcrunner.WithPageSize(20), gcrunner.WithSegments(2)}
+				}
+				report, err := newCollector(t, driver, options(crashing{kept, &crashed})...).Run(t.Context())
+				if !errors.Is(err, errCrash) {
+					t.Fatal(err)
+				}
+				driver.before = nil
+				rest := run(t, newCollector(t, driver, options(kept)...))
+				if rest.Total()+report.Total() != dead || rest.Stopped != gcrunner.Completed {
+					t.Errorf("%d and then %d were deleted; want %d: %+v", report.Total(), rest.Total(), dead, rest)
+				}
+				// 700 are left. Those behind the position that was saved some seconds before the crash are not scanned again.
+				if rest.Scanned > 500 {
+					t.Errorf("the run after the crash has scanned %d", rest.Scanned)
+				}
+				if p, err := kept.Load(t.Context()); err != nil || !p.IsZero() {
+					t.Errorf("after a completed run the position is %v, %v", p, err)
+				}
+			})
+		})
+	}
+}
+
+// A position moves only past pages whose deletes are done.
+func TestPositionStaysBeforeWhatIsNotDone(t *testing.T) {
+	t.Parallel()
+	for _, last := range []int{50, 60} { // within a page, and the last one of it
+		driver := newBetween()
+		dead := fill(t, driver, 200, 1)
+		n := 0
+		driver.before = func(op, _ string) error {
+			if op == "Delete" {
+				if n++; n == last {
+					return errCrash
+				}
+			}
+			return nil
+		}
+		report, err := newCollector(t, driver, gcrunner.WithPageSize(20), gcrunner.WithConcurrency(1)).Run(t.Context())
+		if !errors.Is(err, errCrash) {
+			t.Fatal(err)
+		}
+		driver.before = nil
+		// As text, as a program keeps it.
+		text, err := report.Position.MarshalText()
+		if err != nil {
+			t.Fatal(err)
+		}
+		position, err := gcrunner.ParsePosition(string(text))
+		if err != nil || !reflect.DeepEqual(position, report.Position) {
+			t.Fatalf("the position is not the one that was written: %v", err)
+		}
+		rest := run(t, newCollector(t, driver, gcrunner.WithResume(position)))
+		if rest.Total() != dead-report.Total() || len(keys(t, driver.Driver)) != 0 {
+			t.Errorf("%d and %d were deleted; want %d together", report.Total(), rest.Total(), dead)
+		}
+	}
+}
+
+func TestPositionTellsNoKey(t *testing.T) {
+	t.Parallel()
+	driver := memory.New()
+	fill(t, driver, 100, 1)
+	report := run(t, newCollector(t, driver, gcrunner.WithPageSize(10), gcrunner.WithLimits(gcrunner.Limits{Items: 35})))
+	text, err := report.Position.MarshalText()
+	if err != nil || !strings.Contains(string(text), "-dead") {
+		t.Fatalf("the test is about positions that hold a key: %s, %v", text, err)
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+		if told := fmt.Sprintf(verb, report); strings.Contains(told, "-dead") {
+			t.Errorf("%s of the report tells a key", verb)
+		}
+	}
+}
+
+func TestPositionsThatAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"x", "{}", `{"format":2,"segments":[{}]}`, `{"format":1,"segments":[]}`, `{"format":1,"segments":"secret"}`} {
+		_, err := gcrunner.ParsePosition(text)
+		if !errors.Is(err, gcrunner.ErrPosition) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	if p, err := gcrunner.ParsePosition(""); err != nil || !p.IsZero() {
+		t.Errorf("no text: %v, %v", p, err)
+	}
+	path := filepath.Join(t.TempDir(), "position")
+	if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	driver := memory.New()
+	put(t, driver, expired("a"))
+	report, err := newCollector(t, driver, gcrunner.WithCheckpoint(gcrunner.FileCheckpoint(path))).Run(t.Context())
+	if !errors.Is(err, gcrunner.ErrPosition) || !strings.Contains(err.Error(), path) || report.Stopped != gcrunner.Failed || !stored(t, driver, "a") {
+		t.Errorf("a file that holds no position: %v, %+v", err, report)
+	}
+}
+
+func TestFileCheckpoint(t *testing.T) {
+	t.Parallel()
+	driver := memory.New()
+	fill(t, driver, 100, 1)
+	path := filepath.Join(t.TempDir(), "position")
+	collector := newCollector(t, driver, gcrunner.WithPageSize(10), gcrunner.WithLimits(gcrunner.Limits{Items: 35}),
+		gcrunner.WithCheckpoint(gcrunner.FileCheckpoint(path)))
+	report := run(t, collector)
+	info, err := os.Stat(path)
+	if err != nil || info.Mode() != 0o600 {
+		t.Errorf("the file holds keys, and has the mode %v, %v", info.Mode(), err)
+	}
+	if p, err := gcrunner.FileCheckpoint(path).Load(t.Context()); err != nil || !reflect.DeepEqual(p, report.Position) {
+		t.Errorf("loaded %v, %v; saved was %v", p, err, report.Position)
+	}
+	left, err := os.ReadDir(filepath.Dir(path))
+	if err != nil || len(left) != 1 {
+		t.Errorf("%d files are left, %v", len(left), err)
+	}
+	missing := gcrunner.FileCheckpoint(filepath.Join(t.TempDir(), "no", "such"))
+	if err := missing.Save(t.Context(), report.Position); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("saved where there is no directory: %v", err)
+	}
+}
+
+// A run tells that its last position was not saved, and has done its work all the same.
+func TestCheckpointFails(t *testing.T) {
+	t.Parallel()
+	driver := memory.New()
+	dead := fill(t, driver, 100, 2)
+	no := gcrunner.FileCheckpoint(filepath.Join(t.TempDir(), "no", "such"))
+	report, err := newCollector(t, driver, gcrunner.WithCheckpoint(no)).Run(t.Context())
+	if !errors.Is(err, os.ErrNotExist) || report.Total() != dead || report.Stopped != gcrunner.Completed {
+		t.Errorf("%v, %+v", err, report)
+	}
+}

@@ -1,0 +1,88 @@
+package gcrunner
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/scsdynamo/scsdynamo/storage"
+)
+
+// Position is how far a run has come: everything before it is done, deletes included. The zero value is the beginning.
+//
+// As text ([Position.MarshalText]) it can be kept anywhere and used by any later run on the same table. The text holds keys,
+// and keys are session tokens unless the store has a secret: keep it as safe as the sessions. [Position.String] holds none.
+type Position struct {
+	segments []segment
+}
+
+// segment is how far a run has come in one segment.
+type segment struct {
+	Next storage.Position `json:"next,omitempty"`
+	Done bool             `json:"done,omitempty"`
+}
+
+// positionFormat is the version of the text.
+const positionFormat = 1
+
+type positionText struct {
+	Format   int       `json:"format"`
+	Segments []segment `json:"segments"`
+}
+
+// ParsePosition reads what [Position.MarshalText] has written. Errors: [ErrPosition].
+func ParsePosition(text string) (Position, error) {
+	var p Position
+	err := p.UnmarshalText([]byte(text))
+	return p, err
+}
+
+// IsZero reports whether p is the beginning.
+func (p Position) IsZero() bool { return len(p.segments) == 0 }
+
+// done reports whether nothing is left behind the position.
+func (p Position) done() bool {
+	return !p.IsZero() && !slices.ContainsFunc(p.segments, func(s segment) bool { return !s.Done })
+}
+
+// String describes the position without telling it.
+func (p Position) String() string {
+	if p.IsZero() {
+		return "the beginning"
+	}
+	done := 0
+	for _, s := range p.segments {
+		if s.Done {
+			done++
+		}
+	}
+	return fmt.Sprintf("within %d segments, of which %d are done", len(p.segments), done)
+}
+
+// GoString keeps keys out of what %#v prints.
+func (p Position) GoString() string { return "gcrunner.Position{" + p.String() + "}" }
+
+// MarshalText implements encoding.TextMarshaler. The zero Position is the empty text.
+func (p Position) MarshalText() ([]byte, error) {
+	if p.IsZero() {
+		return nil, nil
+	}
+	return json.Marshal(positionText{Format: positionFormat, Segments: p.segments})
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler. Errors: [ErrPosition].
+func (p *Position) UnmarshalText(text []byte) error {
+	*p = Position{}
+	if len(text) == 0 {
+		return nil
+	}
+	var t positionText
+	if json.Unmarshal(text, &t) != nil || t.Format != positionFormat ||
+		len(t.Segments) == 0 || len(t.Segments) > storage.MaxSegments {
+		return ErrPosition // without its cause, which may quote the text
+	}
+	p.segments = t.Segments
+	return nil
+}
+
+func (p Position) clone() Position { return Position{segments: slices.Clone(p.segments)} }

@@ -1,0 +1,85 @@
+package gcrunner
+
+import (
+	"maps"
+	"time"
+)
+
+// Report says what a run has done. In a dry run it says what a run would do.
+type Report struct {
+	// DryRun is whether nothing was deleted.
+	DryRun bool
+	// Started is when the run began, by the collector's clock; Duration is how long it took.
+	Started  time.Time
+	Duration time.Duration
+
+	// Scanned is how many records were looked at.
+	Scanned int
+	// Deleted is how many were deleted, by rule; each rule is there. Records that somebody else, such as DynamoDB's TTL, had
+	// deleted since they were read are among them. Those that were on their way when a run was stopped at once are not, although
+	// they may be gone.
+	Deleted map[Rule]int
+	// Leased is how many sessions were left alone because a request has a lease on them. In a dry run those whose holder
+	// has died are among them.
+	Leased int
+	// Conflicts is how many sessions were left alone because they were renewed, leased or changed after they were read.
+	Conflicts int
+	// Unreadable is how many records could not be read and were left alone, ghosts excepted.
+	Unreadable int
+
+	// ReadUnits and WriteUnits are the capacity units that the service says were consumed. It does not report those of
+	// deletes that ended in a conflict, and bills them. On drivers that are not billed by the unit both are 0. In a dry run
+	// WriteUnits is an estimate of what the deletes would consume.
+	ReadUnits, WriteUnits float64
+	// Throttles is how often the service refused a request because it has too many.
+	Throttles int
+	// Bytes is an estimate of the size of what was deleted: the average size of what was read, by the units that it
+	// consumed, for each. 0 on drivers that are not billed by the unit.
+	Bytes int64
+	// OldestExpired is the earliest expiry of what was found under RuleExpired, the zero time where there was none.
+	OldestExpired time.Time
+
+	// Stopped says why the run ended.
+	Stopped StopReason
+	// Position is where a next run goes on. It is the zero Position where the run was completed.
+	Position Position
+}
+
+// Total is how many sessions were deleted under all rules.
+func (r Report) Total() int {
+	total := 0
+	for _, n := range r.Deleted {
+		total += n
+	}
+	return total
+}
+
+// Backlog is how long the oldest expired session had been expired when the run began, 0 where there was none.
+func (r Report) Backlog() time.Duration {
+	if r.OldestExpired.IsZero() {
+		return 0
+	}
+	return max(0, r.Started.Sub(r.OldestExpired))
+}
+
+// clone returns a report that shares nothing with r.
+func (r Report) clone() Report {
+	r.Deleted = maps.Clone(r.Deleted)
+	r.Position = r.Position.clone()
+	return r
+}
+
+// StopReason says why a run ended.
+type StopReason string
+
+// The reasons.
+const (
+	Completed         StopReason = "completed"   // everything was looked at
+	StoppedByItems    StopReason = "items"       // Limits.Items
+	StoppedByUnits    StopReason = "units"       // Limits.Units
+	StoppedByDuration StopReason = "duration"    // Limits.Duration
+	Canceled          StopReason = "canceled"    // the context of Run has ended
+	ElectionLost      StopReason = "lost"        // ErrElectionLost
+	NotElected        StopReason = "not elected" // ErrNotElected: the run did not begin
+	Failed            StopReason = "failed"      // the error that Run returns
+)

@@ -1,0 +1,75 @@
+package gcrunner
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/scsdynamo/scsdynamo/storage"
+)
+
+// Rules say which sessions are collected: those to which at least one rule applies. The zero value has no rule, and with
+// it nothing is collected, not even ghosts.
+type Rules struct {
+	// Expired collects sessions whose expiry has passed, by the clock of the collector.
+	Expired bool
+	// Grace is for how long a session must have been expired. It covers clocks that differ: one that is ahead of those of
+	// the application by more than this ends live sessions early. Default: 0.
+	Grace time.Duration
+	// MaxAge collects sessions that were created longer ago than this, whether they have expired or not. Default: 0, which
+	// means that there is no such rule.
+	MaxAge time.Duration
+	// MaxStale collects sessions that were last written longer ago than this, likewise. What counts as written is up to
+	// the session store: with an idle timeout each request writes or, within the touch interval, none does.
+	MaxStale time.Duration
+}
+
+// Rule names why a session is collected.
+type Rule string
+
+// The rules. Where several apply to a session, it counts under the first of them.
+const (
+	RuleExpired  Rule = "expired"
+	RuleMaxAge   Rule = "max_age"
+	RuleMaxStale Rule = "max_stale"
+	// RuleGhost is for what is left of a lease without a session. It needs no setting.
+	RuleGhost Rule = "ghost"
+)
+
+// AllRules returns the names of all rules, in their order.
+func AllRules() []Rule { return []Rule{RuleExpired, RuleMaxAge, RuleMaxStale, RuleGhost} }
+
+// Validate reports all that is wrong with the rules: [ErrNoRule], and ages that are negative or mean nothing.
+func (r Rules) Validate() error {
+	var problems []error
+	for _, age := range []struct {
+		name  string
+		value time.Duration
+	}{{"Grace", r.Grace}, {"MaxAge", r.MaxAge}, {"MaxStale", r.MaxStale}} {
+		if age.value < 0 {
+			problems = append(problems, fmt.Errorf("gcrunner: Rules.%s: %v; it must not be negative", age.name, age.value))
+		}
+	}
+	if r.Grace > 0 && !r.Expired {
+		problems = append(problems, fmt.Errorf("gcrunner: Rules.Grace: %v without Rules.Expired; set both, or none", r.Grace))
+	}
+	if !r.Expired && r.MaxAge <= 0 && r.MaxStale <= 0 {
+		problems = append(problems, ErrNoRule)
+	}
+	return errors.Join(problems...)
+}
+
+// judge returns the first rule that applies to the record, "" for none. Where a record does not say when it was created
+// or written, the rules about that do not apply.
+func (r Rules) judge(record storage.Record, now time.Time) Rule {
+	switch {
+	case r.Expired && record.Expired(now.Add(-r.Grace)):
+		return RuleExpired
+	case r.MaxAge > 0 && !record.CreatedAt.IsZero() && now.Sub(record.CreatedAt) > r.MaxAge:
+		return RuleMaxAge
+	case r.MaxStale > 0 && !record.UpdatedAt.IsZero() && now.Sub(record.UpdatedAt) > r.MaxStale:
+		return RuleMaxStale
+	default:
+		return ""
+	}
+}

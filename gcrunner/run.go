@@ -1,0 +1,233 @@
+package gcrunner
+
+import (
+	"context"
+	"errors"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/scsdynamo/scsdynamo/storage"
+)
+
+// run is one run of a collector.
+//
+// Two contexts govern it. One is for reading: it ends as soon as the run is to stop, whatever the reason. The other is for
+// deleting: it goes on for the stop timeout, save where the run must stop at once.
+type run struct {
+	*Collector
+	reads, writes *pacer
+	costs         estimate
+	slots         chan struct{} // one for each delete that may be under way
+	began         time.Time
+
+	mu       sync.Mutex // never held during a call
+	report   Report
+	position Position
+	claimed  int // deleted, or being deleted
+	later    []candidate
+	saved    time.Time
+
+	telling sync.Mutex // held while progress is told, so that calls do not overlap
+}
+
+// stopped is the cause with which the contexts of a run are cancelled.
+type stopped struct {
+	reason StopReason
+	err    error // what Run returns
+}
+
+// Error implements error.
+func (s *stopped) Error() string { return "gcrunner: the run was stopped: " + string(s.reason) }
+
+// Unwrap makes the error match.
+func (s *stopped) Unwrap() error { return s.err }
+
+// atOnce reports whether what was under way was cut off.
+func (s *stopped) atOnce() bool { return s.reason == Failed || s.reason == ElectionLost }
+
+// brake stops a run: stop lets it finish its pages, abort does not.
+type brake struct{ stop, abort context.CancelCauseFunc }
+
+// fail stops the run at once: nothing is deleted in doubt.
+func (b brake) fail(err error) { b.abort(&stopped{Failed, err}) }
+
+// reached stops the run at a limit.
+func (b brake) reached(limit StopReason) { b.stop(&stopped{reason: limit}) }
+
+func (c *Collector) newRun() *run {
+	r := &run{
+		Collector: c,
+		reads:     newPacer(c.budget.ReadUnits), writes: newPacer(c.budget.WriteUnits),
+		slots:  make(chan struct{}, c.concurrency),
+		began:  time.Now(),
+		report: Report{DryRun: c.dryRun, Started: c.now(), Deleted: map[Rule]int{}},
+	}
+	for _, rule := range AllRules() {
+		r.report.Deleted[rule] = 0
+	}
+	return r
+}
+
+// do is the run, once this process is elected.
+func (r *run) do(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	start, err := r.begin(ctx)
+	if err != nil {
+		return err
+	}
+	r.leases.begin()
+	r.position, r.saved = start, time.Now()
+
+	deleting, abort := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer abort(nil)
+	reading, stop := context.WithCancelCause(deleting)
+	b := brake{stop: stop, abort: abort}
+	defer r.brakeWith(ctx, reading, b)()
+
+	r.scan(reading, deleting, b)
+	r.collectLater(reading, deleting, b)
+
+	var why *stopped
+	if !errors.As(context.Cause(reading), &why) || r.position.done() && !why.atOnce() {
+		r.report.Stopped = Completed
+		r.position = Position{}
+		return r.save(ctx)
+	}
+	r.report.Stopped = why.reason
+	if why.reason == ElectionLost { // another process has its own position
+		return why.err
+	}
+	return errors.Join(why.err, r.save(ctx))
+}
+
+// brakeWith makes the run stop where ctx ends or its time is over, and gives it the stop timeout to do so. What it returns
+// ends that.
+func (r *run) brakeWith(ctx, reading context.Context, b brake) (end func()) {
+	ended := context.AfterFunc(ctx, func() {
+		cause := context.Cause(ctx)
+		if errors.Is(cause, ErrElectionLost) {
+			b.abort(&stopped{ElectionLost, cause})
+			return
+		}
+		b.stop(&stopped{Canceled, errors.Join(ctx.Err(), differing(cause, ctx.Err()))})
+	})
+	limit := time.Duration(1<<63 - 1)
+	if r.limits.Duration > 0 {
+		limit = r.limits.Duration
+	}
+	over := time.AfterFunc(limit, func() { b.stop(&stopped{reason: StoppedByDuration}) })
+	var last *time.Timer
+	var mu sync.Mutex
+	stopping := context.AfterFunc(reading, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		last = time.AfterFunc(r.stopTimeout, func() { b.abort(context.Cause(reading)) })
+	})
+	return func() {
+		ended()
+		over.Stop()
+		stopping()
+		mu.Lock()
+		defer mu.Unlock()
+		if last != nil {
+			last.Stop()
+		}
+	}
+}
+
+// differing returns cause, nil where it is err.
+func differing(cause, err error) error {
+	if errors.Is(err, cause) {
+		return nil
+	}
+	return cause
+}
+
+// finish completes the report.
+func (r *run) finish(ctx context.Context, err error) (Report, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.report.Stopped != "" || err == nil:
+	case errors.Is(err, ErrNotElected):
+		r.report.Stopped = NotElected
+	case ctx.Err() != nil:
+		r.report.Stopped = Canceled
+	default:
+		r.report.Stopped = Failed
+	}
+	return r.snapshotLocked(), err
+}
+
+// snapshotLocked returns the report so far.
+func (r *run) snapshotLocked() Report {
+	report := r.report.clone()
+	report.Position = r.position.clone()
+	report.Duration = time.Since(r.began)
+	size, total := r.costs.size(), float64(report.Total())
+	report.Bytes = int64(size * total)
+	if r.dryRun {
+		report.WriteUnits = math.Ceil(size/bytesPerWriteUnit) * total
+	}
+	return report
+}
+
+// tell tells the progress.
+func (r *run) tell() {
+	if r.progress == nil {
+		return
+	}
+	r.telling.Lock()
+	defer r.telling.Unlock()
+	r.mu.Lock()
+	report := r.snapshotLocked()
+	r.mu.Unlock()
+	r.progress(report)
+}
+
+const (
+	// saveEvery is how often the position is saved while a run goes on.
+	saveEvery = 5 * time.Second
+	// saveTimeout bounds saving the last one, which goes on after the context has ended.
+	saveTimeout = 5 * time.Second
+)
+
+// advance notes that a page is done.
+func (r *run) advance(ctx context.Context, at int, next storage.Position) {
+	r.mu.Lock()
+	r.position.segments[at] = segment{Next: next, Done: next == ""}
+	position := r.position.clone()
+	due := !r.dryRun && time.Since(r.saved) >= saveEvery
+	if due {
+		r.saved = time.Now()
+	}
+	r.mu.Unlock()
+	r.tell()
+	if due && r.writes.take(ctx, 1) == nil {
+		units, _ := r.saveAs(ctx, position) // a later one may succeed, and the last one tells
+		r.writes.spend(1, units)
+	}
+}
+
+// save saves the last position.
+func (r *run) save(ctx context.Context) error {
+	if r.dryRun {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+	defer cancel()
+	_, err := r.saveAs(ctx, r.position)
+	return err
+}
+
+// saveAs saves a position, which may be in the table.
+func (r *run) saveAs(ctx context.Context, position Position) (units float64, err error) {
+	meter := &storage.Meter{}
+	err = r.checkpoint.Save(storage.WithMeter(ctx, meter), position)
+	usage := meter.Usage()
+	r.count(usage)
+	return usage.WriteUnits, err
+}
