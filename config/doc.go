@@ -1,0 +1,42 @@
+// Package config reads the settings of a store from code, the environment and a YAML file, and makes the store.
+//
+//	cfg, err := config.Load()
+//	if err != nil {
+//		return err // every mistake, with file, line and key
+//	}
+//	store, err := cfg.Open(ctx)
+//
+// [Keys] is the one list of everything that can be set; docs/configuration.md, which is made from it, says what each key
+// does.
+//
+// # Where values come from
+//
+// The later of these wins, key by key:
+//
+//   - the defaults, which are those of the packages that the keys are about,
+//   - one file: that of [WithFile], else of SCSDYNAMO_CONFIG_FILE, else config/scsdynamo/<environment>.yaml, else
+//     config/scsdynamo.yaml; the environment is that of [WithEnvironment], else of SCSDYNAMO_ENV,
+//   - environment variables: SCSDYNAMO_ and the key in capitals, with underscores for dots ([Key.Env]),
+//   - code: [With].
+//
+// [Config.Values] tells for each key what it is and where it was set.
+//
+// # Guarantees
+//
+//   - All that is wrong is in one [*Error], with file, line and key: unknown keys and unknown SCSDYNAMO_ variables with the
+//     name that was probably meant, durations without a unit, numbers that are not plain decimal ones, keys that do not go
+//     together, also those of a driver or strategy that is not chosen.
+//   - Nothing in a file or a variable is executed or expanded: no $VARIABLE, no ~, no template. YAML's anchors, aliases, merge
+//     keys, tags and further documents are refused.
+//   - A file is read up to [MaxFileBytes], and a secret file up to 4 KiB.
+//   - No error and no way of printing a [Config] shows a secret.
+//
+// # Non-guarantees
+//
+//   - [Load] makes no call to AWS: whether the table is there, fits and may be used shows when it is used.
+//   - Files are read once. A change takes effect with the next start.
+//   - What AWS's own variables and files say, such as AWS_REGION and credentials, is the SDK's matter. It is not in Values.
+//   - Secrets stay in the memory of the process, and so in its core dumps.
+package config
+
+//go:generate go test -run ^TestReference$ -update .

@@ -1,0 +1,270 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/v2"
+)
+
+// Option says where Load and [FromRuby] look.
+type Option func(*loader)
+
+type loader struct {
+	file, environment *string
+	environ           []string
+	dir               string
+	code              []codeSetting
+	clientOptions     []func(*dynamodb.Options)
+	problems          problems
+}
+
+type codeSetting struct {
+	key   string
+	value any
+}
+
+// WithFile names the file. A file that is named must be there. Default: that of SCSDYNAMO_CONFIG_FILE, else the first there
+// is of [DefaultFiles], else none.
+func WithFile(path string) Option { return func(l *loader) { l.file = &path } }
+
+// WithEnvironment names the environment, such as "production", whose file is looked for first. Default: that of
+// SCSDYNAMO_ENV, else none.
+func WithEnvironment(name string) Option { return func(l *loader) { l.environment = &name } }
+
+// WithEnviron sets the environment variables, as in os.Environ; nil for none. Default: those of the process.
+func WithEnviron(environ []string) Option { return func(l *loader) { l.environ = environ } }
+
+// WithDir sets the directory from which relative paths start: that of the file, and those in it. Default: the working
+// directory.
+func WithDir(dir string) Option { return func(l *loader) { l.dir = dir } }
+
+// With sets a key from code, where it wins over all other places. The value is a string, written as in an environment
+// variable, or of the type that the kind of the key suggests: time.Duration, int or int64, float64, bool, []string,
+// map[string]string, and for a secret its bytes themselves, []byte or [][]byte. Of two values for one key, the later counts.
+func With(key string, value any) Option {
+	return func(l *loader) { l.code = append(l.code, codeSetting{key, value}) }
+}
+
+// WithClientOptions changes every DynamoDB client that the Config makes, after its keys are applied. It is for what has no
+// key, such as credentials or an HTTP client.
+func WithClientOptions(options ...func(*dynamodb.Options)) Option {
+	return func(l *loader) { l.clientOptions = append(l.clientOptions, options...) }
+}
+
+// Load reads the configuration: the package comment says from where. All that is wrong is in one [*Error].
+func Load(options ...Option) (*Config, error) {
+	l := newLoader(options)
+	environment, path := l.find()
+	ours := variables(l.environ, envPrefix)
+	layers := []layer{defaults()}
+	if path != "" {
+		layers = append(layers, readFile(path, &l.problems))
+	}
+	layers = append(layers, readEnviron(ours, &l.problems), l.readCode())
+	c, err := l.merge(layers)
+	if err != nil {
+		return nil, err
+	}
+	c.s.environment, c.s.file = environment, path
+	return c, nil
+}
+
+func newLoader(options []Option) *loader {
+	l := &loader{environ: os.Environ()}
+	for _, option := range options {
+		option(l)
+	}
+	return l
+}
+
+// merge puts the layers on top of each other, and checks the result.
+func (l *loader) merge(layers []layer) (*Config, error) {
+	c := &Config{&settings{
+		values: koanf.New("."), sources: map[string]Source{}, dir: l.dir, clientOptions: l.clientOptions,
+	}}
+	secrets := layer{}
+	for _, settings := range layers {
+		flat := map[string]any{}
+		for key, s := range settings {
+			switch s.value.(type) {
+			case secret, []secret: // koanf copies and prints what it has.
+				secrets[key] = s
+				flat[key] = format(s.value)
+			default:
+				flat[key] = s.value
+			}
+			c.s.sources[key] = s.source
+		}
+		if err := c.s.values.Load(confmap.Provider(flat, "."), nil); err != nil {
+			return nil, fmt.Errorf("config: %w", err)
+		}
+	}
+	c.s.secrets = l.collectSecrets(c, secrets)
+	l.checkTogether(c)
+	if err := l.problems.err(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// defaults is the lowest layer.
+func defaults() layer {
+	settings := layer{}
+	for _, key := range schema {
+		if key.fallback != nil {
+			settings[key.Name] = setting{value: key.fallback}
+		}
+	}
+	return settings
+}
+
+// readCode returns what code sets.
+func (l *loader) readCode() layer {
+	settings, source := layer{}, Source{Kind: FromCode}
+	for _, s := range l.code {
+		key, ok := FindKey(s.key)
+		if !ok {
+			l.problems.add(source, "", "%s", unknown("key", s.key, ".", names))
+			continue
+		}
+		value, wrong := key.convert(s.value)
+		if wrong != "" {
+			l.problems.add(source, key.Name, "%s", wrong)
+			continue
+		}
+		settings[key.Name] = setting{value, source}
+	}
+	return settings
+}
+
+// convert takes a value as code has it.
+func (k Key) convert(value any) (any, string) {
+	switch v := value.(type) {
+	case string:
+		return k.parseFlat(v)
+	case []byte:
+		if k.Secret && k.Kind == Text {
+			return newSecret(slices.Clone(v)), checkSecret(v)
+		}
+	case [][]byte:
+		if k.Secret && k.Kind == List {
+			secrets := make([]secret, len(v))
+			for i, b := range v {
+				secrets[i] = newSecret(slices.Clone(b))
+				if wrong := checkSecret(b); wrong != "" {
+					return nil, fmt.Sprintf("item %d: %s", i+1, wrong)
+				}
+			}
+			return secrets, ""
+		}
+	case time.Duration:
+		if k.Kind == Duration {
+			return v, k.judge(v, formatDuration(v))
+		}
+	case int:
+		if k.Kind == Integer || k.Kind == Number {
+			return k.convert(int64(v))
+		}
+	case int64:
+		switch k.Kind {
+		case Integer:
+			return v, k.judge(v, format(v))
+		case Number:
+			return float64(v), k.judge(float64(v), format(v))
+		}
+	case float64:
+		if k.Kind == Number {
+			return v, k.judge(v, format(v))
+		}
+	case bool:
+		if k.Kind == Boolean {
+			return v, ""
+		}
+	case []string:
+		if k.Kind == List {
+			return k.parseList(slices.Concat([]string{}, v))
+		}
+	case map[string]string:
+		if k.Kind == Map {
+			return k.parseMap(maps.Clone(v))
+		}
+	}
+	return nil, fmt.Sprintf("a value of the Go type %T does not fit; the key is of the kind %s", value, k.Kind)
+}
+
+var environmentName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_-]*$`)
+
+// find returns the environment and the path of the file, empty for none.
+func (l *loader) find() (environment, path string) {
+	ours := variables(l.environ, envPrefix)
+	environment, environmentSource := choose(l.environment, ours, EnvironmentVariable)
+	if environmentSource.Kind != FromDefault && !environmentName.MatchString(environment) {
+		l.problems.add(environmentSource, "", "%s is not the name of an environment such as production; it is part of the name "+
+			"of a file, and has letters, digits, - and _", quote(environment))
+		environment = ""
+	}
+	path, fileSource := choose(l.file, ours, FileVariable)
+	if fileSource.Kind != FromDefault {
+		if path == "" {
+			l.problems.add(fileSource, "", "the name of the file is empty; leave it out for the default")
+			return environment, ""
+		}
+		return environment, l.path(path)
+	}
+	return environment, l.findDefault(environment)
+}
+
+// choose returns what code sets, else what the variable sets.
+func choose(code *string, ours map[string]string, variable string) (string, Source) {
+	if code != nil {
+		return *code, Source{Kind: FromCode}
+	}
+	if text, ok := ours[variable]; ok {
+		return text, Source{Kind: FromEnvironment, Name: variable}
+	}
+	return "", Source{}
+}
+
+// DefaultFiles returns the files that are looked for in this order where none is named. The environment may be empty.
+func DefaultFiles(environment string) []string {
+	files := []string{filepath.Join("config", "scsdynamo.yaml")}
+	if environment != "" {
+		files = slices.Insert(files, 0, filepath.Join("config", "scsdynamo", environment+".yaml"))
+	}
+	return files
+}
+
+func (l *loader) findDefault(environment string) string {
+	for _, name := range DefaultFiles(environment) {
+		path := l.path(name)
+		if exists(path) {
+			return path // Also one that cannot be read: it is not to be passed over.
+		}
+		short := path[:len(path)-len(".yaml")] + ".yml"
+		if exists(short) {
+			l.problems.add(Source{Kind: FromFile, Name: short}, "", "a file of this name is not read; rename it to %s",
+				filepath.Base(path))
+			return ""
+		}
+	}
+	return ""
+}
+
+// path returns the path, from the directory where it is relative.
+func (l *loader) path(path string) string { return resolve(l.dir, path) }
+
+// exists reports whether something is at the path, readable or not.
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}

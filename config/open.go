@@ -1,0 +1,233 @@
+package config
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go/middleware"
+
+	"github.com/scsdynamo/scsdynamo/boltstore"
+	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/lockstrategy"
+	"github.com/scsdynamo/scsdynamo/sessionstore"
+	"github.com/scsdynamo/scsdynamo/storage"
+)
+
+// Driver keeps records, and can list them. Close gives back what it holds open, and may be called more than once.
+type Driver interface {
+	storage.Driver
+	storage.Scanner
+	io.Closer
+}
+
+// Open returns the store, ready to use: driver, strategy and all that is configured. With table.create it makes the table
+// first, as [dynamostore.Table.Create] does; else it makes no call. The options are applied after those of the
+// configuration: they are for what has no key, such as a logger.
+//
+// The caller must Close the store, once. Errors: those of [Config.Driver] and of [sessionstore.New].
+func (c Config) Open(ctx context.Context, options ...sessionstore.Option) (*sessionstore.Store, error) {
+	driver, err := c.Driver(ctx)
+	if err != nil {
+		return nil, err
+	}
+	store, err := c.Store(driver, options...)
+	if err != nil {
+		return nil, errors.Join(err, driver.Close())
+	}
+	return store, nil
+}
+
+// Store returns a store over a driver that is open: for programs that use the driver for something else, too, such as
+// collection. A bbolt file can be opened only once. Closing the store closes the driver.
+func (c Config) Store(driver storage.Driver, options ...sessionstore.Option) (*sessionstore.Store, error) {
+	return sessionstore.New(driver, slices.Concat(c.storeOptions(), options)...)
+}
+
+// Driver opens the driver. With table.create it makes the table first. Errors: those of [Config.Client],
+// [dynamostore.Table.Create] and [boltstore.OpenDriver].
+func (c Config) Driver(ctx context.Context) (Driver, error) {
+	if c.text("driver") == driverBolt {
+		return boltstore.OpenDriver(c.path("bolt.path"),
+			boltstore.WithLockTimeout(c.duration("bolt.lock_timeout")), boltstore.WithGrace(c.duration("bolt.grace")))
+	}
+	client, err := c.Client(ctx)
+	if err != nil {
+		return nil, err
+	}
+	table := c.Table()
+	if get[bool](c, "table.create") {
+		if err := table.Create(ctx, client); err != nil {
+			return nil, err
+		}
+	}
+	driver, err := dynamostore.NewDriver(client, table)
+	if err != nil {
+		return nil, err
+	}
+	return openTable{driver}, nil
+}
+
+// openTable is a driver that holds nothing open.
+type openTable struct{ *dynamostore.Driver }
+
+// Close implements io.Closer.
+func (openTable) Close() error { return nil }
+
+// Table returns the table. The names of all attributes are filled in.
+func (c Config) Table() dynamostore.Table {
+	key := func(section string) dynamostore.Key {
+		return dynamostore.Key{
+			Name: c.text(section + ".name"), Prefix: c.text(section + ".prefix"), Suffix: c.text(section + ".suffix"),
+		}
+	}
+	attribute := func(name string) string { return c.text("table.attributes." + name) }
+	return dynamostore.Table{
+		Name:         c.text("table.name"),
+		PartitionKey: key("table.partition_key"),
+		SortKey:      key("table.sort_key"),
+		Attributes: dynamostore.Attributes{
+			Data: attribute("data"), CreatedAt: attribute("created_at"), UpdatedAt: attribute("updated_at"),
+			TTL: attribute("ttl"), Expiry: attribute("expiry"), Version: attribute("version"), Ancestry: attribute("ancestry"),
+			LeaseID: attribute("lease_id"), LeaseDuration: attribute("lease_duration"), LeaseExpiry: attribute("lease_expiry"),
+		},
+		ReadCapacity:       get[int64](c, "table.read_capacity"),
+		WriteCapacity:      get[int64](c, "table.write_capacity"),
+		Tags:               get[map[string]string](c, "table.tags"),
+		DeletionProtection: get[bool](c, "table.deletion_protection"),
+		KMSKey:             c.text("table.kms_key"),
+		Class:              types.TableClass(c.text("table.class")),
+	}
+}
+
+// Client returns a DynamoDB client, as [dynamostore.ClientOptions] makes it, with what is configured on top. It makes no
+// call, but the SDK may read AWS's own files and ask the machine for its role. Errors: what the SDK reports, and
+// [dynamostore.ErrNoRegion].
+func (c Config) Client(ctx context.Context) (*dynamodb.Client, error) {
+	var load []func(*awsconfig.LoadOptions) error
+	if region := c.text("dynamodb.region"); region != "" {
+		load = append(load, awsconfig.WithRegion(region))
+	}
+	if profile := c.text("dynamodb.profile"); profile != "" {
+		load = append(load, awsconfig.WithSharedConfigProfile(profile))
+	}
+	sdk, err := awsconfig.LoadDefaultConfig(ctx, load...)
+	if err != nil {
+		return nil, fmt.Errorf("config: the AWS configuration cannot be read; see dynamodb.profile, AWS_PROFILE and the files "+
+			"of the AWS SDK: %w", err)
+	}
+	options := []func(*dynamodb.Options){dynamostore.ClientOptions, c.tune}
+	client := dynamodb.NewFromConfig(sdk, append(options, c.s.clientOptions...)...)
+	if client.Options().Region == "" {
+		return nil, noRegionError{}
+	}
+	return client, nil
+}
+
+// noRegionError is dynamostore.ErrNoRegion in terms of keys.
+type noRegionError struct{}
+
+// Error implements error.
+func (noRegionError) Error() string {
+	return "config: there is no AWS Region; set dynamodb.region (SCSDYNAMO_DYNAMODB_REGION), AWS_REGION, or the region of the " +
+		"profile"
+}
+
+// Unwrap makes dynamostore.ErrNoRegion match.
+func (noRegionError) Unwrap() error { return dynamostore.ErrNoRegion }
+
+// tune sets what is configured on top of dynamostore.ClientOptions.
+func (c Config) tune(o *dynamodb.Options) {
+	if endpoint := c.text("dynamodb.endpoint"); endpoint != "" {
+		o.BaseEndpoint = aws.String(endpoint)
+	}
+	o.RetryMaxAttempts = c.integer("dynamodb.max_attempts")
+	if client, ok := o.HTTPClient.(*awshttp.BuildableClient); ok {
+		o.HTTPClient = client.WithTimeout(c.duration("dynamodb.attempt_timeout"))
+	}
+	timeout := c.duration("dynamodb.operation_timeout")
+	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
+		_, err := stack.Initialize.Swap(dynamostore.OperationTimeoutID, middleware.InitializeMiddlewareFunc(
+			dynamostore.OperationTimeoutID,
+			func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
+				middleware.InitializeOutput, middleware.Metadata, error,
+			) {
+				ctx, cancel := context.WithTimeout(ctx, timeout)
+				defer cancel()
+				return next.HandleInitialize(ctx, in)
+			}))
+		return err
+	})
+}
+
+// storeOptions are the options of the session store.
+func (c Config) storeOptions() []sessionstore.Option {
+	options := []sessionstore.Option{
+		sessionstore.WithStrategy(c.strategy()),
+		sessionstore.WithReads(map[string]lockstrategy.Reads{
+			readsStrong:             lockstrategy.StrongReads,
+			readsEventual:           lockstrategy.EventualReads,
+			readsEventualThenStrong: lockstrategy.EventualThenStrongReads,
+		}[c.text("sessions.reads")]),
+	}
+	if len(c.s.secrets) > 0 {
+		secrets := make([][]byte, len(c.s.secrets))
+		for i, s := range c.s.secrets {
+			secrets[i] = s.bytes()
+		}
+		options = append(options, sessionstore.WithSecret(secrets[0], secrets[1:]...))
+	}
+	if c.isSet("sessions.touch_interval") {
+		options = append(options, sessionstore.WithTouchInterval(c.duration("sessions.touch_interval")))
+	}
+	if methods := get[[]string](c, "sessions.read_only_methods"); len(methods) > 0 {
+		options = append(options, sessionstore.WithReadOnly(func(r *http.Request) bool {
+			return slices.Contains(methods, r.Method)
+		}))
+	}
+	if get[bool](c, "sessions.unreadable_as_miss") {
+		options = append(options, sessionstore.WithUnreadableAsMiss())
+	}
+	if size := c.integer("sessions.page_size"); size > 0 {
+		options = append(options, sessionstore.WithPageSize(size))
+	}
+	return options
+}
+
+func (c Config) strategy() lockstrategy.Strategy {
+	switch c.text("strategy") {
+	case strategyNone:
+		return lockstrategy.None()
+	case strategyOptimistic:
+		return lockstrategy.Optimistic()
+	case strategyLease:
+		return c.lease()
+	default:
+		policy := lockstrategy.Ours
+		if c.text("merge.same_key") == sameKeyTheirs {
+			policy = lockstrategy.Theirs
+		}
+		return lockstrategy.Merge(lockstrategy.WithSameKey(policy))
+	}
+}
+
+func (c Config) lease() lockstrategy.Strategy {
+	options := []lockstrategy.LeaseOption{
+		lockstrategy.WithDuration(c.duration("lease.duration")), lockstrategy.WithMaxWait(c.duration("lease.max_wait")),
+	}
+	if c.isSet("lease.renewal") {
+		options = append(options, lockstrategy.WithRenewal(c.duration("lease.renewal")))
+	}
+	if c.isSet("lease.clock_allowance") {
+		options = append(options, lockstrategy.WithClockAllowance(c.duration("lease.clock_allowance")))
+	}
+	return lockstrategy.Lease(options...)
+}

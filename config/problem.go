@@ -1,0 +1,139 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// SourceKind is one of the places that values come from. A later one wins over an earlier one.
+type SourceKind uint8
+
+// The places, in order of precedence.
+const (
+	FromDefault SourceKind = iota
+	FromFile
+	FromEnvironment
+	FromCode
+)
+
+// Source says where a value was set.
+type Source struct {
+	// Kind is the kind of place.
+	Kind SourceKind
+	// Name is the file or the environment variable. It is empty for the others.
+	Name string
+	// Line is the line in the file, counted from 1. 0 means the file as a whole.
+	Line int
+}
+
+// String returns the place as errors show it, such as "config/scsdynamo.yaml:3".
+func (s Source) String() string {
+	name := printable(s.Name)
+	switch s.Kind {
+	case FromFile:
+		if s.Line == 0 {
+			return name
+		}
+		return fmt.Sprintf("%s:%d", name, s.Line)
+	case FromEnvironment:
+		return name
+	case FromCode:
+		return "code"
+	default:
+		return "default"
+	}
+}
+
+// compare puts sources in the order in which people look at them: the file by line, the environment by name, code, and last
+// the defaults.
+func (s Source) compare(other Source) int {
+	last := func(kind SourceKind) bool { return kind == FromDefault }
+	switch {
+	case last(s.Kind) != last(other.Kind):
+		return cmp.Compare(other.Kind, s.Kind)
+	case s.Kind != other.Kind:
+		return cmp.Compare(s.Kind, other.Kind)
+	default:
+		return cmp.Or(cmp.Compare(s.Name, other.Name), cmp.Compare(s.Line, other.Line))
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s Source) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// Problem is one mistake.
+type Problem struct {
+	// Source is where it was made. For keys that do not go together it is where one of them was set.
+	Source Source
+	// Key is the key, or the section of keys, that it is about. It is empty where it is about none that is known.
+	Key string
+	// Text says what is wrong, and what to do about it. It never has a secret in it.
+	Text string
+	// Err is the cause where there is one, such as fs.ErrNotExist for a file.
+	Err error
+}
+
+// String returns the problem as Error shows it: source, key and text.
+func (p Problem) String() string {
+	text := p.Text
+	if p.Key != "" {
+		text = p.Key + ": " + text
+	}
+	return p.Source.String() + ": " + text
+}
+
+// Error is all that is wrong with a configuration.
+type Error struct {
+	// Problems are the mistakes: those in the file by line, then those in the environment by name, then those in code, then
+	// those that are left between defaults. There is at least one.
+	Problems []Problem
+}
+
+// maxShown bounds the text of an error: a file of rubbish must not become a log of rubbish.
+const maxShown = 100
+
+// Error implements error: one line for a single problem, else a line for each, up to 100.
+func (e *Error) Error() string {
+	if len(e.Problems) == 1 {
+		return "config: " + e.Problems[0].String()
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "config: %d problems:", len(e.Problems))
+	for i, p := range e.Problems {
+		if i == maxShown {
+			fmt.Fprintf(&b, "\n  and %d more", len(e.Problems)-i)
+			break
+		}
+		b.WriteString("\n  " + p.String())
+	}
+	return b.String()
+}
+
+// Unwrap makes the causes match.
+func (e *Error) Unwrap() []error {
+	var errs []error
+	for _, p := range e.Problems {
+		if p.Err != nil {
+			errs = append(errs, p.Err)
+		}
+	}
+	return errs
+}
+
+// problems collects what is wrong.
+type problems []Problem
+
+func (p *problems) add(source Source, key, format string, args ...any) {
+	*p = append(*p, Problem{Source: source, Key: key, Text: fmt.Sprintf(format, args...)})
+}
+
+// err returns the error for what was collected, nil for nothing.
+func (p *problems) err() error {
+	if len(*p) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(*p, func(a, b Problem) int { return a.Source.compare(b.Source) })
+	return &Error{Problems: *p}
+}

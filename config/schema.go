@@ -1,0 +1,255 @@
+package config
+
+import (
+	"time"
+
+	"github.com/scsdynamo/scsdynamo/boltstore"
+	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/lockstrategy"
+)
+
+// What drivers, strategies, reads and policies are called.
+const (
+	driverDynamoDB = "dynamodb"
+	driverBolt     = "bolt"
+
+	strategyNone       = "none"
+	strategyOptimistic = "optimistic"
+	strategyMerge      = "merge"
+	strategyLease      = "lease"
+
+	readsStrong             = "strong"
+	readsEventual           = "eventual"
+	readsEventualThenStrong = "eventual-then-strong"
+
+	sameKeyOurs   = "ours"
+	sameKeyTheirs = "theirs"
+
+	secretExample = "base64-of-32-random-bytes" //nolint:gosec // It stands for a secret, and is none.
+)
+
+// newSchema returns everything that can be set. Defaults are the constants of the packages that the keys are about.
+func newSchema() []Key {
+	var keys []Key
+	for _, group := range [][]Key{
+		{{
+			Name: "driver", Kind: Choice, Choices: []string{driverDynamoDB, driverBolt}, fallback: driverDynamoDB,
+			Doc: "Where sessions are kept: in a DynamoDB table, or in a file on this machine (bbolt), for one process. What is " +
+				"set for the other one is checked, and otherwise ignored.",
+			Option: "dynamostore.New, boltstore.Open",
+		}},
+		dynamoKeys(), tableKeys(), boltKeys(), secretKeys(), sessionKeys(), strategyKeys(), collectionKeys(),
+	} {
+		keys = append(keys, group...)
+	}
+	for i, key := range keys {
+		keys[i].Default = format(key.fallback)
+	}
+	return keys
+}
+
+func dynamoKeys() []Key {
+	return []Key{{
+		Name: "dynamodb.region", Kind: Text, Otherwise: "what the AWS SDK finds, such as AWS_REGION", Example: "eu-central-1",
+		Doc: "AWS Region of the table.", Option: "aws-sdk-go-v2/config.WithRegion",
+	}, {
+		Name: "dynamodb.endpoint", Kind: Text, Otherwise: "that of AWS, or what the AWS SDK finds in AWS_ENDPOINT_URL_DYNAMODB",
+		Example: "http://127.0.0.1:8000", check: checkEndpoint,
+		Doc: "URL of another DynamoDB, such as DynamoDB Local. Region and credentials are needed there, too; DynamoDB Local " +
+			"takes any, of letters and digits.",
+		Option: "dynamodb.Options.BaseEndpoint",
+	}, {
+		Name: "dynamodb.profile", Kind: Text, Otherwise: "what the AWS SDK finds, such as AWS_PROFILE", Example: "staging",
+		Doc: "Profile of the AWS configuration and credentials files. Credentials themselves are the SDK's matter: role, " +
+			"environment or profile.",
+		Option: "aws-sdk-go-v2/config.WithSharedConfigProfile",
+	}, {
+		Name: "dynamodb.attempt_timeout", Kind: Duration, fallback: dynamostore.AttemptTimeout, least: ms(10), most: ms(60_000),
+		Doc:    "How long one attempt of a request may take. Not longer than dynamodb.operation_timeout.",
+		Option: "dynamostore.AttemptTimeout",
+	}, {
+		Name: "dynamodb.operation_timeout", Kind: Duration, fallback: dynamostore.OperationTimeout, least: ms(10), most: ms(600_000),
+		Doc:    "How long a request may take with all its attempts.",
+		Option: "dynamostore.OperationTimeout",
+	}, {
+		Name: "dynamodb.max_attempts", Kind: Integer, fallback: int64(dynamostore.MaxAttempts), least: 1, most: 100,
+		Unit: "attempts", Doc: "How often a request is tried at most.", Option: "dynamostore.MaxAttempts",
+	}}
+}
+
+// tableKeys are the layout of the table and how it is made.
+func tableKeys() []Key {
+	defaults := dynamostore.Table{Name: "sessions"}.WithDefaults()
+	keys := []Key{{
+		Name: "table.name", Kind: Text, fallback: defaults.Name, Doc: "Name of the table, or its ARN where it belongs to " +
+			"another account.",
+		Option: "dynamostore.Table.Name",
+	}, {
+		Name: "table.partition_key.name", Kind: Text, fallback: defaults.PartitionKey.Name,
+		Doc: "Attribute that is the partition key, of type S.", Option: "dynamostore.Table.PartitionKey.Name",
+	}, {
+		Name: "table.partition_key.prefix", Kind: Text, fallback: "", empty: true,
+		Doc: "What stands before the session's key in the partition key. It keeps sessions apart from other items in the same " +
+			"table; scans and collection stay inside it.",
+		Option: "dynamostore.Table.PartitionKey.Prefix",
+	}, {
+		Name: "table.partition_key.suffix", Kind: Text, fallback: "", empty: true,
+		Doc: "What stands behind the session's key in the partition key.", Option: "dynamostore.Table.PartitionKey.Suffix",
+	}, {
+		Name: "table.sort_key.name", Kind: Text, Otherwise: "the table has no sort key", Example: "sk",
+		Doc:    "Attribute that is the sort key, of type S. Its value, too, is the session's key between prefix and suffix.",
+		Option: "dynamostore.Table.SortKey.Name",
+	}, {
+		Name: "table.sort_key.prefix", Kind: Text, fallback: "", empty: true,
+		Doc: "What stands before the session's key in the sort key.", Option: "dynamostore.Table.SortKey.Prefix",
+	}, {
+		Name: "table.sort_key.suffix", Kind: Text, fallback: "", empty: true,
+		Doc: "What stands behind the session's key in the sort key.", Option: "dynamostore.Table.SortKey.Suffix",
+	}}
+	a := defaults.Attributes
+	for _, attribute := range []struct{ name, field, fallback, doc string }{
+		{"data", "Data", a.Data, "Attribute (B) with the session's data."},
+		{"created_at", "CreatedAt", a.CreatedAt, "Attribute (N) that says when the session was first stored."},
+		{"updated_at", "UpdatedAt", a.UpdatedAt, "Attribute (N) that says when the item was last written."},
+		{"ttl", "TTL", a.TTL, "Attribute (N) by which DynamoDB's TTL deletes items: the expiry in whole seconds."},
+		{"expiry", "Expiry", a.Expiry, "Attribute (N) that says exactly when the session ends."},
+		{"version", "Version", a.Version, "Attribute (S) that names the payload."},
+		{"ancestry", "Ancestry", a.Ancestry, "Attribute (S) that names the versions before."},
+		{"lease_id", "LeaseID", a.LeaseID, "Attribute (S) that names the lease on the session."},
+		{"lease_duration", "LeaseDuration", a.LeaseDuration, "Attribute (N) that says how long the lease lasts."},
+		{"lease_expiry", "LeaseExpiry", a.LeaseExpiry, "Attribute (N) that says when the lease ends, by its holder's clock."},
+	} {
+		keys = append(keys, Key{
+			Name: "table.attributes." + attribute.name, Kind: Text, fallback: attribute.fallback, Doc: attribute.doc,
+			Option: "dynamostore.Table.Attributes." + attribute.field,
+		})
+	}
+	return append(keys, Key{
+		Name: "table.create", Kind: Boolean, fallback: false,
+		Doc: "Whether the program makes the table at its start where there is none, with TTL, and waits for it. It needs the " +
+			"rights for that. Better is to make it once, with \"scsdynamo table create\". The keys below are about that.",
+		Option: "dynamostore.Table.Create",
+	}, Key{
+		Name: "table.read_capacity", Kind: Integer, fallback: int64(0), most: 1_000_000, Unit: "read units per second",
+		Doc: "Provisioned read capacity of a new table. 0 for both capacities means that it is billed by the request. " +
+			"Set both or none.",
+		Option: "dynamostore.Table.ReadCapacity",
+	}, Key{
+		Name: "table.write_capacity", Kind: Integer, fallback: int64(0), most: 1_000_000, Unit: "write units per second",
+		Doc: "Provisioned write capacity of a new table.", Option: "dynamostore.Table.WriteCapacity",
+	}, Key{
+		Name: "table.tags", Kind: Map, Otherwise: "no tags", Example: "{team: web, stage: test}",
+		Doc: "Tags of a new table.", Option: "dynamostore.Table.Tags",
+	}, Key{
+		Name: "table.deletion_protection", Kind: Boolean, fallback: false,
+		Doc:    "Whether a new table is kept from being deleted until the protection is turned off.",
+		Option: "dynamostore.Table.DeletionProtection",
+	}, Key{
+		Name: "table.kms_key", Kind: Text, Otherwise: "a key that AWS owns, free of charge", Example: "alias/sessions",
+		Doc: "ID, ARN or alias of the key that encrypts a new table.", Option: "dynamostore.Table.KMSKey",
+	}, Key{
+		Name: "table.class", Kind: Choice, Choices: []string{"STANDARD", "STANDARD_INFREQUENT_ACCESS"},
+		Otherwise: "STANDARD, by AWS", Example: "STANDARD",
+		Doc: "Table class of a new table. STANDARD is the right one for sessions.", Option: "dynamostore.Table.Class",
+	})
+}
+
+func boltKeys() []Key {
+	return []Key{{
+		Name: "bolt.path", Kind: Text, fallback: "sessions.db",
+		Doc: "The file that holds the sessions. It is made where there is none; its directory must exist.", Option: "boltstore.Open",
+	}, {
+		Name: "bolt.lock_timeout", Kind: Duration, fallback: boltstore.DefaultLockTimeout, least: ms(1),
+		Doc:    "How long to wait for another process to let go of the file.",
+		Option: "boltstore.WithLockTimeout",
+	}, {
+		Name: "bolt.grace", Kind: Duration, fallback: boltstore.DefaultGrace,
+		Doc:    "How long a session is kept after its expiry before a later write may remove it.",
+		Option: "boltstore.WithGrace",
+	}}
+}
+
+func secretKeys() []Key {
+	return []Key{{
+		Name: "secret.current", Kind: Text, Secret: true, Otherwise: "no secret: tokens and data are stored as they are",
+		Example: secretExample,
+		Doc: "The secret that seals sessions: base64 of at least 32 random bytes, the same for all processes. Set this or " +
+			"secret.current_file. The command \"openssl rand -base64 32\" makes one.",
+		Option: "sessionstore.WithSecret",
+	}, {
+		Name: "secret.current_file", Kind: Text, Otherwise: "no file", Example: "/run/secrets/sessions",
+		Doc: "A file that holds secret.current, such as one that Docker or Kubernetes mounts.", Option: "sessionstore.WithSecret",
+	}, {
+		Name: "secret.previous", Kind: List, Secret: true, Otherwise: "no secrets",
+		Example: "[" + secretExample + "]",
+		Doc: "Secrets that were current before, the latest first. Their sessions are found, and move to the current one. Each " +
+			"costs a read more for a token that is unknown; take it out once the lifetime of a session has passed.",
+		Option: "sessionstore.WithSecret",
+	}, {
+		Name: "secret.previous_files", Kind: List, Otherwise: "no files", Example: "[/run/secrets/sessions-old]",
+		Doc: "Files that hold previous secrets. They come behind those of secret.previous.", Option: "sessionstore.WithSecret",
+	}}
+}
+
+func sessionKeys() []Key {
+	return []Key{{
+		Name: "sessions.reads", Kind: Choice, Choices: []string{readsStrong, readsEventual, readsEventualThenStrong},
+		fallback: readsStrong,
+		Doc: "How fresh the reads of sessions are. eventual costs half and may miss the latest commits; eventual-then-strong " +
+			"looks twice before a session is not found.",
+		Option: "sessionstore.WithReads",
+	}, {
+		Name: "sessions.touch_interval", Kind: Duration, Otherwise: "a tenth of the idle timeout, at most 1m", Example: "30s",
+		Doc: "By how much the expiry of a session must move to be written where nothing else has changed. 0s writes in every " +
+			"request.",
+		Option: "sessionstore.WithTouchInterval",
+	}, {
+		Name: "sessions.read_only_methods", Kind: List, Otherwise: "none", Example: "[GET, HEAD, OPTIONS]", check: checkMethods,
+		Doc:    "HTTP methods whose requests only read their session: with the strategy lease, they take no lock and never wait.",
+		Option: "sessionstore.WithReadOnly",
+	}, {
+		Name: "sessions.unreadable_as_miss", Kind: Boolean, fallback: false,
+		Doc: "Whether a session that cannot be read (damaged, foreign, sealed with another secret) is one that is not there, in " +
+			"place of an error.",
+		Option: "sessionstore.WithUnreadableAsMiss",
+	}, {
+		Name: "sessions.page_size", Kind: Integer, Otherwise: "what the driver finds best", Example: "1000", least: 1,
+		most: 1_000_000, Unit: "sessions", Doc: "How many sessions are looked at in one call when they are listed.",
+		Option: "sessionstore.WithPageSize",
+	}}
+}
+
+func strategyKeys() []Key {
+	return []Key{{
+		Name: "strategy", Kind: Choice, Choices: []string{strategyNone, strategyOptimistic, strategyMerge, strategyLease},
+		fallback: strategyMerge,
+		Doc: "What happens when requests of one user meet in one session: the last commit wins (none), the later is refused " +
+			"(optimistic), both are merged (merge), or one waits for the other (lease). docs/locking.md says how to choose.",
+		Option: "sessionstore.WithStrategy",
+	}, {
+		Name: "merge.same_key", Kind: Choice, Choices: []string{sameKeyOurs, sameKeyTheirs}, fallback: sameKeyOurs,
+		Doc: "Which value stays where two requests have changed the same one: that of the later commit (ours) or that of the " +
+			"earlier (theirs).",
+		Option: "lockstrategy.WithSameKey",
+	}, {
+		Name: "lease.duration", Kind: Duration, fallback: lockstrategy.DefaultDuration, least: int64(lockstrategy.MinDuration),
+		Doc:    "How long a lease lasts if it is not renewed, and so how long others wait after a process died.",
+		Option: "lockstrategy.WithDuration",
+	}, {
+		Name: "lease.max_wait", Kind: Duration, fallback: lockstrategy.DefaultMaxWait, least: int64(lockstrategy.MinWait),
+		Doc:    "How long a request waits for its session.",
+		Option: "lockstrategy.WithMaxWait",
+	}, {
+		Name: "lease.renewal", Kind: Duration, Otherwise: "a third of lease.duration", Example: "1500ms",
+		Doc: "How often the lease of a running request is renewed. 0s switches renewal off, as AWS Lambda needs it. Shorter than " +
+			"lease.duration.",
+		Option: "lockstrategy.WithRenewal",
+	}, {
+		Name: "lease.clock_allowance", Kind: Duration, Otherwise: "a tenth of lease.duration", Example: "500ms",
+		Doc: "How much longer than its duration a lease must have been seen unchanged before it is taken over. Shorter than " +
+			"lease.duration.",
+		Option: "lockstrategy.WithClockAllowance",
+	}}
+}
+
+func ms(n int64) int64 { return n * int64(time.Millisecond) }

@@ -1,0 +1,175 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/scsdynamo/scsdynamo/gcrunner"
+	"github.com/scsdynamo/scsdynamo/lockstrategy"
+)
+
+// checkTogether reports what does not go together. Each value alone was checked when it was read; the rules between them are
+// those of the packages that the keys are about.
+func (l *loader) checkTogether(c *Config) {
+	report := func(err error, alsoAbout ...string) {
+		for _, p := range translate(err) {
+			l.together(c, p.text, append(p.keys, alsoAbout...)...)
+		}
+	}
+	if c.duration("dynamodb.attempt_timeout") > c.duration("dynamodb.operation_timeout") {
+		l.together(c, "an attempt may not take longer than the operation that it is part of: see dynamodb.operation_timeout",
+			"dynamodb.attempt_timeout", "dynamodb.operation_timeout")
+	}
+	table := c.Table()
+	report(table.Validate())
+	if get[bool](*c, "table.create") && strings.HasPrefix(table.Name, "arn:") {
+		l.together(c, "a table is created by its name, not by its ARN", "table.name", "table.create")
+	}
+	if lease, ok := c.lease().(interface {
+		Validate(backend *lockstrategy.Backend) error
+	}); ok {
+		report(lease.Validate(&lockstrategy.Backend{}), "lease.duration")
+	}
+	report(c.Rules().Validate())
+	l.checkCollection(c)
+}
+
+// together adds a problem between keys, of which the first is the one to blame, at the place where one of them was set. It
+// does not where one of them has a problem of its own: then its value is not what the user meant.
+func (l *loader) together(c *Config, text string, keys ...string) {
+	if slices.ContainsFunc(l.problems, func(p Problem) bool { return p.Key != "" && slices.Contains(keys, p.Key) }) {
+		return
+	}
+	problem := Problem{Text: text}
+	if len(keys) > 0 {
+		problem.Key = keys[0]
+	}
+	for _, key := range keys {
+		if source := c.source(key); source.Kind > problem.Source.Kind {
+			problem.Source = source
+		}
+	}
+	l.problems = append(l.problems, problem)
+}
+
+// source returns where a key was set. For a section it is where one of its keys was.
+func (c Config) source(name string) (source Source) {
+	for _, key := range schema {
+		if key.Name != name && !strings.HasPrefix(key.Name, name+".") {
+			continue
+		}
+		if s := c.s.sources[key.Name]; s.Kind > source.Kind {
+			source = s
+		}
+	}
+	return source
+}
+
+// translated is a problem in terms of keys, the first of which is to blame.
+type translated struct {
+	text string
+	keys []string
+}
+
+// translate puts the errors of the packages, which name Go options, into the words of who sets keys.
+func translate(err error) []translated {
+	if err == nil {
+		return nil
+	}
+	if err == gcrunner.ErrNoRule { //nolint:errorlint // This one alone: it is for who collects. See Collector.
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var all []translated
+		for _, part := range joined.Unwrap() {
+			all = append(all, translate(part)...)
+		}
+		return all
+	}
+	text := toKeys.Replace(err.Error())
+	t := translated{text: text}
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" :;,", r) }) {
+		// What has no dot is a word of the sentence, such as lease.
+		if _, known := FindKey(word); strings.Contains(word, ".") && (known || sections[word]) {
+			t.keys = append(t.keys, word)
+		}
+	}
+	if blame, rest, ok := strings.Cut(text, ": "); ok && len(t.keys) > 0 && strings.HasPrefix(blame, t.keys[0]) {
+		t.text = rest
+	}
+	return []translated{t}
+}
+
+// toKeys replaces the names of Go options by keys.
+var toKeys = func() *strings.Replacer {
+	pairs := map[string]string{
+		"dynamostore: ": "", "lockstrategy: ": "", "gcrunner: ": "",
+		"Table.PartitionKey": "table.partition_key", "Table.SortKey": "table.sort_key",
+		"; set Name, or": "; set its name, or",
+	}
+	for _, key := range schema {
+		pkg, name, _ := strings.Cut(key.Option, ".")
+		if pkg != "dynamostore" && pkg != "lockstrategy" && pkg != "gcrunner" {
+			continue
+		}
+		if structure, field, isField := strings.Cut(name, "."); isField || strings.HasPrefix(name, "With") {
+			pairs[name] = key.Name
+			if structure == "Table" && strings.Contains(field, ".") {
+				pairs[field] = key.Name
+			}
+		}
+	}
+	pairs["Table.ReadCapacity, WriteCapacity"] = "table.read_capacity, table.write_capacity"
+	var olds []string
+	for old := range pairs {
+		olds = append(olds, old)
+	}
+	slices.SortFunc(olds, func(a, b string) int { return len(b) - len(a) }) // The longest match first.
+	var list []string
+	for _, old := range olds {
+		list = append(list, old, pairs[old])
+	}
+	return strings.NewReplacer(list...)
+}()
+
+// collectSecrets returns the secrets, the current one first. Those in files are read here.
+func (l *loader) collectSecrets(c *Config, given layer) []secret {
+	var all []secret
+	read := func(key, path string) {
+		s, problem := readSecretFile(resolve(l.dir, path))
+		if problem.Text != "" {
+			problem.Source, problem.Key = c.s.sources[key], key
+			l.problems = append(l.problems, problem)
+			return
+		}
+		all = append(all, s)
+	}
+	const current, currentFile, previous, previousFiles = "secret.current", "secret.current_file", "secret.previous",
+		"secret.previous_files"
+	direct, file := c.s.sources[current].Kind, c.s.sources[currentFile].Kind
+	switch {
+	case direct == file && direct != FromDefault:
+		l.together(c, "secret.current is set in the same place; set one of them", currentFile, current)
+		return nil
+	case direct > file:
+		all = append(all, given[current].value.(secret))
+	case file > direct:
+		read(currentFile, c.text(currentFile))
+	case given[previous].value != nil || c.isSet(previousFiles):
+		l.together(c, "there is no current secret for the previous ones to be followed by; set secret.current", previous,
+			previousFiles, current, currentFile)
+	}
+	if list, ok := given[previous].value.([]secret); ok {
+		all = append(all, list...)
+	}
+	for _, path := range get[[]string](*c, previousFiles) {
+		read(previousFiles, path)
+	}
+	for i, s := range all {
+		if slices.ContainsFunc(all[:i], func(other secret) bool { return string(other.bytes()) == string(s.bytes()) }) {
+			l.together(c, "a secret is there twice; take one out", previous, previousFiles, current, currentFile)
+			break
+		}
+	}
+	return all
+}
