@@ -1,0 +1,273 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scsdynamo/scsdynamo/config"
+	"github.com/scsdynamo/scsdynamo/internal/explain"
+	"github.com/scsdynamo/scsdynamo/internal/terminal"
+)
+
+func (a *app) configCommand() *cobra.Command {
+	return a.commands("config", "Write, show and check the configuration",
+		"Write, show and check the configuration. docs/configuration.md says what each key does.",
+		a.configInitCommand(), a.configShowCommand(), a.configCheckCommand())
+}
+
+// initialize is config init.
+type initialize struct {
+	*app
+	fromRuby, secretFile string
+	force, printOnly     bool
+}
+
+func (a *app) configInitCommand() *cobra.Command {
+	i := &initialize{app: a}
+	cmd := &cobra.Command{
+		Use:   "init",
+		Short: "Write a configuration file with every key and its default",
+		Long: `Write a configuration file in which every key is explained and commented out, with its default. It goes to the file of
+--config, else to config/scsdynamo/<environment>.yaml with --environment, else to config/scsdynamo.yaml. What --set sets is
+set in it. A file that is there is not overwritten without --force.
+
+With --from-ruby, the settings of the gem aws-sessionstore-dynamodb are read, from its YAML file or, with the word
+"environment", from AWS_DYNAMO_DB_SESSION_ variables and the file that Rails reads. They are converted, with their units,
+and what has no counterpart here is named. Nothing of theirs is changed.`,
+		Example: `  scsdynamo config init
+  scsdynamo config init --environment production --secret-file config/sessions.secret --set table.name=web-sessions
+  scsdynamo config init --from-ruby config/dynamo_db_session_store.yml --environment production
+  AWS_DYNAMO_DB_SESSION_TABLE_NAME=web scsdynamo config init --from-ruby environment --print`,
+		Args: noArgs,
+		RunE: func(*cobra.Command, []string) error { return i.run() },
+	}
+	cmd.Flags().StringVar(&i.fromRuby, "from-ruby", "", "take over the settings of the Ruby gem: its `FILE`, or environment")
+	cmd.Flags().StringVar(&i.secretFile, "secret-file", "", "draw a secret, write it to this `FILE`, and set secret.current_file")
+	cmd.Flags().BoolVar(&i.printOnly, "print", false, "print the file instead of writing it")
+	cmd.Flags().BoolVar(&i.force, "force", false, "overwrite the configuration file that is there")
+	return cmd
+}
+
+// initialized is the result of config init.
+type initialized struct {
+	File       string        `json:"file"`
+	SecretFile string        `json:"secret_file,omitempty"`
+	Notes      []config.Note `json:"notes,omitempty"`
+}
+
+func (i *initialize) run() error {
+	if name := i.environmentName(); name != "" && (name != filepath.Base(name) || name[0] == '.') {
+		return explain.New(explain.Usage, fmt.Sprintf("%q is not the name of an environment", name), "it is part of a file's name, such as production")
+	}
+	if i.printOnly && i.secretFile != "" {
+		return explain.New(explain.Usage, "--print writes no file, and --secret-file does", "choose one of them")
+	}
+	content, notes, err := i.content()
+	if err != nil {
+		return err
+	}
+	if i.printOnly {
+		_, err := i.Out.Write(content)
+		return outputError(err)
+	}
+	result := initialized{File: i.target(), SecretFile: i.secretFile, Notes: notes}
+	if i.secretFile != "" {
+		if err := writeNew(i.secretFile, []byte(config.NewSecret()+"\n"), false); err != nil {
+			return err
+		}
+	}
+	if err := writeNew(result.File, content, i.force); err != nil {
+		if i.secretFile != "" {
+			err = errors.Join(err, os.Remove(i.secretFile)) // It was made a moment ago.
+		}
+		return err
+	}
+	lines := []string{"wrote " + result.File}
+	if result.SecretFile != "" {
+		lines = append(lines, "wrote "+result.SecretFile+": give it to all processes that share the sessions, and to nobody else")
+	}
+	for _, note := range notes {
+		lines = append(lines, "  "+note.String())
+	}
+	if err := i.print(result, lines...); err != nil {
+		return err
+	}
+	if result.SecretFile == "" {
+		i.note("there is no secret: sessions are stored as they are. Draw one with --secret-file, or see secret.current in the file")
+	}
+	return nil
+}
+
+// content returns the file, and what became of the settings that were taken over.
+func (i *initialize) content() ([]byte, []config.Note, error) {
+	set, err := i.set()
+	if err != nil {
+		return nil, nil, err
+	}
+	if i.secretFile != "" {
+		set = append(set, setting{"secret.current_file", i.secretFile})
+	}
+	migration := &config.Migration{Values: map[string]string{}}
+	if i.fromRuby != "" {
+		if migration, err = i.migrate(); err != nil {
+			return nil, nil, err
+		}
+	}
+	for _, s := range set {
+		migration.Values[s.key] = s.value
+	}
+	var content []byte
+	if i.fromRuby != "" {
+		content, err = migration.File()
+	} else {
+		content, err = config.Template(i.environmentName(), migration.Values)
+	}
+	return content, migration.Notes, err
+}
+
+// fromEnvironment is the word for settings that are not in one file.
+const fromEnvironment = "environment"
+
+func (i *initialize) migrate() (*config.Migration, error) {
+	var options []config.Option
+	if i.fromRuby != fromEnvironment {
+		options = append(options, config.WithFile(i.fromRuby))
+	}
+	if name := i.environmentName(); name != "" {
+		options = append(options, config.WithEnvironment(name))
+	}
+	return config.FromRuby(options...)
+}
+
+func (i *initialize) target() string {
+	if i.file != "" {
+		return i.file
+	}
+	return config.DefaultFiles(i.environmentName())[0]
+}
+
+// writeNew writes a file that only this user may read: there may be secrets in it.
+func writeNew(path string, content []byte, overwrite bool) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // Others may look into the directory of a project.
+		return fmt.Errorf("the directory cannot be made: %w", err)
+	}
+	mode := os.O_WRONLY | os.O_CREATE | os.O_EXCL
+	if overwrite {
+		mode = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+	}
+	file, err := os.OpenFile(path, mode, 0o600) //nolint:gosec // It is the file that the user names.
+	if errors.Is(err, fs.ErrExist) {
+		return explain.New(explain.Failed, path+" is already there", "name another file, remove it, or overwrite the configuration with --force")
+	}
+	if err != nil {
+		return fmt.Errorf("the file cannot be written: %w", err)
+	}
+	_, err = file.Write(content)
+	if err = errors.Join(err, file.Close()); err != nil {
+		return fmt.Errorf("the file cannot be written: %w", err)
+	}
+	return nil
+}
+
+func (a *app) configShowCommand() *cobra.Command {
+	var changed bool
+	cmd := &cobra.Command{
+		Use:   "show",
+		Short: "Show what is set, and where",
+		Long: `Show each key with its value and the place where it was set: default, file and line, environment variable, or code, which is
+--set. Secrets are never shown.`,
+		Example: `  scsdynamo config show --changed --environment production
+  scsdynamo config show --output json | jq '.values[] | select(.key == "table.name")'`,
+		Args: noArgs,
+		RunE: func(*cobra.Command, []string) error { return a.configShow(changed) },
+	}
+	cmd.Flags().BoolVar(&changed, "changed", false, "show only what is set other than by default")
+	return cmd
+}
+
+// shown is the result of config show.
+type shown struct {
+	Environment string         `json:"environment,omitempty"`
+	File        string         `json:"file,omitempty"`
+	Values      []config.Value `json:"values"`
+}
+
+func (a *app) configShow(changed bool) error {
+	cfg, err := a.load()
+	if err != nil {
+		return err
+	}
+	result := shown{Environment: cfg.Environment(), File: cfg.File(), Values: []config.Value{}}
+	for _, value := range cfg.Values() {
+		if !changed || value.Source.Kind != config.FromDefault {
+			result.Values = append(result.Values, value)
+		}
+	}
+	if a.output == outputJSON {
+		return a.print(result)
+	}
+	table := a.NewTable("KEY", "VALUE", "SOURCE")
+	for _, value := range result.Values {
+		text, style := value.Value, terminal.Plain
+		if value.Source.Kind == config.FromDefault {
+			style = terminal.Faint
+		}
+		if key, _ := config.FindKey(value.Key); text == "" && key.Otherwise != "" && value.Source.Kind == config.FromDefault {
+			text = "(" + key.Otherwise + ")"
+		}
+		table.Row(terminal.Cell{Text: value.Key}, terminal.Cell{Text: text, Style: style},
+			terminal.Cell{Text: value.Source.String(), Style: style})
+	}
+	return table.Flush()
+}
+
+func (a *app) configCheckCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "check",
+		Short: "Check the configuration without using it",
+		Long: `Read the configuration as the application does, and print all its mistakes at once, with file, line and key. Nothing is
+called or opened but the files that it is made of. For what only the service knows, see "scsdynamo doctor".`,
+		Example: `  scsdynamo config check --config config/scsdynamo/production.yaml`,
+		Args:    noArgs,
+		RunE:    func(*cobra.Command, []string) error { return a.configCheck() },
+	}
+}
+
+// checked is the result of config check.
+type checked struct {
+	Environment string `json:"environment,omitempty"`
+	File        string `json:"file,omitempty"`
+	Set         int    `json:"set"`
+}
+
+func (a *app) configCheck() error {
+	cfg, err := a.load()
+	if err != nil {
+		return err
+	}
+	return a.print(checked{cfg.Environment(), cfg.File(), countSet(cfg)}, "no mistakes: "+describeConfig(cfg))
+}
+
+// describeConfig says in a few words where the configuration comes from.
+func describeConfig(cfg *config.Config) string {
+	file := "no file"
+	if cfg.File() != "" {
+		file = "file " + cfg.File()
+	}
+	return fmt.Sprintf("%s, %s set", file, terminal.Count(int64(countSet(cfg)), "key", "keys"))
+}
+
+func countSet(cfg *config.Config) int {
+	set := 0
+	for _, value := range cfg.Values() {
+		if value.Source.Kind != config.FromDefault {
+			set++
+		}
+	}
+	return set
+}

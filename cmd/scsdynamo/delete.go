@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scsdynamo/scsdynamo/config"
+	"github.com/scsdynamo/scsdynamo/gcrunner"
+	"github.com/scsdynamo/scsdynamo/internal/explain"
+	"github.com/scsdynamo/scsdynamo/internal/inspect"
+	"github.com/scsdynamo/scsdynamo/internal/terminal"
+)
+
+// deletion is sessions delete.
+type deletion struct {
+	*app
+	expired, all, yes, dryRun bool
+}
+
+func (a *app) sessionsDeleteCommand() *cobra.Command {
+	d := &deletion{app: a}
+	cmd := &cobra.Command{
+		Use:   "delete [SESSION...] | --expired | --all",
+		Short: "Delete sessions: these, the expired ones, or all",
+		Long: `Delete sessions: those that are named, at once and whoever uses them; all that have expired; or all, and everybody is logged
+out. On a terminal it asks before live sessions are deleted; anywhere else --yes is needed, and nothing is done without it.
+
+SESSION is a token, a storage key or a fingerprint: see "scsdynamo sessions --help". - reads one from standard input.
+
+With --expired, a session is deleted only if it is still as it was read: one that was renewed meanwhile stays. That needs no
+confirmation, as long as this machine's clock is right: collection.grace of the configuration leaves room. The budgets
+collection.read_units and collection.write_units hold, too.`,
+		Example: `  scsdynamo sessions delete sha256:5e884898da28 --yes
+  scsdynamo sessions delete --expired --dry-run
+  scsdynamo sessions delete --expired --set collection.write_units=25
+  scsdynamo sessions delete --all --yes`,
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch chosen := len(args) > 0; {
+			case !chosen && !d.expired && !d.all:
+				return usage(cmd, "name the sessions to delete, or choose --expired or --all")
+			case chosen && (d.expired || d.all), d.expired && d.all:
+				return usage(cmd, "name sessions, or choose --expired, or --all: one of them")
+			case d.dryRun && !d.expired:
+				return usage(cmd, "--dry-run is for --expired")
+			}
+			return d.run(cmd.Context(), args)
+		},
+	}
+	cmd.Flags().BoolVar(&d.expired, "expired", false, "delete all sessions that have expired")
+	cmd.Flags().BoolVar(&d.dryRun, "dry-run", false, "with --expired: count what would be deleted, and delete nothing")
+	cmd.Flags().BoolVar(&d.all, "all", false, "delete all sessions: everybody is logged out")
+	cmd.Flags().BoolVar(&d.yes, "yes", false, "do not ask")
+	return cmd
+}
+
+func (d *deletion) run(ctx context.Context, names []string) (err error) {
+	sessions, err := d.sessions(ctx)
+	if err != nil {
+		return err
+	}
+	defer sessions.close(&err)
+	ctx, used := metered(ctx)
+	switch {
+	case d.expired:
+		err = d.collect(ctx, sessions)
+	case d.all:
+		err = d.everything(ctx, sessions)
+	default:
+		err = d.named(ctx, sessions, names)
+	}
+	if err == nil {
+		d.consumed(used)
+	}
+	return err
+}
+
+// deleted is the result of sessions delete.
+type deleted struct {
+	Deleted int `json:"deleted"`
+}
+
+// confirm asks, or reports that nothing is done.
+func (d *deletion) confirm(ctx context.Context, question string) error {
+	if d.yes {
+		return nil
+	}
+	refused := explain.New(explain.Unconfirmed, "nothing was deleted", "confirm it with --yes")
+	if !d.Asks {
+		return refused
+	}
+	answer, err := d.Ask(ctx, question+" [y/N]")
+	if err != nil {
+		return err
+	}
+	if answer = strings.ToLower(answer); answer != "y" && answer != "yes" {
+		return refused
+	}
+	return nil
+}
+
+// named deletes the sessions of these names, all or, where one cannot be found, none.
+func (d *deletion) named(ctx context.Context, sessions *opened, names []string) error {
+	now := time.Now()
+	var all []inspect.Found
+	for i, name := range names {
+		found, err := d.find(ctx, sessions, name)
+		if err != nil {
+			e := explain.Error(err)
+			if len(names) > 1 { // A name may be a token, so it is not repeated.
+				e.Text = fmt.Sprintf("nothing was deleted, because of the session that is named as number %d: %s", i+1, e.Text)
+			}
+			return e
+		}
+		all = append(all, found)
+		if !d.yes && d.Asks {
+			report := sessions.foundReport(found, now)
+			d.Say("%s: %s, updated %s", report.Session, report.Status, terminal.From(now, report.UpdatedAt))
+		}
+	}
+	if err := d.confirm(ctx, "Delete "+plural(len(all))+"?"); err != nil {
+		return err
+	}
+	for i, found := range all {
+		if err := sessions.Delete(ctx, found); err != nil {
+			return partly(i, err)
+		}
+	}
+	return d.print(deleted{len(all)}, "deleted "+plural(len(all)))
+}
+
+func (d *deletion) everything(ctx context.Context, sessions *opened) error {
+	expected := d.cost(ctx, sessions.cfg)
+	if err := d.confirm(ctx, "Delete all sessions, and log everybody out?"); err != nil {
+		return err
+	}
+	progress := d.NewProgress("deleting", expected)
+	n, err := sessions.DeleteAll(ctx, func(n int) { progress.Set(int64(n)) })
+	progress.Done()
+	if err != nil {
+		return partly(n, err)
+	}
+	return d.print(deleted{n}, "deleted "+plural(n))
+}
+
+// collected is the result of sessions delete --expired.
+type collected struct {
+	DryRun     bool    `json:"dry_run"`
+	Deleted    int     `json:"deleted"`
+	Scanned    int     `json:"scanned"`
+	Renewed    int     `json:"renewed"`
+	Leased     int     `json:"leased"`
+	Unreadable int     `json:"unreadable"`
+	ReadUnits  float64 `json:"read_units"`
+	WriteUnits float64 `json:"write_units"`
+}
+
+func (d *deletion) collect(ctx context.Context, sessions *opened) error {
+	progress := d.NewProgress("looking for expired sessions", d.cost(ctx, sessions.cfg))
+	options := []gcrunner.Option{
+		gcrunner.WithProgress(func(r gcrunner.Report) { progress.Set(int64(r.Scanned)) }),
+		gcrunner.WithBudget(gcrunner.Budget{
+			ReadUnits: budget(sessions.cfg, "collection.read_units"), WriteUnits: budget(sessions.cfg, "collection.write_units"),
+		}),
+	}
+	if d.dryRun {
+		options = append(options, gcrunner.WithDryRun())
+	}
+	rules := gcrunner.Rules{Expired: true, Grace: sessions.cfg.Rules().Grace}
+	collector, err := gcrunner.New(sessions.driver, rules, options...)
+	if err != nil {
+		progress.Done()
+		return err
+	}
+	r, err := collector.Run(ctx)
+	progress.Done()
+	if err != nil {
+		return partly(r.Total(), err)
+	}
+	if err := ctx.Err(); r.Stopped == gcrunner.Canceled && err != nil {
+		return partly(r.Total(), err)
+	}
+	result := collected{
+		d.dryRun, r.Total(), r.Scanned, r.Conflicts, r.Leased, r.Unreadable, r.ReadUnits, r.WriteUnits,
+	}
+	done := "deleted "
+	if d.dryRun {
+		done = "would delete "
+	}
+	parts := []string{fmt.Sprintf("%s%s of %d that were looked at", done, plural(result.Deleted), result.Scanned)}
+	for _, left := range []struct {
+		n   int
+		why string
+	}{{result.Renewed, "renewed meanwhile"}, {result.Leased, "in use by a request"}, {result.Unreadable, "unreadable"}} {
+		if left.n > 0 {
+			parts = append(parts, fmt.Sprintf("left %d %s", left.n, left.why))
+		}
+	}
+	return d.print(result, strings.Join(parts, "; "))
+}
+
+// partly is an error that says how much was done before it.
+func partly(deleted int, err error) error {
+	e := explain.Error(err)
+	e.Text = plural(deleted) + " deleted, then: " + e.Text
+	return e
+}
+
+// budget returns a number of units per second.
+func budget(cfg *config.Config, key string) float64 {
+	units, err := strconv.ParseFloat(text(cfg, key), 64)
+	if err != nil {
+		return gcrunner.Unlimited // It is not set.
+	}
+	return units
+}

@@ -1,0 +1,75 @@
+package main_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
+)
+
+// proxy stands before the engine and behaves as AWS can and engines do not.
+type proxy struct {
+	denied  []string      // operations without a right
+	ahead   time.Duration // of its clock
+	rejects bool          // all credentials
+	slow    []string      // operations that take as long as a person notices
+}
+
+// through makes the command use the engine through the proxy.
+func (s *transcript) through(t *testing.T, p proxy) {
+	t.Helper()
+	engine, err := url.Parse(dynamotest.Endpoint(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pass := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(engine)
+			r.Out.Host = r.In.Host // It is signed.
+		},
+		ModifyResponse: func(r *http.Response) error {
+			r.Header.Set("Date", time.Now().Add(p.ahead).UTC().Format(http.TimeFormat))
+			return nil
+		},
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+		if slices.Contains(p.slow, operation) {
+			select {
+			case <-time.After(400 * time.Millisecond):
+			case <-r.Context().Done():
+			}
+		}
+		switch {
+		case p.rejects:
+			refuse(w, "com.amazon.coral.service#UnrecognizedClientException", "The security token included in the request is invalid.")
+		case slices.Contains(p.denied, operation):
+			refuse(w, "com.amazon.coral.service#AccessDeniedException", "not authorized to perform: dynamodb:"+operation)
+		default:
+			pass.ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(server.Close)
+	s.hide(server.URL, "PROXY")
+	s.set("AWS_ENDPOINT_URL_DYNAMODB", server.URL)
+}
+
+func refuse(w http.ResponseWriter, kind, message string) {
+	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+	w.WriteHeader(http.StatusBadRequest)
+	_, _ = io.WriteString(w, fmt.Sprintf(`{"__type":%q,"message":%q}`, kind, message)) // The client may be gone.
+}
+
+// set sets an environment variable of the command.
+func (s *transcript) set(name, value string) {
+	s.env = slices.DeleteFunc(s.env, func(entry string) bool { return strings.HasPrefix(entry, name+"=") })
+	s.env = append(s.env, name+"="+value)
+}

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/spf13/cobra"
+
+	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/internal/explain"
+	"github.com/scsdynamo/scsdynamo/internal/terminal"
+)
+
+// tableTimeout is how long AWS may take to make or delete a table, where --timeout says nothing else.
+const tableTimeout = 5 * time.Minute
+
+func (a *app) tableCommand() *cobra.Command {
+	return a.commands("table", "Make, check, describe and delete the DynamoDB table",
+		"Make, check, describe and delete the DynamoDB table, or write what makes it: a CloudFormation template, a Terraform "+
+			"configuration,\nand IAM policies. The table is that of the keys table.* of the configuration.",
+		a.tableCreateCommand(), a.tableVerifyCommand(), a.tableDescribeCommand(), a.tableDeleteCommand(),
+		a.tableCloudFormationCommand(), a.tableTerraformCommand(), a.tableIAMCommand())
+}
+
+// tableResult is the result of commands that change a table.
+type tableResult struct {
+	Table  string `json:"table"`
+	Region string `json:"region"`
+	Result string `json:"result"`
+}
+
+func (a *app) tableCreateCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "create",
+		Short: "Make the table with TTL, or finish making it",
+		Long: `Make the table, turn TTL on, and wait until it can be used. That it is already there is fine: then TTL is turned on where it
+was off, and nothing else is changed. A table with other keys is left alone, and that is an error.
+
+Rights: see "scsdynamo table iam --role admin".`,
+		Example: `  scsdynamo table create
+  scsdynamo table create --set table.deletion_protection=true --set table.tags=team=web
+  scsdynamo table create --set dynamodb.endpoint=http://127.0.0.1:8000    # DynamoDB Local`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.tableCreate(cmd.Context()) },
+	}
+}
+
+func (a *app) tableCreate(ctx context.Context) error {
+	table, client, err := a.table(ctx)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := a.patience(ctx)
+	defer cancel()
+	result := tableResult{table.Name, client.Options().Region, "created"}
+	switch err := table.Verify(ctx, client); {
+	case err == nil:
+		result.Result = "exists"
+	case errors.Is(err, dynamostore.ErrTableNotFound):
+	case errors.Is(err, dynamostore.ErrTableMismatch): // TTL can be turned on; Create says what cannot.
+		result.Result = "completed"
+	default:
+		return err
+	}
+	if result.Result != "exists" {
+		progress := a.Wait(ctx, "waiting for AWS to make the table")
+		err := table.Create(ctx, client)
+		progress.Done()
+		if err != nil {
+			return err
+		}
+	}
+	done := map[string]string{"created": "made", "exists": "was already there, and fits", "completed": "was there; TTL was turned on"}
+	return a.print(result, fmt.Sprintf("table %s in %s: %s", result.Table, result.Region, done[result.Result]))
+}
+
+// patience bounds how long to wait for AWS.
+func (a *app) patience(ctx context.Context) (context.Context, context.CancelFunc) {
+	if a.timeout > 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, tableTimeout)
+}
+
+func (a *app) tableDeleteCommand() *cobra.Command {
+	var yes bool
+	var confirm string
+	cmd := &cobra.Command{
+		Use:   "delete",
+		Short: "Delete the table with all sessions in it: everybody is logged out",
+		Long: `Delete the table with all sessions in it, and whatever else it holds: everybody is logged out, and nothing brings it back.
+
+On a terminal, the name of the table is asked for. Anywhere else, both --yes and --confirm with its exact name are needed,
+and nothing is done without them. A table with deletion protection is not deleted.`,
+		Example: `  scsdynamo table delete
+  scsdynamo table delete --yes --confirm sessions-staging --environment staging`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.tableDelete(cmd.Context(), yes, confirm) },
+	}
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask; needs --confirm, too")
+	cmd.Flags().StringVar(&confirm, "confirm", "", "the `NAME` of the table, exactly")
+	return cmd
+}
+
+func (a *app) tableDelete(ctx context.Context, yes bool, confirm string) error {
+	table, client, err := a.table(ctx)
+	if err != nil {
+		return err
+	}
+	name := table.Name
+	confirmed := yes && confirm == name
+	if !yes && confirm == "" && a.Asks {
+		description, err := table.Describe(ctx, client)
+		if err != nil {
+			return err
+		}
+		a.Say("This deletes table %s in %s with %s (figures up to six hours old). Everybody is logged out.",
+			name, description.Region, terminal.Count(description.Items, "item", "items"))
+		answer, err := a.Ask(ctx, "Type the name of the table to delete it:")
+		if err != nil {
+			return err
+		}
+		confirmed = answer == name
+	}
+	if !confirmed {
+		return explain.New(explain.Unconfirmed, fmt.Sprintf("table %q was not deleted", name),
+			fmt.Sprintf("to delete it with everything in it, add: --yes --confirm %s", name))
+	}
+	ctx, cancel := a.patience(ctx)
+	defer cancel()
+	progress := a.Wait(ctx, "waiting for AWS to delete the table")
+	err = table.Delete(ctx, client, name)
+	progress.Done()
+	if err != nil {
+		return err
+	}
+	region := client.Options().Region
+	return a.print(tableResult{name, region, "deleted"}, fmt.Sprintf("table %s in %s: deleted", name, region))
+}
+
+func (a *app) tableVerifyCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify",
+		Short: "Check that the table is there and fits",
+		Long: `Check that the table is there and fits: its keys and their types, TTL, and its status. Nothing is changed. All that is wrong is
+printed at once, with exit code 5.`,
+		Example: `  scsdynamo table verify --environment production && echo ready`,
+		Args:    noArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.tableVerify(cmd.Context()) },
+	}
+}
+
+func (a *app) tableVerify(ctx context.Context) error {
+	table, client, err := a.table(ctx)
+	if err != nil {
+		return err
+	}
+	if err := table.Verify(ctx, client); err != nil {
+		return err
+	}
+	region := client.Options().Region
+	return a.print(tableResult{table.Name, region, "fits"}, fmt.Sprintf("table %s in %s: fits", table.Name, region))
+}
+
+func (a *app) tableDescribeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "describe",
+		Short:   "Show what DynamoDB says of the table",
+		Long:    "Show what DynamoDB says of the table, and where it differs from the configuration. Nothing is changed.",
+		Example: `  scsdynamo table describe --output json | jq .items`,
+		Args:    noArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.tableDescribe(cmd.Context()) },
+	}
+}
+
+func (a *app) tableDescribe(ctx context.Context) error {
+	table, client, err := a.table(ctx)
+	if err != nil {
+		return err
+	}
+	d, err := table.Describe(ctx, client)
+	if err != nil {
+		return err
+	}
+	if a.output == outputJSON {
+		d.Problems, d.Remarks = explain.InKeys(d.Problems), explain.InKeys(d.Remarks)
+		return a.print(d)
+	}
+	out := a.NewTable()
+	row := func(name, value string, style terminal.Style) {
+		if value != "" {
+			out.Row(terminal.Cell{Text: name, Style: terminal.Faint}, terminal.Cell{Text: value, Style: style})
+		}
+	}
+	row("name", d.Name, terminal.Plain)
+	row("arn", d.ARN, terminal.Plain)
+	row("region", d.Region, terminal.Plain)
+	row("status", string(d.Status), terminal.Plain)
+	row("created", terminal.Time(d.CreatedAt), terminal.Plain)
+	row("items", fmt.Sprintf("%s, %s (figures up to six hours old)", terminal.Number(d.Items), terminal.Bytes(d.Bytes)), terminal.Plain)
+	row("keys", strings.Join(slices.DeleteFunc([]string{d.PartitionKey, d.SortKey}, func(s string) bool { return s == "" }), ", "),
+		terminal.Plain)
+	row("ttl", strings.TrimSpace(fmt.Sprintf("%s %s", d.TTL, d.TTLAttribute)), terminal.Plain)
+	billing := "by the request"
+	if d.Billing == types.BillingModeProvisioned {
+		billing = fmt.Sprintf("provisioned, %d read and %d write units per second", d.ReadCapacity, d.WriteCapacity)
+	}
+	row("billing", billing, terminal.Plain)
+	row("class", string(d.Class), terminal.Plain)
+	row("deletion protection", map[bool]string{true: "on", false: "off"}[d.DeletionProtection], terminal.Plain)
+	key := "a key that AWS owns"
+	if d.KMSKey != "" {
+		key = d.KMSKey
+	}
+	row("encrypted with", key, terminal.Plain)
+	row("indexes", strings.Join(d.Indexes, ", "), terminal.Plain)
+	row("stream", string(d.Stream), terminal.Plain)
+	row("replicas", strings.Join(d.Replicas, ", "), terminal.Plain)
+	for _, problem := range explain.InKeys(d.Problems) {
+		row("problem", problem, terminal.Bad)
+	}
+	for _, remark := range explain.InKeys(d.Remarks) {
+		row("remark", remark, terminal.Warning)
+	}
+	return out.Flush()
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scsdynamo/scsdynamo/dynamostore"
+)
+
+// What the commands that print a document have in common.
+const documentHelp = "The document is printed as it is, whatever --output says. Nothing is called."
+
+// rolesOf returns the roles of these names.
+func rolesOf(cmd *cobra.Command, names ...string) ([]dynamostore.Role, error) {
+	roles := make([]dynamostore.Role, len(names))
+	for i, name := range names {
+		if !slices.Contains(roleNames(), name) {
+			return nil, usage(cmd, fmt.Sprintf("--role %q is none of %s", name, strings.Join(roleNames(), ", ")))
+		}
+		roles[i] = dynamostore.Role(name)
+	}
+	return roles, nil
+}
+
+func roleNames() []string {
+	var names []string
+	for _, role := range dynamostore.Roles() {
+		names = append(names, string(role))
+	}
+	return names
+}
+
+func (a *app) tableCloudFormationCommand() *cobra.Command {
+	return a.documentCommand("cloudformation", "Print a CloudFormation template that makes the table",
+		"Print a CloudFormation template, in YAML, that makes the table exactly as \"table create\" does, and for each --role an IAM policy.\n"+
+			"The table stays when the stack is deleted. With a role, the stack needs CAPABILITY_IAM.",
+		`  scsdynamo table cloudformation --role app > sessions.yaml
+  aws cloudformation deploy --stack-name sessions --template-file sessions.yaml --capabilities CAPABILITY_IAM`,
+		dynamostore.Table.CloudFormation)
+}
+
+func (a *app) tableTerraformCommand() *cobra.Command {
+	return a.documentCommand("terraform", "Print a Terraform configuration that makes the table",
+		"Print a Terraform configuration, for the provider hashicorp/aws, that makes the table exactly as \"table create\" does, and for\n"+
+			"each --role an IAM policy. Terraform refuses to destroy the table.",
+		`  scsdynamo table terraform --role app --role collector > sessions.tf`,
+		dynamostore.Table.Terraform)
+}
+
+// documentCommand returns a command that prints what makes the table.
+func (a *app) documentCommand(
+	use, short, long, example string, write func(dynamostore.Table, ...dynamostore.Role) (string, error),
+) *cobra.Command {
+	var roles []string
+	cmd := &cobra.Command{
+		Use: use, Short: short, Long: long + "\n\n" + documentHelp, Example: example, Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			chosen, err := rolesOf(cmd, roles...)
+			if err != nil {
+				return err
+			}
+			cfg, err := a.layout()
+			if err != nil {
+				return err
+			}
+			document, err := write(cfg.Table(), chosen...)
+			if err != nil {
+				return err
+			}
+			return a.printDocument(document)
+		},
+	}
+	cmd.Flags().StringSliceVar(&roles, "role", nil, "also a policy for this `ROLE`: "+strings.Join(roleNames(), ", ")+"; may be repeated")
+	a.complete(cmd, "role", roleNames()...)
+	return cmd
+}
+
+func (a *app) tableIAMCommand() *cobra.Command {
+	var role, account string
+	cmd := &cobra.Command{
+		Use:   "iam",
+		Short: "Print the IAM policy of a role: exactly the calls that it makes",
+		Long: `Print the IAM policy of a role, as JSON, with exactly the calls that it makes:
+
+  app        a process that serves requests
+  collector  a process that deletes expired sessions
+  admin      who makes, checks, describes and deletes the table; it cannot read a session
+
+Statements called "OnlyFor..." can be left out where that is not needed. The Region is that of the configuration.
+
+` + documentHelp,
+		Example: `  scsdynamo table iam --role app --account 123456789012 > policy.json`,
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			chosen, err := rolesOf(cmd, role)
+			if err != nil {
+				return err
+			}
+			cfg, err := a.layout()
+			if err != nil {
+				return err
+			}
+			at := dynamostore.Location{Account: account}
+			if client, err := cfg.Client(cmd.Context()); err == nil { // Without a Region, the policy says REGION.
+				at.Region = client.Options().Region
+			}
+			policy, err := cfg.Table().Policy(chosen[0], at)
+			if err != nil {
+				return err
+			}
+			return a.printDocument(policy)
+		},
+	}
+	cmd.Flags().StringVar(&role, "role", string(dynamostore.RoleApp), "the `ROLE`: "+strings.Join(roleNames(), ", "))
+	cmd.Flags().StringVar(&account, "account", "", "the `NUMBER` of the AWS account (default: ACCOUNT, to be filled in)")
+	a.complete(cmd, "role", roleNames()...)
+	return cmd
+}
+
+func (a *app) printDocument(document string) error {
+	if !strings.HasSuffix(document, "\n") {
+		document += "\n"
+	}
+	_, err := io.WriteString(a.Out, document)
+	if err != nil {
+		return fmt.Errorf("the output cannot be written: %w", err)
+	}
+	return nil
+}

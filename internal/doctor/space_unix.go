@@ -1,0 +1,14 @@
+//go:build linux || darwin || freebsd
+
+package doctor
+
+import "syscall"
+
+// freeBytes returns how much room this user has left on the file system of a directory.
+func freeBytes(directory string) (int64, bool) {
+	var stat syscall.Statfs_t
+	if err := syscall.Statfs(directory, &stat); err != nil {
+		return 0, false
+	}
+	return int64(stat.Bavail) * int64(stat.Bsize), true //nolint:unconvert // Their types differ between systems.
+}

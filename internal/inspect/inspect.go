@@ -1,0 +1,149 @@
+// Package inspect looks at sessions as they are stored, and deletes them, for whoever operates a store: one session by what
+// an operator knows of it, or all of them, a page at a time.
+package inspect
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/scsdynamo/scsdynamo/sessionstore"
+	"github.com/scsdynamo/scsdynamo/storage"
+)
+
+// Driver is a driver that can do all that there is to do. Both of this module can.
+type Driver interface {
+	storage.Driver
+	storage.Scanner
+	storage.Leaser
+	storage.Mover
+	storage.BatchDeleter
+}
+
+// ErrDriver says that a storage.Driver is no [Driver].
+var ErrDriver = errors.New("inspect: this driver cannot list sessions, lock them, move them and delete many at a time")
+
+// Sessions are the sessions of one store. They are safe for concurrent use.
+type Sessions struct {
+	driver   Driver
+	newStore StoreFunc
+	sealed   bool
+}
+
+// StoreFunc returns the store over a driver, with the options of the application and these behind them.
+type StoreFunc func(driver storage.Driver, options ...sessionstore.Option) (*sessionstore.Store, error)
+
+// New returns the sessions that a driver keeps. sealed says whether the store has a secret. Errors are those of the function.
+func New(driver Driver, newStore StoreFunc, sealed bool) (*Sessions, error) {
+	if _, err := newStore(driver); err != nil {
+		return nil, err
+	}
+	return &Sessions{driver: driver, newStore: newStore, sealed: sealed}, nil
+}
+
+// timeless returns a store that takes no session for expired: an operator wants to see what is there.
+func (s *Sessions) timeless(driver storage.Driver) (*sessionstore.Store, error) {
+	return s.newStore(driver, sessionstore.WithClock(func() time.Time { return time.Time{} }))
+}
+
+// fingerprintPrefix begins all fingerprints, and no token or key.
+const fingerprintPrefix = "sha256:"
+
+// fingerprintDigits is how much of the hash is shown: enough to tell millions of sessions apart.
+const fingerprintDigits = 16
+
+// Fingerprint tells a session apart from others without telling its key: "sha256:" and the beginning of the hash of the
+// key, from which a token of random letters cannot be found.
+func Fingerprint(key string) string {
+	hash := sha256.Sum256([]byte(key))
+	return fingerprintPrefix + hex.EncodeToString(hash[:])[:fingerprintDigits]
+}
+
+// Name returns what a session may be called where others look on: with a secret its storage key, which is a keyed hash of
+// its token, and without one, where that key is the token itself, its fingerprint.
+func (s *Sessions) Name(key string) string {
+	if s.sealed {
+		return key
+	}
+	return Fingerprint(key)
+}
+
+// Sealed reports whether the store has a secret.
+func (s *Sessions) Sealed() bool { return s.sealed }
+
+// Pages reads all records, a page at a time, expired ones included. It holds one page. What a store keeps beside the
+// sessions is left out. Reads are eventually consistent: they cost half.
+func (s *Sessions) Pages(ctx context.Context, fields storage.Fields) iter.Seq2[storage.Page, error] {
+	return func(yield func(storage.Page, error) bool) {
+		request := storage.ScanRequest{Fields: fields, Consistency: storage.Eventual}
+		for {
+			page, err := s.driver.Scan(ctx, request)
+			if err != nil {
+				yield(storage.Page{}, err)
+				return
+			}
+			page.Records = slices.DeleteFunc(page.Records, func(r storage.Record) bool { return storage.Reserved(r.Key) })
+			page.Unreadable = slices.DeleteFunc(page.Unreadable, func(u storage.Unreadable) bool { return storage.Reserved(u.Key) })
+			if !yield(page, nil) || page.Next == "" {
+				return
+			}
+			request.Start = page.Next
+		}
+	}
+}
+
+// Count is how many sessions there are, and how large they are.
+type Count struct {
+	// Live and Expired are how many can be read, by whether their expiry has passed; Unreadable is how many cannot.
+	Live, Expired, Unreadable int
+	// Leased is how many of the live ones have a lease on them, whether or not its holder is alive.
+	Leased int
+	// LiveBytes and ExpiredBytes are the sizes of their data; Largest is the size of the largest, live or expired.
+	LiveBytes, ExpiredBytes, Largest int64
+	// OldestExpired is the earliest expiry that has passed: how far tidying up is behind. Zero where nothing has expired.
+	OldestExpired time.Time
+}
+
+// Total is how many there are.
+func (c Count) Total() int { return c.Live + c.Expired + c.Unreadable }
+
+// Count counts the sessions. progress is called after each page; nil for nothing. Where it fails, it returns what it has
+// counted until then.
+func (s *Sessions) Count(ctx context.Context, now time.Time, progress func(Count)) (Count, error) {
+	var count Count
+	for page, err := range s.Pages(ctx, storage.AllFields) {
+		if err != nil {
+			return count, err
+		}
+		count.Unreadable += len(page.Unreadable)
+		for _, record := range page.Records {
+			count.add(record, now)
+		}
+		if progress != nil {
+			progress(count)
+		}
+	}
+	return count, nil
+}
+
+func (c *Count) add(record storage.Record, now time.Time) {
+	size := int64(len(record.Data))
+	c.Largest = max(c.Largest, size)
+	if !record.Expired(now) {
+		c.Live++
+		c.LiveBytes += size
+		if !record.Lease.Free() {
+			c.Leased++
+		}
+		return
+	}
+	c.Expired++
+	c.ExpiredBytes += size
+	if c.OldestExpired.IsZero() || record.ExpiresAt.Before(c.OldestExpired) {
+		c.OldestExpired = record.ExpiresAt
+	}
+}

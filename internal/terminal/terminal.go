@@ -1,0 +1,78 @@
+// Package terminal is how a command talks to a person: tables, colour, progress and questions, each only where there is
+// somebody to see it.
+package terminal
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/fatih/color"
+	"golang.org/x/term"
+)
+
+// Terminal is the standard input and output of a command. Results go to Out, everything else to Err.
+type Terminal struct {
+	In       io.Reader
+	Out, Err io.Writer
+	// OutColor and ErrColor say whether there may be colour in what is written.
+	OutColor, ErrColor bool
+	// Watched says whether somebody sees Err, so that progress may be shown; Asks whether somebody can answer, too.
+	Watched, Asks bool
+}
+
+// New returns the terminal of a process. There is colour where a stream is a terminal, unless NO_COLOR (https://no-color.org)
+// is set or TERM is dumb.
+func New(in, out, err *os.File, getenv func(string) string) *Terminal {
+	colored := getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"
+	watched := isTerminal(err)
+	return &Terminal{
+		In: in, Out: out, Err: err,
+		OutColor: colored && isTerminal(out), ErrColor: colored && watched,
+		Watched: watched, Asks: watched && isTerminal(in),
+	}
+}
+
+func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+
+// Style is how a word is shown.
+type Style uint8
+
+// The styles.
+const (
+	Plain Style = iota
+	Good
+	Warning
+	Bad
+	Faint
+	Strong
+)
+
+var attributes = map[Style][]color.Attribute{
+	Good:    {color.FgGreen},
+	Warning: {color.FgYellow},
+	Bad:     {color.FgRed, color.Bold},
+	Faint:   {color.Faint},
+	Strong:  {color.Bold},
+}
+
+// paint returns the text in the style, where there is colour.
+func paint(text string, style Style, colored bool) string {
+	if !colored || style == Plain || text == "" {
+		return text
+	}
+	c := color.New(attributes[style]...)
+	c.EnableColor()
+	return c.Sprint(text)
+}
+
+// Paint returns the text in the style, for Out.
+func (t *Terminal) Paint(text string, style Style) string { return paint(text, style, t.OutColor) }
+
+// PaintErr returns the text in the style, for Err.
+func (t *Terminal) PaintErr(text string, style Style) string { return paint(text, style, t.ErrColor) }
+
+// Say writes a line to Err. Where nobody can be told, there is nobody to tell that either.
+func (t *Terminal) Say(format string, args ...any) {
+	_, _ = fmt.Fprintf(t.Err, format+"\n", args...)
+}
