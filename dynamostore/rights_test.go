@@ -16,6 +16,7 @@ import (
 
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
 	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/gcrunner"
 	"github.com/scsdynamo/scsdynamo/internal/storetest"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
@@ -98,7 +99,7 @@ func TestAdminNeedsItsPolicy(t *testing.T) {
 	under.check(t)
 }
 
-// The policy of a collector is enough for what package gcrunner asks of a driver, and no more than that.
+// The policy of a collector is enough for what package gcrunner does, and no more than that.
 func TestCollectorNeedsItsPolicy(t *testing.T) {
 	t.Parallel()
 	for name, layout := range layouts {
@@ -117,31 +118,27 @@ func collect(t *testing.T, layout dynamostore.Table) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	record := newRecord("token", "data")
-	f.mustPut(t, record)
-	lead, ctx := newRecord(storage.ReservedPrefix+"collector", ""), t.Context()
-	lease := newLease("lease")
-	for _, do := range []func() error{
-		func() error { return driver.Put(ctx, lead, storage.IfAbsent(time.Now())) },
-		func() error { _, err := driver.Acquire(ctx, lead.Key, lease, storage.IfFree(time.Now())); return err },
-		func() error { _, _, err := driver.Get(ctx, lead.Key, storage.Strong); return err },
-		func() error {
-			_, err := driver.Scan(ctx, storage.ScanRequest{Fields: storage.WithoutData})
-			return err
-		},
-		func() error {
-			return driver.Delete(ctx, record.Key, storage.IfVersionExpiresBefore(record.Version, record.ExpiresAt.Add(1)))
-		},
-		func() error {
-			return driver.Update(ctx, lead.Key, storage.Change{Lease: &storage.Lease{}}, storage.IfLease(lease.ID))
-		},
-	} {
-		if err := do(); err != nil {
-			t.Fatal(err)
+	for _, key := range []string{"live", "expired"} {
+		record := newRecord(key, "data")
+		if key == "expired" {
+			record.ExpiresAt = time.Now().Add(-time.Hour)
 		}
+		f.mustPut(t, record)
+	}
+	election, err := gcrunner.NewElection(driver, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	collector, err := gcrunner.New(driver, gcrunner.Rules{Expired: true},
+		gcrunner.WithElection(election), gcrunner.WithCheckpoint(gcrunner.TableCheckpoint(driver)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report, err := collector.Run(t.Context()); err != nil || report.Total() != 1 {
+		t.Fatalf("%d sessions were collected, want 1: %v", report.Total(), err)
 	}
 	under.check(t)
-	if err := driver.Put(ctx, record, storage.Always()); !errors.Is(err, dynamostore.ErrAccessDenied) {
+	if err := driver.Put(t.Context(), newRecord("forged", "data"), storage.Always()); !errors.Is(err, dynamostore.ErrAccessDenied) {
 		t.Errorf("the collector writes a session: %v; want ErrAccessDenied", err)
 	}
 }

@@ -298,8 +298,8 @@ func strike(ctx context.Context, faults *dynamotest.Faults) (stop func()) {
 		for n := 0; ; n++ {
 			operation := []string{"DeleteItem", "Scan"}[rand.IntN(2)]
 			switch kind := rand.IntN(5); {
-			case len(faults.Unused()) > 1: // more would add up until every request fails
-			case n%200 == 10:
+			case len(faults.Unused()) > 0: // more would add up until every request fails
+			case n%50 == 5:
 				faults.Throttle(operation, 4) // one more than the client repeats
 			case kind == 0:
 				faults.LoseResponse(operation, 1)
@@ -315,7 +315,7 @@ func strike(ctx context.Context, faults *dynamotest.Faults) (stop func()) {
 			select {
 			case <-ctx.Done():
 				return
-			case <-time.After(rand.N(20 * time.Millisecond)):
+			case <-time.After(rand.N(100 * time.Millisecond)): // of some ten requests
 			}
 		}
 	})

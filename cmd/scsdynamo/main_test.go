@@ -22,6 +22,10 @@ var update = flag.Bool("update", false, "write what is seen into testdata and do
 
 func TestMain(m *testing.M) {
 	code := dynamotest.Main(m)
+	if err := checkRights(); code == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
 	if binaryDirectory != "" {
 		_ = os.RemoveAll(binaryDirectory) // It is a temporary directory.
 	}
@@ -54,6 +58,8 @@ type transcript struct {
 	text    strings.Builder
 	command string // path of the command
 }
+
+const endpointVariable = "AWS_ENDPOINT_URL_DYNAMODB"
 
 // newTranscript returns one in a directory of its own, with these environment variables and none of the test's own.
 func newTranscript(t *testing.T, env ...string) *transcript {
@@ -119,13 +125,20 @@ func (s *transcript) executeIn(ctx context.Context, stdin string, args ...string
 	s.t.Helper()
 	cmd := exec.CommandContext(ctx, s.command, args...)
 	cmd.Dir, cmd.Env = s.dir, s.env
+	endpoint := s.variable(endpointVariable)
+	recorder := endpoint
+	if endpoint != "" && len(args) > 0 {
+		recorder = recorded(s.t, endpoint, args)
+		cmd.Env = append(slices.Clip(s.env), endpointVariable+"="+recorder)
+	}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
 	err := cmd.Run()
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		s.t.Fatal(err)
 	}
-	return result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+	shown := strings.NewReplacer(recorder, endpoint) // as if there were no recorder
+	return result{cmd.ProcessState.ExitCode(), shown.Replace(stdout.String()), shown.Replace(stderr.String())}
 }
 
 // note adds a remark to the transcript.

@@ -32,7 +32,7 @@ func onDynamoDB(t *testing.T, env ...string) *transcript {
 	name := dynamotest.TableName(t, client)
 	s := newTranscript(t, append([]string{
 		"SCSDYNAMO_TABLE_NAME=" + name,
-		"AWS_ENDPOINT_URL_DYNAMODB=" + dynamotest.Endpoint(t),
+		endpointVariable + "=" + dynamotest.Endpoint(t),
 		"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=dynamotest", "AWS_SECRET_ACCESS_KEY=dynamotest",
 	}, env...)...)
 	s.hide(name, "TABLE")

@@ -59,7 +59,7 @@ func (s *transcript) through(t *testing.T, p proxy) {
 	}))
 	t.Cleanup(server.Close)
 	s.hide(server.URL, "PROXY")
-	s.set("AWS_ENDPOINT_URL_DYNAMODB", server.URL)
+	s.set(endpointVariable, server.URL)
 }
 
 func refuse(w http.ResponseWriter, kind, message string) {
