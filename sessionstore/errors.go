@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
+	"github.com/scsdynamo/scsdynamo/storage"
 )
 
 var (
@@ -18,9 +19,10 @@ var (
 	// It matches [storage.ErrConflict], and is the cause with which the request's context may have been cancelled.
 	ErrLockLost = lockstrategy.ErrLockLost
 
-	// ErrInvalidToken says that a session cannot be committed under this token, because it is empty, too long, or not
-	// valid UTF-8. The tokens that scs draws are valid.
-	ErrInvalidToken = fmt.Errorf("sessionstore: a token must have 1 to %d bytes of valid UTF-8 without NUL", MaxTokenBytes)
+	// ErrInvalidToken says that a session cannot be committed under this token, because it is empty, too long, not
+	// valid UTF-8, or reserved. The tokens that scs draws are valid.
+	ErrInvalidToken = fmt.Errorf("sessionstore: a token must have 1 to %d bytes of valid UTF-8 without NUL, and must not begin with %q",
+		MaxTokenBytes, storage.ReservedPrefix)
 
 	// ErrScopeEnded says that a commit came after the end of the request that it belongs to, as from a goroutine that
 	// outlived its handler. Nothing was written.
