@@ -42,7 +42,7 @@ func (c *testClock) brief(key string) storage.Record {
 func TestFileDoesNotGrowForEver(t *testing.T) {
 	t.Parallel()
 	const (
-		sessions = 50_000
+		sessions = 25_000
 		writers  = 32
 		mostSize = 8 << 20
 		most     = 1200 + 2*writers + 50

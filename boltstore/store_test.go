@@ -22,7 +22,7 @@ func TestStoreConformance(t *testing.T) {
 // Iteration holds one page, however many sessions there are.
 func TestSessionsHoldOnePage(t *testing.T) {
 	// Not parallel: other tests would be measured with it.
-	const sessions, writers, limit = 200_000, 256, 64 << 20
+	const sessions, writers, limit = 80_000, 256, 40 << 20
 	driver := openFile(t, filepath.Join(t.TempDir(), "sessions.db"))
 	data := make([]byte, 1024)
 	var wait sync.WaitGroup
