@@ -62,7 +62,7 @@ func TestReadmeLinksLeadSomewhere(t *testing.T) {
 	t.Parallel()
 	for _, document := range []string{
 		"README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "conformance/README.md", "docs/configuration.md",
-		"docs/locking.md", "docs/migrating.md",
+		"docs/locking.md", "docs/migrating.md", "docs/operations.md",
 	} {
 		for _, link := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(read(t, document), -1) {
 			target, _, _ := strings.Cut(link[1], "#")

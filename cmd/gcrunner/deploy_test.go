@@ -1,0 +1,333 @@
+package main_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/scsdynamo/scsdynamo/config"
+)
+
+// container is what is looked at of a container in a manifest, however deep it is.
+type container struct {
+	Name            string           `yaml:"name"`
+	Image           string           `yaml:"image"`
+	Args            []string         `yaml:"args"`
+	Env             []map[string]any `yaml:"env"`
+	Resources       map[string]map[string]string
+	LivenessProbe   map[string]any `yaml:"livenessProbe"`
+	ReadinessProbe  map[string]any `yaml:"readinessProbe"`
+	SecurityContext struct {
+		AllowPrivilegeEscalation *bool `yaml:"allowPrivilegeEscalation"`
+		ReadOnlyRootFilesystem   bool  `yaml:"readOnlyRootFilesystem"`
+		Capabilities             struct {
+			Drop []string `yaml:"drop"`
+		} `yaml:"capabilities"`
+	} `yaml:"securityContext"`
+}
+
+type podSpec struct {
+	ServiceAccountName            string `yaml:"serviceAccountName"`
+	AutomountServiceAccountToken  *bool  `yaml:"automountServiceAccountToken"`
+	TerminationGracePeriodSeconds int    `yaml:"terminationGracePeriodSeconds"`
+	SecurityContext               struct {
+		RunAsNonRoot   bool              `yaml:"runAsNonRoot"`
+		RunAsUser      int               `yaml:"runAsUser"`
+		SeccompProfile map[string]string `yaml:"seccompProfile"`
+	} `yaml:"securityContext"`
+	Containers     []container `yaml:"containers"`
+	InitContainers []container `yaml:"initContainers"`
+}
+
+type template struct {
+	Spec podSpec `yaml:"spec"`
+}
+
+// manifest is a Kubernetes object.
+type manifest struct {
+	Kind string            `yaml:"kind"`
+	Data map[string]string `yaml:"data"`
+	Spec struct {
+		Replicas    int      `yaml:"replicas"`
+		Template    template `yaml:"template"`
+		JobTemplate struct {
+			Spec struct {
+				Template template `yaml:"template"`
+			} `yaml:"spec"`
+		} `yaml:"jobTemplate"`
+	} `yaml:"spec"`
+	AutomountServiceAccountToken *bool `yaml:"automountServiceAccountToken"`
+}
+
+func (m manifest) pod() podSpec {
+	if m.Kind == "CronJob" {
+		return m.Spec.JobTemplate.Spec.Template.Spec
+	}
+	return m.Spec.Template.Spec
+}
+
+const deploy = "../../deploy/"
+
+// manifests reads all Kubernetes objects.
+func manifests(t *testing.T) map[string][]manifest {
+	t.Helper()
+	paths, err := filepath.Glob(deploy + "kubernetes/*.yaml")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no manifests: %v", err)
+	}
+	all := map[string][]manifest{}
+	for _, path := range paths {
+		decoder := yaml.NewDecoder(bytes.NewReader(read(t, path)))
+		for {
+			var m manifest
+			if err := decoder.Decode(&m); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				t.Fatalf("%s: %v", path, err)
+			}
+			all[filepath.Base(path)] = append(all[filepath.Base(path)], m)
+		}
+	}
+	return all
+}
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// Pods have no more rights than they need, and ours are asked how they are.
+func TestManifestsAreSafe(t *testing.T) {
+	t.Parallel()
+	pods := 0
+	for path, objects := range manifests(t) {
+		for _, m := range objects {
+			if m.Kind == "ServiceAccount" && (m.AutomountServiceAccountToken == nil || *m.AutomountServiceAccountToken) {
+				t.Errorf("%s: the service account mounts its token", path)
+			}
+			pod := m.pod()
+			if len(pod.Containers) == 0 {
+				continue
+			}
+			pods++
+			if s := pod.SecurityContext; !s.RunAsNonRoot || s.RunAsUser != 65532 || s.SeccompProfile["type"] != "RuntimeDefault" {
+				t.Errorf("%s: the pod's security context is %+v", path, s)
+			}
+			if pod.AutomountServiceAccountToken == nil || *pod.AutomountServiceAccountToken || pod.ServiceAccountName == "" {
+				t.Errorf("%s: the pod mounts a token, or has no service account", path)
+			}
+			if pod.TerminationGracePeriodSeconds < 30 {
+				t.Errorf("%s: %d seconds to end in", path, pod.TerminationGracePeriodSeconds)
+			}
+			for _, c := range slices.Concat(pod.Containers, pod.InitContainers) {
+				s := c.SecurityContext
+				if s.AllowPrivilegeEscalation == nil || *s.AllowPrivilegeEscalation || !s.ReadOnlyRootFilesystem ||
+					!slices.Equal(s.Capabilities.Drop, []string{"ALL"}) {
+					t.Errorf("%s: the security context of %s is %+v", path, c.Name, s)
+				}
+				if c.Resources["requests"]["cpu"] == "" || c.Resources["limits"]["memory"] == "" {
+					t.Errorf("%s: the resources of %s are %v", path, c.Name, c.Resources)
+				}
+				if c.Name == "gcrunner" && m.Kind != "CronJob" && c.LivenessProbe == nil {
+					t.Errorf("%s: nobody asks whether gcrunner is alive", path)
+				}
+			}
+		}
+	}
+	if pods != 3 {
+		t.Errorf("%d pods; want 3", pods)
+	}
+}
+
+// A sidecar that is not ready would take its pod out of service.
+func TestSidecarDoesNotTakeThePodOutOfService(t *testing.T) {
+	t.Parallel()
+	for _, m := range manifests(t)["sidecar.yaml"] {
+		for _, c := range m.pod().InitContainers {
+			if c.ReadinessProbe != nil {
+				t.Errorf("%s has a readiness probe", c.Name)
+			}
+		}
+	}
+}
+
+var flagName = regexp.MustCompile(`^--([a-z-]+)(=|$)`)
+
+// The command knows all flags that manifests, compose file and unit give it.
+func TestDeploymentsUseFlagsThatThereAre(t *testing.T) {
+	t.Parallel()
+	help := invoke(t, environ(), "--help").stdout
+	uses := map[string][]string{}
+	for path, objects := range manifests(t) {
+		for _, m := range objects {
+			for _, c := range slices.Concat(m.pod().Containers, m.pod().InitContainers) {
+				if c.Name == "gcrunner" {
+					uses[path] = append(uses[path], c.Args...)
+				}
+			}
+		}
+	}
+	unit := regexp.MustCompile(`(?m)^ExecStart=\S+ (.*)$`).FindSubmatch(read(t, deploy+"systemd/gcrunner.service"))
+	if unit == nil {
+		t.Fatal("the unit starts nothing")
+	}
+	uses["gcrunner.service"] = strings.Fields(string(unit[1]))
+	uses["compose.yaml"] = collectorOfCompose(t).Command
+	for path, args := range uses {
+		found := 0
+		for _, arg := range args {
+			if name := flagName.FindStringSubmatch(arg); name != nil {
+				found++
+				if !strings.Contains(help, "--"+name[1]+" ") {
+					t.Errorf("%s uses %s, which is no flag", path, arg)
+				}
+			}
+		}
+		if found == 0 && path != "common.yaml" {
+			t.Errorf("%s gives no flags", path)
+		}
+	}
+}
+
+type composeService struct {
+	Command     []string          `yaml:"command"`
+	Environment map[string]string `yaml:"environment"`
+	ReadOnly    bool              `yaml:"read_only"`
+	CapDrop     []string          `yaml:"cap_drop"`
+}
+
+func collectorOfCompose(t *testing.T) composeService {
+	t.Helper()
+	var file struct {
+		Services map[string]yaml.Node `yaml:"services"`
+	}
+	if err := yaml.Unmarshal(read(t, "../../examples/sidecar/compose.yaml"), &file); err != nil {
+		t.Fatal(err)
+	}
+	var service composeService
+	node := file.Services["gcrunner"]
+	if err := node.Decode(&service); err != nil {
+		t.Fatal(err)
+	}
+	return service
+}
+
+// The configurations load, and make a collector.
+func TestDeploymentsAreConfiguredWithoutMistakes(t *testing.T) {
+	t.Parallel()
+	files := 0
+	for path, objects := range manifests(t) {
+		for _, m := range objects {
+			text, ok := m.Data["scsdynamo.yaml"]
+			if !ok {
+				continue
+			}
+			files++
+			file := filepath.Join(t.TempDir(), "scsdynamo.yaml")
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := config.Load(config.WithFile(file), config.WithEnviron(nil)); err != nil {
+				t.Errorf("%s: %v", path, err)
+			}
+		}
+	}
+	if files != 1 {
+		t.Errorf("%d configurations; want 1", files)
+	}
+	service := collectorOfCompose(t)
+	var env []string
+	for name := range maps.Keys(service.Environment) {
+		env = append(env, name+"="+service.Environment[name])
+	}
+	if _, err := config.Load(config.WithDir(t.TempDir()), config.WithEnviron(env)); err != nil {
+		t.Errorf("compose.yaml: %v", err)
+	}
+	if !service.ReadOnly || !slices.Equal(service.CapDrop, []string{"ALL"}) || len(env) < 5 {
+		t.Errorf("compose.yaml: %+v", service)
+	}
+}
+
+// Each alert has a runbook, and each runbook an alert.
+func TestAlertsHaveRunbooks(t *testing.T) {
+	t.Parallel()
+	var rules struct {
+		Groups []struct {
+			Rules []struct {
+				Alert       string            `yaml:"alert"`
+				Expr        string            `yaml:"expr"`
+				For         string            `yaml:"for"`
+				Labels      map[string]string `yaml:"labels"`
+				Annotations map[string]string `yaml:"annotations"`
+			} `yaml:"rules"`
+		} `yaml:"groups"`
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(read(t, deploy+"prometheus/gcrunner-rules.yaml")))
+	decoder.KnownFields(true)
+	var named struct {
+		Groups []struct {
+			Name  string           `yaml:"name"`
+			Rules []map[string]any `yaml:"rules"`
+		} `yaml:"groups"`
+	}
+	if err := decoder.Decode(&named); err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(read(t, deploy+"prometheus/gcrunner-rules.yaml"), &rules); err != nil {
+		t.Fatal(err)
+	}
+	alerts := map[string]bool{}
+	for _, rule := range rules.Groups[0].Rules {
+		alerts[rule.Alert] = true
+		if rule.Expr == "" || rule.Labels["severity"] == "" || rule.Annotations["summary"] == "" {
+			t.Errorf("%s lacks an expression, a severity or a summary", rule.Alert)
+		}
+	}
+	runbooks := map[string]bool{}
+	for _, heading := range regexp.MustCompile(`(?m)^### (Gcrunner\w+)$`).FindAllSubmatch(read(t, "../../docs/operations.md"), -1) {
+		runbooks[string(heading[1])] = true
+	}
+	if len(alerts) < 5 || !maps.Equal(alerts, runbooks) {
+		t.Errorf("alerts %v, runbooks %v", slices.Sorted(maps.Keys(alerts)), slices.Sorted(maps.Keys(runbooks)))
+	}
+}
+
+// The image is that of a user without rights, on nothing.
+func TestDockerfile(t *testing.T) {
+	t.Parallel()
+	text := string(read(t, deploy+"Dockerfile"))
+	_, last, found := strings.Cut(text, "\nFROM scratch\n")
+	if !found || !strings.Contains(last, "\nUSER 65532:65532\n") || !strings.Contains(last, `ENTRYPOINT ["/gcrunner"]`) {
+		t.Errorf("the last stage is %q", last)
+	}
+	if !strings.Contains(string(read(t, "../../.dockerignore")), "\n*\n") {
+		t.Error(".dockerignore does not begin with nothing: engines may come into the image")
+	}
+}
+
+// What others run in our workflow is what we have looked at.
+func TestWorkflowPinsItsActions(t *testing.T) {
+	t.Parallel()
+	text := read(t, "../../.github/workflows/image.yml")
+	if err := yaml.Unmarshal(text, &map[string]any{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, use := range regexp.MustCompile(`(?m)uses: (\S+)(.*)$`).FindAllStringSubmatch(string(text), -1) {
+		if !regexp.MustCompile(`@[0-9a-f]{40}$`).MatchString(use[1]) || !strings.Contains(use[2], "# v") {
+			t.Errorf("%s is not pinned to a commit, with its version behind it", use[1])
+		}
+	}
+}

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+
+	"github.com/scsdynamo/scsdynamo/config"
+	"github.com/scsdynamo/scsdynamo/gcrunner"
+	"github.com/scsdynamo/scsdynamo/storage"
+)
+
+// runOnce makes one run, with its progress on a terminal, and prints its report.
+func (a *app) runOnce(ctx context.Context, cfg *config.Config, driver config.Driver) error {
+	progress := a.newProgress()
+	options := []gcrunner.Option{gcrunner.WithProgress(progress.tell)}
+	election, err := electionOf(cfg, driver)
+	if err != nil {
+		return err
+	}
+	if election != nil {
+		options = append(options, gcrunner.WithElection(election))
+	}
+	collector, err := cfg.Collector(driver, options...)
+	if err != nil {
+		return misconfigured(err)
+	}
+	report, err := collector.Run(ctx)
+	progress.done()
+	if !a.quiet && report.Stopped != gcrunner.NotElected && (err == nil || report.Scanned > 0) {
+		if err := a.printReport(report); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// electionOf returns the election, nil for none. A dry run has none: it writes nothing, and the election is a record.
+func electionOf(cfg *config.Config, driver storage.Driver) (*gcrunner.Election, error) {
+	if text(cfg, "collection.dry_run") == "true" {
+		return nil, nil //nolint:nilnil // None is what a dry run needs.
+	}
+	election, err := cfg.Election(driver)
+	if err != nil {
+		return nil, misconfigured(err)
+	}
+	return election, nil
+}

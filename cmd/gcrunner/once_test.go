@@ -1,0 +1,261 @@
+package main_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
+)
+
+func TestOnceOnBolt(t *testing.T) {
+	t.Parallel()
+	path := newFile(t, 30, 20)
+
+	dry := invoke(t, onBolt(path), "--dry-run")
+	if dry.code != 0 || !strings.Contains(dry.stdout, "would delete") || !strings.Contains(dry.stdout, "20") {
+		t.Errorf("a dry run ends with %d:\n%s%s", dry.code, dry.stdout, dry.stderr)
+	}
+	if live, dead := stored(t, path); live != 30 || dead != 20 {
+		t.Fatalf("a dry run has left %d live and %d dead sessions of 30 and 20", live, dead)
+	}
+
+	done := invoke(t, onBolt(path), "--output", "json")
+	var report struct {
+		DryRun        bool           `json:"dry_run"`
+		Stopped       string         `json:"stopped"`
+		Scanned       int            `json:"scanned"`
+		Deleted       int            `json:"deleted"`
+		DeletedByRule map[string]int `json:"deleted_by_rule"`
+	}
+	if err := json.Unmarshal([]byte(done.stdout), &report); err != nil || done.code != 0 || done.stderr != "" {
+		t.Fatalf("%d, %v:\n%s%s", done.code, err, done.stdout, done.stderr)
+	}
+	if report.DryRun || report.Stopped != "completed" || report.Scanned != 50 || report.Deleted != 20 ||
+		report.DeletedByRule["expired"] != 20 {
+		t.Errorf("the report is %+v", report)
+	}
+	if live, dead := stored(t, path); live != 30 || dead != 0 {
+		t.Errorf("%d live and %d dead sessions are left of 30 and 20", live, dead)
+	}
+
+	quiet := invoke(t, onBolt(path), "--quiet")
+	if quiet.code != 0 || quiet.stdout != "" || quiet.stderr != "" {
+		t.Errorf("with --quiet: %d, %q, %q", quiet.code, quiet.stdout, quiet.stderr)
+	}
+}
+
+func TestOnceOnDynamoDB(t *testing.T) {
+	t.Parallel()
+	name, driver := newTable(t, 30, 20)
+	env := onDynamoDB(dynamotest.Endpoint(t), name)
+
+	dry := invoke(t, env, "--dry-run")
+	for _, part := range []string{"would delete", "read units", "write units", "cost", "size"} {
+		if !strings.Contains(dry.stdout, part) {
+			t.Errorf("a dry run does not say %q:\n%s%s", part, dry.stdout, dry.stderr)
+		}
+	}
+	if live, dead := count(t, driver); live != 30 || dead != 20 {
+		t.Fatalf("a dry run has left %d live and %d dead sessions of 30 and 20", live, dead)
+	}
+	if n := reserved(t, driver); n != 0 {
+		t.Errorf("a dry run has written %d records", n)
+	}
+	done := invoke(t, env)
+	if live, dead := count(t, driver); done.code != 0 || live != 30 || dead != 0 {
+		t.Errorf("exit code %d; %d live and %d dead sessions are left of 30 and 20:\n%s%s", done.code, live, dead, done.stdout, done.stderr)
+	}
+}
+
+// Whatever is wrong with flags or configuration is said, and nothing is deleted.
+func TestBadInput(t *testing.T) {
+	path := newFile(t, 3, 5)
+	env := onBolt(path)
+	for _, test := range []struct {
+		name string
+		args []string
+		code int
+		says string
+	}{
+		{"unknown flag", []string{"--frobnicate"}, 2, "unknown flag: --frobnicate"},
+		{"argument", []string{"now"}, 2, `unknown command "now"`},
+		{"output", []string{"--output", "xml"}, 2, `--output "xml" is neither table nor json`},
+		{"log format", []string{"--log-format", "xml"}, 2, `--log-format "xml"`},
+		{"log level", []string{"--log-level", "loud"}, 2, `--log-level "loud"`},
+		{"once and interval", []string{"--once", "--interval", "1h"}, 2, "--once together with"},
+		{"set without a value", []string{"--set", "collection.grace"}, 2, "there is no value"},
+		{"time zone", []string{"--schedule", "17 3 * * *", "--time-zone", "Mars/Olympus"}, 2, "no such time zone"},
+		{"no rule", []string{"--set", "collection.expired=false"}, 3, "there is no rule, and without one nothing is deleted"},
+		{"negative grace", []string{"--set", "collection.grace=-5m"}, 3, "collection.grace: -5m must not be negative"},
+		{"negative age", []string{"--set", "collection.max_age=-1d"}, 3, "collection.max_age"},
+		{"negative staleness", []string{"--set", "collection.max_stale=-1s"}, 3, "collection.max_stale"},
+		{"read budget 0", []string{"--set", "collection.read_units=0"}, 3, "collection.read_units: it must be more than 0"},
+		{"write budget 0", []string{"--set", "collection.write_units=0"}, 3, "collection.write_units: it must be more than 0"},
+		{"cron", []string{"--schedule", "every night"}, 3, `"every night" is not a cron expression`},
+		{"cron that is never due", []string{"--schedule", "0 0 30 2 *"}, 3, "never due"},
+		{"interval without a unit", []string{"--interval", "30"}, 3, "collection.interval"},
+		{"interval 0", []string{"--interval", "0s"}, 3, "collection.interval: 0s is out of range"},
+		{"interval and schedule", []string{"--interval", "1h", "--schedule", "17 3 * * *"}, 3, "set one of them"},
+		{"unknown key", []string{"--set", "collection.gracee=1h"}, 3, "collection.grace"},
+		{"no such file", []string{"--set", "bolt.path=nowhere.db"}, 4, "there is no file nowhere.db"},
+		{"no such configuration", []string{"--config", "nowhere.yaml"}, 3, "nowhere.yaml"},
+		{"address in use", []string{"--interval", "1h", "--listen", takenAddress(t)}, 1, "address already in use"},
+	} {
+		t.Run(test.name, func(t *testing.T) { // one after the other: they share a file
+			r := invoke(t, env, test.args...)
+			if r.code != test.code || !strings.Contains(r.stderr, test.says) || r.stdout != "" {
+				t.Errorf("exit code %d; want %d and %q:\n%s%s", r.code, test.code, test.says, r.stdout, r.stderr)
+			}
+			if strings.Contains(r.stderr, "gcrunner: gcrunner:") || strings.Contains(r.stderr, "goroutine") {
+				t.Errorf("that is not for people: %s", r.stderr)
+			}
+		})
+	}
+	asJSON := invoke(t, env, "--output", "json", "--set", "collection.grace=-5m")
+	var wrong struct {
+		Error struct {
+			Kind     string `json:"kind"`
+			ExitCode int    `json:"exit_code"`
+		} `json:"error"`
+	}
+	if err := json.Unmarshal([]byte(asJSON.stderr), &wrong); err != nil || wrong.Error.Kind != "configuration" || wrong.Error.ExitCode != 3 {
+		t.Errorf("as JSON: %v, %s", err, asJSON.stderr)
+	}
+	if live, dead := stored(t, path); live != 3 || dead != 5 {
+		t.Errorf("%d live and %d dead sessions are left of 3 and 5", live, dead)
+	}
+}
+
+func TestUnknownTable(t *testing.T) {
+	t.Parallel()
+	r := invoke(t, onDynamoDB(dynamotest.Endpoint(t), "no-such-table"))
+	if r.code != 4 || !strings.Contains(r.stderr, `there is no table "no-such-table"`) || r.stdout != "" {
+		t.Errorf("exit code %d:\n%s%s", r.code, r.stdout, r.stderr)
+	}
+}
+
+// Nobody answers: the run ends with an error after the driver's attempts, within a time that cron can wait.
+func TestUnreachableTable(t *testing.T) {
+	t.Parallel()
+	r := invoke(t, onDynamoDB("http://127.0.0.1:1", "sessions"), "--set", "dynamodb.operation_timeout=2s")
+	if r.code != 7 || !strings.Contains(r.stderr, "cannot be reached") || r.took > time.Minute {
+		t.Errorf("exit code %d after %v:\n%s", r.code, r.took, r.stderr)
+	}
+}
+
+// Another process has the file.
+func TestFileInUse(t *testing.T) {
+	t.Parallel()
+	path := newFile(t, 1, 1)
+	serve(t, onBolt(path), "--interval", "1h")
+	r := invoke(t, onBolt(path), "--set", "bolt.lock_timeout=50ms")
+	if r.code != 7 || !strings.Contains(r.stderr, "in use by another process") {
+		t.Errorf("exit code %d: %s", r.code, r.stderr)
+	}
+}
+
+// A run that is told to end keeps its position, gives the election back, and says so; the next one goes on at once.
+func TestOnceToldToEnd(t *testing.T) {
+	t.Parallel()
+	const dead = 200
+	name, driver := newTable(t, 10, dead)
+	position := filepath.Join(t.TempDir(), "position")
+	env := append(onDynamoDB(dynamotest.Endpoint(t), name), "SCSDYNAMO_COLLECTION_CHECKPOINT=file",
+		"SCSDYNAMO_COLLECTION_CHECKPOINT_FILE="+position, "SCSDYNAMO_COLLECTION_ELECTION_LEASE=10m",
+		"SCSDYNAMO_COLLECTION_PAGE_SIZE=10", "SCSDYNAMO_COLLECTION_SEGMENTS=1")
+	p := launch(t, env, "--set", "collection.write_units=20")
+	left := func() int {
+		_, left := count(t, driver)
+		return left
+	}
+	p.eventually("some are deleted", func() bool { return left() < dead-20 })
+	p.signal(syscall.SIGTERM)
+	if code := p.exit(20 * time.Second); code != 130 {
+		t.Errorf("exit code %d; want 130", code)
+	}
+	remaining := left()
+	if remaining == 0 {
+		t.Fatal("everything is deleted: the signal came too late")
+	}
+	if text, err := os.ReadFile(position); err != nil || len(text) == 0 {
+		t.Errorf("the position: %q, %v", text, err)
+	}
+
+	next := invoke(t, env, "--output", "json") // with a lease of ten minutes that was not given back, it would not be elected
+	var report struct {
+		Scanned int `json:"scanned"`
+	}
+	if err := json.Unmarshal([]byte(next.stdout), &report); err != nil || next.code != 0 {
+		t.Fatalf("exit code %d, %v:\n%s%s", next.code, err, next.stdout, next.stderr)
+	}
+	if report.Scanned >= dead+10 {
+		t.Errorf("the next run has looked at all %d sessions: it did not go on where the first one stopped", report.Scanned)
+	}
+	if live, dead := count(t, driver); live != 10 || dead != 0 {
+		t.Errorf("%d live and %d dead sessions are left of 10 and 0", live, dead)
+	}
+}
+
+// A second signal ends the process at once, whatever it does.
+func TestSecondSignal(t *testing.T) {
+	t.Parallel()
+	name, driver := newTable(t, 0, 100)
+	p := launch(t, onDynamoDB(dynamotest.Endpoint(t), name), "--set", "collection.write_units=1",
+		"--set", "collection.stop_timeout=10m", "--set", "collection.segments=1")
+	p.eventually("some are deleted", func() bool {
+		_, dead := count(t, driver)
+		return dead < 100
+	})
+	p.signal(syscall.SIGTERM)
+	select {
+	case <-p.ended:
+		t.Fatalf("it has ended with %d, and a page was to be finished", p.cmd.ProcessState.ExitCode())
+	case <-time.After(500 * time.Millisecond):
+	}
+	p.signal(syscall.SIGTERM)
+	if code := p.exit(5 * time.Second); code == 0 {
+		t.Error("it says that all is well")
+	}
+}
+
+// Who is not elected does nothing, and says so in its exit code.
+func TestOnceNotElected(t *testing.T) {
+	t.Parallel()
+	name, driver := newTable(t, 0, 3)
+	env := append(onDynamoDB(dynamotest.Endpoint(t), name), "SCSDYNAMO_COLLECTION_ELECTION_LEASE=1s")
+	first := serve(t, env, "--interval", "1h", "--set", "collection.jitter=0s")
+	first.eventually("it collects", func() bool { return first.metric(`gcrunner_runs_total{outcome="completed"}`) == 1 })
+	put(t, driver, records(0, 3))
+	r := invoke(t, env)
+	if _, dead := count(t, driver); r.code != 7 || dead != 3 || r.stdout != "" ||
+		!strings.Contains(r.stderr, "another process is collecting these sessions") {
+		t.Errorf("exit code %d, %d dead sessions are left of 3:\n%s%s", r.code, dead, r.stdout, r.stderr)
+	}
+}
+
+// On a terminal, a long run shows how far it has come; elsewhere it does not.
+func TestProgressOnATerminal(t *testing.T) {
+	t.Parallel()
+	script, err := exec.LookPath("script")
+	if err != nil || runtime.GOOS != "linux" {
+		t.Skip("a terminal is made by script(1) of util-linux, which is not on this machine")
+	}
+	env := append(onBolt(newFile(t, 100, 100)), "SCSDYNAMO_COLLECTION_PAGE_SIZE=1", "TERM=xterm")
+	cmd := exec.CommandContext(t.Context(), script, "--quiet", "--return", "--command", os.Args[0], "/dev/null")
+	cmd.Env = env
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "looked at, ") || !strings.Contains(string(out), " deleted") {
+		t.Errorf("%v: there is no progress in %q", err, out)
+	}
+	plain := invoke(t, env)
+	if plain.code != 0 || plain.stderr != "" || strings.Contains(plain.stdout, "\x1b") {
+		t.Errorf("without a terminal: %d, %q, %q", plain.code, plain.stdout, plain.stderr)
+	}
+}

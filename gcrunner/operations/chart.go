@@ -1,0 +1,99 @@
+package operations
+
+import (
+	"fmt"
+
+	"github.com/scsdynamo/scsdynamo/gcrunner"
+)
+
+// chart is a bar for each of the last runs: how many sessions it has deleted, by rule.
+type chart struct {
+	Width, Height int
+	Bars          []bar
+	Top           int // what a bar of full height stands for
+	Rules         []gcrunner.Rule
+	Summary       string
+}
+
+// bar is one run. One that has failed has a ground of its own.
+type bar struct {
+	X, Width float64
+	Title    string
+	Parts    []part
+	Failed   bool
+}
+
+// part is what was deleted under a rule.
+type part struct {
+	Rule      gcrunner.Rule
+	Y, Height float64
+}
+
+const (
+	chartWidth  = 600
+	chartHeight = 120
+	// leastBars is how many bars the chart has room for at least, so that the first ones are not as wide as a page.
+	leastBars = 30
+	// leastPart is the height of what is almost nothing, which must be seen.
+	leastPart = 2.0
+)
+
+func newChart(results []gcrunner.Result) chart {
+	c := chart{Width: chartWidth, Height: chartHeight, Top: 1}
+	total, failed := 0, 0
+	shown := map[gcrunner.Rule]bool{}
+	for _, result := range results {
+		c.Top = max(c.Top, result.Report.Total())
+		total += result.Report.Total()
+		if isFailure(result) {
+			failed++
+		}
+		for rule, n := range result.Report.Deleted {
+			shown[rule] = shown[rule] || n > 0
+		}
+	}
+	for _, rule := range gcrunner.AllRules() {
+		if shown[rule] {
+			c.Rules = append(c.Rules, rule)
+		}
+	}
+	slots := max(len(results), leastBars)
+	step := float64(chartWidth) / float64(slots)
+	for i, result := range results { // the latest at the right
+		c.Bars = append(c.Bars, newBar(result, float64(slots-len(results)+i)*step, step, c.Top))
+	}
+	c.Summary = fmt.Sprintf("The last %d runs have deleted %s sessions, %s at most in one; %d have failed.",
+		len(results), count(total), count(c.Top), failed)
+	if total == 0 {
+		c.Summary = fmt.Sprintf("The last %d runs have deleted nothing; %d have failed.", len(results), failed)
+	}
+	return c
+}
+
+func newBar(result gcrunner.Result, x, step float64, top int) bar {
+	r := result.Report
+	verb := "deleted"
+	if r.DryRun {
+		verb = "would be deleted"
+	}
+	b := bar{
+		X: x + step*0.1, Width: step * 0.8, Failed: isFailure(result),
+		Title: fmt.Sprintf("%s UTC: %s of %s sessions %s, %s after %s", instantText(r.Started), count(r.Total()),
+			count(r.Scanned), verb, outcomeText(result), duration(r.Duration)),
+	}
+	y := float64(chartHeight)
+	for _, rule := range gcrunner.AllRules() {
+		n := r.Deleted[rule]
+		if n == 0 {
+			continue
+		}
+		height := max(leastPart, float64(chartHeight)*float64(n)/float64(top))
+		y -= height
+		b.Parts = append(b.Parts, part{Rule: rule, Y: max(y, 0), Height: height})
+	}
+	return b
+}
+
+func isFailure(result gcrunner.Result) bool {
+	return result.Err != nil || result.Report.Stopped == gcrunner.ElectionLost
+}

@@ -1,0 +1,95 @@
+package operations
+
+import (
+	"embed"
+	"fmt"
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/scsdynamo/scsdynamo/gcrunner"
+)
+
+//go:embed page.html style.css icon.svg
+var files embed.FS
+
+// Option is a setting of a handler.
+type Option func(*handler)
+
+// WithProfiles serves the profiles of net/http/pprof under /debug/pprof/. Taking one slows the process down. Default: off.
+func WithProfiles() Option { return func(h *handler) { h.profiles = true } }
+
+// WithPlace says on the page where the sessions are, such as "DynamoDB table sessions". Default: nothing.
+func WithPlace(place string) Option { return func(h *handler) { h.place = place } }
+
+// WithVersion says on the page and in the metrics which version of the program runs. Default: "unknown".
+func WithVersion(version string) Option { return func(h *handler) { h.version = version } }
+
+type handler struct {
+	runner   *gcrunner.Runner
+	place    string
+	version  string
+	profiles bool
+}
+
+// NewHandler returns a handler that shows the runner. Its metrics have a registry of their own.
+func NewHandler(runner *gcrunner.Runner, options ...Option) http.Handler {
+	h := &handler{runner: runner, version: "unknown"}
+	for _, option := range options {
+		option(h)
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newExporter(runner, h.version))
+
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", h.page)
+	mux.Handle("GET /style.css", http.FileServerFS(files))
+	mux.Handle("GET /icon.svg", http.FileServerFS(files))
+	mux.HandleFunc("GET /livez", h.alive)
+	mux.HandleFunc("GET /readyz", h.ready)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry, Timeout: 10 * time.Second}))
+	if h.profiles {
+		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	}
+	return withHeaders(mux)
+}
+
+// withHeaders tells browsers to load nothing from elsewhere, to run no scripts, and to keep nothing.
+func withHeaders(next http.Handler) http.Handler {
+	const policy = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; " +
+		"frame-ancestors 'none'"
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		header := w.Header()
+		header.Set("Content-Security-Policy", policy)
+		header.Set("X-Content-Type-Options", "nosniff")
+		header.Set("Referrer-Policy", "no-referrer")
+		header.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (h *handler) alive(w http.ResponseWriter, _ *http.Request) { answer(w, h.runner.Alive()) }
+
+func (h *handler) ready(w http.ResponseWriter, r *http.Request) {
+	answer(w, h.runner.Ready(r.Context()))
+}
+
+// answer is that of a probe.
+func answer(w http.ResponseWriter, err error) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if err != nil {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = fmt.Fprintln(w, err)
+		return
+	}
+	_, _ = fmt.Fprintln(w, "ok")
+}

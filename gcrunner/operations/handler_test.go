@@ -1,0 +1,111 @@
+package operations_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/scsdynamo/scsdynamo/gcrunner/operations"
+	"github.com/scsdynamo/scsdynamo/storage/memory"
+)
+
+// The probes follow what goes on: red where the table cannot be read, and where no run has succeeded for three intervals.
+func TestProbes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		driver := newTable(t, 10, 10)
+		runner := newRunner(t, driver, time.Hour)
+		handler := operations.NewHandler(runner)
+		probe := func(when, path string, want int, says string) {
+			t.Helper()
+			synctest.Wait()
+			if code, _, body := get(t, handler, path); code != want || !strings.Contains(body, says) {
+				t.Errorf("%s: %s is %d %q; want %d %q", when, path, code, body, want, says)
+			}
+		}
+		probe("before it begins", "/readyz", http.StatusServiceUnavailable, "not begun")
+		end := start(t, runner)
+		probe("after a run", "/readyz", http.StatusOK, "ok")
+
+		driver.unreachable.Store(true)
+		time.Sleep(10 * time.Second)
+		probe("without the table", "/readyz", http.StatusServiceUnavailable, "cannot be read")
+		probe("without the table", "/livez", http.StatusOK, "ok")
+		driver.unreachable.Store(false)
+		time.Sleep(10 * time.Second)
+		probe("with the table", "/readyz", http.StatusOK, "ok")
+
+		driver.broken.Store(true)
+		time.Sleep(2*time.Hour + 50*time.Minute)
+		probe("for less than three intervals without success", "/readyz", http.StatusOK, "ok")
+		time.Sleep(10 * time.Minute)
+		probe("for three intervals without success", "/readyz", http.StatusServiceUnavailable, "no run has succeeded for 3h")
+		probe("for three intervals without success", "/livez", http.StatusOK, "ok")
+		driver.broken.Store(false)
+		time.Sleep(5 * time.Minute)
+		probe("after a success", "/readyz", http.StatusOK, "ok")
+
+		end()
+		probe("after the end", "/readyz", http.StatusServiceUnavailable, "ending")
+		probe("after the end that was asked for", "/livez", http.StatusOK, "ok")
+	})
+}
+
+func TestRoutes(t *testing.T) {
+	t.Parallel()
+	plain := operations.NewHandler(newRunner(t, memory.New(), time.Hour))
+	profiled := operations.NewHandler(newRunner(t, memory.New(), time.Hour), operations.WithProfiles())
+	for _, test := range []struct {
+		name    string
+		handler http.Handler
+		method  string
+		path    string
+		code    int
+	}{
+		{"page", plain, http.MethodGet, "/", http.StatusOK},
+		{"head", plain, http.MethodHead, "/", http.StatusOK},
+		{"style", plain, http.MethodGet, "/style.css", http.StatusOK},
+		{"icon", plain, http.MethodGet, "/icon.svg", http.StatusOK},
+		{"unknown", plain, http.MethodGet, "/favicon.ico", http.StatusNotFound},
+		{"template", plain, http.MethodGet, "/page.html", http.StatusNotFound},
+		{"post", plain, http.MethodPost, "/", http.StatusMethodNotAllowed},
+		{"post to a probe", plain, http.MethodPost, "/livez", http.StatusMethodNotAllowed},
+		{"no profiles", plain, http.MethodGet, "/debug/pprof/", http.StatusNotFound},
+		{"no command line", plain, http.MethodGet, "/debug/pprof/cmdline", http.StatusNotFound},
+		{"profiles", profiled, http.MethodGet, "/debug/pprof/", http.StatusOK},
+		{"a profile", profiled, http.MethodGet, "/debug/pprof/goroutine?debug=1", http.StatusOK},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			code, header, _ := do(t, test.handler, test.method, test.path)
+			if code != test.code {
+				t.Errorf("%d; want %d", code, test.code)
+			}
+			if policy := header.Get("Content-Security-Policy"); !strings.HasPrefix(policy, "default-src 'none'") {
+				t.Errorf("the policy for browsers is %q", policy)
+			}
+		})
+	}
+}
+
+// Whatever is asked for, there is no token, no session data, and no position in it.
+func TestNothingLeaks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		driver := newTable(t, 50, 50)
+		runner := newRunner(t, driver, time.Hour)
+		defer start(t, runner)()
+		synctest.Wait()
+		driver.broken.Store(true)
+		time.Sleep(61 * time.Minute)
+		synctest.Wait()
+		handler := operations.NewHandler(runner, operations.WithProfiles())
+		for _, path := range []string{"/", "/metrics", "/readyz", "/livez", "/debug/pprof/goroutine?debug=2", "/debug/pprof/heap?debug=1"} {
+			if _, _, body := get(t, handler, path); strings.Contains(body, "secret-") {
+				t.Errorf("%s has a token or session data in it", path)
+			}
+		}
+	})
+}

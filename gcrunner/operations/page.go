@@ -1,0 +1,239 @@
+package operations
+
+import (
+	"bytes"
+	"cmp"
+	"html/template"
+	"math"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/scsdynamo/scsdynamo/gcrunner"
+)
+
+var page = template.Must(template.New("page.html").Funcs(template.FuncMap{
+	"count": count, "duration": duration, "instant": instantText, "units": units, "bytes": byteSize, "outcome": outcomeText,
+	"rule": ruleName,
+}).ParseFS(files, "page.html"))
+
+// refresh is how often the page asks anew, in seconds.
+const refresh = 10
+
+// view is what the page shows.
+type view struct {
+	gcrunner.Status
+	Place, Version string
+	Now            time.Time
+	Refresh        int
+	Problem        string // why it is not ready, empty where it is
+	Headline       string
+	Rules          []string
+	Backlog        string
+	Deleted        int
+	ByRule         string
+	Budgets        []budget
+	Chart          chart
+	Latest         []gcrunner.Result // the latest first
+	Profiles       bool
+}
+
+// budget is what the present run, or else the last one, has consumed of what it may.
+type budget struct {
+	Name     string
+	Consumed float64 // units per second
+	Allowed  float64
+	Bounded  bool
+	Percent  int
+}
+
+// maxRows is how many runs the table shows.
+const maxRows = 15
+
+func (h *handler) page(w http.ResponseWriter, r *http.Request) {
+	problem := h.runner.Ready(r.Context())
+	v := newView(h.runner.Status(), problem, time.Now())
+	v.Place, v.Version, v.Profiles = h.place, h.version, h.profiles
+	var body bytes.Buffer
+	if err := page.Execute(&body, v); err != nil {
+		http.Error(w, "the page cannot be made: "+err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = body.WriteTo(w)
+}
+
+func newView(s gcrunner.Status, problem error, now time.Time) view {
+	v := view{
+		Status: s, Now: now, Refresh: refresh, Rules: ruleTexts(s.Rules), Backlog: "not known yet",
+		Budgets: budgets(s), Chart: newChart(s.Last),
+	}
+	if problem != nil {
+		v.Problem = strings.TrimPrefix(problem.Error(), gcrunner.ErrNotReady.Error()+": ")
+	}
+	v.Headline = headline(s, now)
+	v.Deleted, v.ByRule = deleted(s.Totals.Deleted)
+	if age, known := s.Backlog(); known {
+		v.Backlog = "none"
+		if age > 0 {
+			v.Backlog = duration(age)
+		}
+	}
+	v.Latest = slices.Clone(s.Last[max(0, len(s.Last)-maxRows):])
+	slices.Reverse(v.Latest)
+	return v
+}
+
+// headline says in one line what is going on.
+func headline(s gcrunner.Status, now time.Time) string {
+	switch {
+	case s.Phase == gcrunner.Idle:
+		return "Not begun"
+	case s.Stopping, s.Phase == gcrunner.Ended:
+		return "Ending"
+	case s.Phase == gcrunner.Standby && s.Err != nil:
+		return "Cannot find out who is elected"
+	case s.Phase == gcrunner.Standby:
+		return "Standing by"
+	case s.Phase == gcrunner.Running:
+		return "Collecting"
+	case s.Next.After(now):
+		return "Next run in " + duration(s.Next.Sub(now))
+	default:
+		return "Beginning a run"
+	}
+}
+
+func ruleTexts(r gcrunner.Rules) []string {
+	var texts []string
+	if r.Expired {
+		text := "expired"
+		if r.Grace > 0 {
+			text += " for " + duration(r.Grace)
+		}
+		texts = append(texts, text)
+	}
+	if r.MaxAge > 0 {
+		texts = append(texts, "created more than "+duration(r.MaxAge)+" ago")
+	}
+	if r.MaxStale > 0 {
+		texts = append(texts, "last written more than "+duration(r.MaxStale)+" ago")
+	}
+	return texts
+}
+
+// deleted returns how many were deleted, and under which rules.
+func deleted(byRule map[gcrunner.Rule]int) (total int, text string) {
+	var parts []string
+	for _, rule := range gcrunner.AllRules() {
+		if n := byRule[rule]; n > 0 {
+			total += n
+			parts = append(parts, count(n)+" "+ruleName(rule))
+		}
+	}
+	return total, strings.Join(parts, ", ")
+}
+
+// ruleName is what sessions under a rule are called.
+func ruleName(rule gcrunner.Rule) string {
+	return map[gcrunner.Rule]string{
+		gcrunner.RuleExpired: "expired", gcrunner.RuleMaxAge: "too old", gcrunner.RuleMaxStale: "stale",
+		gcrunner.RuleGhost: "leases without a session",
+	}[rule]
+}
+
+func budgets(s gcrunner.Status) []budget {
+	report := s.Current
+	if n := len(s.Last); report == nil && n > 0 {
+		report = &s.Last[n-1].Report
+	}
+	list := []budget{
+		{Name: "Read", Allowed: s.Budget.ReadUnits}, {Name: "Write", Allowed: s.Budget.WriteUnits},
+	}
+	for i := range list {
+		b := &list[i]
+		b.Bounded = !math.IsInf(b.Allowed, 1)
+		if report == nil {
+			continue
+		}
+		consumed := report.ReadUnits
+		if b.Name == "Write" {
+			consumed = report.WriteUnits
+			if report.DryRun {
+				consumed = 0 // it is what deletes would consume
+			}
+		}
+		b.Consumed = consumed / max(report.Duration.Seconds(), 1)
+		if b.Bounded {
+			b.Percent = int(math.Round(100 * b.Consumed / b.Allowed))
+		}
+	}
+	return list
+}
+
+// count writes a number with thousands apart.
+func count(n int) string {
+	digits := strconv.Itoa(n)
+	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}
+
+func units(u float64) string {
+	if u >= 100 || u == math.Trunc(u) {
+		return count(int(math.Round(u)))
+	}
+	return strconv.FormatFloat(u, 'f', 1, 64)
+}
+
+// duration writes the two largest units of a duration.
+func duration(d time.Duration) string {
+	if d < time.Second {
+		return strconv.FormatInt(d.Milliseconds(), 10) + " ms"
+	}
+	parts := []struct {
+		name string
+		size time.Duration
+	}{{"d", 24 * time.Hour}, {"h", time.Hour}, {"min", time.Minute}, {"s", time.Second}}
+	d = d.Round(time.Second)
+	for i, part := range parts {
+		if d < part.size {
+			continue
+		}
+		text := strconv.FormatInt(int64(d/part.size), 10) + " " + part.name
+		if i+1 < len(parts) {
+			if rest := d % part.size / parts[i+1].size; rest > 0 {
+				text += " " + strconv.FormatInt(int64(rest), 10) + " " + parts[i+1].name
+			}
+		}
+		return text
+	}
+	return "0 s"
+}
+
+func instantText(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }
+
+func byteSize(n int64) string {
+	size, unit := float64(n), "B"
+	for _, next := range []string{"KB", "MB", "GB", "TB"} {
+		if size < 1000 {
+			break
+		}
+		size, unit = size/1000, next
+	}
+	return units(size) + " " + unit
+}
+
+func outcomeText(r gcrunner.Result) string {
+	if r.Err != nil {
+		return "failed"
+	}
+	text := map[gcrunner.StopReason]string{
+		gcrunner.StoppedByItems: "stopped at its limit of items", gcrunner.StoppedByUnits: "stopped at its limit of units",
+		gcrunner.StoppedByDuration: "stopped at its limit of time", gcrunner.ElectionLost: "election lost",
+	}[r.Report.Stopped]
+	return cmp.Or(text, strings.TrimSpace(string(r.Report.Stopped)))
+}

@@ -1,0 +1,152 @@
+package operations_test
+
+import (
+	"encoding/xml"
+	"errors"
+	"io"
+	"net/http/httptest"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/scsdynamo/scsdynamo/gcrunner"
+	"github.com/scsdynamo/scsdynamo/gcrunner/operations"
+)
+
+func TestPage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		driver := newTable(t, 1500, 1234)
+		runner := newRunner(t, driver, time.Hour,
+			gcrunner.WithBudget(gcrunner.Budget{ReadUnits: 1e6, WriteUnits: gcrunner.Unlimited}))
+		handler := operations.NewHandler(runner, operations.WithPlace("DynamoDB table <sessions>"), operations.WithVersion("v1.2.3"))
+		page := func(when string, parts ...string) {
+			t.Helper()
+			synctest.Wait()
+			_, _, body := get(t, handler, "/")
+			checkMarkup(t, body)
+			text := visible(body)
+			for _, part := range parts {
+				if !strings.Contains(text, part) {
+					t.Errorf("%s: the page does not say %q:\n%.2000s", when, part, text)
+				}
+			}
+		}
+		page("before it begins", "Not begun", "not ready", "DynamoDB table &lt;sessions&gt;", "No run has ended yet", "none yet")
+		defer start(t, runner)()
+		time.Sleep(time.Minute) // it has a budget, and so takes its time
+		page("after a run", " ready ", "Next run in", "1,234 expired; of 2,734 looked at", "20 h 34 min",
+			"of 1,000,000", "no bound", "The last 1 runs have deleted 1,234 sessions", "every 1h0m0s", "v1.2.3",
+			"expired, or last written more than 30 d ago")
+		driver.broken.Store(true)
+		time.Sleep(4 * time.Hour)
+		page("when runs fail", "not ready", "no run has succeeded for", "broken on purpose, with &lt;b&gt;markup&lt;/b&gt;",
+			"have failed")
+		if _, _, body := get(t, handler, "/"); strings.Contains(visible(body), "; 0 have failed") || !strings.Contains(body, `<rect class="failed"`) {
+			t.Errorf("when runs fail, the chart does not show it:\n%.3000s", visible(body))
+		}
+	})
+}
+
+func TestPageOfADryRun(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		runner := newRunner(t, newTable(t, 5, 7), time.Hour, gcrunner.WithDryRun())
+		defer start(t, runner)()
+		synctest.Wait()
+		_, _, body := get(t, operations.NewHandler(runner), "/")
+		text := visible(body)
+		for _, part := range []string{"Dry run: nothing is deleted", "sessions that would be deleted", "7 of 12 sessions would be deleted"} {
+			if !strings.Contains(text, part) {
+				t.Errorf("the page does not say %q:\n%s", part, text)
+			}
+		}
+	})
+}
+
+// checkMarkup fails on elements that do not nest, scripts, and anything from elsewhere.
+func checkMarkup(t *testing.T, page string) {
+	t.Helper()
+	decoder := xml.NewDecoder(strings.NewReader(page))
+	decoder.Strict = false
+	decoder.AutoClose = []string{"meta", "link"}
+	decoder.Entity = xml.HTMLEntity
+	for {
+		token, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatalf("the page is not well-formed: %v", err)
+		}
+		element, ok := token.(xml.StartElement)
+		if !ok {
+			continue
+		}
+		if element.Name.Local == "script" || element.Name.Local == "style" {
+			t.Errorf("the page has a <%s>, which its policy forbids", element.Name.Local)
+		}
+		for _, attr := range element.Attr {
+			switch name := attr.Name.Local; {
+			case name == "style" || strings.HasPrefix(name, "on"):
+				t.Errorf("<%s> has the attribute %s, which the policy forbids", element.Name.Local, name)
+			case (name == "href" || name == "src") && !strings.HasPrefix(attr.Value, "/"):
+				t.Errorf("<%s> leads to %s", element.Name.Local, attr.Value)
+			}
+		}
+	}
+}
+
+var (
+	tags   = regexp.MustCompile(`<[^>]*>`)
+	spaces = regexp.MustCompile(`\s+`)
+)
+
+// visible returns the text of the page.
+func visible(page string) string {
+	return spaces.ReplaceAllString(tags.ReplaceAllString(page, " "), " ")
+}
+
+// A real browser finds the chart, and nothing that the page's policy forbids.
+func TestPageInABrowser(t *testing.T) {
+	t.Parallel()
+	var browser string
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			browser = path
+			break
+		}
+	}
+	if browser == "" {
+		t.Skip("there is no chromium on this machine; install it to have the page looked at by a browser")
+	}
+	runner := newRunner(t, newTable(t, 20, 10), time.Hour)
+	defer start(t, runner)()
+	for len(runner.Status().Last) == 0 { // it is a matter of milliseconds
+		if err := t.Context().Err(); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(time.Millisecond)
+	}
+	server := httptest.NewServer(operations.NewHandler(runner))
+	defer server.Close()
+	cmd := exec.CommandContext(t.Context(), browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+		"--user-data-dir="+t.TempDir(), "--enable-logging=stderr", "--window-size=360,800", "--dump-dom", server.URL)
+	var log strings.Builder
+	cmd.Stderr = &log
+	dom, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, log.String())
+	}
+	for _, part := range []string{"Next run in", `class="expired"`, "The last 1 runs have deleted 10 sessions"} {
+		if !strings.Contains(string(dom), part) {
+			t.Errorf("the browser does not show %q", part)
+		}
+	}
+	if strings.Contains(log.String(), "Content Security Policy") {
+		t.Errorf("the browser has refused something:\n%s", log.String())
+	}
+}

@@ -1,0 +1,292 @@
+package gcrunner
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/scsdynamo/scsdynamo/internal/backoff"
+)
+
+// Runner runs a collector again and again, as a schedule says. The error of a run never ends it: the run is repeated, at
+// first after a second, later every few minutes, or when the next one is due.
+//
+// With an election ([WithRunnerElection]), it runs only while this process is elected, and otherwise stands by. A process
+// that is elected anew begins with what its predecessor has not completed, where they share a checkpoint.
+//
+// All methods may be called by many goroutines at once.
+type Runner struct {
+	collector *Collector
+	schedule  Schedule
+	election  *Election
+	logger    *slog.Logger
+	problems  []error
+	reach     *reach
+
+	mu      sync.Mutex // never held during a call
+	status  Status     // Totals without the present run
+	overrun time.Time  // when the present run should have ended
+}
+
+// RunnerOption is a setting of a runner.
+type RunnerOption func(*Runner)
+
+// WithRunnerElection makes the runner run only while this process is elected. Default: always.
+func WithRunnerElection(election *Election) RunnerOption {
+	return func(r *Runner) {
+		r.election = election
+		if election == nil {
+			r.problems = append(r.problems, errors.New("gcrunner: WithRunnerElection: the election is nil; "+
+				"leave the option out for none"))
+		}
+	}
+}
+
+// WithLogger sets where runs and elections are logged, without keys. Default: nowhere.
+func WithLogger(logger *slog.Logger) RunnerOption {
+	return func(r *Runner) {
+		r.logger = logger
+		if logger == nil {
+			r.problems = append(r.problems, errors.New("gcrunner: WithLogger: the logger is nil; leave the option out for none"))
+		}
+	}
+}
+
+// NewRunner returns a runner. It makes no call and starts no goroutine. The collector is the runner's from now on: it must
+// have no election of its own. All that is wrong with the schedule and the options is reported in one error.
+func NewRunner(collector *Collector, schedule Schedule, options ...RunnerOption) (*Runner, error) {
+	r := &Runner{collector: collector, schedule: schedule, logger: slog.New(slog.DiscardHandler), reach: newReach()}
+	for _, option := range options {
+		option(r)
+	}
+	problems := append(r.problems, schedule.Validate())
+	switch {
+	case collector == nil:
+		problems = append(problems, errors.New("gcrunner: NewRunner: the collector is nil"))
+	case collector.election != nil:
+		problems = append(problems, errors.New("gcrunner: NewRunner: the collector has an election for each run; "+
+			"use WithRunnerElection in place of WithElection"))
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
+	}
+	r.status = Status{
+		Phase: Idle, Totals: newTotals(),
+		Schedule: schedule, Budget: collector.budget, Rules: collector.rules, DryRun: collector.dryRun,
+	}
+	told := collector.progress
+	collector.progress = func(report Report) {
+		r.progressed(report)
+		if told != nil {
+			told(report)
+		}
+	}
+	return r, nil
+}
+
+const (
+	// firstRetry and lastRetry bound the pauses after failures.
+	firstRetry = time.Second
+	lastRetry  = 5 * time.Minute
+	// longestStandby is the longest pause between attempts to be elected. Each of them reads for a while.
+	longestStandby = time.Minute
+)
+
+// Run collects until ctx ends, and returns nil then: a run that is under way finishes its pages (see [WithStopTimeout]), and
+// the election is given back. It can be called once. Errors: [ErrRunning].
+func (r *Runner) Run(ctx context.Context) error {
+	if !r.start() {
+		return ErrRunning
+	}
+	defer r.set(func(s *Status) {
+		s.Phase, s.Elected, s.Next, s.Stopping = Ended, false, time.Time{}, ctx.Err() != nil
+	})
+	defer context.AfterFunc(ctx, func() { r.set(func(s *Status) { s.Stopping = true }) })()
+	if r.election == nil {
+		return r.lead(ctx)
+	}
+	pause, told := newRetry(), false
+	for ctx.Err() == nil {
+		err := r.election.Lead(ctx, r.lead)
+		elected := r.resign()
+		var wait time.Duration
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, ErrNotElected):
+			r.set(func(s *Status) { s.Failures, s.Err = 0, nil })
+			if !told {
+				r.logger.InfoContext(ctx, "standing by: another process is elected, and alive")
+			}
+			told, pause, wait = true, newRetry(), r.standby()
+		case elected: // and lost
+			pause, told = newRetry(), false
+			wait = pause.Next()
+			r.logger.WarnContext(ctx, "the election was lost; standing for it again")
+		default:
+			wait, told = pause.Next(), false
+			r.set(func(s *Status) { s.Failures++; s.Err = err })
+			r.logger.ErrorContext(ctx, "it cannot be found out who is elected", "error", err, "next_attempt_in", wait)
+		}
+		_ = backoff.Sleep(ctx, wait)
+	}
+	return nil
+}
+
+func newRetry() backoff.Backoff {
+	return backoff.Backoff{First: firstRetry, Limit: lastRetry, Even: true}
+}
+
+// standby is how long to wait before standing for election again: not longer than half an interval, so that a process
+// that has died is followed within its lease and one interval.
+func (r *Runner) standby() time.Duration {
+	if r.schedule.Cron != "" {
+		return longestStandby
+	}
+	return min(r.schedule.Interval/2, longestStandby)
+}
+
+// lead is the time for which this process collects.
+func (r *Runner) lead(ctx context.Context) error {
+	now := time.Now()
+	r.set(func(s *Status) { s.Elected, s.Since, s.Failures, s.Err = true, now, 0, nil })
+	if r.election != nil {
+		r.logger.InfoContext(ctx, "elected")
+	}
+	pause := newRetry()
+	due := r.schedule.first(now)
+	begin := due.Add(r.schedule.delay())
+	if r.unfinished(ctx) {
+		due, begin = now, now
+	}
+	for r.waitUntil(ctx, begin) {
+		err := r.collect(ctx)
+		now := time.Now()
+		due = r.schedule.after(due, now)
+		begin = due.Add(r.schedule.delay())
+		if err == nil || ctx.Err() != nil {
+			pause = newRetry()
+			continue
+		}
+		if retry := now.Add(pause.Next()); retry.Before(begin) {
+			begin = retry
+		}
+		r.logger.ErrorContext(ctx, "the run has failed", "error", err, "next_run", begin)
+	}
+	return nil
+}
+
+// unfinished reports whether there is the position of a run that was not completed. What goes wrong here goes wrong in the
+// run, too, which reports it.
+func (r *Runner) unfinished(ctx context.Context) bool {
+	if r.collector.dryRun {
+		return false
+	}
+	position, err := r.collector.checkpoint.Load(ctx)
+	return err == nil && !position.IsZero()
+}
+
+// longestSleep is after how long a sleeper looks at the clock again: clocks are set, and machines suspended.
+const longestSleep = time.Minute
+
+// waitUntil reports whether the instant has come before ctx has ended.
+func (r *Runner) waitUntil(ctx context.Context, begin time.Time) bool {
+	begin = begin.Round(0) // by the clock on the wall
+	r.set(func(s *Status) { s.Phase, s.Next = Waiting, begin })
+	for {
+		left := begin.Sub(time.Now().Round(0))
+		if left <= 0 {
+			return ctx.Err() == nil
+		}
+		if backoff.Sleep(ctx, min(left, longestSleep)) != nil {
+			return false
+		}
+	}
+}
+
+// collect makes a run.
+func (r *Runner) collect(ctx context.Context) error {
+	began := time.Now()
+	r.mu.Lock()
+	r.status.Phase, r.status.Next, r.status.LastAttempt = Running, time.Time{}, began
+	r.overrun = time.Time{}
+	if limit := r.collector.limits.Duration; limit > 0 {
+		r.overrun = began.Add(limit + r.collector.stopTimeout + saveTimeout + overrunGrace)
+	}
+	r.mu.Unlock()
+
+	report, err := r.collector.Run(ctx)
+	report.Position = Position{}
+	failed := err
+	if report.Stopped == Canceled || report.Stopped == ElectionLost {
+		failed = nil
+	}
+	ended := time.Now()
+	r.set(func(s *Status) {
+		s.Phase, s.Current = Waiting, nil
+		s.Totals = s.Totals.plus(report)
+		s.Last = append(s.Last, Result{Report: report, Ended: ended, Err: failed})
+		s.Last = s.Last[max(0, len(s.Last)-RememberedRuns):]
+		switch {
+		case failed != nil:
+			s.Failures, s.Err = s.Failures+1, failed
+		case succeeded(report.Stopped):
+			s.Failures, s.Err, s.LastSuccess = 0, nil, ended
+		}
+	})
+	if failed == nil {
+		r.logger.InfoContext(ctx, "collected", "report", report)
+	}
+	return failed
+}
+
+// progressed notes what the present run has done so far.
+func (r *Runner) progressed(report Report) {
+	report.Position = Position{}
+	r.set(func(s *Status) { s.Current = &report })
+}
+
+// Status returns what is known at the moment.
+func (r *Runner) Status() Status {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.status
+	s.Last = slices.Clone(s.Last)
+	if s.Current == nil {
+		s.Totals = s.Totals.plus(Report{})
+		return s
+	}
+	current := s.Current.clone()
+	s.Totals, s.Current = s.Totals.plus(current), &current
+	return s
+}
+
+// start reports whether Run was not called before.
+func (r *Runner) start() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.status.Phase != Idle {
+		return false
+	}
+	r.status.Started, r.status.Phase = time.Now(), Standby
+	return true
+}
+
+// resign notes that the term is over, and reports whether there was one.
+func (r *Runner) resign() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	elected := r.status.Elected
+	r.status.Phase, r.status.Elected = Standby, false
+	r.status.Since, r.status.Next = time.Time{}, time.Time{}
+	return elected
+}
+
+func (r *Runner) set(change func(*Status)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change(&r.status)
+}
