@@ -21,6 +21,7 @@ type DriverOption func(*driverOptions)
 type driverOptions struct {
 	without  []driverException
 	tooLarge int
+	indexLag time.Duration
 }
 
 type driverException struct{ prefix, reason string }
@@ -37,13 +38,19 @@ func WithTooLarge(bytes int) DriverOption {
 	return func(o *driverOptions) { o.tooLarge = bytes }
 }
 
+// WithIndexLag says for how long the driver's index by expiry (storage.ExpiryScanner) may be behind its records. Default:
+// 10 s.
+func WithIndexLag(lag time.Duration) DriverOption {
+	return func(o *driverOptions) { o.indexLag = lag }
+}
+
 // RunDriver checks a driver against every rule of package storage. Each case is a parallel subtest, named by its id. A
 // failure prints the rule, what was done and what was seen.
 //
 // newDriver is called once for each case, and registers with t what must be cleaned up. The drivers may share one
 // backend, also with other tests: the cases use random keys, and look at no others. [storage.Leaser], [storage.Mover],
-// [storage.Scanner] and [storage.BatchDeleter] are checked where the driver implements them; else their cases are shown as
-// skipped.
+// [storage.Scanner], [storage.ExpiryScanner] and [storage.BatchDeleter] are checked where the driver implements them; else
+// their cases are shown as skipped.
 //
 // The cases ask nothing of a driver that the contract does not ask. Records are removed by no clock while they are
 // looked at, save those that must be expired in reality: of these, a driver may have removed each at any time.
@@ -66,7 +73,7 @@ func RunDriver(t *testing.T, newDriver func(t *testing.T) storage.Driver, opts .
 }
 
 func newDriverOptions(opts []DriverOption) driverOptions {
-	var options driverOptions
+	options := driverOptions{indexLag: 10 * time.Second}
 	for _, opt := range opts {
 		opt(&options)
 	}
@@ -89,6 +96,7 @@ const (
 	driverNeedsLeaser driverNeed = 1 << iota
 	driverNeedsMover
 	driverNeedsScanner
+	driverNeedsExpiryIndex
 	driverNeedsBatchDeleter
 	driverNeedsTooLarge
 )
@@ -107,6 +115,7 @@ func driverCases() []driverCase {
 		driverLeaseCases(),
 		driverMoveCases(),
 		driverScanCases(),
+		driverExpiryIndexCases(),
 		driverBatchCases(),
 		driverInvariantCases(),
 	)
@@ -153,6 +162,9 @@ func (c driverCase) skipped(driver storage.Driver, options driverOptions) string
 	}
 	if _, ok := driver.(storage.Scanner); !ok && c.needs&driverNeedsScanner != 0 {
 		return "the driver does not implement storage.Scanner"
+	}
+	if index, ok := driver.(storage.ExpiryScanner); c.needs&driverNeedsExpiryIndex != 0 && (!ok || index.ExpiryShards() == 0) {
+		return "the driver has no index by expiry (storage.ExpiryScanner)"
 	}
 	if _, ok := driver.(storage.BatchDeleter); !ok && c.needs&driverNeedsBatchDeleter != 0 {
 		return "the driver does not implement storage.BatchDeleter"

@@ -116,9 +116,6 @@ func driverBasicCases() []driverCase {
 						return storage.IfVersionAndLease(r.Version, r.Lease.ID, p.now)
 					},
 					func(r storage.Record) storage.Condition { return storage.IfLease(r.Lease.ID) },
-					func(r storage.Record) storage.Condition {
-						return storage.IfVersionExpiresBefore(r.Version, p.later())
-					},
 					func(r storage.Record) storage.Condition { return storage.IfFreeOrUnchanged(r.Lease, p.now) },
 					storage.IfUnchanged,
 				} {
@@ -307,7 +304,8 @@ func driverUpdateCases() []driverCase {
 	}
 }
 
-// driverConditionsOf returns one condition of each kind. All hold for the live record r, save IfFree where it has a lease.
+// driverConditionsOf returns one condition of each kind. All hold for the live record r, save IfFree and
+// IfExpiredAndFree where it has a lease.
 func driverConditionsOf(p *driverProbe, r storage.Record) []storage.Condition {
 	lease := r.Lease
 	if lease.Free() {
@@ -320,7 +318,7 @@ func driverConditionsOf(p *driverProbe, r storage.Record) []storage.Condition {
 		storage.IfVersion(r.Version, p.now),
 		storage.IfVersionAndLease(r.Version, lease.ID, p.now),
 		storage.IfLease(lease.ID),
-		storage.IfVersionExpiresBefore(r.Version, p.later()),
+		storage.IfExpiredAndFree(p.later()),
 		storage.IfFree(p.now),
 		storage.IfFreeOrUnchanged(lease, p.now),
 		storage.IfUnchanged(r),

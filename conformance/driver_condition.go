@@ -96,7 +96,6 @@ func driverConditionCases() []driverCase {
 					{Kind: storage.KindVersionAndLease, At: p.now, LeaseID: "lease"},
 					{Kind: storage.KindVersionAndLease, At: p.now, Version: "version"},
 					{Kind: storage.KindLease, Version: "version"},
-					{Kind: storage.KindVersionAndExpires, At: p.later()},
 					{Kind: storage.KindFreeOrUnchanged, At: p.now},
 					{Kind: storage.KindUnchanged, At: p.now},
 					{Kind: storage.ConditionKind(storage.Kinds)},
@@ -147,12 +146,12 @@ func (p *driverProbe) conditionsFor(r storage.Record) []storage.Condition {
 		conditions = append(conditions, storage.IfLease(leaseID))
 	}
 	for _, at := range []time.Time{p.now, r.ExpiresAt, p.later()} {
-		conditions = append(conditions, storage.IfLive(at), storage.IfAbsent(at), storage.IfFree(at))
+		conditions = append(conditions, storage.IfLive(at), storage.IfAbsent(at), storage.IfFree(at), storage.IfExpiredAndFree(at))
 		for _, seen := range []storage.Lease{held, renewed, foreign} {
 			conditions = append(conditions, storage.IfFreeOrUnchanged(seen, at))
 		}
 		for _, version := range []string{r.Version, storage.NewVersion()} {
-			conditions = append(conditions, storage.IfVersion(version, at), storage.IfVersionExpiresBefore(version, at))
+			conditions = append(conditions, storage.IfVersion(version, at))
 			for _, leaseID := range []string{held.ID, foreign.ID} {
 				conditions = append(conditions, storage.IfVersionAndLease(version, leaseID, at))
 			}

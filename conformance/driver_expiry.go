@@ -83,7 +83,6 @@ func driverExpiryCases() []driverCase {
 						{storage.IfAbsent(expiry), storage.IfAbsent(before)},
 						{storage.IfVersion(r.Version, before), storage.IfVersion(r.Version, expiry)},
 						{storage.IfVersionAndLease(r.Version, r.Lease.ID, before), storage.IfVersionAndLease(r.Version, r.Lease.ID, expiry)},
-						{storage.IfVersionExpiresBefore(r.Version, after), storage.IfVersionExpiresBefore(r.Version, expiry)},
 						{storage.IfFreeOrUnchanged(r.Lease, before), storage.IfFreeOrUnchanged(r.Lease, expiry)},
 					} {
 						p.update(r.Key, storage.Change{}, c.holds)
@@ -98,6 +97,8 @@ func driverExpiryCases() []driverCase {
 					r = p.release(r)
 					p.update(r.Key, storage.Change{}, storage.IfFree(before))
 					p.conflict(p.tryUpdate(p.ctx, r.Key, storage.Change{}, storage.IfFree(expiry)), &r)
+					p.update(r.Key, storage.Change{}, storage.IfExpiredAndFree(expiry))
+					p.conflict(p.tryUpdate(p.ctx, r.Key, storage.Change{}, storage.IfExpiredAndFree(before)), &r)
 				}
 			},
 		},

@@ -119,6 +119,9 @@ func driverFaults() []driverFault {
 		{"shares memory with who gets", func(m *memory.Driver) storage.Driver {
 			return &driverSharing{Driver: m, get: true, data: map[string][]byte{}}
 		}, []string{"D-MEM-02"}},
+		{"shares memory with who moves", func(m *memory.Driver) storage.Driver {
+			return &driverSharing{Driver: m, move: true, data: map[string][]byte{}}
+		}, []string{"D-MEM-06"}},
 		{"shares memory in conflicts", func(m *memory.Driver) storage.Driver {
 			return &driverSharing{Driver: m, conflict: true, data: map[string][]byte{}}
 		}, []string{"D-MEM-03"}},
@@ -154,12 +157,14 @@ func driverFaults() []driverFault {
 			}
 			return c
 		}), []string{"D-COND-01", "I6"}},
-		{"takes IfVersionExpiresBefore for IfVersion", driverAltersCondition(func(c storage.Condition) storage.Condition {
-			if c.Kind == storage.KindVersionAndExpires {
-				c = storage.IfVersion(c.Version, time.Time{})
+		{"takes IfExpiredAndFree for IfFree", driverAltersCondition(func(c storage.Condition) storage.Condition {
+			if c.Kind == storage.KindExpiredAndFree {
+				c = storage.IfFree(time.Time{})
 			}
 			return c
 		}), []string{"D-COND-03", "I7_CollectionSparesRenewed"}},
+		{"sees no lease in IfExpiredAndFree", func(m *memory.Driver) storage.Driver { return driverOverlooking{m} },
+			[]string{"D-COND-03", "I7_CollectionSparesRenewed"}},
 		{"takes IfUnchanged for IfVersion", driverAltersCondition(func(c storage.Condition) storage.Condition {
 			if c.Kind == storage.KindUnchanged {
 				c = storage.IfVersion(c.Version, time.Time{})
@@ -168,7 +173,7 @@ func driverFaults() []driverFault {
 		}), []string{"D-COND-01", "D-EXP-04", "I7_CollectionSparesRenewed"}},
 		{"sees no lease in IfUnchanged", driverAltersCondition(func(c storage.Condition) storage.Condition {
 			if c.Kind == storage.KindUnchanged && c.LeaseID == "" {
-				c = storage.IfVersionExpiresBefore(c.Version, c.At.Add(1))
+				c = storage.IfVersion(c.Version, c.At.Add(-1))
 			}
 			return c
 		}), []string{"D-COND-01", "I7_CollectionSparesRenewed"}},
@@ -319,6 +324,7 @@ func driverFaults() []driverFault {
 		}},
 		{"moves in two steps", func(m *memory.Driver) storage.Driver { return driverTwoSteps{m} }, []string{"D-MOVE-08", "D-MOVE-09"}},
 		{"moves onto live records", func(m *memory.Driver) storage.Driver { return driverOverwriting{m} }, []string{"D-MOVE-02"}},
+		{"moves what is not there", func(m *memory.Driver) storage.Driver { return driverConjuring{m} }, []string{"D-MOVE-05"}},
 		{"moves without removing", func(m *memory.Driver) storage.Driver { return driverCopying{m} }, []string{"D-MOVE-01", "D-MOVE-07"}},
 		{"moves to repaired keys", func(m *memory.Driver) storage.Driver { return driverMending{m} }, []string{"D-KEY-04"}},
 		{"draws missing versions", driverAltersPut(func(r *storage.Record) {
@@ -391,5 +397,54 @@ func driverFaults() []driverFault {
 				return r
 			}}
 		}, []string{"D-SCAN-10"}},
+		{"indexes one shard of three", func(m *memory.Driver) storage.Driver { return driverUnsharded{m} }, []string{"D-INDEX-01"}},
+		{"indexes what lives", driverIndexes(func(
+			ctx context.Context, m *memory.Driver, r storage.ExpiredRequest,
+		) (storage.ExpiredPage, error) {
+			r.Cutoff = r.Cutoff.Add(time.Hour)
+			return m.ScanExpired(ctx, r)
+		}), []string{"D-INDEX-02"}},
+		{"tells expiries a day late", driverIndexes(func(
+			ctx context.Context, m *memory.Driver, r storage.ExpiredRequest,
+		) (storage.ExpiredPage, error) {
+			page, err := m.ScanExpired(ctx, r)
+			for i := range page.Entries {
+				page.Entries[i].ExpiredBy = page.Entries[i].ExpiredBy.Add(24 * time.Hour)
+			}
+			return page, err
+		}), []string{"D-INDEX-02"}},
+		{"indexes what is put for ever", func(m *memory.Driver) storage.Driver {
+			return driverStale{m, memory.New(memory.WithExpiryIndex(3))}
+		}, []string{"D-INDEX-03", "D-INDEX-04"}},
+		{"takes what is leased out of the index", driverIndexes(func(
+			ctx context.Context, m *memory.Driver, r storage.ExpiredRequest,
+		) (storage.ExpiredPage, error) {
+			page, err := m.ScanExpired(ctx, r)
+			page.Entries = slices.DeleteFunc(page.Entries, func(e storage.ExpiryEntry) bool {
+				r, found, _ := m.Get(ctx, e.Key, storage.Strong)
+				return found && !r.Lease.Free()
+			})
+			return page, err
+		}), []string{"D-INDEX-05"}},
+		{"goes on in an index by counting", driverIndexes(driverCountsEntries), []string{"D-INDEX-06"}},
+		{"ignores the limit of an index", driverIndexes(func(
+			ctx context.Context, m *memory.Driver, r storage.ExpiredRequest,
+		) (storage.ExpiredPage, error) {
+			r.Limit *= 2
+			return m.ScanExpired(ctx, r)
+		}), []string{"D-INDEX-07"}},
+		{"bends invalid requests of an index", driverIndexes(func(
+			ctx context.Context, m *memory.Driver, r storage.ExpiredRequest,
+		) (storage.ExpiredPage, error) {
+			if r.Validate(m.ExpiryShards()) != nil {
+				r.Shard, r.Limit = 0, 0
+			}
+			return m.ScanExpired(ctx, r)
+		}), []string{"D-INDEX-08"}},
+		{"scans an index although the context has ended", driverIndexes(func(
+			ctx context.Context, m *memory.Driver, r storage.ExpiredRequest,
+		) (storage.ExpiredPage, error) {
+			return m.ScanExpired(context.WithoutCancel(ctx), r)
+		}), []string{"D-INDEX-09"}},
 	}
 }

@@ -142,17 +142,27 @@ func (d *driverCounting) Delete(ctx context.Context, key string, c storage.Condi
 	return d.Driver.Delete(ctx, key, c)
 }
 
-// driverSharing keeps payloads in memory that others hold: of who puts, of who gets, or of who meets a conflict.
+// driverSharing keeps payloads in memory that others hold: of who puts, moves, gets, or meets a conflict.
 type driverSharing struct {
 	*memory.Driver
-	put, get, conflict bool
-	mu                 sync.Mutex
-	data               map[string][]byte // by version
+	put, move, get, conflict bool
+	mu                       sync.Mutex
+	data                     map[string][]byte // by version
 }
 
 func (d *driverSharing) Put(ctx context.Context, r storage.Record, c storage.Condition) error {
 	err := d.Driver.Put(ctx, r, c)
 	if err == nil && d.put {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.data[r.Version] = r.Data
+	}
+	return err
+}
+
+func (d *driverSharing) Move(ctx context.Context, from string, r storage.Record, c storage.Condition) error {
+	err := d.Driver.Move(ctx, from, r, c)
+	if err == nil && d.move {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		d.data[r.Version] = r.Data
@@ -561,6 +571,16 @@ func (d driverCopying) Move(ctx context.Context, from string, r storage.Record, 
 		return d.Put(ctx, old, storage.Always())
 	}
 	return err
+}
+
+// driverConjuring moves what is not there.
+type driverConjuring struct{ *memory.Driver }
+
+func (d driverConjuring) Move(ctx context.Context, from string, r storage.Record, c storage.Condition) error {
+	if _, found, err := d.Get(ctx, from, storage.Strong); err == nil && !found && c.Validate() == nil {
+		c = storage.Always()
+	}
+	return d.Driver.Move(ctx, from, r, c)
 }
 
 // driverCareless makes impossible moves possible.

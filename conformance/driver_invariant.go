@@ -181,34 +181,40 @@ func driverInvariantCases() []driverCase {
 			run: func(p *driverProbe) {
 				cutoff := p.later()
 				for _, condition := range []func(storage.Record) storage.Condition{
-					func(seen storage.Record) storage.Condition {
-						return storage.IfVersionExpiresBefore(seen.Version, cutoff)
-					},
 					storage.IfUnchanged,
+					func(storage.Record) storage.Condition { return storage.IfExpiredAndFree(cutoff) },
 				} {
 					collect := func(seen storage.Record) error { return p.tryDelete(p.ctx, seen.Key, condition(seen)) }
 					renewed := p.stored() // A renewal keeps the version: only the expiry tells.
 					seen := renewed
-					renewed.ExpiresAt = cutoff
-					p.update(renewed.Key, storage.Change{ExpiresAt: cutoff}, storage.IfVersion(renewed.Version, p.now))
+					renewed.ExpiresAt = cutoff.Add(1)
+					p.update(renewed.Key, storage.Change{ExpiresAt: renewed.ExpiresAt}, storage.IfVersion(renewed.Version, p.now))
 					p.conflict(collect(seen), &renewed)
 					p.holds(renewed)
 
-					seen = p.stored() // A commit changes the version, here with an expiry that is over just as well.
+					seen = p.stored()
 					committed := p.next(seen)
+					committed.ExpiresAt = cutoff.Add(1)
 					p.put(committed, storage.IfVersion(seen.Version, p.now))
 					p.conflict(collect(seen), &committed)
 					p.holds(committed)
 
-					p.noError("Delete", collect(committed))
-					p.absent(committed.Key)
+					held := p.stored() // A request has it by now.
+					seen = held
+					held.Lease = p.lease()
+					p.update(seen.Key, storage.Change{Lease: &held.Lease}, storage.IfFree(p.now))
+					p.conflict(collect(seen), &held)
+					p.holds(held)
+
+					seen = p.stored()
+					p.noError("Delete", collect(seen))
+					p.absent(seen.Key)
 				}
-				seen := p.stored() // A request has it by now.
-				held := seen
-				held.Lease = p.lease()
-				p.update(seen.Key, storage.Change{Lease: &held.Lease}, storage.IfFree(p.now))
-				p.conflict(p.tryDelete(p.ctx, seen.Key, storage.IfUnchanged(seen)), &held)
-				p.holds(held)
+				seen := p.stored() // A commit changes the version, here with an expiry that is over just as well.
+				committed := p.next(seen)
+				p.put(committed, storage.IfVersion(seen.Version, p.now))
+				p.conflict(p.tryDelete(p.ctx, seen.Key, storage.IfUnchanged(seen)), &committed)
+				p.holds(committed)
 			},
 		},
 		{
@@ -216,14 +222,19 @@ func driverInvariantCases() []driverCase {
 			rule: "Of a collection and a renewal at the same time, exactly one succeeds.",
 			run: func(p *driverProbe) {
 				cutoff := p.later()
-				for range driverRounds {
+				for round := range 2 * driverRounds {
 					r := p.stored()
+					condition := storage.IfUnchanged(r)
+					if round%2 == 0 {
+						condition = storage.IfExpiredAndFree(cutoff)
+					}
+					later := cutoff.Add(1)
 					var collected, renewed error
 					p.together(2, func(i int) {
 						if i == 0 {
-							collected = p.tryDelete(p.ctx, r.Key, storage.IfVersionExpiresBefore(r.Version, cutoff))
+							collected = p.tryDelete(p.ctx, r.Key, condition)
 						} else {
-							renewed = p.tryUpdate(p.ctx, r.Key, storage.Change{ExpiresAt: cutoff}, storage.IfVersion(r.Version, p.now))
+							renewed = p.tryUpdate(p.ctx, r.Key, storage.Change{ExpiresAt: later}, storage.IfVersion(r.Version, p.now))
 						}
 					})
 					switch {
@@ -231,7 +242,7 @@ func driverInvariantCases() []driverCase {
 						p.conflict(renewed, nil)
 						p.absent(r.Key)
 					case renewed == nil && errors.Is(collected, storage.ErrConflict):
-						r.ExpiresAt = cutoff
+						r.ExpiresAt = later
 						p.conflict(collected, &r)
 						p.holds(r)
 					default:

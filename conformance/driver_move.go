@@ -31,7 +31,7 @@ func driverMoveCases() []driverCase {
 					storage.IfVersion(from.Version, p.now),
 					storage.IfVersionAndLease(from.Version, from.Lease.ID, p.now),
 					storage.IfLease(from.Lease.ID),
-					storage.IfVersionExpiresBefore(from.Version, p.later()),
+					storage.IfUnchanged(from),
 				} {
 					r := p.next(from)
 					r.Key = target.Key

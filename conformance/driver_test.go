@@ -14,7 +14,7 @@ import (
 
 func TestDriverMemory(t *testing.T) {
 	t.Parallel()
-	conformance.RunDriver(t, func(*testing.T) storage.Driver { return memory.New() },
+	conformance.RunDriver(t, func(*testing.T) storage.Driver { return memory.New(memory.WithExpiryIndex(3)) },
 		conformance.WithoutDriverCases("D-DATA-04", "storage/memory has no limit of size"),
 		conformance.WithoutDriverCases("D-MOVE-06", "storage/memory has no limit of size"))
 }
@@ -22,7 +22,7 @@ func TestDriverMemory(t *testing.T) {
 // TestDriverSharedBackend shows that the cases do not disturb each other on one backend.
 func TestDriverSharedBackend(t *testing.T) {
 	t.Parallel()
-	shared := memory.New()
+	shared := memory.New(memory.WithExpiryIndex(2))
 	conformance.RunDriver(t, func(*testing.T) storage.Driver { return driverLimited{shared} }, conformance.WithTooLarge(driverLimit+1))
 }
 
@@ -36,6 +36,7 @@ func TestDriverSkipsVisibly(t *testing.T) {
 	}
 	for id, reason := range map[string]string{
 		"D-SCAN-01": "does not implement storage.Scanner",
+		"D-INDEX-0": "has no index by expiry",
 		"D-MOVE-01": "does not implement storage.Mover",
 		"D-LEASE-0": "does not implement storage.Leaser",
 		"D-BATCH-0": "does not implement storage.BatchDeleter",
@@ -77,8 +78,8 @@ func TestDriverFindsFaults(t *testing.T) {
 	for _, fault := range driverFaults() {
 		t.Run(strings.ReplaceAll(fault.name, " ", "_"), func(t *testing.T) {
 			t.Parallel()
-			newDriver := func() storage.Driver { return fault.driver(memory.New()) }
-			failed, _ := conformance.DriverResults(t.Context(), newDriver, conformance.WithTooLarge(driverLimit+1))
+			newDriver := func() storage.Driver { return fault.driver(memory.New(memory.WithExpiryIndex(3))) }
+			failed, _ := conformance.DriverResults(t.Context(), newDriver, conformance.WithTooLarge(driverLimit+1), conformance.WithIndexLag(0))
 			for _, id := range fault.found {
 				message, ok := driverByID(failed, id)
 				if !ok {

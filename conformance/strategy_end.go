@@ -104,8 +104,7 @@ func strategyEndCases() []strategyCase {
 
 // collect deletes the record as a collector does that has read it as before, a moment after it would have expired.
 func (p *strategyProbe) collect(before storage.Record) {
-	condition := storage.IfVersionExpiresBefore(before.Version, before.ExpiresAt.Add(1))
-	err := p.driver.Delete(p.ctx, p.key, condition)
+	err := p.driver.Delete(p.ctx, p.key, storage.IfUnchanged(before))
 	p.note("a collector deletes what it has read before", resultOf(err))
 }
 

@@ -57,16 +57,15 @@ const unchangedUnderLease = storage.Kinds
 // The conditions of package storage. That an item exists is part of each comparison: one with a missing attribute is
 // never true.
 const (
-	live         = nameExpiry + " > " + valueAt
-	sameVersion  = nameVersion + " = " + valueVersion
-	sameLease    = nameLeaseID + " = " + valueLeaseID
-	absent       = "attribute_not_exists(" + namePartition + ")"
-	existing     = "attribute_exists(" + namePartition + ")"
-	expired      = nameExpiry + " <= " + valueAt
-	expireBefore = nameExpiry + " < " + valueAt
-	sameExpiry   = nameExpiry + " = " + valueAt
-	free         = "attribute_not_exists(" + nameLeaseID + ")"
-	unchanged    = sameLease + " AND " + nameLeaseExpiry + " = " + valueSeenLeaseExpiry
+	live        = nameExpiry + " > " + valueAt
+	sameVersion = nameVersion + " = " + valueVersion
+	sameLease   = nameLeaseID + " = " + valueLeaseID
+	absent      = "attribute_not_exists(" + namePartition + ")"
+	existing    = "attribute_exists(" + namePartition + ")"
+	expired     = nameExpiry + " <= " + valueAt
+	sameExpiry  = nameExpiry + " = " + valueAt
+	free        = "attribute_not_exists(" + nameLeaseID + ")"
+	unchanged   = sameLease + " AND " + nameLeaseExpiry + " = " + valueSeenLeaseExpiry
 )
 
 func newConditions(t Table) conditions {
@@ -93,9 +92,8 @@ func newConditions(t Table) conditions {
 	c[storage.KindLease] = condition{
 		text: aws.String(sameLease), names: lease, uses: []string{valueLeaseID},
 	}
-	c[storage.KindVersionAndExpires] = condition{
-		text:  aws.String(sameVersion + " AND " + expireBefore),
-		names: merge(version, expiry), uses: []string{valueVersion, valueAt},
+	c[storage.KindExpiredAndFree] = condition{
+		text: aws.String(free + " AND " + expired), names: merge(lease, expiry), uses: []string{valueAt},
 	}
 	c[storage.KindFree] = condition{
 		text: aws.String(free + " AND " + live), names: merge(lease, expiry), uses: []string{valueAt},

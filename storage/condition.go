@@ -27,16 +27,16 @@ type ConditionKind uint8
 
 // The conditions, each made by the function named beside it.
 const (
-	KindAlways            ConditionKind = iota // Always
-	KindLive                                   // IfLive
-	KindAbsent                                 // IfAbsent
-	KindVersion                                // IfVersion
-	KindVersionAndLease                        // IfVersionAndLease
-	KindLease                                  // IfLease
-	KindVersionAndExpires                      // IfVersionExpiresBefore
-	KindFree                                   // IfFree
-	KindFreeOrUnchanged                        // IfFreeOrUnchanged
-	KindUnchanged                              // IfUnchanged
+	KindAlways          ConditionKind = iota // Always
+	KindLive                                 // IfLive
+	KindAbsent                               // IfAbsent
+	KindVersion                              // IfVersion
+	KindVersionAndLease                      // IfVersionAndLease
+	KindLease                                // IfLease
+	KindExpiredAndFree                       // IfExpiredAndFree
+	KindFree                                 // IfFree
+	KindFreeOrUnchanged                      // IfFreeOrUnchanged
+	KindUnchanged                            // IfUnchanged
 
 	lastKind = KindUnchanged
 )
@@ -68,10 +68,9 @@ func IfVersionAndLease(version, leaseID string, now time.Time) Condition {
 // IfLease holds if there is a record, expired or not, whose lease is the one named.
 func IfLease(leaseID string) Condition { return Condition{Kind: KindLease, LeaseID: leaseID} }
 
-// IfVersionExpiresBefore holds if there is a record of that version that expires before t.
-func IfVersionExpiresBefore(version string, t time.Time) Condition {
-	return Condition{Kind: KindVersionAndExpires, Version: version, At: t}
-}
+// IfExpiredAndFree holds if there is a record that is expired at t and on which nobody has a lease. It is the condition of
+// collection where only the key was read, from an index: whatever has happened to the record, it is dead, and nobody uses it.
+func IfExpiredAndFree(t time.Time) Condition { return Condition{Kind: KindExpiredAndFree, At: t} }
 
 // IfFree holds if there is a record that is not expired at now and on which nobody has a lease. It is the condition under
 // which a lease is acquired.
@@ -84,7 +83,7 @@ func IfFreeOrUnchanged(seen Lease, now time.Time) Condition {
 }
 
 // IfUnchanged holds if there is a record of the version, the expiry and the lease that were seen. It is the condition of
-// collection: a session that was committed, extended, shortened, leased or released after the collector read it does not
+// collection where the record was read: a session that was committed, extended, shortened, leased or released after the collector read it does not
 // meet it.
 func IfUnchanged(seen Record) Condition {
 	return Condition{
@@ -114,8 +113,8 @@ func (c Condition) Holds(current *Record) bool {
 		return current.Version == c.Version && current.Lease.ID == c.LeaseID && !current.Expired(c.At)
 	case KindLease:
 		return current.Lease.ID == c.LeaseID
-	case KindVersionAndExpires:
-		return current.Version == c.Version && current.ExpiresAt.Before(c.At)
+	case KindExpiredAndFree:
+		return current.Lease.Free() && current.Expired(c.At)
 	case KindFree:
 		return current.Lease.Free() && !current.Expired(c.At)
 	case KindFreeOrUnchanged:
@@ -144,8 +143,7 @@ func (c Condition) OnTarget(record Record) Condition {
 // Validate reports a condition that no function of this package makes, such as one without the version it is about.
 // Drivers call it before anything else, so that a mistake never becomes a write.
 func (c Condition) Validate() error {
-	needsVersion := c.Kind == KindVersion || c.Kind == KindVersionAndLease || c.Kind == KindVersionAndExpires ||
-		c.Kind == KindUnchanged
+	needsVersion := c.Kind == KindVersion || c.Kind == KindVersionAndLease || c.Kind == KindUnchanged
 	needsLease := c.Kind == KindLease || c.Kind == KindVersionAndLease || c.Kind == KindFreeOrUnchanged
 	switch {
 	case c.Kind > lastKind:
@@ -173,8 +171,8 @@ func (c Condition) String() string {
 		return "version and lease"
 	case KindLease:
 		return "lease"
-	case KindVersionAndExpires:
-		return "version and expiry"
+	case KindExpiredAndFree:
+		return "expired and free"
 	case KindFree:
 		return "free"
 	case KindFreeOrUnchanged:

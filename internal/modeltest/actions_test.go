@@ -245,14 +245,20 @@ func (w *world) doLookAround(rt *rapid.T) {
 	}
 }
 
-// doCollect lets the collector delete what it read some time ago. It tries with all sessions, expired or not: it is the
-// condition that must save those that live.
+// doCollect lets the collector delete what it read some time ago, or whose keys it only knows: it then tries with all
+// sessions, expired or not, as it is the condition that must save those that live.
 func (w *world) doCollect(rt *rapid.T) {
 	if len(w.seen) == 0 {
 		rt.Skip("it has seen nothing")
 	}
+	byIndex := rapid.Bool().Draw(rt, "by index")
 	for _, record := range w.seen {
-		w.place.collect(record, w.cutoff)
+		switch {
+		case byIndex:
+			w.place.collectByIndex(record.Key, w.cutoff)
+		case record.Expired(w.cutoff):
+			w.place.collect(record)
+		}
 	}
 	w.seen = nil
 }

@@ -177,24 +177,37 @@ func (p *place) delete(ctx context.Context, c call, key string, condition storag
 	return err
 }
 
-// collect deletes a record as a collector does that has read it before. By its clock, which may be ahead, what expires before
-// cutoff has expired.
-func (p *place) collect(seen storage.Record, cutoff time.Time) {
+// collect deletes a record as a collector does that has read it before.
+func (p *place) collect(seen storage.Record) {
+	p.deleteDead(seen.Key, storage.IfUnchanged(seen), func(s *session, before storage.Record) {
+		if before.Version != seen.Version || !before.ExpiresAt.Equal(seen.ExpiresAt) || before.Lease.ID != seen.Lease.ID {
+			p.violatedf("I7: the collector deleted %v, which was changed after it was read", s)
+		}
+	})
+}
+
+// collectByIndex deletes a record as a collector does that knows its key from an index. By its clock, which may be ahead, it
+// is cutoff.
+func (p *place) collectByIndex(key string, cutoff time.Time) {
+	p.deleteDead(key, storage.IfExpiredAndFree(cutoff), func(s *session, before storage.Record) {
+		if !before.Expired(cutoff) || !before.Lease.Free() {
+			p.violatedf("I7: the collector deleted %v, which lives, or is in use", s)
+		}
+	})
+}
+
+// deleteDead deletes a record under the condition, and has judged what was there if it is gone by that.
+func (p *place) deleteDead(key string, condition storage.Condition, judge func(*session, storage.Record)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	before, found, _ := p.get(seen.Key)
-	err := p.driver.Delete(context.Background(), seen.Key, storage.IfVersionExpiresBefore(seen.Version, cutoff))
-	s := p.sessions[seen.Key]
-	p.notef("the collector deletes %v: %s", s, outcome(err))
+	before, found, _ := p.get(key)
+	err := p.driver.Delete(context.Background(), key, condition)
+	s := p.sessions[key]
+	p.notef("the collector deletes %v, %v: %s", s, condition, outcome(err))
 	if err != nil || !found {
 		return
 	}
-	switch {
-	case before.Version != seen.Version:
-		p.violatedf("I7: the collector deleted %v, which was changed after it was read", s)
-	case !before.ExpiresAt.Before(cutoff):
-		p.violatedf("I7: the collector deleted %v, which lives", s)
-	}
+	judge(s, before)
 	s.enter(state{})
 }
 

@@ -231,8 +231,7 @@ func (h *harness) collect(t *testing.T, store scs.Store) {
 		if !record.Expired(now) {
 			continue
 		}
-		condition := storage.IfVersionExpiresBefore(record.Version, now)
-		if err := h.backend(t, store).Driver.Delete(t.Context(), record.Key, condition); err != nil {
+		if err := h.backend(t, store).Driver.Delete(t.Context(), record.Key, storage.IfUnchanged(record)); err != nil {
 			t.Logf("collect: %v", err) // renewed meanwhile
 		}
 	}

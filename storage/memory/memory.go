@@ -21,19 +21,34 @@ const defaultPage = 256
 
 // Driver keeps records in memory.
 type Driver struct {
+	shards int // of the expiry index
+
 	mu      sync.Mutex
 	records map[string]storage.Record
 }
 
 var (
-	_ storage.Driver  = (*Driver)(nil)
-	_ storage.Scanner = (*Driver)(nil)
-	_ storage.Mover   = (*Driver)(nil)
-	_ storage.Leaser  = (*Driver)(nil)
+	_ storage.Driver        = (*Driver)(nil)
+	_ storage.Scanner       = (*Driver)(nil)
+	_ storage.ExpiryScanner = (*Driver)(nil)
+	_ storage.Mover         = (*Driver)(nil)
+	_ storage.Leaser        = (*Driver)(nil)
 )
 
+// Option is a setting of a driver.
+type Option func(*Driver)
+
+// WithExpiryIndex makes the driver a storage.ExpiryScanner of so many shards, at least 1. Default: it has no index.
+func WithExpiryIndex(shards int) Option { return func(d *Driver) { d.shards = max(shards, 1) } }
+
 // New returns an empty driver.
-func New() *Driver { return &Driver{records: map[string]storage.Record{}} }
+func New(options ...Option) *Driver {
+	d := &Driver{records: map[string]storage.Record{}}
+	for _, option := range options {
+		option(d)
+	}
+	return d
+}
 
 // Get implements storage.Driver.
 func (d *Driver) Get(ctx context.Context, key string, _ storage.Consistency) (storage.Record, bool, error) {
