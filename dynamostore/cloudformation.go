@@ -6,6 +6,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
 // CloudFormation returns a template, as YAML, for a stack with the table exactly as [Table.Create] makes it. For each of
@@ -63,10 +64,20 @@ func (t Table) writeTableResource(w *textWriter, input *dynamodb.CreateTableInpu
 		w.line(4, "  KeyType: %s", key.KeyType)
 	}
 	w.line(3, "BillingMode: %s", input.BillingMode)
-	if throughput := input.ProvisionedThroughput; throughput != nil {
-		w.line(3, "ProvisionedThroughput:")
-		w.line(4, "ReadCapacityUnits: %d", *throughput.ReadCapacityUnits)
-		w.line(4, "WriteCapacityUnits: %d", *throughput.WriteCapacityUnits)
+	writeThroughput(w, 3, input.ProvisionedThroughput)
+	if len(input.GlobalSecondaryIndexes) > 0 {
+		w.line(3, "GlobalSecondaryIndexes:")
+	}
+	for _, index := range input.GlobalSecondaryIndexes {
+		w.line(4, "- IndexName: %s", quoteYAML(*index.IndexName))
+		w.line(4, "  KeySchema:")
+		for _, key := range index.KeySchema {
+			w.line(6, "- AttributeName: %s", quoteYAML(*key.AttributeName))
+			w.line(6, "  KeyType: %s", key.KeyType)
+		}
+		w.line(4, "  Projection:")
+		w.line(6, "ProjectionType: %s", index.Projection.ProjectionType)
+		writeThroughput(w, 5, index.ProvisionedThroughput)
 	}
 	w.line(3, "TimeToLiveSpecification:")
 	w.line(4, "AttributeName: %s", quoteYAML(t.Attributes.TTL))
@@ -97,6 +108,15 @@ func (t Table) writeTableResource(w *textWriter, input *dynamodb.CreateTableInpu
 	w.line(3, "#   PointInTimeRecoveryEnabled: true")
 }
 
+func writeThroughput(w *textWriter, depth int, throughput *types.ProvisionedThroughput) {
+	if throughput == nil {
+		return
+	}
+	w.line(depth, "ProvisionedThroughput:")
+	w.line(depth+1, "ReadCapacityUnits: %d", *throughput.ReadCapacityUnits)
+	w.line(depth+1, "WriteCapacityUnits: %d", *throughput.WriteCapacityUnits)
+}
+
 func (t Table) writeManagedPolicy(w *textWriter, role Role) {
 	w.line(0, "")
 	w.line(1, "%s:", policyID(role))
@@ -125,8 +145,12 @@ func (t Table) writeManagedPolicy(w *textWriter, role Role) {
 }
 
 func (t Table) cloudFormationARN(on resource) string {
-	if on == theTable {
+	switch on {
+	case theTable:
 		return "!GetAtt Sessions.Arn"
+	case theExpiryIndex:
+		return "!Sub " + quoteYAML("${Sessions.Arn}"+t.indexResource())
+	case theKMSKey:
 	}
 	arn := quoteYAML(t.keyARN(Location{Region: "${AWS::Region}", Account: "${AWS::AccountId}", Partition: "${AWS::Partition}"}))
 	if strings.HasPrefix(t.KMSKey, arnPrefix) {

@@ -104,6 +104,7 @@ type cloudFormationTable struct {
 	AttributeDefinitions               []types.AttributeDefinition
 	KeySchema                          []types.KeySchemaElement
 	ProvisionedThroughput              *types.ProvisionedThroughput
+	GlobalSecondaryIndexes             []types.GlobalSecondaryIndex
 	TimeToLiveSpecification            types.TimeToLiveSpecification
 	DeletionProtectionEnabled          *bool
 	SSESpecification                   *struct {
@@ -149,6 +150,7 @@ func createInputOf(t rapid.TB, properties json.RawMessage) (*dynamodb.CreateTabl
 		AttributeDefinitions:      table.AttributeDefinitions,
 		KeySchema:                 table.KeySchema,
 		ProvisionedThroughput:     table.ProvisionedThroughput,
+		GlobalSecondaryIndexes:    table.GlobalSecondaryIndexes,
 		DeletionProtectionEnabled: table.DeletionProtectionEnabled,
 		Tags:                      table.Tags,
 	}
@@ -240,7 +242,7 @@ func resolve(t rapid.TB, value any, table string) any {
 		}
 		if text, ok := value["Fn::Sub"].(string); ok {
 			return strings.NewReplacer("${AWS::Partition}", "aws", "${AWS::Region}", "eu-central-1",
-				"${AWS::AccountId}", "123456789012").Replace(text)
+				"${AWS::AccountId}", "123456789012", "${Sessions.Arn}", table).Replace(text)
 		}
 		for key := range value {
 			value[key] = resolve(t, value[key], table)

@@ -2,10 +2,8 @@ package dynamostore_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/scsdynamo/scsdynamo/conformance"
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
@@ -22,6 +20,11 @@ var layouts = map[string]dynamostore.Table{
 		// Words that DynamoDB reserves.
 		Attributes: dynamostore.Attributes{Data: "data", Expiry: "ttl", TTL: "time", Version: "token", CreatedAt: "user", Ancestry: "order"},
 	},
+	"expiry index": {ExpiryIndex: dynamostore.ExpiryIndex{Name: "expiry", Shards: 3}},
+	"single table, expiry index": {
+		PartitionKey: dynamostore.Key{Name: "pk", Prefix: "SESSION#"}, SortKey: dynamostore.Key{Name: "sk", Suffix: "#meta"},
+		ExpiryIndex: dynamostore.ExpiryIndex{Name: "by-hour"}, Attributes: dynamostore.Attributes{ExpiryShard: "group", ExpiryHour: "hour"},
+	},
 }
 
 // createWithoutTTL makes a table whose expired items stay: DynamoDB Local deletes them within seconds, and the cases want
@@ -29,28 +32,7 @@ var layouts = map[string]dynamostore.Table{
 func createWithoutTTL(t testing.TB, client *dynamodb.Client, table dynamostore.Table) dynamostore.Table {
 	t.Helper()
 	table.Name = dynamotest.TableName(t, client)
-	input := &dynamodb.CreateTableInput{
-		TableName:   &table.Name,
-		BillingMode: types.BillingModePayPerRequest,
-	}
-	add := func(name string, keyType types.KeyType) {
-		input.KeySchema = append(input.KeySchema, types.KeySchemaElement{AttributeName: &name, KeyType: keyType})
-		input.AttributeDefinitions = append(input.AttributeDefinitions, types.AttributeDefinition{
-			AttributeName: &name, AttributeType: types.ScalarAttributeTypeS,
-		})
-	}
-	add(orDefault(table.PartitionKey.Name, "session_id"), types.KeyTypeHash)
-	if table.SortKey.Name != "" {
-		add(table.SortKey.Name, types.KeyTypeRange)
-	}
-	if _, err := client.CreateTable(t.Context(), input); err != nil {
-		t.Fatal(err)
-	}
-	// Table creation in AWS takes seconds, in local engines milliseconds.
-	waiter := dynamodb.NewTableExistsWaiter(client, func(o *dynamodb.TableExistsWaiterOptions) {
-		o.MinDelay = 10 * time.Millisecond
-	})
-	if err := waiter.Wait(t.Context(), &dynamodb.DescribeTableInput{TableName: &table.Name}, time.Minute); err != nil {
+	if err := table.Create(t.Context(), dynamotest.WithoutTTL(client)); err != nil {
 		t.Fatal(err)
 	}
 	return table

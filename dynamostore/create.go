@@ -21,7 +21,7 @@ const (
 
 // Create makes the table, turns TTL on and waits until it can be used, as long as ctx allows; AWS takes some seconds. That
 // the table is already there is fine, whoever made it; then TTL is turned on where it was off, and nothing else is
-// changed. A table of another schema is left alone: the error is a [*MismatchError]. Other errors: what [Table.Validate]
+// changed. A table of another schema, or without [Table.ExpiryIndex], is left alone: the error is a [*MismatchError]. Other errors: what [Table.Validate]
 // reports, and [*Error].
 //
 // It needs the rights dynamodb:CreateTable, DescribeTable, UpdateTimeToLive and DescribeTimeToLive, and TagResource for
@@ -44,6 +44,9 @@ func (t Table) Create(ctx context.Context, client TableClient) error {
 		return err
 	}
 	if problems := a.table.compareSchema(description); len(problems) > 0 {
+		return a.mismatch(problems)
+	}
+	if problems := a.table.compareExpiryIndex(description); len(problems) > 0 {
 		return a.mismatch(problems)
 	}
 	return a.enableTTL(ctx)
@@ -198,11 +201,14 @@ func (t Table) createInput() (*dynamodb.CreateTableInput, error) {
 		BillingMode: types.BillingModePayPerRequest,
 		TableClass:  t.Class,
 	}
-	for _, key := range t.schema() {
-		input.KeySchema = append(input.KeySchema, key)
-		input.AttributeDefinitions = append(input.AttributeDefinitions, types.AttributeDefinition{
-			AttributeName: key.AttributeName, AttributeType: types.ScalarAttributeTypeS,
-		})
+	input.KeySchema, input.AttributeDefinitions = t.schema(), t.keyDefinitions()
+	if t.hasExpiryIndex() {
+		input.AttributeDefinitions = append(input.AttributeDefinitions, t.indexDefinitions()...)
+		input.GlobalSecondaryIndexes = []types.GlobalSecondaryIndex{{
+			IndexName: &t.ExpiryIndex.Name, KeySchema: t.indexSchema(),
+			Projection:            &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
+			ProvisionedThroughput: t.indexThroughput(),
+		}}
 	}
 	if t.ReadCapacity > 0 {
 		input.BillingMode = types.BillingModeProvisioned
@@ -223,6 +229,17 @@ func (t Table) createInput() (*dynamodb.CreateTableInput, error) {
 		input.Tags = append(input.Tags, types.Tag{Key: &key, Value: aws.String(t.Tags[key])})
 	}
 	return input, nil
+}
+
+// keyDefinitions are the types of the primary key.
+func (t Table) keyDefinitions() []types.AttributeDefinition {
+	var definitions []types.AttributeDefinition
+	for _, key := range t.schema() {
+		definitions = append(definitions, types.AttributeDefinition{
+			AttributeName: key.AttributeName, AttributeType: types.ScalarAttributeTypeS,
+		})
+	}
+	return definitions
 }
 
 // schema is the primary key.

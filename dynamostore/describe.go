@@ -80,9 +80,14 @@ func (t Table) Describe(ctx context.Context, client TableClient) (Description, e
 	d := newDescription(table, ttl)
 	d.Region = a.faults.region
 	d.Problems = a.table.compareSchema(table)
+	d.Problems = append(d.Problems, a.table.compareExpiryIndex(table)...)
 	d.Problems = append(d.Problems, a.table.compareTTL(ttl)...)
 	d.Problems = append(d.Problems, compareStatus(table.TableStatus)...)
+	d.Problems = append(d.Problems, a.table.compareIndexStatus(table)...)
 	d.Remarks = a.table.remarks(d)
+	a.table.remarkExpiryIndex(table, func(format string, args ...any) {
+		d.Remarks = append(d.Remarks, fmt.Sprintf(format, args...))
+	})
 	return d, nil
 }
 

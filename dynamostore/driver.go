@@ -38,12 +38,13 @@ type Driver struct {
 }
 
 var (
-	_ storage.Driver       = (*Driver)(nil)
-	_ storage.Scanner      = (*Driver)(nil)
-	_ storage.Leaser       = (*Driver)(nil)
-	_ storage.Mover        = (*Driver)(nil)
-	_ storage.BatchDeleter = (*Driver)(nil)
-	_ storage.GhostDeleter = (*Driver)(nil)
+	_ storage.Driver        = (*Driver)(nil)
+	_ storage.Scanner       = (*Driver)(nil)
+	_ storage.ExpiryScanner = (*Driver)(nil)
+	_ storage.Leaser        = (*Driver)(nil)
+	_ storage.Mover         = (*Driver)(nil)
+	_ storage.BatchDeleter  = (*Driver)(nil)
+	_ storage.GhostDeleter  = (*Driver)(nil)
 )
 
 // NewDriver returns the driver alone, for a store that is put together with sessionstore.New. Errors: as [New].

@@ -22,6 +22,8 @@ const (
 	nameLeaseID       = "#lease"
 	nameLeaseDuration = "#lease_duration"
 	nameLeaseExpiry   = "#lease_expiry"
+	nameExpiryShard   = "#expiry_shard"
+	nameExpiryHour    = "#expiry_hour"
 
 	// What a condition compares with.
 	valueAt              = ":at"
@@ -39,6 +41,8 @@ const (
 	valueNewLeaseID    = ":new_lease"
 	valueLeaseDuration = ":lease_duration"
 	valueLeaseExpiry   = ":lease_expiry"
+	valueExpiryShard   = ":expiry_shard"
+	valueExpiryHour    = ":expiry_hour"
 )
 
 // condition is a condition as DynamoDB is told of it, but for its values. It is made once and shared by all calls.

@@ -64,6 +64,9 @@ func (t *Table) encode(r storage.Record) item {
 		v.sort.Value = t.SortKey.value(r.Key)
 		it[t.SortKey.Name] = &v.sort
 	}
+	if t.hasExpiryIndex() {
+		t.index(it, a.ExpiryShard, a.ExpiryHour, r.Key, r.ExpiresAt)
+	}
 	if r.Ancestry != "" {
 		v.ancestry.Value = r.Ancestry
 		it[a.Ancestry] = &v.ancestry

@@ -44,7 +44,7 @@ func (l Location) arn(service, resource string) string {
 //
 // Statements called "OnlyFor..." can be left out by whoever does not need what they are for. Where the partition key has a
 // prefix or suffix, the items of others in the same table are out of reach (dynamodb:LeadingKeys); except for Scan, which
-// names no keys: IAM lets it read the whole table, or nothing. A KMS key of one's own needs rights too, unless its key
+// names no keys: IAM lets it read the whole table, or nothing. An index, which holds nothing but keys, is read as a whole, too. A KMS key of one's own needs rights too, unless its key
 // policy grants them. Give it as an ARN: of an alias, IAM only knows which key it stands for at the moment.
 //
 // Errors: what [Table.Validate] reports, and a role that there is not. It makes no call.
@@ -56,7 +56,11 @@ func (t Table) Policy(role Role, at Location) (string, error) {
 	document := policyDocument{Version: policyVersion}
 	for _, s := range t.statements(role) {
 		encoded := policyStatement{Sid: s.sid, Effect: "Allow", Action: s.actions, Resource: t.arn(at)}
-		if s.on == theKMSKey {
+		switch s.on {
+		case theTable:
+		case theExpiryIndex:
+			encoded.Resource += t.indexResource()
+		case theKMSKey:
 			encoded.Resource = t.keyARN(at)
 		}
 		for _, c := range s.only {
@@ -112,6 +116,9 @@ func (t Table) arn(at Location) string {
 	}
 	return at.arn("dynamodb", "table/"+t.Name)
 }
+
+// indexResource is what the ARN of the index has behind that of the table.
+func (t Table) indexResource() string { return "/index/" + t.ExpiryIndex.Name }
 
 // keyARN is the ARN of the KMS key, or of all keys where only an alias is known.
 func (t Table) keyARN(at Location) string {

@@ -36,11 +36,11 @@ func (r Role) validate() error {
 	return fmt.Errorf("dynamostore: %q is not a role; there are %s", string(r), strings.Join(names, ", "))
 }
 
-// Actions returns the IAM actions on the table that the role needs, sorted. They are those that this module calls, which
-// its tests record, and no others. For what is not a role it returns none.
+// Actions returns the IAM actions that the role needs on a table that has all there is, an [ExpiryIndex] among it, sorted.
+// They are those that this module calls, which its tests record, and no others. For what is not a role it returns none.
 func (r Role) Actions() []string {
 	var actions []string
-	for _, s := range (Table{}).statements(r) {
+	for _, s := range (Table{ExpiryIndex: ExpiryIndex{Name: "expiry"}}).statements(r) {
 		actions = append(actions, s.actions...)
 	}
 	slices.Sort(actions)
@@ -63,6 +63,7 @@ type resource uint8
 
 const (
 	theTable resource = iota
+	theExpiryIndex
 	theKMSKey
 )
 
@@ -85,13 +86,21 @@ func (t Table) statements(role Role) []statement {
 	case RoleCollector:
 		statements = []statement{
 			{sid: "FindSessions", actions: []string{"dynamodb:Scan"}},
+		}
+		if t.hasExpiryIndex() { // where a scan is for the other rules, and for what the index does not know
+			statements[0].sid = "OnlyForScans"
+			statements = append(statements, statement{
+				sid: "FindExpiredSessions", actions: []string{"dynamodb:Query"}, on: theExpiryIndex,
+			})
+		}
+		statements = append(statements, []statement{
 			// The outcome of a delete whose response was lost is read.
 			{sid: "DeleteSessions", actions: []string{"dynamodb:DeleteItem", "dynamodb:GetItem"}, only: items},
 			{
 				sid: "OnlyForElectionAndPosition", actions: []string{"dynamodb:PutItem", "dynamodb:UpdateItem"},
 				only: t.leadingKeys(storage.ReservedPrefix),
 			},
-		}
+		}...)
 	case RoleAdmin:
 		statements = []statement{
 			{sid: "CreateTable", actions: []string{
@@ -99,6 +108,9 @@ func (t Table) statements(role Role) []statement {
 			}},
 			{sid: "DescribeTable", actions: []string{"dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive"}},
 			{sid: "DeleteTable", actions: []string{"dynamodb:DeleteTable"}},
+		}
+		if t.hasExpiryIndex() {
+			statements = append(statements, statement{sid: "OnlyForAddExpiryIndex", actions: []string{"dynamodb:UpdateTable"}})
 		}
 	default:
 		return nil

@@ -133,10 +133,11 @@ func (d *Driver) projectWithoutData(names map[string]string) string {
 	return strings.Join(projected, ", ")
 }
 
-// position is a storage.Position as it is written: the primary key that a scan goes on after.
+// position is a storage.Position as it is written: the primary key that a scan goes on after, and in an index the hour.
 type position struct {
 	Partition string `json:"p"`
 	Sort      string `json:"s,omitempty"`
+	Hour      string `json:"h,omitempty"`
 }
 
 var errPosition = errors.New("dynamostore: this is not a position of a scan of this table")
@@ -162,6 +163,9 @@ func (d *Driver) positionOf(last item) (storage.Position, error) {
 			Err: fmt.Errorf("the primary key is not that of Table"),
 		}
 	}
+	if hour, ok := last[d.table.Attributes.ExpiryHour].(*types.AttributeValueMemberN); ok {
+		p.Hour = hour.Value
+	}
 	text, err := json.Marshal(p)
 	return storage.Position(base64.RawURLEncoding.EncodeToString(text)), err
 }
@@ -170,14 +174,27 @@ func (d *Driver) startOf(at storage.Position) (item, error) {
 	if at == "" {
 		return nil, nil
 	}
+	p, err := d.parsePosition(at)
+	if err != nil || p.Hour != "" {
+		return nil, errPosition
+	}
+	return d.primaryKey(p), nil
+}
+
+func (d *Driver) parsePosition(at storage.Position) (position, error) {
 	var p position
 	text, err := base64.RawURLEncoding.DecodeString(string(at))
 	if err != nil || json.Unmarshal(text, &p) != nil || p.Partition == "" || (p.Sort == "") != (d.table.SortKey.Name == "") {
-		return nil, errPosition
+		return position{}, errPosition
 	}
-	start := item{d.table.PartitionKey.Name: &types.AttributeValueMemberS{Value: p.Partition}}
+	return p, nil
+}
+
+// primaryKey is the key of the item that a position is at.
+func (d *Driver) primaryKey(p position) item {
+	key := item{d.table.PartitionKey.Name: &types.AttributeValueMemberS{Value: p.Partition}}
 	if d.table.SortKey.Name != "" {
-		start[d.table.SortKey.Name] = &types.AttributeValueMemberS{Value: p.Sort}
+		key[d.table.SortKey.Name] = &types.AttributeValueMemberS{Value: p.Sort}
 	}
-	return start, nil
+	return key
 }

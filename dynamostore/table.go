@@ -25,6 +25,8 @@ type Table struct {
 	SortKey Key
 	// Attributes are the names of the other attributes.
 	Attributes Attributes
+	// ExpiryIndex is an index by which expired sessions are found. Default: none. TTL and scans need none.
+	ExpiryIndex ExpiryIndex
 
 	// ReadCapacity and WriteCapacity are the provisioned capacity of a new table, in units per second. Default: both 0, and
 	// the table is billed on demand, by the request.
@@ -68,6 +70,9 @@ type Attributes struct {
 	// LeaseID (S), LeaseDuration (N, seconds) and LeaseExpiry (N, as Expiry) are there while a session is leased. Default
 	// "lease_id", "lease_duration", "lease_expiry".
 	LeaseID, LeaseDuration, LeaseExpiry string
+	// ExpiryShard (S) and ExpiryHour (N, hours since 1970) are the key of [Table.ExpiryIndex]. They are there where the table
+	// has one. Default "expiry_shard", "expiry_hour".
+	ExpiryShard, ExpiryHour string
 }
 
 // Limits of DynamoDB.
@@ -88,11 +93,12 @@ const minKeyRoom = 64
 
 var (
 	tableName = regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,255}$`)
+	indexName = tableName
 	tableARN  = regexp.MustCompile(`^arn:[^:]+:dynamodb:[^:]+:[^:]+:table/[a-zA-Z0-9_.-]{3,255}$`)
 	kmsKey    = regexp.MustCompile(`^(arn:[^:]+:kms:[^:]+:[^:]+:(key/[a-zA-Z0-9-]+|alias/[a-zA-Z0-9/_-]+)|alias/[a-zA-Z0-9/_-]+|[a-zA-Z0-9-]+)$`)
 )
 
-// WithDefaults returns the table with the names of attributes that were left out filled in.
+// WithDefaults returns the table with the names of attributes that were left out filled in, and the shards of an index.
 func (t Table) WithDefaults() Table {
 	setDefault(&t.PartitionKey.Name, "session_id")
 	a := &t.Attributes
@@ -106,6 +112,11 @@ func (t Table) WithDefaults() Table {
 	setDefault(&a.LeaseID, "lease_id")
 	setDefault(&a.LeaseDuration, "lease_duration")
 	setDefault(&a.LeaseExpiry, "lease_expiry")
+	setDefault(&a.ExpiryShard, "expiry_shard")
+	setDefault(&a.ExpiryHour, "expiry_hour")
+	if t.hasExpiryIndex() && t.ExpiryIndex.Shards == 0 {
+		t.ExpiryIndex.Shards = DefaultExpiryShards
+	}
 	return t
 }
 
@@ -156,6 +167,7 @@ func (t Table) Validate() error {
 		problem("Class: %q is not a table class; there are %q", t.Class, t.Class.Values())
 	}
 	t.checkTags(problem)
+	t.validateExpiryIndex(problem)
 	switch {
 	case t.ReadCapacity < 0 || t.WriteCapacity < 0:
 		problem("ReadCapacity, WriteCapacity: %d and %d; they must not be negative", t.ReadCapacity, t.WriteCapacity)
@@ -200,6 +212,8 @@ func (t Table) attributeFields() []attributeField {
 		{"Attributes.LeaseID", a.LeaseID},
 		{"Attributes.LeaseDuration", a.LeaseDuration},
 		{"Attributes.LeaseExpiry", a.LeaseExpiry},
+		{"Attributes.ExpiryShard", a.ExpiryShard},
+		{"Attributes.ExpiryHour", a.ExpiryHour},
 	}
 	if t.SortKey.Name != "" {
 		fields = append(fields, attributeField{"SortKey.Name", t.SortKey.Name})

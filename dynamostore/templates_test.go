@@ -30,8 +30,11 @@ var templateTables = map[string]dynamostore.Table{
 		SortKey:      dynamostore.Key{Name: "sk", Prefix: "SESSION#"},
 		Attributes:   dynamostore.Attributes{TTL: "ttl"},
 	},
+	"expiry-index": {
+		Name: "sessions", ExpiryIndex: dynamostore.ExpiryIndex{Name: "expiry"}, PartitionKey: dynamostore.Key{Prefix: "SESSION#"},
+	},
 	"provisioned": {
-		Name: "sessions", ReadCapacity: 50, WriteCapacity: 25, KMSKey: "alias/sessions", DeletionProtection: true,
+		Name: "sessions", ExpiryIndex: dynamostore.ExpiryIndex{Name: "by-hour", Shards: 8}, ReadCapacity: 50, WriteCapacity: 25, KMSKey: "alias/sessions", DeletionProtection: true,
 		Class: types.TableClassStandardInfrequentAccess, Tags: map[string]string{"team": "web", "cost centre": "4711"},
 	},
 }
@@ -136,6 +139,14 @@ func anyTable() *rapid.Generator[dynamostore.Table] {
 		if rapid.Bool().Draw(t, "provisioned") {
 			table.ReadCapacity = rapid.Int64Range(1, 1<<40).Draw(t, "read")
 			table.WriteCapacity = rapid.Int64Range(1, 1<<40).Draw(t, "write")
+		}
+		if rapid.Bool().Draw(t, "indexed") {
+			table.ExpiryIndex = dynamostore.ExpiryIndex{
+				Name:   rapid.StringMatching(`[a-zA-Z0-9_.-]{3,255}`).Draw(t, "index"),
+				Shards: rapid.IntRange(0, dynamostore.MaxExpiryShards).Draw(t, "shards"),
+			}
+			table.Attributes.ExpiryShard = "x" + anyText(0, 8).Draw(t, "shard")
+			table.Attributes.ExpiryHour = "y" + anyText(0, 8).Draw(t, "hour")
 		}
 		if rapid.Bool().Draw(t, "tagged") {
 			table.Tags = rapid.MapOfN(anyText(1, 10), anyText(0, 10), 1, 5).Draw(t, "tags")

@@ -50,15 +50,8 @@ func (t Table) writeTerraformTable(w *textWriter, input *dynamodb.CreateTableInp
 	}
 	w.line(0, `resource "aws_dynamodb_table" "sessions" {`)
 	arguments := [][2]string{{"name", quoteHCL(*input.TableName)}, {"billing_mode", quoteHCL(string(input.BillingMode))}}
-	if throughput := input.ProvisionedThroughput; throughput != nil {
-		arguments = append(arguments,
-			[2]string{"read_capacity", strconv.FormatInt(*throughput.ReadCapacityUnits, 10)},
-			[2]string{"write_capacity", strconv.FormatInt(*throughput.WriteCapacityUnits, 10)})
-	}
-	for _, element := range input.KeySchema {
-		name := map[types.KeyType]string{types.KeyTypeHash: "hash_key", types.KeyTypeRange: "range_key"}[element.KeyType]
-		arguments = append(arguments, [2]string{name, quoteHCL(*element.AttributeName)})
-	}
+	arguments = append(arguments, terraformThroughput(input.ProvisionedThroughput)...)
+	arguments = append(arguments, terraformSchema(input.KeySchema)...)
 	if input.TableClass != "" {
 		arguments = append(arguments, [2]string{"table_class", quoteHCL(string(input.TableClass))})
 	}
@@ -69,6 +62,11 @@ func (t Table) writeTerraformTable(w *textWriter, input *dynamodb.CreateTableInp
 	for _, attribute := range input.AttributeDefinitions {
 		writeBlock(w, "attribute",
 			[2]string{"name", quoteHCL(*attribute.AttributeName)}, [2]string{"type", quoteHCL(string(attribute.AttributeType))})
+	}
+	for _, index := range input.GlobalSecondaryIndexes {
+		arguments := append([][2]string{{"name", quoteHCL(*index.IndexName)}}, terraformSchema(index.KeySchema)...)
+		arguments = append(arguments, [2]string{"projection_type", quoteHCL(string(index.Projection.ProjectionType))})
+		writeBlock(w, "global_secondary_index", append(arguments, terraformThroughput(index.ProvisionedThroughput)...)...)
 	}
 	writeBlock(w, "ttl", [2]string{"attribute_name", quoteHCL(t.Attributes.TTL)}, [2]string{"enabled", "true"})
 	if sse := input.SSESpecification; sse != nil {
@@ -103,6 +101,25 @@ func (t Table) writeTerraformTable(w *textWriter, input *dynamodb.CreateTableInp
 	w.line(0, "}")
 }
 
+func terraformThroughput(throughput *types.ProvisionedThroughput) [][2]string {
+	if throughput == nil {
+		return nil
+	}
+	return [][2]string{
+		{"read_capacity", strconv.FormatInt(*throughput.ReadCapacityUnits, 10)},
+		{"write_capacity", strconv.FormatInt(*throughput.WriteCapacityUnits, 10)},
+	}
+}
+
+func terraformSchema(schema []types.KeySchemaElement) [][2]string {
+	var arguments [][2]string
+	for _, element := range schema {
+		name := map[types.KeyType]string{types.KeyTypeHash: "hash_key", types.KeyTypeRange: "range_key"}[element.KeyType]
+		arguments = append(arguments, [2]string{name, quoteHCL(*element.AttributeName)})
+	}
+	return arguments
+}
+
 // terraformKey is the ARN of the KMS key, which Terraform must have: it is looked up where only the ID or an alias is given.
 func (t Table) terraformKey() (expression string, lookup bool) {
 	if _, isAlias := aliasOf(t.KMSKey); strings.HasPrefix(t.KMSKey, arnPrefix) && !isAlias {
@@ -126,7 +143,11 @@ func (t Table) writeTerraformPolicy(w *textWriter, role Role) {
 			quoted[i] = quoteHCL(action)
 		}
 		arn := "aws_dynamodb_table.sessions.arn"
-		if s.on == theKMSKey {
+		switch s.on {
+		case theTable:
+		case theExpiryIndex:
+			arn = `"${` + arn + `}` + t.indexResource() + `"`
+		case theKMSKey:
 			arn = key
 		}
 		writeArguments(w, 2, [2]string{"sid", quoteHCL(s.sid)},

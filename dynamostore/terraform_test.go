@@ -91,7 +91,9 @@ func TestTerraformKeepsTheTable(t *testing.T) {
 var documented = map[string][]string{
 	"resource aws_dynamodb_table": {
 		"attribute*", "attribute.name*", "attribute.type*", "billing_mode", "deletion_protection_enabled", "hash_key*",
-		"import_table", "global_secondary_index", "local_secondary_index", "name*", "on_demand_throughput",
+		"import_table", "global_secondary_index", "global_secondary_index.hash_key*", "global_secondary_index.name*",
+		"global_secondary_index.non_key_attributes", "global_secondary_index.projection_type*", "global_secondary_index.range_key",
+		"global_secondary_index.read_capacity", "global_secondary_index.write_capacity", "local_secondary_index", "name*", "on_demand_throughput",
 		"point_in_time_recovery", "point_in_time_recovery.enabled*", "range_key", "read_capacity", "replica",
 		"restore_date_time", "restore_source_name", "restore_to_latest_time", "server_side_encryption",
 		"server_side_encryption.enabled*", "server_side_encryption.kms_key_arn", "stream_enabled", "stream_view_type",
@@ -244,16 +246,8 @@ func (r terraformReader) createInput(body *hclsyntax.Body) (input *dynamodb.Crea
 		BillingMode:               types.BillingMode(r.text(body, "billing_mode")),
 		TableClass:                types.TableClass(r.text(body, "table_class")),
 		DeletionProtectionEnabled: r.enabled(body, "deletion_protection_enabled"),
-		KeySchema:                 []types.KeySchemaElement{{AttributeName: aws.String(r.text(body, "hash_key")), KeyType: types.KeyTypeHash}},
-	}
-	if sortKey := r.text(body, "range_key"); sortKey != "" {
-		input.KeySchema = append(input.KeySchema, types.KeySchemaElement{AttributeName: &sortKey, KeyType: types.KeyTypeRange})
-	}
-	if body.Attributes["read_capacity"] != nil {
-		input.ProvisionedThroughput = &types.ProvisionedThroughput{
-			ReadCapacityUnits:  aws.Int64(r.number(body, "read_capacity")),
-			WriteCapacityUnits: aws.Int64(r.number(body, "write_capacity")),
-		}
+		KeySchema:                 r.schema(body),
+		ProvisionedThroughput:     r.throughput(body),
 	}
 	for _, block := range body.Blocks {
 		switch block.Type {
@@ -261,6 +255,11 @@ func (r terraformReader) createInput(body *hclsyntax.Body) (input *dynamodb.Crea
 			input.AttributeDefinitions = append(input.AttributeDefinitions, types.AttributeDefinition{
 				AttributeName: aws.String(r.text(block.Body, "name")),
 				AttributeType: types.ScalarAttributeType(r.text(block.Body, "type")),
+			})
+		case "global_secondary_index":
+			input.GlobalSecondaryIndexes = append(input.GlobalSecondaryIndexes, types.GlobalSecondaryIndex{
+				IndexName: aws.String(r.text(block.Body, "name")), KeySchema: r.schema(block.Body), ProvisionedThroughput: r.throughput(block.Body),
+				Projection: &types.Projection{ProjectionType: types.ProjectionType(r.text(block.Body, "projection_type"))},
 			})
 		case "ttl":
 			ttl = r.text(block.Body, "attribute_name")
@@ -281,6 +280,27 @@ func (r terraformReader) createInput(body *hclsyntax.Body) (input *dynamodb.Crea
 		slices.SortFunc(input.Tags, func(a, b types.Tag) int { return strings.Compare(*a.Key, *b.Key) })
 	}
 	return input, ttl
+}
+
+// schema returns the key of the table, or of an index.
+func (r terraformReader) schema(body *hclsyntax.Body) []types.KeySchemaElement {
+	r.t.Helper()
+	schema := []types.KeySchemaElement{{AttributeName: aws.String(r.text(body, "hash_key")), KeyType: types.KeyTypeHash}}
+	if sortKey := r.text(body, "range_key"); sortKey != "" {
+		schema = append(schema, types.KeySchemaElement{AttributeName: &sortKey, KeyType: types.KeyTypeRange})
+	}
+	return schema
+}
+
+func (r terraformReader) throughput(body *hclsyntax.Body) *types.ProvisionedThroughput {
+	r.t.Helper()
+	if body.Attributes["read_capacity"] == nil {
+		return nil
+	}
+	return &types.ProvisionedThroughput{
+		ReadCapacityUnits:  aws.Int64(r.number(body, "read_capacity")),
+		WriteCapacityUnits: aws.Int64(r.number(body, "write_capacity")),
+	}
 }
 
 // policy returns the document as the provider would write it.

@@ -36,6 +36,11 @@ func (a *actions) setLease() {
 	a.set(nameLeaseExpiry, valueLeaseExpiry)
 }
 
+func (a *actions) index() {
+	a.set(nameExpiryShard, valueExpiryShard)
+	a.set(nameExpiryHour, valueExpiryHour)
+}
+
 func (a *actions) removeLease() {
 	a.remove(nameLeaseID)
 	a.remove(nameLeaseDuration)
@@ -65,6 +70,9 @@ func newUpserts(t Table) upserts {
 		a.set(nameTTL, valueTTL)
 		a.set(nameExpiry, valueExpiry)
 		a.set(nameVersion, valueNewVersion)
+		if t.hasExpiryIndex() {
+			a.index()
+		}
 		if shape.descended {
 			a.set(nameAncestry, valueAncestry)
 		} else {
@@ -83,6 +91,9 @@ func newUpserts(t Table) upserts {
 		nameVersion: at.Version, nameAncestry: at.Ancestry,
 		nameLeaseID: at.LeaseID, nameLeaseDuration: at.LeaseDuration, nameLeaseExpiry: at.LeaseExpiry,
 	}
+	if t.hasExpiryIndex() {
+		u.names[nameExpiryShard], u.names[nameExpiryHour] = at.ExpiryShard, at.ExpiryHour
+	}
 	return u
 }
 
@@ -96,6 +107,9 @@ func (d *Driver) upsertInput(r storage.Record, encoded item, cond storage.Condit
 		valueTTL:        encoded[a.TTL],
 		valueExpiry:     encoded[a.Expiry],
 		valueNewVersion: encoded[a.Version],
+	}
+	if d.table.hasExpiryIndex() {
+		d.table.index(values, valueExpiryShard, valueExpiryHour, r.Key, r.ExpiresAt)
 	}
 	if shape.descended {
 		values[valueAncestry] = encoded[a.Ancestry]
@@ -129,6 +143,11 @@ func (d *Driver) changeInput(key string, change storage.Change, cond storage.Con
 	if !change.ExpiresAt.IsZero() {
 		assign(nameExpiry, a.Expiry, valueExpiry, formatInstant(change.ExpiresAt))
 		assign(nameTTL, a.TTL, valueTTL, string(appendTTL(nil, change.ExpiresAt)))
+		if d.table.hasExpiryIndex() {
+			do.index()
+			names[nameExpiryShard], names[nameExpiryHour] = a.ExpiryShard, a.ExpiryHour
+			d.table.index(values, valueExpiryShard, valueExpiryHour, key, change.ExpiresAt)
+		}
 	}
 	if !change.UpdatedAt.IsZero() {
 		assign(nameUpdated, a.UpdatedAt, valueUpdated, formatInstant(change.UpdatedAt))

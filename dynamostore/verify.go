@@ -25,8 +25,8 @@ func (e *MismatchError) Error() string {
 // Is matches ErrTableMismatch.
 func (e *MismatchError) Is(target error) bool { return target == ErrTableMismatch }
 
-// Verify checks that the table is there and fits: its primary key and the key's types, TTL, and its status. It changes
-// nothing. All that is wrong is in one [*MismatchError]; a table that is not there is an [*Error] with [ErrTableNotFound].
+// Verify checks that the table is there and fits: its primary key and the key's types, its [Table.ExpiryIndex], TTL, and its
+// status. It changes nothing. All that is wrong is in one [*MismatchError]; a table that is not there is an [*Error] with [ErrTableNotFound].
 // What harms no session is left to [Table.Describe].
 //
 // It needs the rights dynamodb:DescribeTable and DescribeTimeToLive.
@@ -48,17 +48,13 @@ func (a admin) mismatch(problems []string) error {
 // compareSchema compares the primary key.
 func (t Table) compareSchema(d *types.TableDescription) []string {
 	var problems []string
-	attributeTypes := map[string]types.ScalarAttributeType{}
-	for _, attribute := range d.AttributeDefinitions {
-		attributeTypes[aws.ToString(attribute.AttributeName)] = attribute.AttributeType
-	}
-	names := keyNames(d)
+	kinds, names := attributeTypes(d), keyNames(d)
 	compare := func(what, field string, keyType types.KeyType, want string) {
 		got := names[keyType]
 		switch {
-		case got == want && got != "" && attributeTypes[got] != types.ScalarAttributeTypeS:
+		case got == want && got != "" && kinds[got] != types.ScalarAttributeTypeS:
 			problems = append(problems, fmt.Sprintf("its %s %q has type %s, but must have S; a key cannot be changed: create "+
-				"another table", what, got, attributeTypes[got]))
+				"another table", what, got, kinds[got]))
 		case got == want:
 		case got == "":
 			problems = append(problems, fmt.Sprintf("it has no %s, but Table.%s is %q", what, field, want))
@@ -71,6 +67,15 @@ func (t Table) compareSchema(d *types.TableDescription) []string {
 	compare("partition key", "PartitionKey.Name", types.KeyTypeHash, t.PartitionKey.Name)
 	compare("sort key", "SortKey.Name", types.KeyTypeRange, t.SortKey.Name)
 	return problems
+}
+
+// attributeTypes are the types of the attributes that are in a key.
+func attributeTypes(d *types.TableDescription) map[string]types.ScalarAttributeType {
+	kinds := map[string]types.ScalarAttributeType{}
+	for _, attribute := range d.AttributeDefinitions {
+		kinds[aws.ToString(attribute.AttributeName)] = attribute.AttributeType
+	}
+	return kinds
 }
 
 // keyNames are the names of the attributes of the primary key.

@@ -16,6 +16,18 @@ type candidate struct {
 	record storage.Record
 	rule   Rule
 	over   time.Time // when its lease is over, if it has one
+	// cutoff is set where an index has named the record, of which nothing is known then but its key: it must be expired at it.
+	cutoff time.Time
+}
+
+func (c candidate) indexed() bool { return !c.cutoff.IsZero() }
+
+// condition is that of the delete.
+func (c candidate) condition() storage.Condition {
+	if c.indexed() {
+		return storage.IfExpiredAndFree(c.cutoff)
+	}
+	return storage.IfUnchanged(c.record)
 }
 
 // collect deletes the candidates, several at a time. It reports whether the page is done: everything on it was deleted, or
@@ -45,6 +57,15 @@ func (r *run) delete(
 		return false
 	}
 	if r.dryRun {
+		if c.indexed() {
+			if err := r.sample(ctx, c); err != nil {
+				r.unclaim()
+				if ctx.Err() == nil {
+					b.fail(err)
+				}
+				return false
+			}
+		}
 		r.deleted(c)
 		return true
 	}
@@ -101,7 +122,7 @@ func (r *run) remove(ctx context.Context, c candidate) error {
 			if c.rule == RuleGhost {
 				return r.ghosts.DeleteGhost(ctx, c.record.Key, c.record.Lease)
 			}
-			return r.driver.Delete(ctx, c.record.Key, storage.IfUnchanged(c.record))
+			return r.driver.Delete(ctx, c.record.Key, c.condition())
 		})
 	if err == nil {
 		r.costs.wrote(consumed)
@@ -109,8 +130,16 @@ func (r *run) remove(ctx context.Context, c candidate) error {
 		return nil
 	}
 	r.unclaim()
-	if !errors.Is(err, storage.ErrConflict) && !errors.Is(err, storage.ErrCorrupt) {
+	conflict := (*storage.ConflictError)(nil)
+	switch {
+	case !errors.Is(err, storage.ErrConflict) && !errors.Is(err, storage.ErrCorrupt):
 		return err
+	case c.indexed() && errors.As(err, &conflict) && conflict.Current != nil &&
+		conflict.Current.Expired(c.cutoff) && !conflict.Current.Lease.Free():
+		seen := *conflict.Current
+		seen.Data = nil // it may wait for a minute
+		r.postpone(candidate{record: seen, rule: c.rule})
+		return nil
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

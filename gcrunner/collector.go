@@ -2,6 +2,7 @@ package gcrunner
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 
 	"github.com/scsdynamo/scsdynamo/storage"
@@ -11,7 +12,7 @@ import (
 type Collector struct {
 	config
 	driver  storage.Driver
-	source  storage.Scanner      // of what may have to be deleted, a page at a time
+	from    source
 	ghosts  storage.GhostDeleter // nil where there are none
 	rules   Rules
 	running atomic.Bool
@@ -20,19 +21,19 @@ type Collector struct {
 }
 
 // New returns a collector. It makes no call and starts no goroutine. All that is wrong with the rules and the options is
-// reported in one error: [ErrNoRule] and [ErrNotCollectable] are among them.
+// reported in one error: [ErrNoRule], [ErrNotCollectable] and [ErrNoIndex] are among them.
 func New(driver storage.Driver, rules Rules, options ...Option) (*Collector, error) {
 	c := newConfig(options)
-	if err := c.validate(driver, rules); err != nil {
+	from, err := c.validate(driver, rules)
+	if err != nil {
 		return nil, err
 	}
-	source, _ := driver.(storage.Scanner)
 	ghosts, _ := driver.(storage.GhostDeleter)
-	return &Collector{config: c, driver: driver, source: source, ghosts: ghosts, rules: rules}, nil
+	return &Collector{config: c, driver: driver, from: from, ghosts: ghosts, rules: rules}, nil
 }
 
-// Run looks at all sessions once, or at those that an earlier run has left, and deletes those to which a rule applies. The
-// report says what was done, also where there is an error.
+// Run looks once at all sessions, or, by an index, at all that have expired, or at those of them that an earlier run has left,
+// and deletes those to which a rule applies. The report says what was done, also where there is an error.
 //
 // Once ctx has ended, no further page is begun; see [WithStopTimeout]. Run returns when all it has started has ended, its
 // position is saved, and its election is given back. Where ctx ends with the cause [ErrElectionLost], it stops at once and
@@ -59,12 +60,17 @@ func (c *Collector) Run(ctx context.Context) (Report, error) {
 func (c *Collector) begin(ctx context.Context) (Position, error) {
 	resume := c.resume
 	c.resume = Position{} // it is for one run
-	var err error
-	if resume.IsZero() && !c.dryRun {
-		resume, err = c.checkpoint.Load(ctx)
+	if !resume.IsZero() && !resume.fits(c.from) {
+		return Position{}, fmt.Errorf("%w: it is one of another source than %q", ErrPosition, c.from.kind())
 	}
-	if err != nil || resume.done() {
-		return Position{}, err
+	if resume.IsZero() && !c.dryRun {
+		var err error
+		if resume, err = c.checkpoint.Load(ctx); err != nil {
+			return Position{}, err
+		}
+	}
+	if resume.done() || !resume.fits(c.from) {
+		return Position{}, nil
 	}
 	return resume.clone(), nil
 }

@@ -34,7 +34,10 @@ func newDynamo(t testing.TB, layout dynamostore.Table) *dynamo {
 	t.Helper()
 	d := &dynamo{client: dynamotest.Client(t), faults: dynamotest.NewFaults(), recorder: dynamotest.NewRecorder(), table: layout}
 	d.table.Name = dynamotest.TableName(t, d.client)
-	createWithoutTTL(t, d.client, d.table)
+	// Expired items stay until they are collected: with its TTL on, DynamoDB Local deletes them within seconds.
+	if err := d.table.Create(t.Context(), dynamotest.WithoutTTL(d.client)); err != nil {
+		t.Fatal(err)
+	}
 	var err error
 	if d.plain, err = dynamostore.NewDriver(d.client, d.table); err != nil {
 		t.Fatal(err)
@@ -43,43 +46,6 @@ func newDynamo(t testing.TB, layout dynamostore.Table) *dynamo {
 		t.Fatal(err)
 	}
 	return d
-}
-
-// createWithoutTTL makes a table whose expired items stay until they are collected: DynamoDB Local deletes them otherwise.
-func createWithoutTTL(t testing.TB, client *dynamodb.Client, table dynamostore.Table) {
-	t.Helper()
-	input := &dynamodb.CreateTableInput{TableName: &table.Name, BillingMode: types.BillingModePayPerRequest}
-	for name, keyType := range map[string]types.KeyType{
-		orDefault(table.PartitionKey.Name, "session_id"): types.KeyTypeHash, table.SortKey.Name: types.KeyTypeRange,
-	} {
-		if name == "" {
-			continue
-		}
-		input.KeySchema = append(input.KeySchema, types.KeySchemaElement{AttributeName: &name, KeyType: keyType})
-		input.AttributeDefinitions = append(input.AttributeDefinitions, types.AttributeDefinition{
-			AttributeName: &name, AttributeType: types.ScalarAttributeTypeS,
-		})
-	}
-	slices.SortFunc(input.KeySchema, func(a, _ types.KeySchemaElement) int {
-		if a.KeyType == types.KeyTypeHash {
-			return -1
-		}
-		return 1
-	})
-	if _, err := client.CreateTable(t.Context(), input); err != nil {
-		t.Fatal(err)
-	}
-	waiter := dynamodb.NewTableExistsWaiter(client, func(o *dynamodb.TableExistsWaiterOptions) { o.MinDelay = 10 * time.Millisecond })
-	if err := waiter.Wait(t.Context(), &dynamodb.DescribeTableInput{TableName: &table.Name}, time.Minute); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func orDefault(name, fallback string) string {
-	if name == "" {
-		return fallback
-	}
-	return name
 }
 
 func text(s string) types.AttributeValue   { return &types.AttributeValueMemberS{Value: s} }

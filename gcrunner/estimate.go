@@ -13,6 +13,13 @@ type estimate struct {
 	// units have been consumed by reading so many records.
 	units   float64
 	records int
+	// indexed is what each delete consumes in an index, and byIndex whether nothing but that was read: then sessions are as
+	// large as deleting them says, or those of a sample.
+	indexed              float64
+	byIndex              bool
+	sampleBytes, sampleN int
+	deleteUnits          float64
+	deletes              int
 }
 
 const (
@@ -57,8 +64,12 @@ func (e *estimate) read(records int, units float64) {
 	e.readUnits = max(each, (e.readUnits+each)/2)
 	e.units += units
 	e.records += records
-	if e.writeUnits == 0 {
-		e.writeUnits = math.Ceil(each * bytesPerReadUnit / bytesPerWriteUnit)
+	switch {
+	case e.writeUnits > 0:
+	case e.byIndex:
+		e.writeUnits = 1 + e.indexed
+	default:
+		e.writeUnits = math.Ceil(each*bytesPerReadUnit/bytesPerWriteUnit) + e.indexed
 	}
 }
 
@@ -77,11 +88,34 @@ func (e *estimate) wrote(units float64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.writeUnits += (units - e.writeUnits) / 4
+	e.deleteUnits += units
+	e.deletes++
+}
+
+// wantsSample reports whether a dry run should read another session.
+func (e *estimate) wantsSample() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.sampleN < sampled && e.units > 0
+}
+
+// sampled notes the size of a session, in bytes.
+func (e *estimate) sampled(bytes int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.sampleBytes += bytes
+	e.sampleN++
 }
 
 // size is how many bytes a record has in the mean, 0 where that is not known.
 func (e *estimate) size() float64 {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	switch {
+	case e.sampleN > 0:
+		return float64(e.sampleBytes) / float64(e.sampleN)
+	case e.byIndex:
+		return max(0, e.deleteUnits/float64(max(e.deletes, 1))-e.indexed) * bytesPerWriteUnit
+	}
 	return e.units * bytesPerReadUnit / float64(max(e.records, 1))
 }

@@ -17,6 +17,7 @@ type config struct {
 	concurrency int
 	segments    int // 0 for the default
 	pageSize    int
+	source      Source
 	limits      Limits
 	dryRun      bool
 	resume      Position
@@ -91,7 +92,8 @@ func WithConcurrency(n int) Option {
 
 // WithSegments sets into how many segments the table is divided, each of which is scanned by itself. Default: chosen from
 // what the first page shows. A table of one page, a driver that is not billed by the unit, and a read budget that one
-// segment can use up are scanned undivided; others in 4 segments. AWS advises one segment for every 2 GB.
+// segment can use up are scanned undivided; others in 4 segments. AWS advises one segment for every 2 GB. An index has its
+// own shards.
 func WithSegments(n int) Option {
 	return func(c *config) {
 		c.segments = n
@@ -112,6 +114,9 @@ func WithPageSize(records int) Option {
 	}
 }
 
+// WithSource says how sessions are found. Default: [SourceAuto].
+func WithSource(source Source) Option { return func(c *config) { c.source = source } }
+
 // WithLimits bounds each run. A run that stops at a limit says so in its report and returns no error; the next one goes on
 // where it has stopped. Default: none.
 func WithLimits(limits Limits) Option {
@@ -128,7 +133,7 @@ func WithLimits(limits Limits) Option {
 func WithDryRun() Option { return func(c *config) { c.dryRun = true } }
 
 // WithResume makes the first run start at the position of an earlier one, such as Report.Position, whatever the checkpoint
-// says.
+// says. A run that finds sessions another way than the earlier one refuses it, with [ErrPosition].
 func WithResume(position Position) Option {
 	return func(c *config) { c.resume = position.clone() }
 }
@@ -194,7 +199,7 @@ func (c *config) problem(format string, args ...any) {
 func newConfig(options []Option) config {
 	c := config{
 		budget:      Budget{ReadUnits: Unlimited, WriteUnits: Unlimited},
-		concurrency: DefaultConcurrency, pageSize: DefaultPageSize, stopTimeout: DefaultStopTimeout,
+		concurrency: DefaultConcurrency, pageSize: DefaultPageSize, source: SourceAuto, stopTimeout: DefaultStopTimeout,
 		checkpoint: &memoryCheckpoint{}, now: time.Now,
 	}
 	for _, option := range options {
@@ -203,11 +208,16 @@ func newConfig(options []Option) config {
 	return c
 }
 
-func (c *config) validate(driver storage.Driver, rules Rules) error {
+// validate reports all that is wrong, and returns what finds sessions.
+func (c *config) validate(driver storage.Driver, rules Rules) (source, error) {
+	var from source
 	if driver == nil {
 		c.problem("New: the driver is nil")
-	} else if _, ok := driver.(storage.Scanner); !ok {
-		c.problems = append(c.problems, fmt.Errorf("%w: %T", ErrNotCollectable, driver))
+	} else {
+		var err error
+		if from, err = c.source.choose(driver, rules); err != nil {
+			c.problems = append(c.problems, err)
+		}
 	}
-	return errors.Join(rules.Validate(), errors.Join(c.problems...))
+	return from, errors.Join(rules.Validate(), errors.Join(c.problems...))
 }

@@ -13,6 +13,7 @@ import (
 // As text ([Position.MarshalText]) it can be kept anywhere and used by any later run on the same table. The text holds keys,
 // and keys are session tokens unless the store has a secret: keep it as safe as the sessions. [Position.String] holds none.
 type Position struct {
+	index    bool // in an index, of which the segments are the shards
 	segments []segment
 }
 
@@ -27,6 +28,7 @@ const positionFormat = 1
 
 type positionText struct {
 	Format   int       `json:"format"`
+	Index    bool      `json:"index,omitempty"`
 	Segments []segment `json:"segments"`
 }
 
@@ -39,6 +41,11 @@ func ParsePosition(text string) (Position, error) {
 
 // IsZero reports whether p is the beginning.
 func (p Position) IsZero() bool { return len(p.segments) == 0 }
+
+// fits reports whether p is a position of the source.
+func (p Position) fits(s source) bool {
+	return p.IsZero() || p.index == (s.kind() == SourceIndex) && (s.segments() == 0 || len(p.segments) == s.segments())
+}
 
 // done reports whether nothing is left behind the position.
 func (p Position) done() bool {
@@ -56,7 +63,11 @@ func (p Position) String() string {
 			done++
 		}
 	}
-	return fmt.Sprintf("within %d segments, of which %d are done", len(p.segments), done)
+	what := "segments"
+	if p.index {
+		what = "shards of the index"
+	}
+	return fmt.Sprintf("within %d %s, of which %d are done", len(p.segments), what, done)
 }
 
 // GoString keeps keys out of what %#v prints.
@@ -67,7 +78,7 @@ func (p Position) MarshalText() ([]byte, error) {
 	if p.IsZero() {
 		return nil, nil
 	}
-	return json.Marshal(positionText{Format: positionFormat, Segments: p.segments})
+	return json.Marshal(positionText{Format: positionFormat, Index: p.index, Segments: p.segments})
 }
 
 // UnmarshalText implements encoding.TextUnmarshaler. Errors: [ErrPosition].
@@ -81,8 +92,11 @@ func (p *Position) UnmarshalText(text []byte) error {
 		len(t.Segments) == 0 || len(t.Segments) > storage.MaxSegments {
 		return ErrPosition // without its cause, which may quote the text
 	}
-	p.segments = t.Segments
+	p.index, p.segments = t.Index, t.Segments
 	return nil
 }
 
-func (p Position) clone() Position { return Position{segments: slices.Clone(p.segments)} }
+func (p Position) clone() Position {
+	p.segments = slices.Clone(p.segments)
+	return p
+}

@@ -9,11 +9,13 @@ import (
 type Report struct {
 	// DryRun is whether nothing was deleted.
 	DryRun bool
+	// Source is how sessions were found: SourceScan or SourceIndex.
+	Source Source
 	// Started is when the run began, by the collector's clock; Duration is how long it took.
 	Started  time.Time
 	Duration time.Duration
 
-	// Scanned is how many records were looked at.
+	// Scanned is how many records were looked at: by an index, those alone that seem to have expired.
 	Scanned int
 	// Deleted is how many were deleted, by rule; each rule is there. Records that somebody else, such as DynamoDB's TTL, had
 	// deleted since they were read are among them. Those that were on their way when a run was stopped at once are not, although
@@ -33,10 +35,12 @@ type Report struct {
 	ReadUnits, WriteUnits float64
 	// Throttles is how often the service refused a request because it has too many.
 	Throttles int
-	// Bytes is an estimate of the size of what was deleted: the average size of what was read, by the units that it
-	// consumed, for each. 0 on drivers that are not billed by the unit.
+	// Bytes is an estimate of the size of what was deleted. By a scan it is the average size of what was read, by the units
+	// that it consumed, for each; by an index, 1 KB for each unit that deleting consumed, and in a dry run the average size of
+	// some that it has read for that. 0 on drivers that are not billed by the unit.
 	Bytes int64
-	// OldestExpired is the earliest expiry of what was found under RuleExpired, the zero time where there was none.
+	// OldestExpired is the earliest expiry of what was found under RuleExpired, the zero time where there was none. By an index
+	// it may be up to an hour after that expiry.
 	OldestExpired time.Time
 
 	// Stopped says why the run ended.

@@ -61,7 +61,11 @@ func (c *Collector) newRun() *run {
 		reads:     newPacer(c.budget.ReadUnits), writes: newPacer(c.budget.WriteUnits),
 		slots:  make(chan struct{}, c.concurrency),
 		began:  time.Now(),
-		report: Report{DryRun: c.dryRun, Started: c.now(), Deleted: map[Rule]int{}},
+		report: Report{DryRun: c.dryRun, Source: c.from.kind(), Started: c.now(), Deleted: map[Rule]int{}},
+	}
+	r.costs.byIndex = c.from.kind() == SourceIndex
+	if index, ok := c.driver.(storage.ExpiryScanner); ok && index.ExpiryShards() > 0 {
+		r.costs.indexed = 1
 	}
 	for _, rule := range AllRules() {
 		r.report.Deleted[rule] = 0
@@ -170,7 +174,7 @@ func (r *run) snapshotLocked() Report {
 	size, total := r.costs.size(), float64(report.Total())
 	report.Bytes = int64(size * total)
 	if r.dryRun {
-		report.WriteUnits = math.Ceil(size/bytesPerWriteUnit) * total
+		report.WriteUnits = (math.Ceil(size/bytesPerWriteUnit) + r.costs.indexed) * total
 	}
 	return report
 }

@@ -37,6 +37,7 @@ var (
 const (
 	safetyClients = 16
 	safetyPace    = 10 * time.Millisecond // of the steps of a client
+	safetyLife    = 5 * time.Hour
 )
 
 func fromEnv(name string, fallback int) int {
@@ -61,6 +62,7 @@ func soon(d time.Duration) time.Time { return time.Now().Add(d) }
 // create stores a session, of which four in ten have expired.
 func (c *client) create(ctx context.Context, key string) error {
 	record := live(key)
+	record.ExpiresAt = soon(safetyLife)
 	if rand.IntN(10) < 4 {
 		record.ExpiresAt = soon(-time.Minute)
 	}
@@ -102,7 +104,7 @@ func (c *client) use(ctx context.Context, key string) error {
 	if err != nil || !found {
 		return errors.Join(err, lost(found))
 	}
-	left := time.Hour
+	left := safetyLife
 	if rand.IntN(3) == 0 {
 		left = -time.Minute // it is to be collected from now on
 	}
@@ -144,7 +146,7 @@ func lost(found bool) error {
 // revive extends a session that has expired, as a request does that was faster than its expiry. From then on it must be
 // there.
 func (c *client) revive(ctx context.Context, key string) error {
-	err := c.driver.Update(ctx, key, storage.Change{ExpiresAt: soon(time.Hour), UpdatedAt: time.Now()}, storage.Always())
+	err := c.driver.Update(ctx, key, storage.Change{ExpiresAt: soon(safetyLife), UpdatedAt: time.Now()}, storage.Always())
 	switch {
 	case err == nil:
 		c.renewed.Add(1)
@@ -284,19 +286,43 @@ func TestI7_SafetyDynamoDB(t *testing.T) {
 	d := newDynamo(t, dynamostore.Table{})
 	collector := newCollector(t, d.driver, gcrunner.WithPageSize(50), segments(t, 4))
 	safety(t, d.plain, func(ctx context.Context) {
-		stop := strike(ctx, d.faults)
+		stop := strike(ctx, d.faults, "Scan")
 		defer stop()
 		runs(t, collector)(ctx)
 	})
 }
 
-// strike injects faults at random until stop is called.
-func strike(ctx context.Context, faults *dynamotest.Faults) (stop func()) {
+// withLateClock lets a collector find in the index of a table what has expired in the present hour.
+func withLateClock() gcrunner.Option {
+	return gcrunner.WithClock(func() time.Time { return time.Now().Add(time.Hour) })
+}
+
+func TestI7_SafetyIndexMemory(t *testing.T) {
+	t.Parallel()
+	driver := memory.New(memory.WithExpiryIndex(3))
+	safety(t, driver, runs(t, newCollector(t, driver, gcrunner.WithPageSize(50), gcrunner.WithSource(gcrunner.SourceIndex))),
+		gcrunner.WithSource(gcrunner.SourceIndex))
+}
+
+func TestI7_SafetyIndexDynamoDB(t *testing.T) {
+	t.Parallel()
+	d := newDynamo(t, dynamostore.Table{ExpiryIndex: dynamostore.ExpiryIndex{Name: "expiry", Shards: 3}})
+	options := []gcrunner.Option{gcrunner.WithSource(gcrunner.SourceIndex), withLateClock()}
+	collector := newCollector(t, d.driver, append(options, gcrunner.WithPageSize(50))...)
+	safety(t, d.plain, func(ctx context.Context) {
+		stop := strike(ctx, d.faults, "Query")
+		defer stop()
+		runs(t, collector)(ctx)
+	}, options...)
+}
+
+// strike injects faults into deletes and the operation that finds sessions, at random, until stop is called.
+func strike(ctx context.Context, faults *dynamotest.Faults, finding string) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var striking sync.WaitGroup
 	striking.Go(func() {
 		for n := 0; ; n++ {
-			operation := []string{"DeleteItem", "Scan"}[rand.IntN(2)]
+			operation := []string{"DeleteItem", finding}[rand.IntN(2)]
 			switch kind := rand.IntN(5); {
 			case len(faults.Unused()) > 0: // more would add up until every request fails
 			case n%50 == 5:
@@ -339,11 +365,18 @@ func childOptions(driver storage.Driver, engine string) []gcrunner.Option {
 	if engine == "dynoxide" { // see segments
 		n = 1
 	}
-	return []gcrunner.Option{
+	options := []gcrunner.Option{
 		gcrunner.WithPageSize(50), gcrunner.WithSegments(n), gcrunner.WithElection(election),
 		gcrunner.WithCheckpoint(gcrunner.TableCheckpoint(driver)),
 	}
+	if index, ok := driver.(storage.ExpiryScanner); ok && index.ExpiryShards() > 0 {
+		options = append(options, gcrunner.WithSource(gcrunner.SourceIndex), withLateClock())
+	}
+	return options
 }
+
+// childIndex names the index in which the child finds sessions, if it does.
+const childIndex = "GCRUNNER_TEST_INDEX"
 
 // collectForEver is the child. It tells of each run.
 func collectForEver(table string) error {
@@ -352,9 +385,14 @@ func collectForEver(table string) error {
 	if err != nil {
 		return err
 	}
+	layout := dynamostore.Table{Name: table, ExpiryIndex: dynamostore.ExpiryIndex{Name: os.Getenv(childIndex)}}
+	finding := "Scan"
+	if layout.ExpiryIndex.Name != "" {
+		finding = "Query"
+	}
 	faults := dynamotest.NewFaults()
-	defer strike(ctx, faults)()
-	driver, err := dynamostore.NewDriver(dynamodb.NewFromConfig(cfg, dynamostore.ClientOptions, faults.Install), dynamostore.Table{Name: table})
+	defer strike(ctx, faults, finding)()
+	driver, err := dynamostore.NewDriver(dynamodb.NewFromConfig(cfg, dynamostore.ClientOptions, faults.Install), layout)
 	if err != nil {
 		return err
 	}
@@ -372,7 +410,17 @@ func collectForEver(table string) error {
 // TestI7_SafetyKilled kills the collector at random moments, and starts another one in its place.
 func TestI7_SafetyKilled(t *testing.T) {
 	t.Parallel()
-	d := newDynamo(t, dynamostore.Table{})
+	safetyKilled(t, dynamostore.Table{})
+}
+
+func TestI7_SafetyIndexKilled(t *testing.T) {
+	t.Parallel()
+	safetyKilled(t, dynamostore.Table{ExpiryIndex: dynamostore.ExpiryIndex{Name: "expiry"}})
+}
+
+func safetyKilled(t *testing.T, layout dynamostore.Table) {
+	t.Helper()
+	d := newDynamo(t, layout)
 	engine := dynamotest.EngineName(t)
 	safety(t, d.plain, func(ctx context.Context) {
 		for range safetyKills {
@@ -380,7 +428,7 @@ func TestI7_SafetyKilled(t *testing.T) {
 			cmd.Env = append([]string{"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=dynamotest", "AWS_SECRET_ACCESS_KEY=dynamotest"},
 				os.Environ()...) // what is set there wins
 			cmd.Env = append(cmd.Env, childTable+"="+d.table.Name, "GCRUNNER_TEST_ENGINE="+engine,
-				"AWS_ENDPOINT_URL_DYNAMODB="+dynamotest.Endpoint(t))
+				"AWS_ENDPOINT_URL_DYNAMODB="+dynamotest.Endpoint(t), childIndex+"="+layout.ExpiryIndex.Name)
 			cmd.Stderr = os.Stderr
 			if err := cmd.Start(); err != nil {
 				t.Error(err)

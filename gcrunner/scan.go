@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"sync"
+	"time"
 
 	"github.com/scsdynamo/scsdynamo/storage"
 )
@@ -50,36 +51,39 @@ func (r *run) scan(reading, deleting context.Context, b brake) {
 }
 
 // divide decides on the segments. It may return the first page of the only one.
-func (r *run) divide(ctx context.Context) (*storage.Page, error) {
+func (r *run) divide(ctx context.Context) (*page, error) {
 	if !r.position.IsZero() {
 		return nil, nil
 	}
-	n := r.segments
-	var first *storage.Page
+	n := r.from.segments()
+	if n == 0 {
+		n = r.segments
+	}
+	var first *page
 	if n == 0 {
 		n = 1
-		page, units, err := r.read(ctx, storage.ScanRequest{}, probeLimit)
+		probe, units, err := r.read(ctx, place{}, probeLimit)
 		if err != nil {
 			if ctx.Err() != nil {
 				err = nil // the run was stopped, which says more
 			}
 			return nil, err
 		}
-		if page.Next != "" && units > 0 && r.budget.ReadUnits >= oneSegmentUnits {
+		if probe.Next != "" && units > 0 && r.budget.ReadUnits >= oneSegmentUnits {
 			n = manySegments
 		} else {
-			first = &page
+			first = &probe
 		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.position.segments = make([]segment, n)
+	r.position = Position{index: r.from.kind() == SourceIndex, segments: make([]segment, n)}
 	return first, nil
 }
 
 // walk reads the pages of one segment, and deletes what has to be, a page behind.
 func (r *run) walk(
-	reading, deleting context.Context, b brake, at int, first *storage.Page,
+	reading, deleting context.Context, b brake, at int, first *page,
 ) {
 	batches := make(chan batch)
 	reader := sync.WaitGroup{}
@@ -101,62 +105,58 @@ func (r *run) walk(
 }
 
 // readAll reads the pages of a segment. first is the first one, where it was read before.
-func (r *run) readAll(ctx context.Context, b brake, batches chan<- batch, at int, first *storage.Page) error {
+func (r *run) readAll(ctx context.Context, b brake, batches chan<- batch, at int, first *page) error {
 	r.mu.Lock()
-	request := storage.ScanRequest{
-		Segments: len(r.position.segments), Segment: at, Start: r.position.segments[at].Next,
-	}
+	next := place{segments: len(r.position.segments), segment: at, start: r.position.segments[at].Next}
 	r.mu.Unlock()
 	for {
-		var page storage.Page
+		var p page
 		if first != nil {
-			page, first = *first, nil
+			p, first = *first, nil
 		} else {
 			var err error
-			if page, _, err = r.read(ctx, request, math.MaxInt); err != nil {
+			if p, _, err = r.read(ctx, next, math.MaxInt); err != nil {
 				return err
 			}
 		}
 		select {
-		case batches <- batch{r.judge(page), page.Next}:
+		case batches <- batch{r.judge(p), p.Next}:
 		case <-ctx.Done():
 			return nil
 		}
-		if page.Next == "" {
+		if p.Next == "" {
 			return nil
 		}
 		if r.unitsReached() {
 			b.reached(StoppedByUnits)
 			return nil
 		}
-		request.Start = page.Next
+		next.start = p.Next
 	}
 }
 
 // read reads a page of at most so many records, or fewer where the budget says so.
-func (r *run) read(ctx context.Context, request storage.ScanRequest, most int) (storage.Page, float64, error) {
-	// Reads are eventually consistent, for half the price: what they miss, the condition of the delete sees.
-	request.Fields, request.Consistency = storage.WithoutData, storage.Eventual
-	var page storage.Page
+func (r *run) read(ctx context.Context, at place, most int) (page, float64, error) {
+	var p page
 	units, err := r.attempt(ctx, r.reads,
 		func() float64 {
-			request.Limit = min(r.costs.pageLimit(r.pageUnits(), r.pageSize), most)
-			return r.costs.page(request.Limit)
+			at.limit = min(r.costs.pageLimit(r.pageUnits(), r.pageSize), most)
+			return r.costs.page(at.limit)
 		},
 		func(u storage.Usage) float64 { return u.ReadUnits },
 		func(ctx context.Context) (err error) {
-			page, err = r.source.Scan(ctx, request)
+			p, err = r.from.read(ctx, at, r.now())
 			return err
 		})
 	if err != nil {
-		return storage.Page{}, 0, err
+		return page{}, 0, err
 	}
-	looked := request.Limit
-	if page.Next == "" || units > fullPageUnits {
-		looked = len(page.Records) + len(page.Unreadable)
+	looked := at.limit
+	if p.Next == "" || units > fullPageUnits {
+		looked = p.size()
 	}
 	r.costs.read(looked, units)
-	return page, units, nil
+	return p, units, nil
 }
 
 // pageUnits is how much a page may consume. A limit must leave room for more than reading a page, or a run would stop
@@ -173,12 +173,12 @@ func (r *run) pageUnits() float64 {
 const fullPageUnits = 120
 
 // judge counts the records of a page and returns those that are to be deleted.
-func (r *run) judge(page storage.Page) []candidate {
+func (r *run) judge(p page) []candidate {
 	now := r.now()
 	var candidates []candidate
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, record := range page.Records {
+	for _, record := range p.Records {
 		if storage.Reserved(record.Key) {
 			continue
 		}
@@ -187,12 +187,12 @@ func (r *run) judge(page storage.Page) []candidate {
 		if rule == "" {
 			continue
 		}
-		if oldest := &r.report.OldestExpired; rule == RuleExpired && (oldest.IsZero() || record.ExpiresAt.Before(*oldest)) {
-			*oldest = record.ExpiresAt
+		if rule == RuleExpired {
+			r.expiredAtLocked(record.ExpiresAt)
 		}
 		candidates = append(candidates, candidate{record: record, rule: rule})
 	}
-	for _, unreadable := range page.Unreadable {
+	for _, unreadable := range p.Unreadable {
 		if storage.Reserved(unreadable.Key) {
 			continue
 		}
@@ -205,5 +205,20 @@ func (r *run) judge(page storage.Page) []candidate {
 			record: storage.Record{Key: unreadable.Key, Lease: *unreadable.Ghost}, rule: RuleGhost,
 		})
 	}
+	for _, entry := range p.entries {
+		if storage.Reserved(entry.Key) {
+			continue
+		}
+		r.report.Scanned++
+		r.expiredAtLocked(entry.ExpiredBy)
+		candidates = append(candidates, candidate{record: storage.Record{Key: entry.Key}, rule: RuleExpired, cutoff: p.cutoff})
+	}
 	return candidates
+}
+
+// expiredAtLocked notes when something expired that is to be deleted.
+func (r *run) expiredAtLocked(at time.Time) {
+	if oldest := &r.report.OldestExpired; oldest.IsZero() || at.Before(*oldest) {
+		*oldest = at
+	}
 }

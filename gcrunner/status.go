@@ -151,7 +151,7 @@ func succeeded(reason StopReason) bool {
 // LogValue implements slog.LogValuer. It leaves out the position, which holds keys.
 func (r Report) LogValue() slog.Value {
 	attrs := []slog.Attr{
-		slog.String("stopped", string(r.Stopped)), slog.Duration("duration", r.Duration.Round(time.Millisecond)),
+		slog.String("stopped", string(r.Stopped)), slog.String("source", string(r.Source)), slog.Duration("duration", r.Duration.Round(time.Millisecond)),
 		slog.Int("scanned", r.Scanned),
 	}
 	if r.DryRun {

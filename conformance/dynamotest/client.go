@@ -50,6 +50,20 @@ func testCredentials() aws.CredentialsProvider {
 	return credentials.NewStaticCredentialsProvider("dynamotest", "dynamotest", "")
 }
 
+// WithoutTTL returns a client that turns no table's TTL on, and says that it did: for tests that look at expired items, which
+// DynamoDB Local deletes within seconds.
+func WithoutTTL(client *dynamodb.Client) *ClientWithoutTTL { return &ClientWithoutTTL{client} }
+
+// ClientWithoutTTL is what [WithoutTTL] returns.
+type ClientWithoutTTL struct{ *dynamodb.Client }
+
+// UpdateTimeToLive does nothing.
+func (*ClientWithoutTTL) UpdateTimeToLive(
+	context.Context, *dynamodb.UpdateTimeToLiveInput, ...func(*dynamodb.Options),
+) (*dynamodb.UpdateTimeToLiveOutput, error) {
+	return &dynamodb.UpdateTimeToLiveOutput{}, nil
+}
+
 // TableName returns a table name that no other test uses, and deletes the table of that name, if there is one, after the
 // test. Deletion protection does not save it. Neither do faults in the client, and a recorder does not see it.
 func TableName(t testing.TB, client *dynamodb.Client) string {

@@ -17,6 +17,25 @@ resource "aws_dynamodb_table" "sessions" {
     type = "S"
   }
 
+  attribute {
+    name = "expiry_shard"
+    type = "S"
+  }
+
+  attribute {
+    name = "expiry_hour"
+    type = "N"
+  }
+
+  global_secondary_index {
+    name            = "by-hour"
+    hash_key        = "expiry_shard"
+    range_key       = "expiry_hour"
+    projection_type = "KEYS_ONLY"
+    read_capacity   = 50
+    write_capacity  = 25
+  }
+
   ttl {
     attribute_name = "expire_at"
     enabled        = true
@@ -83,9 +102,15 @@ resource "aws_iam_policy" "sessions_app" {
 
 data "aws_iam_policy_document" "sessions_collector" {
   statement {
-    sid       = "FindSessions"
+    sid       = "OnlyForScans"
     actions   = ["dynamodb:Scan"]
     resources = [aws_dynamodb_table.sessions.arn]
+  }
+
+  statement {
+    sid       = "FindExpiredSessions"
+    actions   = ["dynamodb:Query"]
+    resources = ["${aws_dynamodb_table.sessions.arn}/index/by-hour"]
   }
 
   statement {
@@ -141,6 +166,12 @@ data "aws_iam_policy_document" "sessions_admin" {
   statement {
     sid       = "DeleteTable"
     actions   = ["dynamodb:DeleteTable"]
+    resources = [aws_dynamodb_table.sessions.arn]
+  }
+
+  statement {
+    sid       = "OnlyForAddExpiryIndex"
+    actions   = ["dynamodb:UpdateTable"]
     resources = [aws_dynamodb_table.sessions.arn]
   }
 

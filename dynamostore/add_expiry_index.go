@@ -1,0 +1,82 @@
+package dynamostore
+
+import (
+	"context"
+	"errors"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// AddExpiryIndex adds [Table.ExpiryIndex] to a table that is there, and waits until it can be used, as long as ctx allows:
+// the table stays in use meanwhile. AWS takes some minutes, and hours for a table of many GB. That the index is there already
+// is fine; then it is only waited for, also where another call has begun to add it. Ending ctx does not stop AWS.
+//
+// Sessions enter the index when they are written by a program whose Table has it, so that building it costs nothing but
+// time. Add it first, then set ExpiryIndex in all programs that write sessions, and let a collector use it alone when the
+// longest lifetime of a session has passed; until then, what was written without it is found by scans, and by TTL.
+//
+// Errors: what [Table.Validate] reports, that there is no ExpiryIndex in t, [*MismatchError] where an index of the name has
+// other keys, and [*Error].
+//
+// It needs the rights dynamodb:UpdateTable and DescribeTable.
+func (t Table) AddExpiryIndex(ctx context.Context, client TableClient) error {
+	a, err := t.admin(client)
+	if err != nil {
+		return err
+	}
+	if !t.hasExpiryIndex() {
+		return errors.New("dynamostore: Table.ExpiryIndex has no name; there is no index to add")
+	}
+	description, err := a.describe(ctx)
+	if err != nil {
+		return err
+	}
+	if problems := a.table.compareSchema(description); len(problems) > 0 {
+		return a.mismatch(problems)
+	}
+	if a.table.findIndex(description) == nil {
+		_, err := client.UpdateTable(ctx, a.table.addIndexInput(description))
+		if inUse := (*types.ResourceInUseException)(nil); err != nil && !errors.As(err, &inUse) {
+			return a.faults.wrap(ctx, "UpdateTable", err)
+		}
+	}
+	return a.waitIndexed(ctx)
+}
+
+// waitIndexed waits until the index can be used.
+func (a admin) waitIndexed(ctx context.Context) error {
+	return a.poll(ctx, func() (bool, error) {
+		description, err := a.describe(ctx)
+		if err != nil {
+			return false, err
+		}
+		index := a.table.findIndex(description)
+		if index == nil || index.IndexStatus == types.IndexStatusCreating {
+			return false, nil
+		}
+		if problems := a.table.compareExpiryIndex(description); len(problems) > 0 {
+			return false, a.mismatch(problems)
+		}
+		return description.TableStatus == types.TableStatusActive, nil
+	})
+}
+
+// addIndexInput is the index as UpdateTable is told of it. What else the table has stays as it is, its billing among it: where
+// that is by provisioned capacity, the index gets as much as the table has.
+func (t Table) addIndexInput(d *types.TableDescription) *dynamodb.UpdateTableInput {
+	create := &types.CreateGlobalSecondaryIndexAction{
+		IndexName: &t.ExpiryIndex.Name, KeySchema: t.indexSchema(),
+		Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
+	}
+	if has := newDescription(d, &types.TimeToLiveDescription{}); has.Billing == types.BillingModeProvisioned {
+		create.ProvisionedThroughput = &types.ProvisionedThroughput{
+			ReadCapacityUnits: &has.ReadCapacity, WriteCapacityUnits: &has.WriteCapacity,
+		}
+	}
+	return &dynamodb.UpdateTableInput{
+		TableName:                   &t.Name,
+		AttributeDefinitions:        append(t.keyDefinitions(), t.indexDefinitions()...),
+		GlobalSecondaryIndexUpdates: []types.GlobalSecondaryIndexUpdate{{Create: create}},
+	}
+}

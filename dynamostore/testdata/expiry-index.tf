@@ -1,0 +1,176 @@
+# Written by scsdynamo from its own settings of the table: change those, and write this anew.
+resource "aws_dynamodb_table" "sessions" {
+  name         = "sessions"
+  billing_mode = "PAY_PER_REQUEST"
+  hash_key     = "session_id"
+
+  attribute {
+    name = "session_id"
+    type = "S"
+  }
+
+  attribute {
+    name = "expiry_shard"
+    type = "S"
+  }
+
+  attribute {
+    name = "expiry_hour"
+    type = "N"
+  }
+
+  global_secondary_index {
+    name            = "expiry"
+    hash_key        = "expiry_shard"
+    range_key       = "expiry_hour"
+    projection_type = "KEYS_ONLY"
+  }
+
+  ttl {
+    attribute_name = "expire_at"
+    enabled        = true
+  }
+
+  # Backups bring back sessions of the past, and are billed by size. Where they are wanted all the same:
+  # point_in_time_recovery {
+  #   enabled = true
+  # }
+
+  lifecycle {
+    prevent_destroy = true # without the table everybody is logged out
+  }
+}
+
+data "aws_iam_policy_document" "sessions_app" {
+  statement {
+    sid       = "Sessions"
+    actions   = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]
+    resources = [aws_dynamodb_table.sessions.arn]
+
+    condition {
+      test     = "ForAllValues:StringLike"
+      variable = "dynamodb:LeadingKeys"
+      values   = ["SESSION#*"]
+    }
+  }
+
+  statement {
+    sid       = "OnlyForDeleteAll"
+    actions   = ["dynamodb:BatchWriteItem"]
+    resources = [aws_dynamodb_table.sessions.arn]
+
+    condition {
+      test     = "ForAllValues:StringLike"
+      variable = "dynamodb:LeadingKeys"
+      values   = ["SESSION#*"]
+    }
+  }
+
+  statement {
+    sid       = "OnlyForIterationAndDeleteAll"
+    actions   = ["dynamodb:Scan"]
+    resources = [aws_dynamodb_table.sessions.arn]
+  }
+}
+
+resource "aws_iam_policy" "sessions_app" {
+  name_prefix = "sessions-app-"
+  description = "What the application needs on the DynamoDB table sessions"
+  policy      = data.aws_iam_policy_document.sessions_app.json
+}
+
+data "aws_iam_policy_document" "sessions_collector" {
+  statement {
+    sid       = "OnlyForScans"
+    actions   = ["dynamodb:Scan"]
+    resources = [aws_dynamodb_table.sessions.arn]
+  }
+
+  statement {
+    sid       = "FindExpiredSessions"
+    actions   = ["dynamodb:Query"]
+    resources = ["${aws_dynamodb_table.sessions.arn}/index/expiry"]
+  }
+
+  statement {
+    sid       = "DeleteSessions"
+    actions   = ["dynamodb:DeleteItem", "dynamodb:GetItem"]
+    resources = [aws_dynamodb_table.sessions.arn]
+
+    condition {
+      test     = "ForAllValues:StringLike"
+      variable = "dynamodb:LeadingKeys"
+      values   = ["SESSION#*"]
+    }
+  }
+
+  statement {
+    sid       = "OnlyForElectionAndPosition"
+    actions   = ["dynamodb:PutItem", "dynamodb:UpdateItem"]
+    resources = [aws_dynamodb_table.sessions.arn]
+
+    condition {
+      test     = "ForAllValues:StringLike"
+      variable = "dynamodb:LeadingKeys"
+      values   = ["SESSION#scsdynamo:*"]
+    }
+  }
+}
+
+resource "aws_iam_policy" "sessions_collector" {
+  name_prefix = "sessions-collector-"
+  description = "What the collector of sessions needs on the DynamoDB table sessions"
+  policy      = data.aws_iam_policy_document.sessions_collector.json
+}
+
+data "aws_iam_policy_document" "sessions_admin" {
+  statement {
+    sid       = "CreateTable"
+    actions   = ["dynamodb:CreateTable", "dynamodb:TagResource", "dynamodb:UpdateTimeToLive"]
+    resources = [aws_dynamodb_table.sessions.arn]
+  }
+
+  statement {
+    sid       = "DescribeTable"
+    actions   = ["dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive"]
+    resources = [aws_dynamodb_table.sessions.arn]
+  }
+
+  statement {
+    sid       = "DeleteTable"
+    actions   = ["dynamodb:DeleteTable"]
+    resources = [aws_dynamodb_table.sessions.arn]
+  }
+
+  statement {
+    sid       = "OnlyForAddExpiryIndex"
+    actions   = ["dynamodb:UpdateTable"]
+    resources = [aws_dynamodb_table.sessions.arn]
+  }
+}
+
+resource "aws_iam_policy" "sessions_admin" {
+  name_prefix = "sessions-admin-"
+  description = "What the administrator needs on the DynamoDB table sessions"
+  policy      = data.aws_iam_policy_document.sessions_admin.json
+}
+
+output "table_name" {
+  value = aws_dynamodb_table.sessions.name
+}
+
+output "table_arn" {
+  value = aws_dynamodb_table.sessions.arn
+}
+
+output "app_policy_arn" {
+  value = aws_iam_policy.sessions_app.arn
+}
+
+output "collector_policy_arn" {
+  value = aws_iam_policy.sessions_collector.arn
+}
+
+output "admin_policy_arn" {
+  value = aws_iam_policy.sessions_admin.arn
+}

@@ -1,0 +1,33 @@
+package gcrunner
+
+import (
+	"context"
+
+	"github.com/scsdynamo/scsdynamo/storage"
+)
+
+const (
+	// sampled is how many sessions a dry run reads to tell how large they are, where it has seen nothing but their keys.
+	sampled = 32
+	// recordOverhead is about what a record has beside key and data, in bytes.
+	recordOverhead = 200
+)
+
+// sample reads a session of which a dry run knows the key alone.
+func (r *run) sample(ctx context.Context, c candidate) error {
+	if !r.costs.wantsSample() {
+		return nil
+	}
+	var record storage.Record
+	var found bool
+	_, err := r.attempt(ctx, r.reads, func() float64 { return 1 },
+		func(u storage.Usage) float64 { return u.ReadUnits },
+		func(ctx context.Context) (err error) {
+			record, found, err = r.driver.Get(ctx, c.record.Key, storage.Eventual)
+			return err
+		})
+	if err == nil && found {
+		r.costs.sampled(len(record.Key) + len(record.Data) + recordOverhead)
+	}
+	return err
+}
