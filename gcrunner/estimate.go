@@ -13,13 +13,15 @@ type estimate struct {
 	// units have been consumed by reading so many records.
 	units   float64
 	records int
-	// indexed is what each delete consumes in an index, and byIndex whether nothing but that was read: then sessions are as
+	// indexed is what each delete consumes in an index, and byIndex whether nothing but that is read: then sessions are as
 	// large as deleting them says, or those of a sample.
-	indexed              float64
-	byIndex              bool
-	sampleBytes, sampleN int
-	deleteUnits          float64
-	deletes              int
+	indexed     float64
+	byIndex     bool
+	deleteUnits float64
+	deletes     int
+	samples     int // asked for
+	sampleBytes int // of so many that are known:
+	sampleN     int
 }
 
 const (
@@ -92,11 +94,15 @@ func (e *estimate) wrote(units float64) {
 	e.deletes++
 }
 
-// wantsSample reports whether a dry run should read another session.
-func (e *estimate) wantsSample() bool {
+// takeSample reports whether a dry run is to read another session.
+func (e *estimate) takeSample() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.sampleN < sampled && e.units > 0
+	if e.samples == maxSamples || e.units == 0 {
+		return false
+	}
+	e.samples++
+	return true
 }
 
 // sampled notes the size of a session, in bytes.

@@ -7,15 +7,15 @@ import (
 )
 
 const (
-	// sampled is how many sessions a dry run reads to tell how large they are, where it has seen nothing but their keys.
-	sampled = 32
+	// maxSamples is how many sessions a dry run reads to tell how large they are, where it has seen nothing but their keys.
+	maxSamples = 32
 	// recordOverhead is about what a record has beside key and data, in bytes.
 	recordOverhead = 200
 )
 
 // sample reads a session of which a dry run knows the key alone.
 func (r *run) sample(ctx context.Context, c candidate) error {
-	if !r.costs.wantsSample() {
+	if !r.costs.takeSample() {
 		return nil
 	}
 	var record storage.Record
