@@ -18,12 +18,8 @@ var layouts = map[string]dynamostore.Table{
 		PartitionKey: dynamostore.Key{Name: "pk", Prefix: "SESSION#", Suffix: "#v1"},
 		SortKey:      dynamostore.Key{Name: "sk", Prefix: "SESSION#", Suffix: "#meta"},
 		// Words that DynamoDB reserves.
-		Attributes: dynamostore.Attributes{Data: "data", Expiry: "ttl", TTL: "time", Version: "token", CreatedAt: "user", Ancestry: "order"},
-	},
-	"expiry index": {ExpiryIndex: dynamostore.ExpiryIndex{Name: "expiry", Shards: 3}},
-	"single table, expiry index": {
-		PartitionKey: dynamostore.Key{Name: "pk", Prefix: "SESSION#"}, SortKey: dynamostore.Key{Name: "sk", Suffix: "#meta"},
-		ExpiryIndex: dynamostore.ExpiryIndex{Name: "by-hour"}, Attributes: dynamostore.Attributes{ExpiryShard: "group", ExpiryHour: "hour"},
+		Attributes: dynamostore.Attributes{Data: "data", Expiry: "ttl", TTL: "time", Version: "token", CreatedAt: "user", Ancestry: "order", ExpiryShard: "group", ExpiryHour: "hour"},
+		ExpiryIndex: dynamostore.ExpiryIndex{Name: "by-hour", Shards: 3},
 	},
 }
 
@@ -53,7 +49,11 @@ func TestDriverConformance(t *testing.T) {
 			conformance.RunDriver(t, func(t *testing.T) storage.Driver {
 				t.Helper()
 				table := createWithoutTTL(t, dynamotest.Client(t), layout)
-				driver, err := dynamostore.NewDriver(appClient(t), table)
+				client := appClient(t)
+				if layout.ExpiryIndex.Name != "" {
+					client = dynamotest.Client(t) // an application has no right to query the index
+				}
+				driver, err := dynamostore.NewDriver(client, table)
 				if err != nil {
 					t.Fatal(err)
 				}

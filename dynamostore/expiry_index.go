@@ -188,8 +188,12 @@ func (t Table) remarkExpiryIndex(d *types.TableDescription, remark func(format s
 		remark("its index %q holds more than keys (%s), so that every commit writes to it", t.ExpiryIndex.Name, p.ProjectionType)
 	}
 	table, own := d.ProvisionedThroughput, index.ProvisionedThroughput
-	if table != nil && own != nil && aws.ToInt64(own.WriteCapacityUnits) < aws.ToInt64(table.WriteCapacityUnits) {
+	if table == nil || own == nil {
+		return
+	}
+	has, needs := aws.ToInt64(own.WriteCapacityUnits), aws.ToInt64(table.WriteCapacityUnits)
+	if 0 < has && has < needs { // 0 is what is billed by the request
 		remark("its index %q has %d write units, and the table %d: where the index cannot keep up, DynamoDB refuses writes of "+
-			"sessions", t.ExpiryIndex.Name, aws.ToInt64(own.WriteCapacityUnits), aws.ToInt64(table.WriteCapacityUnits))
+			"sessions", t.ExpiryIndex.Name, has, needs)
 	}
 }
