@@ -38,6 +38,12 @@ func collectionKeys() []Key {
 		Doc:    "Collects sessions that were last written longer ago than this, whether they have expired or not.",
 		Option: "gcrunner.Rules.MaxStale",
 	}, {
+		Name: "collection.source", Kind: Choice, fallback: string(gcrunner.SourceAuto),
+		Choices: []string{string(gcrunner.SourceAuto), string(gcrunner.SourceScan), string(gcrunner.SourceIndex)},
+		Doc: "How sessions are found: by a scan of the whole table, or by table.expiry_index, which knows nothing of max_age and " +
+			"max_stale. auto is the index where there is one and it can serve the rules.",
+		Option: "gcrunner.WithSource",
+	}, {
 		Name: "collection.read_units", Kind: Number, Otherwise: "no bound", Example: "50", check: checkPositive,
 		Unit: "read units per second", Doc: "How much read capacity a run may consume. More than 0.",
 		Option: "gcrunner.Budget.ReadUnits",
@@ -141,6 +147,7 @@ func (c Config) Collector(driver storage.Driver, options ...gcrunner.Option) (*g
 		}),
 		gcrunner.WithConcurrency(c.integer("collection.concurrency")),
 		gcrunner.WithPageSize(c.integer("collection.page_size")),
+		gcrunner.WithSource(gcrunner.Source(c.text("collection.source"))),
 		gcrunner.WithLimits(gcrunner.Limits{
 			Items:    c.integer("collection.limits.items"),
 			Units:    get[float64](c, "collection.limits.units"),
@@ -161,8 +168,11 @@ func (c Config) Collector(driver storage.Driver, options ...gcrunner.Option) (*g
 		configured = append(configured, gcrunner.WithCheckpoint(gcrunner.TableCheckpoint(driver)))
 	}
 	collector, err := gcrunner.New(driver, c.Rules(), append(configured, options...)...)
-	if errors.Is(err, gcrunner.ErrNoRule) {
+	switch {
+	case errors.Is(err, gcrunner.ErrNoRule):
 		return nil, fmt.Errorf("config: set collection.expired to true, or set collection.max_age or collection.max_stale: %w", err)
+	case errors.Is(err, gcrunner.ErrNoIndex):
+		return nil, fmt.Errorf("config: set table.expiry_index.name, or set collection.source to scan: %w", err)
 	}
 	return collector, err
 }
@@ -202,6 +212,11 @@ func (c Config) Schedule() Schedule {
 
 // checkCollection reports what does not go together about collection.
 func (l *loader) checkCollection(c *Config) {
+	const source, maxAge, maxStale = "collection.source", "collection.max_age", "collection.max_stale"
+	if c.text(source) == string(gcrunner.SourceIndex) && (c.isSet(maxAge) || c.isSet(maxStale)) {
+		l.together(c, "an index by expiry knows nothing of collection.max_age and collection.max_stale; leave them out, or set it to "+
+			"scan, in a second collector that runs less often", source, maxAge, maxStale)
+	}
 	const checkpoint, file, interval, jitter, schedule = "collection.checkpoint", "collection.checkpoint_file",
 		"collection.interval", "collection.jitter", "collection.schedule"
 	switch asFile := c.text(checkpoint) == checkpointFile; {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -260,5 +261,26 @@ func TestCollectorWithoutARule(t *testing.T) {
 	}
 	if _, err := cfg.Collector(nil); err == nil {
 		t.Error("a collector without a driver")
+	}
+}
+
+// The source is that of the configuration, and one that is not there is an error in terms of keys.
+func TestCollectorSource(t *testing.T) {
+	t.Parallel()
+	indexed := memory.New(memory.WithExpiryIndex(2))
+	for source, want := range map[string]gcrunner.Source{
+		"auto": gcrunner.SourceIndex, "scan": gcrunner.SourceScan, "index": gcrunner.SourceIndex,
+	} {
+		collector, err := mustLoad(t, config.With("collection.source", source)).Collector(indexed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if report, err := collector.Run(t.Context()); err != nil || report.Source != want {
+			t.Errorf("%s collects by %q, %v; want %q", source, report.Source, err, want)
+		}
+	}
+	_, err := mustLoad(t, config.With("collection.source", "index")).Collector(memory.New())
+	if !errors.Is(err, gcrunner.ErrNoIndex) || !strings.Contains(err.Error(), "set table.expiry_index.name") {
+		t.Errorf("%v; want ErrNoIndex, and what to set", err)
 	}
 }

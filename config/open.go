@@ -90,6 +90,10 @@ func (c Config) Table() dynamostore.Table {
 		}
 	}
 	attribute := func(name string) string { return c.text("table.attributes." + name) }
+	var index dynamostore.ExpiryIndex
+	if name := c.text("table.expiry_index.name"); name != "" {
+		index = dynamostore.ExpiryIndex{Name: name, Shards: c.integer("table.expiry_index.shards")}
+	}
 	return dynamostore.Table{
 		Name:         c.text("table.name"),
 		PartitionKey: key("table.partition_key"),
@@ -98,7 +102,9 @@ func (c Config) Table() dynamostore.Table {
 			Data: attribute("data"), CreatedAt: attribute("created_at"), UpdatedAt: attribute("updated_at"),
 			TTL: attribute("ttl"), Expiry: attribute("expiry"), Version: attribute("version"), Ancestry: attribute("ancestry"),
 			LeaseID: attribute("lease_id"), LeaseDuration: attribute("lease_duration"), LeaseExpiry: attribute("lease_expiry"),
+			ExpiryShard: attribute("expiry_shard"), ExpiryHour: attribute("expiry_hour"),
 		},
+		ExpiryIndex:        index,
 		ReadCapacity:       get[int64](c, "table.read_capacity"),
 		WriteCapacity:      get[int64](c, "table.write_capacity"),
 		Tags:               get[map[string]string](c, "table.tags"),

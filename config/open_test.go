@@ -189,7 +189,8 @@ table:
   name: web
   partition_key: {name: a, prefix: b, suffix: c}
   sort_key: {name: d, prefix: e, suffix: f}
-  attributes: {data: g, created_at: h, updated_at: i, ttl: j, expiry: k, version: l, ancestry: m, lease_id: n, lease_duration: o, lease_expiry: p}
+  attributes: {data: g, created_at: h, updated_at: i, ttl: j, expiry: k, version: l, ancestry: m, lease_id: n, lease_duration: o, lease_expiry: p, expiry_shard: r, expiry_hour: s}
+  expiry_index: {name: by-hour, shards: 7}
   read_capacity: 1
   write_capacity: 2
   tags: {team: web}
@@ -203,8 +204,9 @@ table:
 		SortKey:      dynamostore.Key{Name: "d", Prefix: "e", Suffix: "f"},
 		Attributes: dynamostore.Attributes{
 			Data: "g", CreatedAt: "h", UpdatedAt: "i", TTL: "j", Expiry: "k", Version: "l", Ancestry: "m",
-			LeaseID: "n", LeaseDuration: "o", LeaseExpiry: "p",
+			LeaseID: "n", LeaseDuration: "o", LeaseExpiry: "p", ExpiryShard: "r", ExpiryHour: "s",
 		},
+		ExpiryIndex:  dynamostore.ExpiryIndex{Name: "by-hour", Shards: 7},
 		ReadCapacity: 1, WriteCapacity: 2, Tags: map[string]string{"team": "web"}, DeletionProtection: true,
 		KMSKey: "alias/q", Class: "STANDARD_INFREQUENT_ACCESS",
 	}

@@ -118,6 +118,8 @@ func tableKeys() []Key {
 		{"lease_id", "LeaseID", a.LeaseID, "Attribute (S) that names the lease on the session."},
 		{"lease_duration", "LeaseDuration", a.LeaseDuration, "Attribute (N) that says how long the lease lasts."},
 		{"lease_expiry", "LeaseExpiry", a.LeaseExpiry, "Attribute (N) that says when the lease ends, by its holder's clock."},
+		{"expiry_shard", "ExpiryShard", a.ExpiryShard, "Attribute (S) with the shard of table.expiry_index."},
+		{"expiry_hour", "ExpiryHour", a.ExpiryHour, "Attribute (N) with the hour in which the session ends, for table.expiry_index."},
 	} {
 		keys = append(keys, Key{
 			Name: "table.attributes." + attribute.name, Kind: Text, fallback: attribute.fallback, Doc: attribute.doc,
@@ -125,6 +127,17 @@ func tableKeys() []Key {
 		})
 	}
 	return append(keys, Key{
+		Name: "table.expiry_index.name", Kind: Text, Otherwise: "the table has no index", Example: "expiry",
+		Doc: "Name of an index by which collection finds expired sessions without reading the others. Writes cost a little more " +
+			"with it; docs/operations.md compares. It must be the same for all programs. \"scsdynamo table add-index\" adds it to " +
+			"a table in use.",
+		Option: "dynamostore.Table.ExpiryIndex.Name",
+	}, Key{
+		Name: "table.expiry_index.shards", Kind: Integer, fallback: int64(dynamostore.DefaultExpiryShards), least: 1,
+		most: dynamostore.MaxExpiryShards, Unit: "shards",
+		Doc:    "Over how many partitions of the index writes are spread. Each is enough for 500 logins a second.",
+		Option: "dynamostore.Table.ExpiryIndex.Shards",
+	}, Key{
 		Name: "table.create", Kind: Boolean, fallback: false,
 		Doc: "Whether the program makes the table at its start where there is none, with TTL, and waits for it. It needs the " +
 			"rights for that. Better is to make it once, with \"scsdynamo table create\". The keys below are about that.",

@@ -21,6 +21,18 @@ import (
 //
 // It needs the rights dynamodb:UpdateTable and DescribeTable.
 func (t Table) AddExpiryIndex(ctx context.Context, client TableClient) error {
+	if err := t.StartExpiryIndex(ctx, client); err != nil {
+		return err
+	}
+	a, err := t.admin(client)
+	if err != nil {
+		return err
+	}
+	return a.waitIndexed(ctx)
+}
+
+// StartExpiryIndex is [Table.AddExpiryIndex] without the wait: [Table.Verify] says whether the index can be used.
+func (t Table) StartExpiryIndex(ctx context.Context, client TableClient) error {
 	a, err := t.admin(client)
 	if err != nil {
 		return err
@@ -32,16 +44,21 @@ func (t Table) AddExpiryIndex(ctx context.Context, client TableClient) error {
 	if err != nil {
 		return err
 	}
-	if problems := a.table.compareSchema(description); len(problems) > 0 {
+	problems := a.table.compareSchema(description)
+	if a.table.findIndex(description) != nil {
+		problems = append(problems, a.table.compareExpiryIndex(description)...)
+	}
+	if len(problems) > 0 {
 		return a.mismatch(problems)
 	}
-	if a.table.findIndex(description) == nil {
-		_, err := client.UpdateTable(ctx, a.table.addIndexInput(description))
-		if inUse := (*types.ResourceInUseException)(nil); err != nil && !errors.As(err, &inUse) {
-			return a.faults.wrap(ctx, "UpdateTable", err)
-		}
+	if a.table.findIndex(description) != nil {
+		return nil
 	}
-	return a.waitIndexed(ctx)
+	_, err = client.UpdateTable(ctx, a.table.addIndexInput(description))
+	if inUse := (*types.ResourceInUseException)(nil); err != nil && !errors.As(err, &inUse) {
+		return a.faults.wrap(ctx, "UpdateTable", err)
+	}
+	return nil
 }
 
 // waitIndexed waits until the index can be used.

@@ -153,9 +153,10 @@ func (t Table) compareExpiryIndex(d *types.TableDescription) []string {
 		if !slices.ContainsFunc(index.KeySchema, func(got types.KeySchemaElement) bool {
 			return got.KeyType == want.KeyType && *got.AttributeName == *want.AttributeName
 		}) || len(index.KeySchema) != 2 || kinds[*want.AttributeName] != definition.AttributeType {
+			what := map[types.KeyType]string{types.KeyTypeHash: "partition", types.KeyTypeRange: "sort"}[want.KeyType]
 			problems = append(problems, fmt.Sprintf("the %s key of its index %q is not %q of type %s, as Table.ExpiryIndex and "+
 				"Table.Attributes say: delete the index in the AWS console, and add it anew with Table.AddExpiryIndex",
-				want.KeyType, name, *want.AttributeName, definition.AttributeType))
+				what, name, *want.AttributeName, definition.AttributeType))
 		}
 	}
 	return problems

@@ -13,6 +13,7 @@ import (
 // report is the result of a single run as --output json shows it. It has no position, which would hold keys.
 type report struct {
 	DryRun         bool                  `json:"dry_run"`
+	Source         gcrunner.Source       `json:"source"`
 	Stopped        gcrunner.StopReason   `json:"stopped"`
 	Started        time.Time             `json:"started"`
 	Seconds        float64               `json:"seconds"`
@@ -40,7 +41,7 @@ const (
 
 func newReport(r gcrunner.Report) report {
 	return report{
-		DryRun: r.DryRun, Stopped: r.Stopped, Started: r.Started.UTC(), Seconds: r.Duration.Seconds(),
+		DryRun: r.DryRun, Source: r.Source, Stopped: r.Stopped, Started: r.Started.UTC(), Seconds: r.Duration.Seconds(),
 		Scanned: r.Scanned, Deleted: r.Total(), DeletedByRule: r.Deleted,
 		Leased: r.Leased, Conflicts: r.Conflicts, Unreadable: r.Unreadable,
 		ReadUnits: r.ReadUnits, WriteUnits: r.WriteUnits, Throttles: r.Throttles, Bytes: r.Bytes,
@@ -67,7 +68,8 @@ func (a *app) printReport(run gcrunner.Report) error {
 		}
 		table.Row(cells...)
 	}
-	row("looked at", terminal.Number(int64(r.Scanned)), fmt.Sprintf("%s after %v", r.Stopped, run.Duration.Round(time.Millisecond)))
+	row("looked at", terminal.Number(int64(r.Scanned)), fmt.Sprintf("by %s, %s after %v", r.Source, r.Stopped,
+		run.Duration.Round(time.Millisecond)))
 	verb := "deleted"
 	if r.DryRun {
 		verb = "would delete"

@@ -164,6 +164,7 @@ type collected struct {
 func (d *deletion) collect(ctx context.Context, sessions *opened) error {
 	progress := d.NewProgress("looking for expired sessions", d.cost(ctx, sessions.cfg))
 	options := []gcrunner.Option{
+		gcrunner.WithSource(gcrunner.SourceScan), // an index would leave the last hour out
 		gcrunner.WithProgress(func(r gcrunner.Report) { progress.Set(int64(r.Scanned)) }),
 		gcrunner.WithBudget(gcrunner.Budget{
 			ReadUnits: budget(sessions.cfg, "collection.read_units"), WriteUnits: budget(sessions.cfg, "collection.write_units"),

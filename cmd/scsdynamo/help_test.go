@@ -127,7 +127,7 @@ func TestCompletion(t *testing.T) {
 		"app collector admin":                   {"table", "iam", "--role", ""},
 		"check init show":                       {"config", ""},
 		"":                                      {"sessions", "show", ""},
-		"cloudformation create delete describe iam terraform verify": {"table", ""},
+		"add-index cloudformation create delete describe iam terraform verify": {"table", ""},
 	} {
 		if got := strings.Join(offered(args...), " "); !strings.HasPrefix(got, want) || (want == "") != (got == "") {
 			t.Errorf("%q: offered is %q; want %q", args, got, want)

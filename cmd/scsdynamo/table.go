@@ -16,14 +16,17 @@ import (
 	"github.com/scsdynamo/scsdynamo/internal/terminal"
 )
 
-// tableTimeout is how long AWS may take to make or delete a table, where --timeout says nothing else.
-const tableTimeout = 5 * time.Minute
+// How long AWS may take to make or delete a table, and to build an index, where --timeout says nothing else.
+const (
+	tableTimeout = 5 * time.Minute
+	indexTimeout = 24 * time.Hour
+)
 
 func (a *app) tableCommand() *cobra.Command {
 	return a.commands("table", "Make, check, describe and delete the DynamoDB table",
 		"Make, check, describe and delete the DynamoDB table, or write what makes it: a CloudFormation template, a Terraform "+
 			"configuration,\nand IAM policies. The table is that of the keys table.* of the configuration.",
-		a.tableCreateCommand(), a.tableVerifyCommand(), a.tableDescribeCommand(), a.tableDeleteCommand(),
+		a.tableCreateCommand(), a.tableAddIndexCommand(), a.tableVerifyCommand(), a.tableDescribeCommand(), a.tableDeleteCommand(),
 		a.tableCloudFormationCommand(), a.tableTerraformCommand(), a.tableIAMCommand())
 }
 
@@ -55,7 +58,7 @@ func (a *app) tableCreate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := a.patience(ctx)
+	ctx, cancel := a.patience(ctx, tableTimeout)
 	defer cancel()
 	result := tableResult{table.Name, client.Options().Region, "created"}
 	switch err := table.Verify(ctx, client); {
@@ -79,12 +82,60 @@ func (a *app) tableCreate(ctx context.Context) error {
 	return a.print(result, fmt.Sprintf("table %s in %s: %s", result.Table, result.Region, done[result.Result]))
 }
 
+func (a *app) tableAddIndexCommand() *cobra.Command {
+	var noWait bool
+	cmd := &cobra.Command{
+		Use:   "add-index",
+		Short: "Add the index by which collection finds expired sessions",
+		Long: `Add the index that table.expiry_index.name names to a table that is there, and wait until it can be used. The table stays in
+use meanwhile. AWS takes some minutes, and hours for a table of many GB: --no-wait does not wait, and "scsdynamo table verify"
+says whether it is ready. That it is there already is fine.
+
+Sessions enter the index when they are next written by a program that has table.expiry_index.name, so set it for all
+programs that write sessions once the index is there. docs/operations.md has the steps.
+
+Rights: see "scsdynamo table iam --role admin".`,
+		Example: `  scsdynamo table add-index --set table.expiry_index.name=expiry
+  scsdynamo table add-index --environment production --no-wait`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.tableAddIndex(cmd.Context(), !noWait) },
+	}
+	cmd.Flags().BoolVar(&noWait, "no-wait", false, "do not wait until AWS has built it")
+	return cmd
+}
+
+func (a *app) tableAddIndex(ctx context.Context, wait bool) error {
+	table, client, err := a.table(ctx)
+	if err != nil {
+		return err
+	}
+	if table.ExpiryIndex.Name == "" {
+		return explain.New(explain.Configuration, "there is no index to add", "set table.expiry_index.name, such as to expiry")
+	}
+	ctx, cancel := a.patience(ctx, indexTimeout)
+	defer cancel()
+	result := tableResult{table.Name, client.Options().Region, "added"}
+	done := "added, and can be used"
+	if wait {
+		progress := a.Wait(ctx, "waiting for AWS to build the index")
+		err = table.AddExpiryIndex(ctx, client)
+		progress.Done()
+	} else {
+		result.Result, done = "started", `it is being built; "scsdynamo table verify" says when it is ready`
+		err = table.StartExpiryIndex(ctx, client)
+	}
+	if err != nil {
+		return err
+	}
+	return a.print(result, fmt.Sprintf("index %s of table %s in %s: %s", table.ExpiryIndex.Name, result.Table, result.Region, done))
+}
+
 // patience bounds how long to wait for AWS.
-func (a *app) patience(ctx context.Context) (context.Context, context.CancelFunc) {
+func (a *app) patience(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
 	if a.timeout > 0 {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeout(ctx, tableTimeout)
+	return context.WithTimeout(ctx, timeout)
 }
 
 func (a *app) tableDeleteCommand() *cobra.Command {
@@ -131,7 +182,7 @@ func (a *app) tableDelete(ctx context.Context, yes bool, confirm string) error {
 		return explain.New(explain.Unconfirmed, fmt.Sprintf("table %q was not deleted", name),
 			fmt.Sprintf("to delete it with everything in it, add: --yes --confirm %s", name))
 	}
-	ctx, cancel := a.patience(ctx)
+	ctx, cancel := a.patience(ctx, tableTimeout)
 	defer cancel()
 	progress := a.Wait(ctx, "waiting for AWS to delete the table")
 	err = table.Delete(ctx, client, name)

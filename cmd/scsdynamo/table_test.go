@@ -43,6 +43,25 @@ func TestTable(t *testing.T) {
 	s.golden("table")
 }
 
+// The index is added to a table that has none.
+func TestTableAddIndex(t *testing.T) {
+	t.Parallel()
+	s := onDynamoDB(t)
+	s.run("table", "add-index")
+	s.run("table", "add-index", "--set", "table.expiry_index.name=expiry")
+	s.run("table", "create")
+	s.set("SCSDYNAMO_TABLE_EXPIRY_INDEX_NAME", "expiry")
+	s.run("table", "verify")
+	s.run("table", "create")
+	s.run("table", "add-index", "--no-wait", "--output", "json")
+	s.run("table", "add-index")
+	s.run("table", "verify")
+	s.run("table", "describe")
+	s.note("another key")
+	s.run("table", "add-index", "--set", "table.attributes.expiry_hour=hour")
+	s.golden("table-index")
+}
+
 // TTL that was turned off is turned on again, and a table that is protected is not deleted.
 func TestTableCreateCompletes(t *testing.T) {
 	t.Parallel()

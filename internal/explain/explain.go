@@ -199,5 +199,7 @@ var toKeys = func() *strings.Replacer {
 			pairs = append(pairs, "Table."+field, key.Name)
 		}
 	}
-	return strings.NewReplacer(append(pairs, "Table would", "the configuration would")...)
+	return strings.NewReplacer(append(pairs,
+		"Table.AddExpiryIndex", `"scsdynamo table add-index"`, "Table.ExpiryIndex", "table.expiry_index",
+		"Table.Attributes", "table.attributes", "Table would", "the configuration would")...)
 }()
