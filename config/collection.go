@@ -96,7 +96,8 @@ func collectionKeys() []Key {
 		Option: "gcrunner.NewElection",
 	}, {
 		Name: "collection.election_lease", Kind: Duration, fallback: gcrunner.DefaultElectionLease, least: ms(1000),
-		Doc: "How long the others wait when the elected process has died, and a tenth more.", Option: "gcrunner.NewElection",
+		Doc: "How long it takes until another process is elected when the elected one has died: at most this, and half an " +
+			"interval.", Option: "gcrunner.NewElection",
 	}, {
 		Name: "collection.interval", Kind: Duration, Otherwise: "one run", Example: "1h", least: ms(1000),
 		Doc:    "Time from the beginning of one run to that of the next. Set this or collection.schedule.",

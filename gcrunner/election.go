@@ -18,18 +18,22 @@ const electionKey = storage.ReservedPrefix + "collector"
 
 // Election lets one of several processes collect at a time. They elect it by a lease, beside the sessions and with the code
 // that locks sessions: [lockstrategy.Lease]. It renews the lease at every third of it; when it dies, another one takes over
-// as soon as it has seen the lease unchanged for its duration and a tenth, whatever the clocks say.
+// as soon as it has seen the lease unchanged for its duration and a tenth, whatever the clocks say. Who stands by looks at the
+// lease about once in a tenth of it, for half a read unit each.
 //
 // An Election is safe for concurrent use, but elects only one at a time.
 type Election struct {
 	backend  lockstrategy.Backend
 	strategy lockstrategy.Strategy
-	lease    time.Duration
+	lease    time.Duration // of the record: a part of what was asked for
 }
 
-// NewElection returns an election among all who make one over the same sessions. lease is how long others wait when the
-// elected process dies; 0 means [DefaultElectionLease]. Errors: a lease shorter than [lockstrategy.MinDuration], and a
-// driver that has no leases. It makes no call.
+// MinElectionLease is the shortest lease of [NewElection].
+const MinElectionLease = 200 * time.Millisecond
+
+// NewElection returns an election among all who make one over the same sessions. lease is how long it takes at most until
+// another process that stands for election is elected when the elected one has died; 0 means [DefaultElectionLease]. Errors: a
+// lease shorter than [MinElectionLease], and a driver that has no leases. It makes no call.
 func NewElection(driver storage.Driver, lease time.Duration) (*Election, error) {
 	if driver == nil {
 		return nil, errors.New("gcrunner: NewElection: the driver is nil")
@@ -37,11 +41,20 @@ func NewElection(driver storage.Driver, lease time.Duration) (*Election, error) 
 	if lease == 0 {
 		lease = DefaultElectionLease
 	}
+	if lease < MinElectionLease {
+		return nil, fmt.Errorf("gcrunner: NewElection: a lease of %v; at least %v are needed, as calls to storage take time",
+			lease, MinElectionLease)
+	}
+	// Who follows has to see the last renewal, and then that the lease does not move for as long as it lasts and a tenth: all
+	// that is to take no longer than was asked for.
+	poll := max(lease/10, lockstrategy.MinPoll)
+	duration := lease * 8 / 10
 	e := &Election{
 		backend: lockstrategy.Backend{Driver: driver, Now: time.Now},
-		lease:   lease,
-		// A wait must be long enough to see that a lease does not move, or a dead process would never be followed.
-		strategy: lockstrategy.Lease(lockstrategy.WithDuration(lease), lockstrategy.WithMaxWait(lease+lease/10+2*time.Second)),
+		lease:   duration,
+		strategy: lockstrategy.Lease(lockstrategy.WithDuration(duration), lockstrategy.WithPoll(poll),
+			// A wait must be long enough to see that a lease does not move, or a dead process would never be followed.
+			lockstrategy.WithMaxWait(duration+duration/10+2*time.Second)),
 	}
 	if strategy, ok := e.strategy.(interface {
 		Validate(backend *lockstrategy.Backend) error
@@ -57,8 +70,7 @@ func NewElection(driver storage.Driver, lease time.Duration) (*Election, error) 
 // cancelled, with the cause [ErrElectionLost], as soon as another process may be elected: its lease was taken, or not
 // renewed in time.
 //
-// It waits for as long as it takes to tell a process that has died from one that works: the lease and a tenth of it, and up
-// to two seconds. Errors: [ErrNotElected], that of work, and the driver's.
+// It waits for as long as it takes to tell a process that has died from one that works: the lease, and up to two seconds. Errors: [ErrNotElected], that of work, and the driver's.
 func (e *Election) Lead(ctx context.Context, work func(ctx context.Context) error) error {
 	term, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -1160,6 +1160,7 @@ func TestLeaseOptionsAreChecked(t *testing.T) {
 		"renewal too late":    {[]lockstrategy.LeaseOption{lockstrategy.WithRenewal(5 * time.Second)}, []string{"WithRenewal"}},
 		"negative renewal":    {[]lockstrategy.LeaseOption{lockstrategy.WithRenewal(-1)}, []string{"WithRenewal"}},
 		"allowance too large": {[]lockstrategy.LeaseOption{lockstrategy.WithClockAllowance(5 * time.Second)}, []string{"WithClockAllowance"}},
+		"no pause":            {[]lockstrategy.LeaseOption{lockstrategy.WithPoll(time.Millisecond)}, []string{"WithPoll"}},
 		"no wait":             {[]lockstrategy.LeaseOption{lockstrategy.WithMaxWait(time.Millisecond)}, []string{"WithMaxWait"}},
 		"all at once": {
 			[]lockstrategy.LeaseOption{
