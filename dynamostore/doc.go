@@ -29,7 +29,8 @@
 //
 // An item holds the storage key (S), data (B), the instants of creation, last write and expiry (N, Unix seconds with
 // decimals), the expiry in whole seconds for TTL (N), and the version (S); once it was overwritten, the ancestry (S), which
-// names up to four versions before; and while it is leased, the lease: its ID (S), its duration in seconds (N) and its end
-// (N). Without data it has about 170 bytes, with an ancestry 50 more, and with a lease another 75. They count towards
-// capacity: one write unit for each begun KB. An item can have 400 KB, of which what a lease takes is kept free.
+// names up to four versions before; with an [ExpiryIndex], its shard (S) and hour (N); and while it is leased, the lease: its
+// ID (S), its duration in seconds (N) and its end (N). Without data it has about 170 bytes, with an ancestry 50 more, in an
+// index 30, and with a lease 75. They count towards capacity: one write unit for each begun KB. An item can have 400 KB, of
+// which what a lease takes is kept free.
 package dynamostore

@@ -1,15 +1,16 @@
 // Package gcrunner deletes sessions that nobody needs any more: those that have expired, and, by rule, those that are too
 // old or were not used for too long. DynamoDB's TTL comes days late, and knows nothing but expiry.
 //
-// A [Collector] looks at all sessions of a driver once per [Collector.Run], a page at a time, and deletes those to which one of
-// its [Rules] applies. What a run may consume is bounded by [WithBudget], how much it does by [WithLimits]; a run that stops
+// A [Collector] looks once per [Collector.Run] at all sessions of a driver, or through an index at those that have expired (see
+// [Source]), a page at a time, and deletes those to which one of its [Rules] applies. What a run may consume is bounded by [WithBudget], how much it does by [WithLimits]; a run that stops
 // early says where a next one goes on. An [Election] lets one of several processes collect.
 //
 // # Guarantees
 //
 //   - Without a rule nothing is deleted: [New] returns [ErrNoRule].
 //   - A session is deleted only if it still is what was read: the version, the expiry and the lease are part of the condition
-//     of each delete. One that was committed, extended or leased meanwhile is left alone, and counted.
+//     of each delete. One that was committed, extended or leased meanwhile is left alone, and counted. Of what an index has
+//     named, nothing was read but the key: there the condition is that the session is expired, and that nobody has a lease.
 //   - A session that a request has under a lease is left alone until the lease was seen unchanged for its duration and a tenth,
 //     by the clock of the collector's process: what other clocks say does not matter.
 //   - Only the driver's own records are looked at. On a shared table those are the ones inside its key prefix. Of what cannot
@@ -28,13 +29,15 @@
 //     unless Rules.Grace covers it.
 //   - A request that found its session just before that was collected by MaxAge or MaxStale cannot commit it any more.
 //   - A session that expires behind the position of a run is found by the next one.
-//   - A run reads every item of the table, whatever its rules, and those of others where the table is shared: reading is
+//   - A scan reads every item of the table, whatever the rules, and those of others where the table is shared: reading is
 //     billed by what is looked at.
+//   - An index is coarse and may be behind: what has expired within the last hour is left to a later run.
 //   - The cost of a delete that ends in a conflict is not reported by DynamoDB. The budget takes it for that of a delete; the
 //     report does not have it.
 //
 // # Rights
 //
-// On DynamoDB a collector needs dynamodb:Scan and DeleteItem; GetItem as well where there are ghosts; GetItem, PutItem and
-// UpdateItem as well with an election or a checkpoint in the table.
+// On DynamoDB a collector needs dynamodb:DeleteItem, and Scan on the table or Query on its index; GetItem as well for ghosts and
+// for what became of a delete whose response was lost; GetItem, PutItem and UpdateItem as well with an election or a checkpoint
+// in the table.
 package gcrunner
