@@ -3,8 +3,9 @@
 # tables in Markdown. Others that collect are measured beside it: tower-sessions-dynamodb-store ("pages of 25, batch
 # deletes"), connect-dynamodb ("full scan, single deletes"), and a scan with the SDK alone.
 #
-#   COLLECTBENCH_SESSIONS       how many sessions are collected from and scanned, by default 100,000
-#   COLLECTBENCH_ROUNDS         how often each scan is timed, by default 7
+#   COLLECTBENCH_SESSIONS       how many sessions are collected from while capacity is counted, by default 100,000
+#   COLLECTBENCH_SCANNED        how many sessions are scanned while time is measured, by default 30,000
+#   COLLECTBENCH_ROUNDS         how often each scan is timed, by default 5
 #   COLLECTBENCH_HEAP_SESSIONS  how many sessions are collected from while the heap is watched, by default 300,000
 #   COLLECTBENCH_BOLT_SESSIONS  the same on bolt, by default 1,000,000
 #   DYNAMOTEST_ENGINE           the only engine to measure on
@@ -23,7 +24,8 @@ add jar test -f "${DYNAMOTEST_ENGINES:-.engines}/dynamodb-local/DynamoDBLocal.ja
 add docker timeout 3 docker info
 [[ -z ${AWS_ENDPOINT_URL_DYNAMODB-} ]] || engines+=(endpoint)
 
-export COLLECTBENCH_SESSIONS=${COLLECTBENCH_SESSIONS:-100000} COLLECTBENCH_ROUNDS=${COLLECTBENCH_ROUNDS:-7}
+export COLLECTBENCH_SESSIONS=${COLLECTBENCH_SESSIONS:-100000}
+export COLLECTBENCH_SCANNED=${COLLECTBENCH_SCANNED:-30000} COLLECTBENCH_ROUNDS=${COLLECTBENCH_ROUNDS:-5}
 export COLLECTBENCH_HEAP_SESSIONS=${COLLECTBENCH_HEAP_SESSIONS:-300000}
 export COLLECTBENCH_BOLT_SESSIONS=${COLLECTBENCH_BOLT_SESSIONS:-1000000}
 
