@@ -29,30 +29,33 @@ type reader struct {
 	read func(ctx context.Context, client *dynamodb.Client, table dynamostore.Table) (int, error)
 }
 
-// readers are measured against the first, and against the third, which sends the very requests of the collector. Engines
+// readers are measured against the first, and against the third, which sends the very requests of a collector by default. Engines
 // are no measure of how many requests are best: theirs read far more than they answer with where there is no limit.
 var readers = []reader{
 	{"bare scan", bareScan(false, 0)},
 	{"bare scan, without data", bareScan(true, 0)},
 	{"bare scan, same requests", bareScan(true, gcrunner.DefaultPageSize)},
-	{"gcrunner, scan", lookForExpired},
+	{"gcrunner, scan", lookForExpired()},
+	{"gcrunner, largest pages", lookForExpired(gcrunner.WithPageSize(gcrunner.MaxPageSize))},
 }
 
 // segments is into how many the collector divides a table of several pages.
 const segments = 4
 
-// lookForExpired is a run of the collector that finds nothing to delete.
-func lookForExpired(ctx context.Context, client *dynamodb.Client, table dynamostore.Table) (int, error) {
-	driver, err := dynamostore.NewDriver(client, table)
-	if err != nil {
-		return 0, err
+// lookForExpired returns a run of the collector that finds nothing to delete.
+func lookForExpired(options ...gcrunner.Option) func(context.Context, *dynamodb.Client, dynamostore.Table) (int, error) {
+	return func(ctx context.Context, client *dynamodb.Client, table dynamostore.Table) (int, error) {
+		driver, err := dynamostore.NewDriver(client, table)
+		if err != nil {
+			return 0, err
+		}
+		collector, err := gcrunner.New(driver, gcrunner.Rules{Expired: true}, options...)
+		if err != nil {
+			return 0, err
+		}
+		report, err := collector.Run(ctx)
+		return report.Scanned, err
 	}
-	collector, err := gcrunner.New(driver, gcrunner.Rules{Expired: true})
-	if err != nil {
-		return 0, err
-	}
-	report, err := collector.Run(ctx)
-	return report.Scanned, err
 }
 
 // bareScan returns a parallel scan with the SDK, which decodes what it reads, and nothing else. A limit of 0 makes pages of
