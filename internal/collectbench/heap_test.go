@@ -69,7 +69,12 @@ var heapRuns = []struct {
 	// dry runs delete nothing, and divide the table on all engines.
 	dry bool
 }{
-	{"default", gcrunner.Rules{Expired: true, Grace: 12 * time.Hour}, nil, false},
+	{
+		"pages of 1000",
+		gcrunner.Rules{Expired: true, Grace: 12 * time.Hour},
+		[]gcrunner.Option{gcrunner.WithPageSize(1000)},
+		false,
+	},
 	{
 		"largest pages, dry run",
 		gcrunner.Rules{Expired: true},
