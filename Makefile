@@ -7,10 +7,10 @@ GOLANGCI_LINT := bin/golangci-lint-$(GOLANGCI_LINT_VERSION)
 TESTFLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-all race cover bench bench-locks mutants fuzz engines lint format check ci
+.PHONY: help test test-all race cover bench bench-locks bench-collection mutants fuzz engines lint format check ci
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "The tests use DynamoDB Local in Docker, or else an engine under .engines, which \`make engines\` installs."
 	@echo "AWS_ENDPOINT_URL_DYNAMODB=... tests on any other; DYNAMOTEST_ENGINE=docker|jar|dynoxide chooses one."
@@ -33,6 +33,9 @@ bench: ## run the benchmarks
 
 bench-locks: ## measure what the lock strategies keep and cost, on every engine there is
 	@scripts/bench-locks.sh
+
+bench-collection: ## measure what the collector consumes, its speed and its memory, on every engine there is
+	@scripts/bench-collection.sh
 
 mutants: ## print which cases of the store suite see which of the stores that are broken on purpose
 	@scripts/mutants.sh

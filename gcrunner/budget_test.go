@@ -78,6 +78,29 @@ func TestBudget(t *testing.T) {
 	}
 }
 
+// Without a budget, pages are as large as the service makes them at most, and not much smaller: requests take time.
+func TestPagesFitTheService(t *testing.T) {
+	for name, recordUnits := range map[string]float64{"small records": 1.0 / 64, "large records": 0.5} {
+		t.Run(name, func(t *testing.T) {
+			driver := newBetween()
+			driver.readUnits = recordUnits
+			fill(t, driver, 20000, 20001)
+			run(t, newCollector(t, driver))
+			most, total := 0.0, 0.0
+			for _, u := range driver.usages {
+				most, total = max(most, u.read), total+u.read
+			}
+			size := min(gcrunner.DefaultPageSize*recordUnits, 115)
+			if most > 116 || most < size-1 {
+				t.Errorf("a page consumed %v units; with 120, it could be one that the service has cut", most)
+			}
+			if pages, limit := driver.called("Scan"), int(total/size)+2*driver.segments+1; pages > limit {
+				t.Errorf("%d pages for %v units; %d are enough", pages, total, limit)
+			}
+		})
+	}
+}
+
 // An operation that costs more than expected is paid for by the ones behind it.
 func TestBudgetPaysDebts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -54,7 +54,7 @@ const (
 	// DefaultConcurrency is that of [WithConcurrency].
 	DefaultConcurrency = 8
 	// DefaultPageSize is that of [WithPageSize].
-	DefaultPageSize = 1000
+	DefaultPageSize = MaxPageSize
 	// MaxPageSize is the largest page: with it, a run stays within some 48 MiB of heap.
 	MaxPageSize = 4000
 	// DefaultStopTimeout is that of [WithStopTimeout].
@@ -104,7 +104,7 @@ func WithSegments(n int) Option {
 }
 
 // WithPageSize bounds how many records are looked at in one call to storage. Memory grows with it. Default:
-// [DefaultPageSize]; at most [MaxPageSize]. A budget makes pages smaller.
+// [DefaultPageSize]; at most [MaxPageSize]. Large records and a budget make pages smaller.
 func WithPageSize(records int) Option {
 	return func(c *config) {
 		c.pageSize = records
