@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -66,6 +69,47 @@ func TestSegments(t *testing.T) {
 		report := run(t, newCollector(t, driver, test.options...))
 		if max(driver.segments, 1) != test.want || report.Total() != dead || report.Scanned != test.sessions {
 			t.Errorf("%s: %d segments; want %d: %+v", name, driver.segments, test.want, report)
+		}
+	}
+}
+
+// huge is a table of so many live sessions of 1 KB, of which there is nothing but their number.
+type huge struct {
+	*memory.Driver
+	sessions, scans int
+}
+
+func (d *huge) Scan(ctx context.Context, request storage.ScanRequest) (storage.Page, error) {
+	d.scans++
+	begin, _ := strconv.Atoi(string(request.Start))
+	n := min(request.Limit, d.sessions/max(request.Segments, 1)-begin)
+	page := storage.Page{Records: slices.Repeat([]storage.Record{live("a")}, n)}
+	if n == request.Limit {
+		page.Next = storage.Position(strconv.Itoa(begin + n))
+	}
+	storage.MeterFrom(ctx).Add(storage.Usage{ReadUnits: float64(n) / 8})
+	return page, nil
+}
+
+// A large table has a segment for every 2 GB, as far as some pages tell, and the run says what reading all of it will consume.
+func TestSegmentsOfALargeTable(t *testing.T) {
+	t.Parallel()
+	for gigabytes, want := range map[int]int{1: 4, 8: 4, 40: 20, 100: 50, 2000: 256} {
+		driver := &huge{Driver: memory.New(), sessions: gigabytes << 20}
+		ctx, cancel := context.WithCancel(t.Context())
+		collector := newCollector(t, driver, gcrunner.WithConcurrency(1), gcrunner.WithStopTimeout(0),
+			gcrunner.WithProgress(func(gcrunner.Report) { cancel() }))
+		report, err := collector.Run(ctx)
+		var segments int
+		if _, scanErr := fmt.Sscanf(report.Position.String(), "within %d segments", &segments); scanErr != nil || !errors.Is(err, context.Canceled) {
+			t.Fatalf("%v: %v, %v", report.Position, err, scanErr)
+		}
+		expected := report.ExpectedReadUnits * 8192 / (1 << 30)
+		if math.Abs(float64(segments-want)) > float64(want)/5 || math.Abs(expected-float64(gigabytes)) > float64(gigabytes)/5 && gigabytes < 1000 {
+			t.Errorf("%v GB were taken for %.1f, and divided into %d segments; want %d", gigabytes, expected, segments, want)
+		}
+		if driver.scans > 1+5+8+20 { // and some that were under way when it was stopped
+			t.Errorf("%d pages were read to find that out", driver.scans)
 		}
 	}
 }

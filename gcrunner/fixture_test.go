@@ -127,7 +127,7 @@ type between struct {
 	turn                  chan struct{}                     // not a mutex, for which the time of a bubble would not pass
 
 	mu       sync.Mutex
-	segments int // the most that were asked for
+	segments int // of the last request
 	calls    map[string]int
 	usages   []usage
 }
@@ -175,7 +175,7 @@ func (d *between) Scan(ctx context.Context, request storage.ScanRequest) (storag
 		return storage.Page{}, err
 	}
 	d.mu.Lock()
-	d.segments = max(d.segments, request.Segments)
+	d.segments = request.Segments
 	d.mu.Unlock()
 	page, err := d.Driver.Scan(ctx, request)
 	d.consume(ctx, d.readUnits*float64(len(page.Records)), 0)

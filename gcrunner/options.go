@@ -55,7 +55,8 @@ const (
 	DefaultConcurrency = 8
 	// DefaultPageSize is that of [WithPageSize].
 	DefaultPageSize = MaxPageSize
-	// MaxPageSize is the largest page: with it, a run stays within some 48 MiB of heap.
+	// MaxPageSize is the largest page: with it, a run stays within some 48 MiB of heap. Where more than four segments are
+	// scanned at once, pages are smaller.
 	MaxPageSize = 4000
 	// DefaultStopTimeout is that of [WithStopTimeout].
 	DefaultStopTimeout = 5 * time.Second
@@ -91,9 +92,9 @@ func WithConcurrency(n int) Option {
 }
 
 // WithSegments sets into how many segments the table is divided, each of which is scanned by itself. Default: chosen from
-// what the first page shows. A table of one page, a driver that is not billed by the unit, and a read budget that one
-// segment can use up are scanned undivided; others in 4 segments. AWS advises one segment for every 2 GB. An index has its
-// own shards.
+// what some small pages show. A table of one page, a driver that is not billed by the unit, and a read budget that one
+// segment can use up are scanned undivided; others in 4 segments, or one for every 2 GB, as AWS advises, up to 256. An index
+// has its own shards.
 func WithSegments(n int) Option {
 	return func(c *config) {
 		c.segments = n

@@ -33,6 +33,9 @@ type Report struct {
 	// deletes that ended in a conflict, and bills them. On drivers that are not billed by the unit both are 0. In a dry run
 	// WriteUnits is an estimate of what the deletes would consume.
 	ReadUnits, WriteUnits float64
+	// ExpectedReadUnits is an estimate of what reading everything consumes, made when the run began. 0 where there is none: by
+	// an index, where a table is not divided, and in a run that goes on where another one has stopped.
+	ExpectedReadUnits float64
 	// Throttles is how often the service refused a request because it has too many.
 	Throttles int
 	// Bytes is an estimate of the size of what was deleted. By a scan it is the average size of what was read, by the units

@@ -20,6 +20,7 @@ type run struct {
 	costs         estimate
 	slots         chan struct{} // one for each delete that may be under way
 	began         time.Time
+	mostRecords   int // on a page, by what the number of segments leaves
 
 	mu       sync.Mutex // never held during a call
 	report   Report
@@ -59,8 +60,8 @@ func (c *Collector) newRun() *run {
 	r := &run{
 		Collector: c,
 		reads:     newPacer(c.budget.ReadUnits), writes: newPacer(c.budget.WriteUnits),
-		slots:  make(chan struct{}, c.concurrency),
-		began:  time.Now(),
+		slots: make(chan struct{}, c.concurrency),
+		began: time.Now(), mostRecords: c.pageSize,
 		report: Report{DryRun: c.dryRun, Source: c.from.kind(), Started: c.now(), Deleted: map[Rule]int{}},
 	}
 	r.costs.byIndex = c.from.kind() == SourceIndex

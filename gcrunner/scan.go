@@ -9,14 +9,9 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-const (
-	// manySegments is into how many segments a table is divided that has more than a page.
-	manySegments = 4
-	// oneSegmentUnits is what one segment can consume in a second: with a budget below it, more of them gain nothing.
-	oneSegmentUnits = 1000
-	// probeLimit is how many records the first page holds at most that is looked at to choose the number of segments.
-	probeLimit = 100
-)
+// recordsInMemory is how many records pages may have together that are being read: as many are being deleted. Memory does
+// not grow with the number of segments.
+const recordsInMemory = 4 * MaxPageSize
 
 // batch is what a page has to be deleted.
 type batch struct {
@@ -31,9 +26,14 @@ func (r *run) scan(reading, deleting context.Context, b brake) {
 		b.fail(err)
 		return
 	}
+	if r.position.IsZero() { // it was stopped before it was divided
+		return
+	}
 	work := make(chan int)
 	var workers sync.WaitGroup
-	for range min(len(r.position.segments), r.concurrency) {
+	readers := min(len(r.position.segments), r.concurrency)
+	r.mostRecords = max(1, min(r.pageSize, recordsInMemory/readers))
+	for range readers {
 		workers.Go(func() {
 			for at := range work {
 				r.walk(reading, deleting, b, at, first)
@@ -48,37 +48,6 @@ func (r *run) scan(reading, deleting context.Context, b brake) {
 	}
 	close(work)
 	workers.Wait()
-}
-
-// divide decides on the segments. It may return the first page of the only one.
-func (r *run) divide(ctx context.Context) (*page, error) {
-	if !r.position.IsZero() {
-		return nil, nil
-	}
-	n := r.from.segments()
-	if n == 0 {
-		n = r.segments
-	}
-	var first *page
-	if n == 0 {
-		n = 1
-		probe, units, err := r.read(ctx, place{}, probeLimit)
-		if err != nil {
-			if ctx.Err() != nil {
-				err = nil // the run was stopped, which says more
-			}
-			return nil, err
-		}
-		if probe.Next != "" && units > 0 && r.budget.ReadUnits >= oneSegmentUnits {
-			n = manySegments
-		} else {
-			first = &probe
-		}
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.position = Position{index: r.from.kind() == SourceIndex, segments: make([]segment, n)}
-	return first, nil
 }
 
 // walk reads the pages of one segment, and deletes what has to be, a page behind.
@@ -140,7 +109,7 @@ func (r *run) read(ctx context.Context, at place, most int) (page, float64, erro
 	var p page
 	units, err := r.attempt(ctx, r.reads,
 		func() float64 {
-			at.limit = min(r.costs.pageLimit(r.pageUnits(), r.pageSize), most)
+			at.limit = min(r.costs.pageLimit(r.pageUnits(), r.mostRecords), most)
 			return r.costs.page(at.limit)
 		},
 		func(u storage.Usage) float64 { return u.ReadUnits },

@@ -40,6 +40,14 @@ var algorithms = []algorithm{
 		collect: func(ctx context.Context, p *place) error { return collect(ctx, p) },
 		least:   func(m minimum) float64 { return m.scan },
 	},
+	{
+		name:  "gcrunner, index",
+		table: dynamostore.Table{ExpiryIndex: dynamostore.ExpiryIndex{Name: "expiry"}},
+		collect: func(ctx context.Context, p *place) error {
+			return collect(ctx, p, gcrunner.WithSource(gcrunner.SourceIndex))
+		},
+		least: func(m minimum) float64 { return m.entries },
+	},
 }
 
 // collect is a run of the collector.

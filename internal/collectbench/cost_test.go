@@ -46,7 +46,10 @@ func measureCost(t testing.TB, a algorithm, of population) (cost, minimum) {
 	if a.least == nil {
 		return c, p.minimum
 	}
-	if least := a.least(p.minimum); c.read == 0 || c.read > readsAtMost*least {
+	// Each shard ends with a page that is rounded up, which counts where there is little to be read.
+	least := a.least(p.minimum)
+	rounding := 0.5 * float64(p.driver.ExpiryShards())
+	if c.read == 0 || c.read > max(readsAtMost*least, least+rounding) {
 		t.Errorf("%s: %.1f read units; it needs %.1f, and at most %v times as much is allowed", a.name, c.read, least, readsAtMost)
 	}
 	return c, p.minimum
@@ -74,6 +77,7 @@ func BenchmarkCost(b *testing.B) {
 			}
 			row("minimum where all is read", "-", least.scan, least.writes, "-")
 			row("minimum where the expired are read", "-", least.expired, least.writes, "-")
+			row("the same, by entries of the index", "-", least.entries, least.writes+float64(dead), "-")
 		}
 	}
 	table.print()

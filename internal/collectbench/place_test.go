@@ -32,6 +32,9 @@ type minimum struct {
 	// scan is what reading the whole table consumes, expired what reading the keys and expiries of the expired sessions
 	// alone does, eventually consistent and without rounding.
 	scan, expired float64
+	// entries is what reading the entries of the expired sessions alone in an index of keys consumes, likewise. 0 where the
+	// table has no index.
+	entries float64
 	// writes is what deleting the expired sessions consumes, without an index.
 	writes float64
 }
@@ -49,7 +52,8 @@ func fill(t testing.TB, layout dynamostore.Table, p population) *place {
 	t.Helper()
 	plain := dynamotest.Client(t)
 	layout.Name = dynamotest.TableName(t, plain)
-	if err := layout.Create(t.Context(), withoutTTL{plain}); err != nil {
+	// With its TTL on, DynamoDB Local would collect before the collector does.
+	if err := layout.Create(t.Context(), dynamotest.WithoutTTL(plain)); err != nil {
 		t.Fatal(err)
 	}
 	pl := &place{
@@ -74,16 +78,6 @@ func fill(t testing.TB, layout dynamostore.Table, p population) *place {
 		t.Fatalf("the table cannot be filled: %v", err)
 	}
 	return pl
-}
-
-// withoutTTL is a client that does not turn TTL on: DynamoDB Local would collect before the collector does.
-type withoutTTL struct{ *dynamodb.Client }
-
-// UpdateTimeToLive implements dynamostore.TableClient.
-func (withoutTTL) UpdateTimeToLive(
-	context.Context, *dynamodb.UpdateTimeToLiveInput, ...func(*dynamodb.Options),
-) (*dynamodb.UpdateTimeToLiveOutput, error) {
-	return &dynamodb.UpdateTimeToLiveOutput{}, nil
 }
 
 type item = map[string]types.AttributeValue
@@ -176,6 +170,10 @@ func (m *minimum) add(table dynamostore.Table, it item) {
 		return
 	}
 	expiry := table.Attributes.Expiry
+	if a := table.Attributes; it[a.ExpiryHour] != nil {
+		entry := attributeBytes(key, it[key]) + attributeBytes(a.ExpiryShard, it[a.ExpiryShard]) + attributeBytes(a.ExpiryHour, it[a.ExpiryHour])
+		m.entries += float64(entry) / bytesPerReadUnit
+	}
 	m.expired += float64(attributeBytes(key, it[key])+attributeBytes(expiry, it[expiry])) / bytesPerReadUnit
 	m.writes += math.Ceil(float64(bytes) / bytesPerWriteUnit)
 }

@@ -17,11 +17,11 @@ type population struct {
 	payload           int // bytes
 }
 
-// A payload of thousandBytes makes items of about 1,000 bytes, each of which is written and deleted for one unit; one of
-// smallBytes makes items of about 300, of which a page holds more. overheadBytes is what an item has besides.
+// A payload of thousandBytes makes items of almost 1,000 bytes, each of which is written and deleted for one unit, also with
+// the attributes of an index; one of smallBytes makes items of about 300, of which a page holds more. overheadBytes is what an item has besides.
 const (
 	overheadBytes = 164
-	thousandBytes = 1000 - overheadBytes
+	thousandBytes = 980 - overheadBytes
 	smallBytes    = 300 - overheadBytes
 )
 

@@ -1,0 +1,94 @@
+package gcrunner
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+
+	"github.com/scsdynamo/scsdynamo/storage"
+)
+
+const (
+	// manySegments is into how many segments a table is divided that has more than a page, and mostSegments into how many the
+	// largest is: the position of each is kept.
+	manySegments = 4
+	mostSegments = 256
+	// segmentBytes is how much of a larger table is in a segment.
+	// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-query-scan.html
+	segmentBytes = 2 << 30
+	// oneSegmentUnits is what one segment can consume in a second: with a budget below it, more of them gain nothing.
+	oneSegmentUnits = 1000
+	// probeLimit is how many records a page holds at most that is looked at to choose the number of segments.
+	probeLimit = 100
+	// probeGrowth is how much finer the next probe of a large table is, and sameProbes is how many of the last size are made.
+	probeGrowth = 16
+	sameProbes  = 8
+)
+
+// divide decides on the segments. It may return the first page of the only one.
+func (r *run) divide(ctx context.Context) (first *page, err error) {
+	if !r.position.IsZero() {
+		return nil, nil
+	}
+	n := r.from.segments()
+	if n == 0 {
+		n = r.segments
+	}
+	if n == 0 {
+		n, first, err = r.choose(ctx)
+		if ctx.Err() != nil {
+			return nil, nil // the run was stopped, which says more
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.position = Position{index: r.from.kind() == SourceIndex, segments: make([]segment, n)}
+	return first, nil
+}
+
+// choose chooses the number of segments by what a few pages show. It may return the first page of the only one.
+func (r *run) choose(ctx context.Context) (segments int, first *page, err error) {
+	probe, units, err := r.read(ctx, place{}, probeLimit)
+	if err != nil {
+		return 0, nil, err
+	}
+	if probe.Next == "" || units == 0 || r.budget.ReadUnits < oneSegmentUnits {
+		return 1, &probe, nil
+	}
+	bytes, err := r.weigh(ctx)
+	if err != nil {
+		return 0, nil, err
+	}
+	r.mu.Lock()
+	r.report.ExpectedReadUnits = bytes / bytesPerReadUnit
+	r.mu.Unlock()
+	return int(min(max(math.Ceil(bytes/segmentBytes), manySegments), mostSegments)), nil, nil
+}
+
+// weigh estimates the size of the table, which only DescribeTable tells, for a right that a collector need not have. A page is
+// read of one of more and more segments, until it is all that there is in the segment: so many of those are the table. Some
+// more of that size are read for a better mean.
+func (r *run) weigh(ctx context.Context) (bytes float64, err error) {
+	for n := probeGrowth; ; n = min(n*probeGrowth, storage.MaxSegments) {
+		total, most := 0.0, probeLimit
+		if n == storage.MaxSegments { // there is nothing finer
+			most = math.MaxInt
+		}
+		for probes := range sameProbes {
+			at := place{segments: n, segment: rand.IntN(n)} //nolint:gosec // Any will do.
+			probe, units, err := r.read(ctx, at, most)
+			if err != nil {
+				return 0, err
+			}
+			if probes == 0 && probe.Next != "" && n < storage.MaxSegments {
+				break
+			}
+			if total += units; probes == sameProbes-1 {
+				return total / sameProbes * bytesPerReadUnit * float64(n), nil
+			}
+		}
+	}
+}
