@@ -56,6 +56,7 @@ func measureCost(t testing.TB, a algorithm, of population) (cost, minimum) {
 func BenchmarkCost(b *testing.B) {
 	table := newTable("engine  ", "sessions", "expired", "algorithm                        ", "calls ", "read units", "write units",
 		"read units per collected", "write units per collected", "time   ")
+	defer table.print() // also what was measured before a failure
 	for b.Loop() {
 		table.rows = nil
 		for _, percent := range shares {
@@ -76,5 +77,4 @@ func BenchmarkCost(b *testing.B) {
 			row("minimum where the expired are read", "-", least.expired, least.writes, "-")
 		}
 	}
-	table.print()
 }

@@ -143,6 +143,7 @@ func measureSpeed(t testing.TB, p *place, client *dynamodb.Client, readers []rea
 func BenchmarkSpeed(b *testing.B) {
 	table := newTable("engine  ", "sessions", "bytes each", "reader                  ", "sessions/s, best", "median ",
 		"of the bare scan, best", "median", "of the same requests, best", "median")
+	defer table.print()
 	for b.Loop() {
 		table.rows = nil
 		for _, payload := range []int{thousandBytes, smallBytes} {
@@ -171,7 +172,6 @@ func BenchmarkSpeed(b *testing.B) {
 			}
 		}
 	}
-	table.print()
 }
 
 func best(times []time.Duration) time.Duration   { return times[0] }
