@@ -59,6 +59,7 @@ func measureCost(t testing.TB, a algorithm, of population) (cost, minimum) {
 func BenchmarkCost(b *testing.B) {
 	table := newTable("engine  ", "sessions", "expired", "algorithm                        ", "calls ", "read units", "write units",
 		"read units per collected", "write units per collected", "time   ")
+	defer table.print() // also what was measured before a failure
 	for b.Loop() {
 		table.rows = nil
 		for _, percent := range shares {
@@ -80,5 +81,4 @@ func BenchmarkCost(b *testing.B) {
 			row("the same, by entries of the index", "-", least.entries, least.writes+float64(dead), "-")
 		}
 	}
-	table.print()
 }

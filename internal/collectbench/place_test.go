@@ -6,8 +6,10 @@ import (
 	"math"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -59,7 +61,7 @@ func fill(t testing.TB, layout dynamostore.Table, p population) *place {
 	pl := &place{
 		engine: dynamotest.EngineName(t), recorder: dynamotest.NewRecorder(), table: layout.WithDefaults(), population: p,
 	}
-	pl.client = dynamotest.Client(t, pl.recorder.Install)
+	pl.client = dynamotest.Client(t, pl.recorder.Install, patient)
 	var err error
 	if pl.driver, err = dynamostore.NewDriver(pl.client, layout); err != nil {
 		t.Fatal(err)
@@ -78,6 +80,13 @@ func fill(t testing.TB, layout dynamostore.Table, p population) *place {
 		t.Fatalf("the table cannot be filled: %v", err)
 	}
 	return pl
+}
+
+// patient makes a client wait for an engine that has more requests than it can answer at once: nobody is to fail for that.
+func patient(o *dynamodb.Options) {
+	if client, ok := o.HTTPClient.(*awshttp.BuildableClient); ok {
+		o.HTTPClient = client.WithTimeout(10 * time.Minute)
+	}
 }
 
 type item = map[string]types.AttributeValue
