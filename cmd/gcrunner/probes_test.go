@@ -135,7 +135,7 @@ func listenAgain(address string) (listener net.Listener, err error) {
 		if listener, err = new(net.ListenConfig).Listen(context.Background(), "tcp", address); err == nil {
 			return listener, nil
 		}
-		time.Sleep(100 * time.Millisecond)
+		<-time.After(100 * time.Millisecond)
 	}
 	return nil, err
 }
