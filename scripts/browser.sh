@@ -11,10 +11,10 @@ for browser in chromium chromium-browser google-chrome chrome; do
 		exit
 	fi
 done
-[[ $(id -u) == 0 ]] && command -v apt-get >/dev/null || {
-	say "there is no Chromium; only root can install it, and on Debian; REQUIRE_BROWSER=1 would fail" >&2
+if [[ $(id -u) != 0 ]] || ! command -v apt-get >/dev/null; then
+	say "there is no Chromium, and only root on a Debian can install it" >&2
 	exit 1
-}
+fi
 say "installing chromium"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
