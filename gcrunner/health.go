@@ -28,6 +28,7 @@ const (
 //   - the table cannot be read: it is asked at most every five seconds, for half a read unit,
 //   - it is elected, and no run has succeeded for three intervals, or for three of the instants that Cron names,
 //   - its first runs have failed: who has never collected is not ready to,
+//   - it cannot find out who is elected, and so would never be,
 //   - it is told to end, or has ended.
 //
 // One that stands by is ready if the table can be read: it cannot know how its elected fellow fares.
@@ -51,6 +52,8 @@ func (r *Runner) readyBut(now time.Time) error {
 		return fmt.Errorf("%w: it is ending", ErrNotReady)
 	case s.Err != nil && s.LastSuccess.IsZero():
 		return fmt.Errorf("%w: no run has succeeded yet: %w", ErrNotReady, s.Err)
+	case !s.Elected && s.Err != nil:
+		return fmt.Errorf("%w: it cannot be found out who is elected: %w", ErrNotReady, s.Err)
 	case !s.Elected:
 		return nil
 	}

@@ -178,3 +178,59 @@ func TestRunnerWithoutAnAnswerToTheElection(t *testing.T) {
 		}
 	})
 }
+
+// One that has lost the right to be elected collects no more, and says so, although it can read the table. It asks again
+// within a minute, however long that takes.
+func TestRunnerThatCannotBeElectedAnyMore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		driver := &unelectable{between: newBetween()}
+		election, err := gcrunner.NewElection(driver, 15*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		runner := newRunner(t, newCollector(t, driver), gcrunner.Schedule{Interval: time.Hour}, gcrunner.WithRunnerElection(election))
+		defer goRun(t, runner)()
+		synctest.Wait()
+		if err := runner.Ready(t.Context()); err != nil || !runner.Status().Elected {
+			t.Fatalf("with the right: ready: %v, elected: %v", err, runner.Status().Elected)
+		}
+		driver.denied.Store(true)
+		time.Sleep(6 * time.Hour)
+		synctest.Wait()
+		if err := runner.Ready(t.Context()); !errors.Is(err, gcrunner.ErrNotReady) || !errors.Is(err, errBroken) {
+			t.Errorf("without the right: ready: %v", err)
+		}
+		if err := runner.Alive(); err != nil {
+			t.Errorf("without the right: alive: %v", err)
+		}
+		driver.denied.Store(false)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if err := runner.Ready(t.Context()); err != nil || !runner.Status().Elected {
+			t.Errorf("a minute after the right is back: ready: %v, elected: %v", err, runner.Status().Elected)
+		}
+	})
+}
+
+// unelectable is a driver that can deny leases.
+type unelectable struct {
+	*between
+	denied atomic.Bool
+}
+
+func (d *unelectable) Update(ctx context.Context, key string, change storage.Change, condition storage.Condition) error {
+	if d.denied.Load() {
+		return errBroken
+	}
+	return d.between.Update(ctx, key, change, condition)
+}
+
+func (d *unelectable) Acquire(
+	ctx context.Context, key string, lease storage.Lease, condition storage.Condition,
+) (storage.Record, error) {
+	if d.denied.Load() {
+		return storage.Record{}, errBroken
+	}
+	return d.between.Acquire(ctx, key, lease, condition)
+}

@@ -91,7 +91,8 @@ const (
 	// firstRetry and lastRetry bound the pauses after failures.
 	firstRetry = time.Second
 	lastRetry  = 5 * time.Minute
-	// longestStandby is the longest pause between attempts to be elected. Each of them reads for a while.
+	// longestStandby is the longest pause between attempts to be elected, failed ones included: who does not ask cannot
+	// follow a process that has died. Each of them reads for a while.
 	longestStandby = time.Minute
 )
 
@@ -108,7 +109,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	if r.election == nil {
 		return r.lead(ctx)
 	}
-	pause, told := newRetry(), false
+	pause, told := newRetry(longestStandby), false
 	for ctx.Err() == nil {
 		err := r.election.Lead(ctx, r.lead)
 		elected := r.resign()
@@ -121,9 +122,10 @@ func (r *Runner) Run(ctx context.Context) error {
 			if !told {
 				r.logger.InfoContext(ctx, "standing by: another process is elected, and alive")
 			}
-			told, pause, wait = true, newRetry(), r.standby()
-		case elected: // and lost
-			pause, told = newRetry(), false
+			told, pause, wait = true, newRetry(longestStandby), r.standby()
+		case elected: // and lost; what its last run has failed with is over, too
+			r.set(func(s *Status) { s.Failures, s.Err = 0, nil })
+			pause, told = newRetry(longestStandby), false
 			wait = pause.Next()
 			r.logger.WarnContext(ctx, "the election was lost; standing for it again")
 		default:
@@ -136,8 +138,8 @@ func (r *Runner) Run(ctx context.Context) error {
 	return nil
 }
 
-func newRetry() backoff.Backoff {
-	return backoff.Backoff{First: firstRetry, Limit: lastRetry, Even: true}
+func newRetry(limit time.Duration) backoff.Backoff {
+	return backoff.Backoff{First: firstRetry, Limit: limit, Even: true}
 }
 
 // standby is how long to wait before standing for election again: not longer than half an interval, so that a process
@@ -156,7 +158,7 @@ func (r *Runner) lead(ctx context.Context) error {
 	if r.election != nil {
 		r.logger.InfoContext(ctx, "elected")
 	}
-	pause := newRetry()
+	pause := newRetry(lastRetry)
 	due := r.schedule.first(now)
 	begin := due.Add(r.schedule.delay())
 	if r.unfinished(ctx) {
@@ -168,7 +170,7 @@ func (r *Runner) lead(ctx context.Context) error {
 		due = r.schedule.after(due, now)
 		begin = due.Add(r.schedule.delay())
 		if err == nil || ctx.Err() != nil {
-			pause = newRetry()
+			pause = newRetry(lastRetry)
 			continue
 		}
 		if retry := now.Add(pause.Next()); retry.Before(begin) {

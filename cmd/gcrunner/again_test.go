@@ -77,49 +77,6 @@ func TestCronSchedule(t *testing.T) {
 	}
 }
 
-// A replica that is killed is followed by the other one within the lease and one interval, and never do both collect.
-func TestTwoReplicas(t *testing.T) {
-	t.Parallel()
-	const lease, interval = 2 * time.Second, 2 * time.Second
-	name, driver := newTable(t, 10, 10)
-	env := append(onDynamoDB(dynamotest.Endpoint(t), name), "SCSDYNAMO_COLLECTION_ELECTION_LEASE="+lease.String(),
-		"SCSDYNAMO_COLLECTION_INTERVAL="+interval.String(), "SCSDYNAMO_COLLECTION_JITTER=100ms")
-	one, two := serve(t, env), serve(t, env)
-	elected := func(p *process) bool { return p.metric("gcrunner_elected") == 1 }
-	one.eventually("one is elected", func() bool { return elected(one) || elected(two) })
-	if elected(two) {
-		one, two = two, one
-	}
-	two.eventually("the other one is ready", two.answers("/readyz", http.StatusOK, "ok"))
-	if !two.answers("/", http.StatusOK, "Standing by")() {
-		t.Error("the page of the other one does not say that it stands by")
-	}
-	for range 20 {
-		if elected(one) && elected(two) {
-			t.Fatal("both are elected")
-		}
-	}
-
-	one.kill()
-	killed := time.Now()
-	put(t, driver, records(0, 10))
-	two.within(lease+interval, "the other one collects", func() bool {
-		_, dead := count(t, driver)
-		return dead == 0
-	})
-	t.Logf("the other one has collected %v after the first was killed", time.Since(killed).Round(time.Millisecond))
-	three := serve(t, env)
-	three.eventually("a third one is ready", three.answers("/readyz", http.StatusOK, "ok"))
-	if elected(three) {
-		t.Error("the third one is elected, too")
-	}
-	two.signal(syscall.SIGTERM)
-	if code := two.exit(10 * time.Second); code != 0 {
-		t.Errorf("exit code %d; want 0", code)
-	}
-	three.eventually("the third one follows", func() bool { return elected(three) })
-}
-
 // Where the table cannot be reached the process is not ready, and stays alive. It goes on by itself when that is over.
 func TestReadyFollowsTheTable(t *testing.T) {
 	t.Parallel()

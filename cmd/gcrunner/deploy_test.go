@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -149,6 +150,125 @@ func TestManifestsAreSafe(t *testing.T) {
 	}
 	if pods != 3 {
 		t.Errorf("%d pods; want 3", pods)
+	}
+}
+
+// fitting is what must fit together in a manifest.
+type fitting struct {
+	Kind     string `yaml:"kind"`
+	Metadata struct {
+		Name        string            `yaml:"name"`
+		Annotations map[string]string `yaml:"annotations"`
+	} `yaml:"metadata"`
+	Spec struct {
+		Selector struct {
+			MatchLabels map[string]string `yaml:"matchLabels"`
+		} `yaml:"selector"`
+		Template    fittingPod `yaml:"template"`
+		JobTemplate struct {
+			Spec struct {
+				Template fittingPod `yaml:"template"`
+			} `yaml:"spec"`
+		} `yaml:"jobTemplate"`
+	} `yaml:"spec"`
+}
+
+type fittingPod struct {
+	Metadata struct {
+		Labels map[string]string `yaml:"labels"`
+	} `yaml:"metadata"`
+	Spec struct {
+		ServiceAccountName string             `yaml:"serviceAccountName"`
+		Containers         []fittingContainer `yaml:"containers"`
+		InitContainers     []fittingContainer `yaml:"initContainers"`
+		Volumes            []struct {
+			Name      string `yaml:"name"`
+			ConfigMap struct {
+				Name string `yaml:"name"`
+			} `yaml:"configMap"`
+		} `yaml:"volumes"`
+	} `yaml:"spec"`
+}
+
+type fittingContainer struct {
+	Name           string `yaml:"name"`
+	Ports          []struct{ Name string }
+	LivenessProbe  fittingProbe            `yaml:"livenessProbe"`
+	ReadinessProbe fittingProbe            `yaml:"readinessProbe"`
+	VolumeMounts   []struct{ Name string } `yaml:"volumeMounts"`
+}
+
+type fittingProbe struct {
+	HTTPGet struct{ Path, Port string } `yaml:"httpGet"`
+}
+
+// The parts of the manifests name each other, which no schema shows: selectors pods, pods accounts and configurations,
+// probes ports, mounts volumes. The account has a role of AWS.
+func TestManifestsFitTogether(t *testing.T) {
+	t.Parallel()
+	there, pods := map[string]bool{}, map[string][]fitting{}
+	paths, _ := filepath.Glob(deploy + "kubernetes/*.yaml")
+	for _, path := range paths {
+		for decoder := yaml.NewDecoder(bytes.NewReader(read(t, path))); ; {
+			var object fitting
+			if err := decoder.Decode(&object); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				t.Fatalf("%s: %v", path, err)
+			}
+			there[object.Kind+" "+object.Metadata.Name] = true
+			if object.Kind == "CronJob" {
+				object.Spec.Template = object.Spec.JobTemplate.Spec.Template
+			}
+			pods[path] = append(pods[path], object)
+			if object.Kind == "ServiceAccount" && object.Metadata.Annotations["eks.amazonaws.com/role-arn"] == "" {
+				t.Errorf("%s: the account has no role of AWS", path)
+			}
+		}
+	}
+	for path, objects := range pods {
+		var labels map[string]string
+		for _, object := range objects {
+			pod := object.Spec.Template
+			if len(pod.Spec.Containers) > 0 {
+				labels = pod.Metadata.Labels
+				pod.check(t, path, there)
+			}
+			for key, value := range object.Spec.Selector.MatchLabels {
+				if labels[key] != value {
+					t.Errorf("%s: %s selects pods with %s: %s; they have %v", path, object.Kind, key, value, labels)
+				}
+			}
+		}
+	}
+}
+
+func (pod fittingPod) check(t *testing.T, path string, there map[string]bool) {
+	t.Helper()
+	names := map[string]bool{}
+	if account := "ServiceAccount " + pod.Spec.ServiceAccountName; !there[account] {
+		t.Errorf("%s: there is no %s", path, account)
+	}
+	for _, volume := range pod.Spec.Volumes {
+		names["volume "+volume.Name] = true
+		if config := "ConfigMap " + volume.ConfigMap.Name; !there[config] {
+			t.Errorf("%s: there is no %s", path, config)
+		}
+	}
+	for _, c := range slices.Concat(pod.Spec.Containers, pod.Spec.InitContainers) {
+		for _, port := range c.Ports {
+			names["port "+port.Name] = true
+		}
+		for want, probe := range map[string]fittingProbe{"/livez": c.LivenessProbe, "/readyz": c.ReadinessProbe} {
+			if got := probe.HTTPGet; got.Path != "" && (got.Path != want || !names["port "+got.Port]) {
+				t.Errorf("%s: %s asks %s at port %q; want %s, at one of its ports", path, c.Name, got.Path, got.Port, want)
+			}
+		}
+		for _, mount := range c.VolumeMounts {
+			if !names["volume "+mount.Name] {
+				t.Errorf("%s: %s mounts %q, which is no volume of the pod", path, c.Name, mount.Name)
+			}
+		}
 	}
 }
 
@@ -315,6 +435,32 @@ func TestDockerfile(t *testing.T) {
 	}
 	if !strings.Contains(string(read(t, "../../.dockerignore")), "\n*\n") {
 		t.Error(".dockerignore does not begin with nothing: engines may come into the image")
+	}
+}
+
+// All that the images are built from is in the build context, also for the classic builder, which does not look into
+// directories that are left out by * and not named.
+func TestBuildContextIsComplete(t *testing.T) {
+	t.Parallel()
+	const module = "github.com/scsdynamo/scsdynamo/"
+	ignore := string(read(t, "../../.dockerignore"))
+	list, err := exec.CommandContext(t.Context(), "go", "list", "-deps", module+"cmd/gcrunner", module+"examples/counter").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for line := range strings.Lines(string(list)) {
+		path, ours := strings.CutPrefix(strings.TrimSpace(line), module)
+		if !ours {
+			continue
+		}
+		found++
+		if dir, _, _ := strings.Cut(path, "/"); !strings.Contains(ignore, "\n!"+dir+"\n") {
+			t.Errorf(".dockerignore leaves out %s, which the images need", dir)
+		}
+	}
+	if found < 5 {
+		t.Errorf("the images are built of %d packages of this module", found)
 	}
 }
 

@@ -36,6 +36,10 @@ import (
 const asCommand = "GCRUNNER_TEST_AS_COMMAND"
 
 func TestMain(m *testing.M) {
+	if target := os.Getenv(asRelay); target != "" {
+		fmt.Fprintln(os.Stderr, relay(target))
+		os.Exit(1)
+	}
 	if os.Getenv(asCommand) == "1" {
 		main.Main() // does not return
 	}
@@ -134,14 +138,20 @@ func launch(t *testing.T, env []string, args ...string) *process {
 func serve(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
 	p := launch(t, env, append([]string{"--listen", "127.0.0.1:0"}, args...)...)
-	p.eventually("it serves its pages", func() bool {
+	p.awaitAddress()
+	return p
+}
+
+// awaitAddress waits until the process has logged where it listens.
+func (p *process) awaitAddress() {
+	p.t.Helper()
+	p.eventually("it listens", func() bool {
 		found := regexp.MustCompile(`address=(http://\S+)`).FindStringSubmatch(p.logged())
 		if found != nil {
 			p.address = found[1]
 		}
 		return found != nil
 	})
-	return p
 }
 
 // eventually waits for what must become so.
@@ -354,9 +364,22 @@ func newTable(t *testing.T, live, dead int) (name string, driver *dynamostore.Dr
 	t.Helper()
 	client := dynamotest.Client(t)
 	table := dynamostore.Table{Name: dynamotest.TableName(t, client)}
+	createTable(t, table.Name)
+	driver, err := dynamostore.NewDriver(client, table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, driver, records(live, dead))
+	return table.Name, driver
+}
+
+// createTable makes a table without sessions.
+func createTable(t *testing.T, name string) {
+	t.Helper()
+	client := dynamotest.Client(t)
 	// Not by Table.Create: with its TTL on, DynamoDB Local deletes expired items within seconds.
 	input := &dynamodb.CreateTableInput{
-		TableName: &table.Name, BillingMode: types.BillingModePayPerRequest,
+		TableName: &name, BillingMode: types.BillingModePayPerRequest,
 		AttributeDefinitions: []types.AttributeDefinition{{
 			AttributeName: aws.String("session_id"), AttributeType: types.ScalarAttributeTypeS,
 		}},
@@ -366,15 +389,9 @@ func newTable(t *testing.T, live, dead int) (name string, driver *dynamostore.Dr
 		t.Fatal(err)
 	}
 	waiter := dynamodb.NewTableExistsWaiter(client, func(o *dynamodb.TableExistsWaiterOptions) { o.MinDelay = 10 * time.Millisecond })
-	if err := waiter.Wait(t.Context(), &dynamodb.DescribeTableInput{TableName: &table.Name}, time.Minute); err != nil {
+	if err := waiter.Wait(t.Context(), &dynamodb.DescribeTableInput{TableName: &name}, time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	driver, err := dynamostore.NewDriver(client, table)
-	if err != nil {
-		t.Fatal(err)
-	}
-	put(t, driver, records(live, dead))
-	return table.Name, driver
 }
 
 // takenAddress returns an address that somebody listens on until the test ends.

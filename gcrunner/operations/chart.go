@@ -62,12 +62,39 @@ func newChart(results []gcrunner.Result) chart {
 	for i, result := range results { // the latest at the right
 		c.Bars = append(c.Bars, newBar(result, float64(slots-len(results)+i)*step, step, c.Top))
 	}
-	c.Summary = fmt.Sprintf("The last %d runs have deleted %s sessions, %s at most in one; %d have failed.",
-		len(results), count(total), count(c.Top), failed)
-	if total == 0 {
-		c.Summary = fmt.Sprintf("The last %d runs have deleted nothing; %d have failed.", len(results), failed)
-	}
+	c.Summary = summary(results, total, c.Top, failed)
 	return c
+}
+
+// summary says in words what the bars show.
+func summary(results []gcrunner.Result, total, top, failed int) string {
+	if len(results) == 0 {
+		return ""
+	}
+	runs, have := fmt.Sprintf("The last %d runs", len(results)), "have"
+	if len(results) == 1 {
+		runs, have = "The last run", "has"
+	}
+	if results[len(results)-1].Report.DryRun {
+		have = "would have"
+	}
+	text := fmt.Sprintf("%s %s deleted nothing", runs, have)
+	if total > 0 {
+		text = fmt.Sprintf("%s %s deleted %s sessions", runs, have, count(total))
+		if len(results) > 1 {
+			text += fmt.Sprintf(", %s at most in one", count(top))
+		}
+	}
+	switch {
+	case failed == 0:
+		return text + "."
+	case failed == len(results) && failed == 1:
+		return text + ". It has failed."
+	case failed == 1:
+		return text + ". One of them has failed."
+	default:
+		return fmt.Sprintf("%s. %d of them have failed.", text, failed)
+	}
 }
 
 func newBar(result gcrunner.Result, x, step float64, top int) bar {

@@ -16,7 +16,7 @@ import (
 
 var page = template.Must(template.New("page.html").Funcs(template.FuncMap{
 	"count": count, "duration": duration, "instant": instantText, "units": units, "bytes": byteSize, "outcome": outcomeText,
-	"rule": ruleName,
+	"rule": ruleName, "failure": isFailure, "leftAlone": leftAlone,
 }).ParseFS(files, "page.html"))
 
 // refresh is how often the page asks anew, in seconds.
@@ -30,6 +30,7 @@ type view struct {
 	Refresh        int
 	Problem        string // why it is not ready, empty where it is
 	Headline       string
+	Rhythm         string // its schedule
 	Rules          []string
 	Backlog        string
 	Deleted        int
@@ -73,7 +74,10 @@ func newView(s gcrunner.Status, problem error, now time.Time) view {
 	if problem != nil {
 		v.Problem = strings.TrimPrefix(problem.Error(), gcrunner.ErrNotReady.Error()+": ")
 	}
-	v.Headline = headline(s, now)
+	v.Headline, v.Rhythm = headline(s, now), s.Schedule.String()
+	if s.Schedule.Interval > 0 {
+		v.Rhythm = "every " + duration(s.Schedule.Interval)
+	}
 	v.Deleted, v.ByRule = deleted(s.Totals.Deleted)
 	if age, known := s.Backlog(); known {
 		v.Backlog = "none"
@@ -142,6 +146,20 @@ func ruleName(rule gcrunner.Rule) string {
 		gcrunner.RuleExpired: "expired", gcrunner.RuleMaxAge: "too old", gcrunner.RuleMaxStale: "stale",
 		gcrunner.RuleGhost: "leases without a session",
 	}[rule]
+}
+
+// leftAlone says how many sessions of a run were left alone, and why.
+func leftAlone(r gcrunner.Report) string {
+	var parts []string
+	for _, part := range []struct {
+		n    int
+		name string
+	}{{r.Leased, "in use"}, {r.Conflicts, "renewed"}, {r.Unreadable, "unreadable"}} {
+		if part.n > 0 {
+			parts = append(parts, count(part.n)+" "+part.name)
+		}
+	}
+	return cmp.Or(strings.Join(parts, ", "), "0")
 }
 
 func budgets(s gcrunner.Status) []budget {
