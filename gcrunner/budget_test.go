@@ -10,6 +10,7 @@ import (
 
 	"github.com/scsdynamo/scsdynamo/gcrunner"
 	"github.com/scsdynamo/scsdynamo/storage"
+	"github.com/scsdynamo/scsdynamo/storage/memory"
 )
 
 // busiest returns the most that was consumed in any second, wherever it begins.
@@ -47,18 +48,21 @@ func TestBudget(t *testing.T) {
 		{"writes", nil, 1, gcrunner.Unlimited, 25, 1, 1500, writeUnits, 25},
 		{"both", []gcrunner.Option{gcrunner.WithSegments(4)}, 1, 50, 25, 1, 1500, writeUnits, 25},
 		{"reads of large records", []gcrunner.Option{gcrunner.WithSegments(4)}, 3, 50, 25, 1000, 8000, readUnits, 50},
+		{"reads of an index", []gcrunner.Option{gcrunner.WithSource(gcrunner.SourceIndex)}, 3, 50, gcrunner.Unlimited, 1, 8000, readUnits, 50},
+		{"writes by an index", []gcrunner.Option{gcrunner.WithSource(gcrunner.SourceIndex)}, 1, 50, 25, 1, 1500, writeUnits, 25},
 		{"a large budget", nil, 1, 4000, 1000, 4, 20000, writeUnits, 1000},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				driver := newBetween()
+				driver := newBetween(memory.WithExpiryIndex(2))
 				driver.readUnits, driver.writeUnits = test.recordKB/8, test.recordKB
 				dead := fill(t, driver, test.sessions, test.every)
 				// Answers take their time.
 				driver.delay = func() time.Duration { return time.Millisecond + rand.N(10*time.Millisecond) }
 				began := time.Now()
-				report := run(t, newCollector(t, driver, append(test.options,
-					gcrunner.WithBudget(gcrunner.Budget{ReadUnits: test.read, WriteUnits: test.write}))...))
+				report := run(t, newCollector(t, driver, append([]gcrunner.Option{
+					gcrunner.WithSource(gcrunner.SourceScan), gcrunner.WithBudget(gcrunner.Budget{ReadUnits: test.read, WriteUnits: test.write}),
+				}, test.options...)...))
 				deletes(t, report, map[gcrunner.Rule]int{gcrunner.RuleExpired: dead})
 				reads, writes := busiest(driver.usages, readUnits), busiest(driver.usages, writeUnits)
 				took := time.Since(began).Seconds()
@@ -72,7 +76,7 @@ func TestBudget(t *testing.T) {
 				if used := total / took; used < 0.9*test.budget {
 					t.Errorf("in %.1f s, %v units a second were made use of; %v are allowed", took, used, test.budget)
 				}
-				t.Logf("%.1f s, %d pages, at most %v read and %v write units in a second", took, driver.called("Scan"), reads, writes)
+				t.Logf("%.1f s, %d pages, at most %v read and %v write units in a second", took, driver.called("Scan")+driver.called("ScanExpired"), reads, writes)
 			})
 		})
 	}

@@ -138,8 +138,8 @@ type usage struct {
 	read, write float64
 }
 
-func newBetween() *between {
-	return &between{Driver: memory.New(), calls: map[string]int{}, turn: make(chan struct{}, 1)}
+func newBetween(options ...memory.Option) *between {
+	return &between{Driver: memory.New(options...), calls: map[string]int{}, turn: make(chan struct{}, 1)}
 }
 
 func (d *between) call(operation, key string) error {
@@ -179,6 +179,15 @@ func (d *between) Scan(ctx context.Context, request storage.ScanRequest) (storag
 	d.mu.Unlock()
 	page, err := d.Driver.Scan(ctx, request)
 	d.consume(ctx, d.readUnits*float64(len(page.Records)), 0)
+	return page, err
+}
+
+func (d *between) ScanExpired(ctx context.Context, request storage.ExpiredRequest) (storage.ExpiredPage, error) {
+	if err := d.call("ScanExpired", ""); err != nil {
+		return storage.ExpiredPage{}, err
+	}
+	page, err := d.Driver.ScanExpired(ctx, request)
+	d.consume(ctx, d.readUnits*float64(len(page.Entries)), 0)
 	return page, err
 }
 

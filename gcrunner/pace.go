@@ -16,6 +16,8 @@ import (
 // The rate adapts to throttling: it is halved where the service refuses requests, and grows again little by little.
 type pacer struct {
 	ceiling float64 // units per second; +Inf for none
+	// turnstile holds who waits for its turn: one at a time, so that by then what others have consumed is known.
+	turnstile chan struct{}
 
 	mu   sync.Mutex // never held while waiting
 	rate float64    // what is allowed at the moment, at most the ceiling
@@ -44,7 +46,7 @@ const (
 
 func newPacer(ceiling float64) *pacer {
 	now := time.Now()
-	return &pacer{ceiling: ceiling, rate: ceiling, step: ceiling * recovery, next: now, changed: now, windowed: now}
+	return &pacer{turnstile: make(chan struct{}, 1), ceiling: ceiling, rate: ceiling, step: ceiling * recovery, next: now, changed: now, windowed: now}
 }
 
 // current returns the rate that is allowed now.
@@ -60,6 +62,12 @@ func (p *pacer) take(ctx context.Context, estimate float64) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	select {
+	case p.turnstile <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-p.turnstile }()
 	pause := time.Until(p.reserve(estimate))
 	if pause <= 0 {
 		return nil

@@ -69,6 +69,18 @@ func (r Report) Backlog() time.Duration {
 	return max(0, r.Started.Sub(r.OldestExpired))
 }
 
+// Progress is about which share of everything was looked at, less than 1 as long as the run goes on. It is not known where
+// ExpectedReadUnits is not.
+func (r Report) Progress() (share float64, known bool) {
+	if r.ExpectedReadUnits <= 0 {
+		return 0, false
+	}
+	if r.Stopped == Completed {
+		return 1, true
+	}
+	return min(r.ReadUnits/r.ExpectedReadUnits, 0.99), true
+}
+
 // clone returns a report that shares nothing with r.
 func (r Report) clone() Report {
 	r.Deleted = maps.Clone(r.Deleted)

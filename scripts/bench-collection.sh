@@ -61,6 +61,7 @@ show() {
 show 'The heap of a process that collects, with 5 % expired:' BenchmarkHeap bolt "${engines[@]}"
 if ((${#engines[@]} > 0)); then
 	show 'Sessions looked at in a second, with none expired:' BenchmarkSpeed "${engines[@]}"
+	show 'Capacity units that a run consumes in a second of a minute:' BenchmarkBudget "${engines[@]}"
 	show 'Capacity units to collect sessions of 1,000 bytes, as the engine reports them:' BenchmarkCost "${engines[@]}"
 fi
 echo

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"syscall"
@@ -253,6 +254,14 @@ func TestProgressOnATerminal(t *testing.T) {
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "looked at, ") || !strings.Contains(string(out), " deleted") {
 		t.Errorf("%v: there is no progress in %q", err, out)
+	}
+	// Where the size of the table is known, it is a bar.
+	name, _ := newTable(t, 300, 100)
+	cmd = exec.CommandContext(t.Context(), script, "--quiet", "--return", "--command", os.Args[0], "/dev/null")
+	cmd.Env = append(onDynamoDB(dynamotest.Endpoint(t), name), "SCSDYNAMO_COLLECTION_PAGE_SIZE=10", "SCSDYNAMO_COLLECTION_DRY_RUN=true", "TERM=xterm")
+	out, err = cmd.CombinedOutput()
+	if err != nil || !regexp.MustCompile(`looked at, .* [1-9][0-9]?% \|`).Match(out) {
+		t.Errorf("%v: there is no bar in %q", err, out)
 	}
 	plain := invoke(t, env)
 	if plain.code != 0 || plain.stderr != "" || strings.Contains(plain.stdout, "\x1b") {

@@ -20,10 +20,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
 	"github.com/scsdynamo/scsdynamo/boltstore"
 	main "github.com/scsdynamo/scsdynamo/cmd/gcrunner"
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
@@ -376,20 +372,9 @@ func newTable(t *testing.T, live, dead int) (name string, driver *dynamostore.Dr
 // createTable makes a table without sessions.
 func createTable(t *testing.T, name string) {
 	t.Helper()
-	client := dynamotest.Client(t)
-	// Not by Table.Create: with its TTL on, DynamoDB Local deletes expired items within seconds.
-	input := &dynamodb.CreateTableInput{
-		TableName: &name, BillingMode: types.BillingModePayPerRequest,
-		AttributeDefinitions: []types.AttributeDefinition{{
-			AttributeName: aws.String("session_id"), AttributeType: types.ScalarAttributeTypeS,
-		}},
-		KeySchema: []types.KeySchemaElement{{AttributeName: aws.String("session_id"), KeyType: types.KeyTypeHash}},
-	}
-	if _, err := client.CreateTable(t.Context(), input); err != nil {
-		t.Fatal(err)
-	}
-	waiter := dynamodb.NewTableExistsWaiter(client, func(o *dynamodb.TableExistsWaiterOptions) { o.MinDelay = 10 * time.Millisecond })
-	if err := waiter.Wait(t.Context(), &dynamodb.DescribeTableInput{TableName: &name}, time.Minute); err != nil {
+	// With its TTL on, DynamoDB Local deletes expired items within seconds.
+	client := dynamotest.WithoutTTL(dynamotest.Client(t))
+	if err := (dynamostore.Table{Name: name}).Create(t.Context(), client); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -10,27 +10,42 @@ import (
 	"github.com/scsdynamo/scsdynamo/internal/terminal"
 )
 
-// progress shows on a terminal how far a single run has come. How many sessions there are is not known: telling that would
-// need rights on the table.
+// progress shows on a terminal how far a single run has come: as a bar, where the run has found out how large the table is.
 type progress struct {
-	bar *progressbar.ProgressBar // nil where nobody sees it
+	options []progressbar.Option
+	watched bool
+	bar     *progressbar.ProgressBar // nil before the first page
 }
 
-// refresh is how often progress is drawn at most.
-const refresh = 100 * time.Millisecond
+const (
+	// refresh is how often progress is drawn at most.
+	refresh = 100 * time.Millisecond
+	// wholeBar is what a bar counts to.
+	wholeBar = 1000
+)
 
-func (a *app) newProgress() progress {
-	if a.quiet || !a.Watched {
-		return progress{}
+func (a *app) newProgress() *progress {
+	return &progress{
+		watched: !a.quiet && a.Watched,
+		options: []progressbar.Option{
+			progressbar.OptionSetWriter(a.Err), progressbar.OptionSpinnerType(14), progressbar.OptionThrottle(refresh),
+			progressbar.OptionClearOnFinish(), progressbar.OptionSetElapsedTime(true), progressbar.OptionSetWidth(20),
+		},
 	}
-	return progress{progressbar.NewOptions64(-1, progressbar.OptionSetWriter(a.Err), progressbar.OptionSpinnerType(14),
-		progressbar.OptionThrottle(refresh), progressbar.OptionClearOnFinish(), progressbar.OptionSetElapsedTime(true))}
 }
 
 // tell is called after each page.
-func (p progress) tell(r gcrunner.Report) {
-	if p.bar == nil {
+func (p *progress) tell(r gcrunner.Report) {
+	if !p.watched {
 		return
+	}
+	share, known := r.Progress()
+	if p.bar == nil {
+		whole := int64(-1)
+		if known {
+			whole = wholeBar
+		}
+		p.bar = progressbar.NewOptions64(whole, p.options...)
 	}
 	verb := "deleted"
 	if r.DryRun {
@@ -41,11 +56,16 @@ func (p progress) tell(r gcrunner.Report) {
 		text += fmt.Sprintf(", %.0f read and %.0f write units a second", r.ReadUnits/seconds, r.WriteUnits/seconds)
 	}
 	p.bar.Describe(text)
-	_ = p.bar.Add(1) // Where it cannot be shown, the run goes on.
+	// Where it cannot be shown, the run goes on.
+	if known {
+		_ = p.bar.Set64(int64(share * wholeBar))
+	} else {
+		_ = p.bar.Add(1)
+	}
 }
 
 // done takes it away.
-func (p progress) done() {
+func (p *progress) done() {
 	if p.bar != nil {
 		_ = p.bar.Clear() // Likewise.
 	}

@@ -3,6 +3,7 @@ package operations
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"html/template"
 	"math"
 	"net/http"
@@ -17,7 +18,17 @@ import (
 var page = template.Must(template.New("page.html").Funcs(template.FuncMap{
 	"count": count, "duration": duration, "instant": instantText, "units": units, "bytes": byteSize, "outcome": outcomeText,
 	"rule": ruleName, "failure": isFailure, "leftAlone": leftAlone,
+	"progress": progress,
 }).ParseFS(files, "page.html"))
+
+// progress says how far a run has come, where that is known.
+func progress(r gcrunner.Report) string {
+	share, known := r.Progress()
+	if !known {
+		return ""
+	}
+	return fmt.Sprintf(", about %.0f %% of what is to be looked at", 100*share)
+}
 
 // refresh is how often the page asks anew, in seconds.
 const refresh = 10
