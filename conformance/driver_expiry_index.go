@@ -141,7 +141,9 @@ func driverExpiryIndexCases() []driverCase {
 			run: func(p *driverProbe) {
 				shards := p.index().ExpiryShards()
 				for _, request := range []storage.ExpiredRequest{
-					{Cutoff: p.now, Shard: -1}, {Cutoff: p.now, Shard: shards}, {Cutoff: p.now, Limit: -1},
+					{Cutoff: p.now, Shard: -1},
+					{Cutoff: p.now, Shard: shards},
+					{Cutoff: p.now, Limit: -1},
 					{Cutoff: p.now, Start: "\xff no position"},
 				} {
 					if page, err := p.tryScanExpired(p.ctx, request); err == nil {

@@ -163,8 +163,10 @@ func driverFaults() []driverFault {
 			}
 			return c
 		}), []string{"D-COND-03", "I7_CollectionSparesRenewed"}},
-		{"sees no lease in IfExpiredAndFree", func(m *memory.Driver) storage.Driver { return driverOverlooking{m} },
-			[]string{"D-COND-03", "I7_CollectionSparesRenewed"}},
+		{
+			"sees no lease in IfExpiredAndFree", func(m *memory.Driver) storage.Driver { return driverOverlooking{m} },
+			[]string{"D-COND-03", "I7_CollectionSparesRenewed"},
+		},
 		{"takes IfUnchanged for IfVersion", driverAltersCondition(func(c storage.Condition) storage.Condition {
 			if c.Kind == storage.KindUnchanged {
 				c = storage.IfVersion(c.Version, time.Time{})
