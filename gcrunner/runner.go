@@ -75,7 +75,7 @@ func NewRunner(collector *Collector, schedule Schedule, options ...RunnerOption)
 	}
 	r.status = Status{
 		Phase: Idle, Totals: newTotals(),
-		Schedule: schedule, Budget: collector.budget, Rules: collector.rules, DryRun: collector.dryRun,
+		Schedule: schedule, Budget: collector.budget, Rules: collector.rules, Source: collector.from.kind(), DryRun: collector.dryRun,
 	}
 	told := collector.progress
 	collector.progress = func(report Report) {

@@ -51,6 +51,8 @@ type Status struct {
 	Schedule Schedule
 	Budget   Budget
 	Rules    Rules
+	// Source is how sessions are found: SourceScan or SourceIndex.
+	Source Source
 	// DryRun is whether nothing is deleted.
 	DryRun bool
 }
@@ -151,8 +153,8 @@ func succeeded(reason StopReason) bool {
 // LogValue implements slog.LogValuer. It leaves out the position, which holds keys.
 func (r Report) LogValue() slog.Value {
 	attrs := []slog.Attr{
-		slog.String("stopped", string(r.Stopped)), slog.String("source", string(r.Source)), slog.Duration("duration", r.Duration.Round(time.Millisecond)),
-		slog.Int("scanned", r.Scanned),
+		slog.String("stopped", string(r.Stopped)), slog.Duration("duration", r.Duration.Round(time.Millisecond)),
+		slog.String("source", string(r.Source)), slog.Int("scanned", r.Scanned),
 	}
 	if r.DryRun {
 		attrs = append(attrs, slog.Bool("dry_run", true))
