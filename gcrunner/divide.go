@@ -20,9 +20,11 @@ const (
 	oneSegmentUnits = 1000
 	// probeLimit is how many records a page holds at most that is looked at to choose the number of segments.
 	probeLimit = 100
-	// probeGrowth is how much finer the next probe of a large table is, and sameProbes is how many of the last size are made.
-	probeGrowth = 16
-	sameProbes  = 8
+	// probeGrowth is how much finer the next probe of a large table is. Of the last size, so many are made as it takes to see
+	// enoughProbed records, at most mostProbes.
+	probeGrowth  = 16
+	enoughProbed = 50
+	mostProbes   = 8
 )
 
 // divide decides on the segments. It may return the first page of the only one.
@@ -52,6 +54,14 @@ func (r *run) divide(ctx context.Context) (first *page, err error) {
 // choose chooses the number of segments by what a few pages show. It may return the first page of the only one.
 func (r *run) choose(ctx context.Context) (segments int, first *page, err error) {
 	probe, units, err := r.read(ctx, place{}, probeLimit)
+	if err == nil && probe.Next != "" && probe.size() < probeLimit { // a budget makes the very first page small
+		var more page
+		var consumed float64
+		more, consumed, err = r.read(ctx, place{start: probe.Next}, probeLimit)
+		probe.Records, probe.Unreadable = append(probe.Records, more.Records...), append(probe.Unreadable, more.Unreadable...)
+		probe.Next = more.Next
+		units += consumed
+	}
 	if err != nil {
 		return 0, nil, err
 	}
@@ -73,21 +83,22 @@ func (r *run) choose(ctx context.Context) (segments int, first *page, err error)
 // more of that size are read for a better mean.
 func (r *run) weigh(ctx context.Context) (bytes float64, err error) {
 	for n := probeGrowth; ; n = min(n*probeGrowth, storage.MaxSegments) {
-		total, most := 0.0, probeLimit
+		total, seen, most := 0.0, 0, probeLimit
 		if n == storage.MaxSegments { // there is nothing finer
 			most = math.MaxInt
 		}
-		for probes := range sameProbes {
+		for probes := 1; ; probes++ {
 			at := place{segments: n, segment: rand.IntN(n)} //nolint:gosec // Any will do.
 			probe, units, err := r.read(ctx, at, most)
 			if err != nil {
 				return 0, err
 			}
-			if probes == 0 && probe.Next != "" && n < storage.MaxSegments {
+			if probes == 1 && probe.Next != "" && n < storage.MaxSegments {
 				break
 			}
-			if total += units; probes == sameProbes-1 {
-				return total / sameProbes * bytesPerReadUnit * float64(n), nil
+			total, seen = total+units, seen+probe.size()
+			if seen >= enoughProbed || probes == mostProbes {
+				return total / float64(probes) * bytesPerReadUnit * float64(n), nil
 			}
 		}
 	}

@@ -164,7 +164,8 @@ func TestRunnerWithoutAnAnswerToTheElection(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
 		s := r.runner.Status()
-		if s.Elected || s.Phase != gcrunner.Standby || !errors.Is(s.Err, storage.ErrUnavailable) || s.Failures < 5 || s.Failures > 20 {
+		// Pauses of half a second, doubling to half a minute, are the shortest.
+		if s.Elected || s.Phase != gcrunner.Standby || !errors.Is(s.Err, storage.ErrUnavailable) || s.Failures < 5 || s.Failures > 7+20 {
 			t.Errorf("after ten minutes: %s, elected: %v, %d failures, %v", s.Phase, s.Elected, s.Failures, s.Err)
 		}
 		if err := r.runner.Ready(t.Context()); !errors.Is(err, gcrunner.ErrNotReady) {
