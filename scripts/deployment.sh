@@ -150,6 +150,8 @@ becomes() {
 # It is started anew until DynamoDB is there, each time with another port.
 application_answers() { get "http://$(sidecar port counter 4000)"; }
 
+nothing_left() { sidecar run --rm gcrunner --dry-run --output=json | grep '"scanned": 0,'; }
+
 get() { curl --silent --fail --max-time 5 "$@"; }
 has() { get "$1" | grep --quiet --extended-regexp "$2"; }
 
@@ -190,7 +192,10 @@ images() {
 	collector=http://$(sidecar port gcrunner 9464)
 	becomes "the collector is ready" get "$collector/readyz"
 	becomes "the collector is alive" get "$collector/livez"
+	# The run before may have taken the session of above.
+	quietly get --cookie-jar "$work/jar" "$app"
 	becomes "sessions that nobody uses are collected" has "$collector/metrics" '^gcrunner_sessions_deleted_total\{rule="max_stale"\} [1-9]'
+	becomes "no session is left" nothing_left
 	becomes "the status page tells of it" has "$collector/" 'runs have deleted [1-9]'
 	[[ $(get --cookie "$work/jar" "$app") == "visits: 1" ]] || die "the session goes on, although it was collected"
 	say "a session of the application was collected"
