@@ -434,8 +434,8 @@ func safetyKilled(t *testing.T, layout dynamostore.Table) {
 				t.Error(err)
 				return
 			}
-			// Long enough to follow its predecessor, and to come at least into a run.
-			timer := time.NewTimer(2*safetyLease + rand.N(2*safetyLease))
+			// Long enough to follow its predecessor, and to come at least into a run; of many sessions, also far into it.
+			timer := time.NewTimer(2*safetyLease + rand.N(2*safetyLease+time.Duration(safetySessions)*100*time.Microsecond))
 			select {
 			case <-timer.C:
 			case <-ctx.Done():
