@@ -44,11 +44,11 @@ func TestBudget(t *testing.T) {
 		bottleneck func(usage) float64
 		budget     float64
 	}{
-		{"reads", nil, 1, 50, gcrunner.Unlimited, 1000, 20000, readUnits, 50},
+		{"reads", nil, 4, 50, gcrunner.Unlimited, 1000, 5000, readUnits, 50},
 		{"writes", nil, 1, gcrunner.Unlimited, 25, 1, 1500, writeUnits, 25},
 		{"both", []gcrunner.Option{gcrunner.WithSegments(4)}, 1, 50, 25, 1, 1500, writeUnits, 25},
-		{"reads of large records", []gcrunner.Option{gcrunner.WithSegments(4)}, 3, 50, 25, 1000, 8000, readUnits, 50},
-		{"reads of an index", []gcrunner.Option{gcrunner.WithSource(gcrunner.SourceIndex)}, 3, 50, gcrunner.Unlimited, 1, 8000, readUnits, 50},
+		{"reads of large records", []gcrunner.Option{gcrunner.WithSegments(4)}, 16, 50, 25, 1000, 1500, readUnits, 50},
+		{"reads of an index", []gcrunner.Option{gcrunner.WithSource(gcrunner.SourceIndex)}, 8, 50, gcrunner.Unlimited, 1, 3000, readUnits, 50},
 		{"writes by an index", []gcrunner.Option{gcrunner.WithSource(gcrunner.SourceIndex)}, 1, 50, 25, 1, 1500, writeUnits, 25},
 		{"a large budget", nil, 1, 4000, 1000, 4, 20000, writeUnits, 1000},
 	} {
