@@ -18,12 +18,14 @@ const (
 	segmentBytes = 2 << 30
 	// oneSegmentUnits is what one segment can consume in a second: with a budget below it, more of them gain nothing.
 	oneSegmentUnits = 1000
-	// probeLimit is how many records a page holds at most that is looked at to choose the number of segments.
-	probeLimit = 100
+	// onePage is how many records a table has at most that is not divided, and probeLimit how many are on a page that is read
+	// to find out how large it is otherwise.
+	onePage    = 100
+	probeLimit = 50
 	// probeGrowth is how much finer the next probe of a large table is. Of the last size, so many are made as it takes to see
 	// enoughProbed records, at most mostProbes.
 	probeGrowth  = 16
-	enoughProbed = 50
+	enoughProbed = 40
 	mostProbes   = 8
 )
 
@@ -53,11 +55,11 @@ func (r *run) divide(ctx context.Context) (first *page, err error) {
 
 // choose chooses the number of segments by what a few pages show. It may return the first page of the only one.
 func (r *run) choose(ctx context.Context) (segments int, first *page, err error) {
-	probe, units, err := r.read(ctx, place{}, probeLimit)
-	if err == nil && probe.Next != "" && probe.size() < probeLimit { // a budget makes the very first page small
+	probe, units, err := r.read(ctx, place{}, onePage)
+	if err == nil && probe.Next != "" && probe.size() < onePage { // a budget makes the very first page small
 		var more page
 		var consumed float64
-		more, consumed, err = r.read(ctx, place{start: probe.Next}, probeLimit)
+		more, consumed, err = r.read(ctx, place{start: probe.Next}, onePage)
 		probe.Records, probe.Unreadable = append(probe.Records, more.Records...), append(probe.Unreadable, more.Unreadable...)
 		probe.Next = more.Next
 		units += consumed

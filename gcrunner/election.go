@@ -98,7 +98,12 @@ func (e *Election) Lead(ctx context.Context, work func(ctx context.Context) erro
 	}()
 	record, _ := session.Record()
 	end.Reset(record.Lease.ExpiresAt.Sub(e.backend.Now())) // by the clock that has set it
-	return work(term)
+	err = work(term)
+	if lost := context.Cause(term); ctx.Err() == nil && errors.Is(lost, ErrElectionLost) && errors.Is(err, context.Canceled) &&
+		!errors.Is(err, lost) {
+		return fmt.Errorf("%w: %w", lost, err) // a call that was cut off does not say why
+	}
+	return err
 }
 
 // enter returns the session that is the election, under a lease.

@@ -305,3 +305,31 @@ func TestElectionsThatAreRefused(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A call that is cut off because the election was lost is not what the run has failed with.
+func TestLosingTheElectionCutsOffACall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		driver := newBetween()
+		put(t, driver, expired("a"))
+		collector := newCollector(t, driver, gcrunner.WithElection(newElection(t, driver)), gcrunner.WithCheckpoint(hanging{driver}))
+		report, err := collector.Run(t.Context())
+		if !errors.Is(err, gcrunner.ErrElectionLost) || report.Stopped != gcrunner.ElectionLost || !stored(t, driver, "a") {
+			t.Errorf("%v, %+v", err, report)
+		}
+	})
+}
+
+// hanging is a checkpoint that is loaded for ever. Meanwhile another process takes the lease.
+type hanging struct{ driver *between }
+
+func (h hanging) Load(ctx context.Context) (gcrunner.Position, error) {
+	other := storage.Lease{ID: storage.NewVersion(), Duration: lease, ExpiresAt: time.Now().Add(lease)}
+	key := storage.ReservedPrefix + "collector"
+	if err := h.driver.Update(ctx, key, storage.Change{Lease: &other}, storage.Always()); err != nil {
+		return gcrunner.Position{}, err
+	}
+	<-ctx.Done()
+	return gcrunner.Position{}, ctx.Err()
+}
+
+func (hanging) Save(context.Context, gcrunner.Position) error { return nil }

@@ -159,6 +159,8 @@ func (r *run) finish(ctx context.Context, err error) (Report, error) {
 	case r.report.Stopped != "" || err == nil:
 	case errors.Is(err, ErrNotElected):
 		r.report.Stopped = NotElected
+	case errors.Is(err, ErrElectionLost):
+		r.report.Stopped = ElectionLost
 	case ctx.Err() != nil:
 		r.report.Stopped = Canceled
 	default:
