@@ -98,7 +98,8 @@ func TestPagesFitTheService(t *testing.T) {
 			if most > 116 || most < size-1 {
 				t.Errorf("a page consumed %v units; with 120, it could be one that the service has cut", most)
 			}
-			if pages, limit := driver.called("Scan"), int(total/size)+2*driver.segments+1; pages > limit {
+			// Some are small, to find out how large the table is.
+			if pages, limit := driver.called("Scan"), int(total/size)+2*driver.segments+1+10; pages > limit {
 				t.Errorf("%d pages for %v units; %d are enough", pages, total, limit)
 			}
 		})
