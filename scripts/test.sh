@@ -12,9 +12,10 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# Most tests wait for DynamoDB, or for time to pass, and not for a processor.
+# Most tests wait for DynamoDB, or for time to pass, and not for a processor. On a slow machine some packages need more than
+# the ten minutes that go test gives them.
 # shellcheck disable=SC2206 # The flags are words.
-flags=(-parallel=8 ${TESTFLAGS-})
+flags=(-parallel=8 -timeout=25m ${TESTFLAGS-})
 packages=("${@:-./...}")
 
 log=$(mktemp)
