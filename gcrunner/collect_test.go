@@ -80,7 +80,10 @@ type huge struct {
 }
 
 func (d *huge) Scan(ctx context.Context, request storage.ScanRequest) (storage.Page, error) {
-	if request.Limit <= 100 {
+	switch {
+	case request.Limit == 0:
+		request.Limit = 1024 // as the service ends a page
+	case request.Limit <= 100:
 		d.probes++
 	}
 	begin, _ := strconv.Atoi(string(request.Start))

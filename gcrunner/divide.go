@@ -24,8 +24,8 @@ const (
 	probeLimit = 50
 	// probeGrowth is how much finer the next probe of a large table is. Of the last size, so many are made as it takes to see
 	// enoughProbed records, at most mostProbes.
-	probeGrowth  = 16
-	enoughProbed = 40
+	probeGrowth  = 32
+	enoughProbed = 20
 	mostProbes   = 8
 )
 
@@ -87,7 +87,7 @@ func (r *run) weigh(ctx context.Context) (bytes float64, err error) {
 	for n := probeGrowth; ; n = min(n*probeGrowth, storage.MaxSegments) {
 		total, seen, most := 0.0, 0, probeLimit
 		if n == storage.MaxSegments { // there is nothing finer
-			most = math.MaxInt
+			most = wholePage
 		}
 		for probes := 1; ; probes++ {
 			at := place{segments: n, segment: rand.IntN(n)} //nolint:gosec // Any will do.

@@ -31,17 +31,25 @@ const (
 	// mostPageUnits is what a page is to consume at most, a little less than the 128 units of the service's limit of 1 MB: it
 	// then has as many records as were asked for. Engines for tests read all that is asked for, whatever fits.
 	mostPageUnits = 115
+	// wholePageUnits is what 1 MB consumes, where the service ends a page.
+	wholePageUnits = 128
 	// bytesPerReadUnit is what an eventually consistent read gets for a unit.
 	bytesPerReadUnit = 8192
 	// bytesPerWriteUnit is what a write gets for a unit.
 	bytesPerWriteUnit = 1024
 )
 
-// pageLimit is how many records a page may hold that may consume so many units.
+// wholePage is the limit of a page that ends where the service ends it.
+const wholePage = 0
+
+// pageLimit is how many records a page may hold that may consume so many units. Where there is no bound, and records are so
+// large that a whole page has no more than pageSize, it is a whole page: a limit that changes nothing costs time on some engines.
 func (e *estimate) pageLimit(units float64, pageSize int) int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch {
+	case e.readUnits > 0 && math.IsInf(units, 1) && wholePageUnits/e.readUnits <= float64(pageSize):
+		return wholePage
 	case e.readUnits > 0:
 		units = min(units, mostPageUnits)
 	case math.IsInf(units, 1):
@@ -56,6 +64,9 @@ func (e *estimate) pageLimit(units float64, pageSize int) int {
 func (e *estimate) page(limit int) float64 {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if limit == wholePage {
+		return wholePageUnits
+	}
 	return e.readUnits * float64(limit)
 }
 

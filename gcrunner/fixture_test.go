@@ -177,6 +177,9 @@ func (d *between) Scan(ctx context.Context, request storage.ScanRequest) (storag
 	d.mu.Lock()
 	d.segments = request.Segments
 	d.mu.Unlock()
+	if request.Limit == 0 && d.readUnits > 0 {
+		request.Limit = max(1, int(128/d.readUnits)) // as the service ends a page
+	}
 	page, err := d.Driver.Scan(ctx, request)
 	d.consume(ctx, d.readUnits*float64(len(page.Records)), 0)
 	return page, err

@@ -2,7 +2,6 @@ package gcrunner
 
 import (
 	"context"
-	"math"
 	"sync"
 	"time"
 
@@ -84,7 +83,7 @@ func (r *run) readAll(ctx context.Context, b brake, batches chan<- batch, at int
 			p, first = *first, nil
 		} else {
 			var err error
-			if p, _, err = r.read(ctx, next, math.MaxInt); err != nil {
+			if p, _, err = r.read(ctx, next, wholePage); err != nil {
 				return err
 			}
 		}
@@ -104,12 +103,15 @@ func (r *run) readAll(ctx context.Context, b brake, batches chan<- batch, at int
 	}
 }
 
-// read reads a page of at most so many records, or fewer where the budget says so.
+// read reads a page of at most so many records, or a whole one, or fewer where the budget says so.
 func (r *run) read(ctx context.Context, at place, most int) (page, float64, error) {
 	var p page
 	units, err := r.attempt(ctx, r.reads,
 		func() float64 {
-			at.limit = min(r.costs.pageLimit(r.pageUnits(), r.mostRecords), most)
+			at.limit = r.costs.pageLimit(r.pageUnits(), r.mostRecords)
+			if most != wholePage && (at.limit == wholePage || at.limit > most) {
+				at.limit = most
+			}
 			return r.costs.page(at.limit)
 		},
 		func(u storage.Usage) float64 { return u.ReadUnits },
@@ -121,7 +123,7 @@ func (r *run) read(ctx context.Context, at place, most int) (page, float64, erro
 		return page{}, 0, err
 	}
 	looked := at.limit
-	if p.Next == "" || units > fullPageUnits {
+	if p.Next == "" || at.limit == wholePage || units > fullPageUnits {
 		looked = p.size()
 	}
 	r.costs.read(looked, units)
