@@ -230,7 +230,7 @@ func TestSecondSignal(t *testing.T) {
 func TestOnceNotElected(t *testing.T) {
 	t.Parallel()
 	name, driver := newTable(t, 0, 3)
-	env := append(onDynamoDB(dynamotest.Endpoint(t), name), "SCSDYNAMO_COLLECTION_ELECTION_LEASE=1s")
+	env := append(onDynamoDB(dynamotest.Endpoint(t), name), "SCSDYNAMO_COLLECTION_ELECTION_LEASE=4s")
 	first := serve(t, env, "--interval", "1h", "--set", "collection.jitter=0s")
 	first.eventually("it collects", func() bool { return first.metric(`gcrunner_runs_total{outcome="completed"}`) == 1 })
 	put(t, driver, records(0, 3))

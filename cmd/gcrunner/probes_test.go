@@ -44,7 +44,7 @@ func TestProbesWhileTheEngineIsDead(t *testing.T) {
 	t.Parallel()
 	name, driver := newTable(t, 5, 5)
 	engine := startRelay(t, dynamotest.Endpoint(t), "127.0.0.1:0")
-	p := serve(t, onDynamoDB(engine.address, name), "--interval", "1s", "--set", "collection.election_lease=1s")
+	p := serve(t, onDynamoDB(engine.address, name), "--interval", "1s", "--set", "collection.election_lease=2s")
 	p.collects("with an engine")
 	engine.kill()
 	p.becomes("without an engine", http.StatusServiceUnavailable, "not reachable")
@@ -61,7 +61,7 @@ func TestProbesWhileTheEngineIsDead(t *testing.T) {
 func TestProbesWithoutTheTable(t *testing.T) {
 	t.Parallel()
 	name, _ := newTable(t, 5, 5)
-	p := serve(t, onDynamoDB(dynamotest.Endpoint(t), name), "--interval", "1s", "--set", "collection.election_lease=1s")
+	p := serve(t, onDynamoDB(dynamotest.Endpoint(t), name), "--interval", "1s", "--set", "collection.election_lease=2s")
 	p.collects("with a table")
 	if _, err := dynamotest.Client(t).DeleteTable(t.Context(), &dynamodb.DeleteTableInput{TableName: &name}); err != nil {
 		t.Fatal(err)
@@ -83,7 +83,7 @@ func TestProbesWithoutARight(t *testing.T) {
 			t.Parallel()
 			name, _ := newTable(t, 5, 0)
 			gate := newGate(t, dynamotest.Endpoint(t))
-			p := serve(t, onDynamoDB(gate.url, name), "--interval", "1s", "--set", "collection.election_lease=1s")
+			p := serve(t, onDynamoDB(gate.url, name), "--interval", "1s", "--set", "collection.election_lease=2s")
 			p.collects("with all rights")
 			gate.denied.Store(operation)
 			p.becomes("without "+operation, http.StatusServiceUnavailable, says)
