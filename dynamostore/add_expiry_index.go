@@ -45,13 +45,14 @@ func (t Table) StartExpiryIndex(ctx context.Context, client TableClient) error {
 		return err
 	}
 	problems := a.table.compareSchema(description)
-	if a.table.findIndex(description) != nil {
+	there := a.table.findIndex(description) != nil
+	if there {
 		problems = append(problems, a.table.compareExpiryIndex(description)...)
 	}
 	if len(problems) > 0 {
 		return a.mismatch(problems)
 	}
-	if a.table.findIndex(description) != nil {
+	if there {
 		return nil
 	}
 	_, err = client.UpdateTable(ctx, a.table.addIndexInput(description))

@@ -207,14 +207,12 @@ func (t Table) createInput() (*dynamodb.CreateTableInput, error) {
 		input.GlobalSecondaryIndexes = []types.GlobalSecondaryIndex{{
 			IndexName: &t.ExpiryIndex.Name, KeySchema: t.indexSchema(),
 			Projection:            &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
-			ProvisionedThroughput: t.indexThroughput(),
+			ProvisionedThroughput: t.throughput(),
 		}}
 	}
 	if t.ReadCapacity > 0 {
 		input.BillingMode = types.BillingModeProvisioned
-		input.ProvisionedThroughput = &types.ProvisionedThroughput{
-			ReadCapacityUnits: &t.ReadCapacity, WriteCapacityUnits: &t.WriteCapacity,
-		}
+		input.ProvisionedThroughput = t.throughput()
 	}
 	if t.DeletionProtection {
 		input.DeletionProtectionEnabled = aws.Bool(true)

@@ -99,9 +99,9 @@ func (t Table) indexDefinitions() []types.AttributeDefinition {
 	}
 }
 
-// indexThroughput is the provisioned capacity of the index. It is that of the table: where the index has less, writes to the
-// table are refused.
-func (t Table) indexThroughput() *types.ProvisionedThroughput {
+// throughput is the provisioned capacity of the table, nil where requests are paid for. The index has as much: where it had
+// less, writes to the table would be refused.
+func (t Table) throughput() *types.ProvisionedThroughput {
 	if t.ReadCapacity == 0 {
 		return nil
 	}
