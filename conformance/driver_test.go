@@ -35,13 +35,13 @@ func TestDriverSkipsVisibly(t *testing.T) {
 		t.Errorf("failed: %v", slices.Collect(maps.Keys(failed)))
 	}
 	for id, reason := range map[string]string{
-		"D-SCAN-01": "does not implement storage.Scanner",
-		"D-INDEX-0": "has no index by expiry",
-		"D-MOVE-01": "does not implement storage.Mover",
-		"D-LEASE-0": "does not implement storage.Leaser",
-		"D-BATCH-0": "does not implement storage.BatchDeleter",
-		"D-CTX-02":  "because",
-		"D-DATA-04": "WithTooLarge",
+		"D-SCAN-01":  "does not implement storage.Scanner",
+		"D-INDEX-01": "has no index by expiry",
+		"D-MOVE-01":  "does not implement storage.Mover",
+		"D-LEASE-01": "does not implement storage.Leaser",
+		"D-BATCH-01": "does not implement storage.BatchDeleter",
+		"D-CTX-02":   "because",
+		"D-DATA-04":  "WithTooLarge",
 	} {
 		if seen, ok := driverByID(skipped, id); !ok || !strings.Contains(seen, reason) {
 			t.Errorf("%s: skipped %v, because of %q; wanted the reason %q", id, ok, seen, reason)

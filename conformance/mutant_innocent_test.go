@@ -270,7 +270,13 @@ func TestInnocents(t *testing.T) {
 					free <- struct{}{}
 					defer func() { <-free }()
 					failures, skipped := conformance.Examine(t, id, newStore, opts...)
-					if accused := len(failures) > 0; accused != slices.Contains(in.guilty, id) {
+					guilty := slices.Contains(in.guilty, id)
+					// What shows only in a race, or in time, may escape a machine that is busy, but not always. An innocent
+					// store has one attempt: it is never accused.
+					for more := 4; guilty && len(failures) == 0 && more > 0; more-- {
+						failures, skipped = conformance.Examine(t, id, newStore, opts...)
+					}
+					if accused := len(failures) > 0; accused != guilty {
 						t.Errorf("%s: accused: %t %q", id, accused, failures)
 					}
 					if strings.Contains(skipped, "the machine is too slow") {
