@@ -3,6 +3,7 @@ package dynamostore
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -10,7 +11,8 @@ import (
 
 // AddExpiryIndex adds [Table.ExpiryIndex] to a table that is there, and waits until it can be used, as long as ctx allows:
 // the table stays in use meanwhile. AWS takes some minutes, and hours for a table of many GB. That the index is there already
-// is fine; then it is only waited for, also where another call has begun to add it. Ending ctx does not stop AWS.
+// is fine; then it is only waited for, also where another call has begun to add it. Where AWS is changing the table in another
+// way, or another index of it, that is waited for first. Ending ctx does not stop AWS.
 //
 // Sessions enter the index when they are written by a program whose Table has it, so that building it costs nothing but
 // time. Add it first, then set ExpiryIndex in all programs that write sessions, and let a collector use it alone when the
@@ -21,25 +23,44 @@ import (
 //
 // It needs the rights dynamodb:UpdateTable and DescribeTable.
 func (t Table) AddExpiryIndex(ctx context.Context, client TableClient) error {
-	if err := t.StartExpiryIndex(ctx, client); err != nil {
+	a, err := t.indexAdmin(client)
+	if err != nil {
 		return err
 	}
-	a, err := t.admin(client)
+	err = a.poll(ctx, func() (bool, error) {
+		err := a.startIndex(ctx)
+		if errors.Is(err, ErrTableBusy) {
+			return false, nil
+		}
+		return true, err
+	})
 	if err != nil {
 		return err
 	}
 	return a.waitIndexed(ctx)
 }
 
-// StartExpiryIndex is [Table.AddExpiryIndex] without the wait: [Table.Verify] says whether the index can be used.
+// StartExpiryIndex is [Table.AddExpiryIndex] without waiting: [Table.Verify] says whether the index can be used, and the error
+// is [ErrTableBusy] where AWS must be done with something else first.
 func (t Table) StartExpiryIndex(ctx context.Context, client TableClient) error {
-	a, err := t.admin(client)
+	a, err := t.indexAdmin(client)
 	if err != nil {
 		return err
 	}
-	if !t.hasExpiryIndex() {
-		return errors.New("dynamostore: Table.ExpiryIndex has no name; there is no index to add")
+	return a.startIndex(ctx)
+}
+
+// indexAdmin is admin for a table that has an index.
+func (t Table) indexAdmin(client TableClient) (admin, error) {
+	a, err := t.admin(client)
+	if err == nil && !t.hasExpiryIndex() {
+		err = errors.New("dynamostore: Table.ExpiryIndex has no name; there is no index to add")
 	}
+	return a, err
+}
+
+// startIndex has AWS begin to make the index, where there is none.
+func (a admin) startIndex(ctx context.Context) error {
 	description, err := a.describe(ctx)
 	if err != nil {
 		return err
@@ -55,11 +76,32 @@ func (t Table) StartExpiryIndex(ctx context.Context, client TableClient) error {
 	if there {
 		return nil
 	}
-	_, err = client.UpdateTable(ctx, a.table.addIndexInput(description))
-	if inUse := (*types.ResourceInUseException)(nil); err != nil && !errors.As(err, &inUse) {
+	_, err = a.client.UpdateTable(ctx, a.table.addIndexInput(description))
+	switch {
+	case err == nil:
+		return nil
+	case a.refusedAsBusy(ctx, err):
+		return &Error{Operation: "UpdateTable", Table: a.table.Name, Region: a.faults.region, Kind: ErrTableBusy, Err: err}
+	default:
 		return a.faults.wrap(ctx, "UpdateTable", err)
 	}
-	return nil
+}
+
+// refusedAsBusy reports whether UpdateTable failed because AWS is changing the table. A second index at a time is refused as
+// beyond a limit, as other things are that waiting does not help against:
+// https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTable.html.
+func (a admin) refusedAsBusy(ctx context.Context, refused error) bool {
+	if inUse := (*types.ResourceInUseException)(nil); errors.As(refused, &inUse) {
+		return true
+	}
+	if limit := (*types.LimitExceededException)(nil); !errors.As(refused, &limit) {
+		return false
+	}
+	description, err := a.describe(ctx)
+	return err == nil && (description.TableStatus != types.TableStatusActive ||
+		slices.ContainsFunc(description.GlobalSecondaryIndexes, func(index types.GlobalSecondaryIndexDescription) bool {
+			return index.IndexStatus != types.IndexStatusActive
+		}))
 }
 
 // waitIndexed waits until the index can be used.

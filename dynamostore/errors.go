@@ -47,6 +47,9 @@ var (
 	// ErrNotConfirmed says that a table was not deleted because its name was not repeated.
 	ErrNotConfirmed = errors.New("not deleted; to confirm, repeat the name of the table exactly")
 
+	// ErrTableBusy says that AWS refused a change because it is changing the table, or an index of it, already.
+	ErrTableBusy = errors.New("the table, or an index of it, is being changed already; try again when AWS is done with that")
+
 	// ErrDeletionProtected says that the table is protected from being deleted.
 	ErrDeletionProtected = errors.New("the table has deletion protection; turn it off first")
 )
@@ -93,6 +96,7 @@ const (
 	codeAccessDenied        = "AccessDeniedException"
 	codeValidation          = "ValidationException"
 	codeTableNotFound       = "ResourceNotFoundException"
+	codeLimitExceeded       = "LimitExceededException" // of tables and indexes; the SDK takes it for throttling
 	codeTransactionConflict = "TransactionConflictException"
 	codeReplicatedConflict  = "ReplicatedWriteConflictException"
 )
@@ -166,6 +170,8 @@ func kindOfCode(code string, err error) error {
 		return ErrTableMismatch
 	case credentialCodes[code]:
 		return ErrCredentials
+	case code == codeLimitExceeded:
+		return nil
 	case throttled, code == codeTransactionConflict, code == codeReplicatedConflict:
 		return ErrThrottled
 	}

@@ -1,6 +1,7 @@
 package dynamostore_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
@@ -150,6 +152,67 @@ func TestExpiryIndexMismatch(t *testing.T) {
 	absent.Name = "no-such-table"
 	if err := absent.AddExpiryIndex(t.Context(), client); !errors.Is(err, dynamostore.ErrTableNotFound) {
 		t.Errorf("adding an index to a table that is not there: %v", err)
+	}
+}
+
+// busyTable is a table that AWS is changing: it refuses to be updated with each of the errors, and then is no longer.
+type busyTable struct {
+	dynamostore.TableClient
+	refuse  []error
+	changed bool // whether it looks as if it were being changed
+	asked   int
+}
+
+func (b *busyTable) UpdateTable(
+	ctx context.Context, input *dynamodb.UpdateTableInput, opts ...func(*dynamodb.Options),
+) (*dynamodb.UpdateTableOutput, error) {
+	b.asked++
+	if len(b.refuse) > 0 {
+		err := b.refuse[0]
+		b.refuse = b.refuse[1:]
+		return nil, err
+	}
+	return b.TableClient.UpdateTable(ctx, input, opts...)
+}
+
+func (b *busyTable) DescribeTable(
+	ctx context.Context, input *dynamodb.DescribeTableInput, opts ...func(*dynamodb.Options),
+) (*dynamodb.DescribeTableOutput, error) {
+	output, err := b.TableClient.DescribeTable(ctx, input, opts...)
+	if err == nil && b.changed && len(b.refuse) > 0 {
+		output.Table.GlobalSecondaryIndexes = append(output.Table.GlobalSecondaryIndexes, types.GlobalSecondaryIndexDescription{
+			IndexName: aws.String("another"), IndexStatus: types.IndexStatusCreating,
+		})
+	}
+	return output, err
+}
+
+// An index that AWS refuses to make while it changes the table is asked for again, and others are not waited for in vain.
+func TestAddExpiryIndexToBusyTable(t *testing.T) {
+	t.Parallel()
+	inUse, limit := &types.ResourceInUseException{}, &types.LimitExceededException{}
+	table := createWithoutTTL(t, dynamotest.Client(t), dynamostore.Table{})
+	table.ExpiryIndex = dynamostore.ExpiryIndex{Name: "expiry"}
+
+	// What is refused as beyond a limit while nothing is being changed does not pass.
+	client := &busyTable{TableClient: adminClient(t), refuse: []error{limit}}
+	if err := table.AddExpiryIndex(t.Context(), client); !errors.Is(err, limit) || errors.Is(err, dynamostore.ErrTableBusy) ||
+		errors.Is(err, dynamostore.ErrThrottled) || client.asked != 1 {
+		t.Errorf("an index too many: %v after %d calls", err, client.asked)
+	}
+	client = &busyTable{TableClient: adminClient(t), changed: true, refuse: []error{inUse, inUse}}
+	if err := table.StartExpiryIndex(t.Context(), client); !errors.Is(err, dynamostore.ErrTableBusy) || !errors.Is(err, inUse) || client.asked != 1 {
+		t.Errorf("begun on a table that is being changed: %v after %d calls", err, client.asked)
+	}
+	client = &busyTable{TableClient: adminClient(t), changed: true, refuse: []error{inUse, limit, limit, inUse}}
+	must(t, table.AddExpiryIndex(t.Context(), client))
+	if client.asked != 5 {
+		t.Errorf("asked %d times; four were refused", client.asked)
+	}
+	d, err := table.Describe(t.Context(), client)
+	must(t, err)
+	if fmt.Sprint(d.Indexes) != "[expiry]" {
+		t.Errorf("the table has the indexes %v", d.Indexes)
 	}
 }
 

@@ -170,6 +170,9 @@ func ofTable(err error) *Explanation {
 		e.Kind, e.Text, e.Fix = Unavailable, "DynamoDB failed at "+failed.Operation+" on "+table, "try again later"
 	case errors.Is(err, dynamostore.ErrDeletionProtected):
 		e.Text, e.Fix = table+" has deletion protection", "turn it off in the AWS console first"
+	case errors.Is(err, dynamostore.ErrTableBusy):
+		e.Kind, e.Text = Unavailable, "AWS is changing "+table+" already, or an index of it"
+		e.Fix = `try again when "scsdynamo table describe" shows it as ACTIVE`
 	case errors.Is(err, dynamostore.ErrNotConfirmed):
 		e.Kind, e.Text, e.Fix = Unconfirmed, table+" was not deleted", "repeat its name exactly with --confirm"
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

@@ -38,6 +38,7 @@ func TestKinds(t *testing.T) {
 		{ofTable(dynamostore.ErrUnreachable), explain.Unavailable, "dynamodb.endpoint"},
 		{ofTable(dynamostore.ErrServiceFailed), explain.Unavailable, "later"},
 		{ofTable(dynamostore.ErrDeletionProtected), explain.Failed, "protection"},
+		{ofTable(dynamostore.ErrTableBusy), explain.Unavailable, "ACTIVE"},
 		{ofTable(dynamostore.ErrNotConfirmed), explain.Unconfirmed, "--confirm"},
 		{ofTable(storage.ErrOutcomeUnknown), explain.Unavailable, "not known"},
 		{ofTable(context.DeadlineExceeded), explain.Unavailable, "--timeout"},
