@@ -78,7 +78,7 @@ func (a *app) command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "gcrunner",
 		Short:   "Delete sessions that nobody needs any more",
-		Long:    commandLong + exitCodes(),
+		Long:    commandLong + codes.String(),
 		Example: commandExample,
 		Version: version(),
 		Args:    cobra.NoArgs,

@@ -67,7 +67,7 @@ func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:     "scsdynamo",
 		Short:   "Operate session stores on DynamoDB or bbolt",
-		Long:    rootLong + exitCodes(),
+		Long:    rootLong + codes.String(),
 		Example: rootExample,
 		Version: version(),
 		Args:    cobra.ArbitraryArgs,

@@ -13,6 +13,7 @@ import (
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
 	"github.com/scsdynamo/scsdynamo/dynamostore"
 	"github.com/scsdynamo/scsdynamo/gcrunner"
+	"github.com/scsdynamo/scsdynamo/internal/markdown"
 )
 
 // The budget that is allowed, in units per second, and how much of it a second may consume at most.
@@ -155,10 +156,10 @@ func measureBudget(t testing.TB, a budgetedRun, d time.Duration) budgetUse {
 
 // BenchmarkBudget shows what the busiest second of a minute has consumed.
 func BenchmarkBudget(b *testing.B) {
-	table := newTable("engine  ", "run                            ", "read units allowed", "in the busiest second", "mean ",
+	table := markdown.NewTable("engine  ", "run                            ", "read units allowed", "in the busiest second", "mean ",
 		"write units allowed", "in the busiest second", "mean ")
 	for b.Loop() {
-		table.rows = nil
+		table.Clear()
 		for _, a := range budgeted {
 			use := measureBudget(b, a, time.Minute)
 			if use.reads > inASecond*allowedReads || use.writes > inASecond*allowedWrites {
@@ -166,9 +167,9 @@ func BenchmarkBudget(b *testing.B) {
 					a.name, use.reads, use.writes, allowedReads, allowedWrites)
 			}
 			f := func(units float64) string { return fmt.Sprintf("%.1f", units) }
-			table.add(dynamotest.EngineName(b), a.name, allowedReads, f(use.reads), f(use.meanReads),
+			table.Add(dynamotest.EngineName(b), a.name, allowedReads, f(use.reads), f(use.meanReads),
 				allowedWrites, f(use.writes), f(use.meanWrites))
 		}
 	}
-	table.print()
+	fmt.Print(table)
 }

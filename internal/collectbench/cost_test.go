@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
+	"github.com/scsdynamo/scsdynamo/internal/markdown"
 )
 
 // shares are how many per cent of the sessions have expired.
@@ -57,16 +58,16 @@ func measureCost(t testing.TB, a algorithm, of population) (cost, minimum) {
 
 // BenchmarkCost shows what collecting consumes, by the capacity that the engine reports.
 func BenchmarkCost(b *testing.B) {
-	table := newTable("engine  ", "sessions", "expired", "algorithm                        ", "calls ", "read units", "write units",
+	table := markdown.NewTable("engine  ", "sessions", "expired", "algorithm                        ", "calls ", "read units", "write units",
 		"read units per collected", "write units per collected", "time   ")
-	defer table.print() // also what was measured before a failure
+	defer func() { fmt.Print(table) }() // also what was measured before a failure
 	for b.Loop() {
-		table.rows = nil
+		table.Clear()
 		for _, percent := range shares {
 			of := population{size(b, "COLLECTBENCH_SESSIONS", 2_500), percent, thousandBytes}
 			dead, _ := of.count()
 			row := func(name string, calls any, read, write float64, took any) {
-				table.add(dynamotest.EngineName(b), of.sessions, fmt.Sprintf("%d %%", percent), name, calls,
+				table.Add(dynamotest.EngineName(b), of.sessions, fmt.Sprintf("%d %%", percent), name, calls,
 					fmt.Sprintf("%.1f", read), fmt.Sprintf("%.1f", write),
 					fmt.Sprintf("%.3f", read/float64(dead)), fmt.Sprintf("%.3f", write/float64(dead)), took)
 			}

@@ -14,6 +14,7 @@ import (
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
 	"github.com/scsdynamo/scsdynamo/dynamostore"
 	"github.com/scsdynamo/scsdynamo/gcrunner"
+	"github.com/scsdynamo/scsdynamo/internal/markdown"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -183,15 +184,15 @@ func BenchmarkHeap(b *testing.B) {
 			if name == "dynamodb" {
 				name = dynamotest.EngineName(b)
 			}
-			table := newTable("engine  ", "run                   ", "sessions", "collected", "heap before, MiB", "peak, MiB", "time   ")
+			table := markdown.NewTable("engine  ", "run                   ", "sessions", "collected", "heap before, MiB", "peak, MiB", "time   ")
 			for b.Loop() {
-				table.rows = nil
+				table.Clear()
 				collectInHeap(b, place, func(run string, report gcrunner.Report, h heap) {
-					table.add(name, run, report.Scanned, report.Total(), mib(h.before), mib(h.peak),
+					table.Add(name, run, report.Scanned, report.Total(), mib(h.before), mib(h.peak),
 						report.Duration.Round(10*time.Millisecond))
 				})
 			}
-			table.print()
+			fmt.Print(table)
 		})
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
 	"github.com/scsdynamo/scsdynamo/dynamostore"
 	"github.com/scsdynamo/scsdynamo/gcrunner"
+	"github.com/scsdynamo/scsdynamo/internal/markdown"
 )
 
 // reader is a way to look at all sessions. It returns how many it has seen.
@@ -141,11 +142,11 @@ func measureSpeed(t testing.TB, p *place, client *dynamodb.Client, readers []rea
 // BenchmarkSpeed shows how many sessions a second are looked at where none has expired: as fast as the engine answers, and
 // where an answer takes no time.
 func BenchmarkSpeed(b *testing.B) {
-	table := newTable("engine  ", "sessions", "bytes each", "reader                  ", "sessions/s, best", "median ",
+	table := markdown.NewTable("engine  ", "sessions", "bytes each", "reader                  ", "sessions/s, best", "median ",
 		"of the bare scan, best", "median", "of the same requests, best", "median")
-	defer table.print()
+	defer func() { fmt.Print(table) }()
 	for b.Loop() {
-		table.rows = nil
+		table.Clear()
 		for _, payload := range []int{thousandBytes, smallBytes} {
 			p := fill(b, dynamostore.Table{}, population{size(b, "COLLECTBENCH_SCANNED", 2_500), 0, payload})
 			for _, by := range []struct {
@@ -165,7 +166,7 @@ func BenchmarkSpeed(b *testing.B) {
 					return fmt.Sprintf("%.2f", rate(i, at)/rate(to, at))
 				}
 				for i, r := range by.readers {
-					table.add(by.engine, p.sessions, payload+overheadBytes, r.name,
+					table.Add(by.engine, p.sessions, payload+overheadBytes, r.name,
 						fmt.Sprintf("%.0f", rate(i, best)), fmt.Sprintf("%.0f", rate(i, median)),
 						ratio(i, 0, best), ratio(i, 0, median), ratio(i, 2, best), ratio(i, 2, median))
 				}

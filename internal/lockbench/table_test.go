@@ -3,11 +3,11 @@ package lockbench_test
 import (
 	"fmt"
 	"math"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
+	"github.com/scsdynamo/scsdynamo/internal/markdown"
 )
 
 // The benchmarks print tables in Markdown. "make bench-locks" runs them on one engine after the other, and puts the rows
@@ -17,21 +17,21 @@ import (
 func BenchmarkContention(b *testing.B) {
 	for _, engine := range engines {
 		b.Run(engine.name, func(b *testing.B) {
-			table := newTable("engine   ", "strategy  ", "processes", "succeeded", "updates kept", "most at once",
+			table := markdown.NewTable("engine   ", "strategy  ", "processes", "succeeded", "updates kept", "most at once",
 				"calls", "refused writes", "read units", "write units", "wall time", "handler times   ")
 			contend(b, engine.open(b, 1), contenders[0]) // a Java engine is slow at first
 			for b.Loop() {
-				table.rows = nil
+				table.Clear()
 				for _, c := range contenders {
 					for processes := 1; processes <= 2; processes++ {
 						p := engine.open(b, processes)
 						r := contend(b, p, c)
-						table.add(p.engine, c.name, processes, r.succeeded, r.kept, r.inside, r.Calls, r.Refused,
+						table.Add(p.engine, c.name, processes, r.succeeded, r.kept, r.inside, r.Calls, r.Refused,
 							p.shown(r.read), p.shown(r.write), r.wall.Round(time.Millisecond), c.shownWall(r.wall, processes))
 					}
 				}
 			}
-			table.print()
+			fmt.Print(table)
 		})
 	}
 }
@@ -62,9 +62,9 @@ func BenchmarkUncontended(b *testing.B) {
 			for _, c := range contenders {
 				columns = append(columns, fmt.Sprintf("%-10s", c.name))
 			}
-			table := newTable(columns...)
+			table := markdown.NewTable(columns...)
 			for b.Loop() {
-				table.rows = nil
+				table.Clear()
 				for _, kind := range uncontended {
 					var row []any
 					for _, c := range contenders {
@@ -78,10 +78,10 @@ func BenchmarkUncontended(b *testing.B) {
 							row = append(row, "-")
 						}
 					}
-					table.add(row...)
+					table.Add(row...)
 				}
 			}
-			table.print()
+			fmt.Print(table)
 		})
 	}
 }
@@ -96,45 +96,18 @@ func (p *place) shownCost(c count, u units) string {
 // BenchmarkWaiters shows how long requests of several processes wait for one session.
 func BenchmarkWaiters(b *testing.B) {
 	b.Run("dynamodb", func(b *testing.B) {
-		table := newTable("engine   ", "strategy  ", "requests", "succeeded", "updates kept", "most at once",
+		table := markdown.NewTable("engine   ", "strategy  ", "requests", "succeeded", "updates kept", "most at once",
 			"calls", "per request", "refused writes", "wait, median", "99 %    ", "longest ", "wall time")
 		for b.Loop() {
-			table.rows = nil
+			table.Clear()
 			for _, strategy := range []string{"baseline", "lease"} {
 				const all = waitingProcesses * waitingRequests
 				w := waitInProcesses(b, strategy)
-				table.add(dynamotest.EngineName(b), strategy, all, len(w.waits), w.kept, w.inside,
+				table.Add(dynamotest.EngineName(b), strategy, all, len(w.waits), w.kept, w.inside,
 					w.Calls, fmt.Sprintf("%.2f", float64(w.Calls)/all), w.Refused,
 					w.quantile(50), w.quantile(99), w.quantile(100), w.wall.Round(time.Millisecond))
 			}
 		}
-		table.print()
+		fmt.Print(table)
 	})
 }
-
-// table is a table in Markdown, aligned to be read as it is.
-type table struct {
-	columns []string // padded with spaces to their widths
-	rows    []string
-}
-
-func newTable(columns ...string) *table { return &table{columns: columns} }
-
-func (t *table) add(cells ...any) {
-	padded := make([]string, len(cells))
-	for i, cell := range cells {
-		padded[i] = fmt.Sprintf("%-*v", len(t.columns[i]), cell)
-	}
-	t.rows = append(t.rows, line(padded))
-}
-
-func (t *table) print() {
-	rules := make([]string, len(t.columns))
-	for i, column := range t.columns {
-		rules[i] = strings.Repeat("-", len(column))
-	}
-	// The first line begins where the line of the benchmark's name does not end.
-	fmt.Printf("\n%s\n%s\n%s\n", line(t.columns), line(rules), strings.Join(t.rows, "\n"))
-}
-
-func line(cells []string) string { return "| " + strings.Join(cells, " | ") + " |" }

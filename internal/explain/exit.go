@@ -1,0 +1,82 @@
+package explain
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/scsdynamo/scsdynamo/internal/terminal"
+)
+
+// ExitCode is with what a command exits that fails with an error of the kind, and what that means there.
+type ExitCode struct {
+	Kind Kind
+	Code int
+	Text string
+}
+
+// ExitCodes are those of a command. One that several commands have means the same in each.
+type ExitCodes []ExitCode
+
+// String is their table, for the help.
+func (codes ExitCodes) String() string {
+	var text strings.Builder
+	text.WriteString("Exit codes:\n")
+	for _, c := range codes {
+		fmt.Fprintf(&text, "  %3d  %s\n", c.Code, c.Text)
+	}
+	return strings.TrimSuffix(text.String(), "\n")
+}
+
+func (codes ExitCodes) of(kind Kind) int {
+	for _, c := range codes {
+		if c.Kind == kind {
+			return c.Code
+		}
+	}
+	return 1
+}
+
+// Report is how a command shows an error.
+type Report struct {
+	Command string // its name
+	Codes   ExitCodes
+	JSON    bool // for programs
+	Cause   bool // with the error of which the explanation is one
+}
+
+// Write shows e, and returns the exit code.
+func (r Report) Write(to *terminal.Terminal, e *Explanation) int {
+	code, cause := r.Codes.of(e.Kind), ""
+	if r.Cause && e.Err != nil && e.Err.Error() != e.Text {
+		cause = e.Err.Error()
+	}
+	if r.JSON {
+		text, _ := json.MarshalIndent(map[string]any{"error": struct { // It fails for no strings.
+			Kind     Kind     `json:"kind"`
+			ExitCode int      `json:"exit_code"`
+			Message  string   `json:"message"`
+			Problems []string `json:"problems,omitempty"`
+			Fix      string   `json:"fix,omitempty"`
+			Cause    string   `json:"cause,omitempty"`
+		}{e.Kind, code, e.Text, e.Problems, e.Fix, cause}}, "", "  ")
+		to.Say("%s", text)
+		return code
+	}
+	line := to.PaintErr(r.Command+":", terminal.Bad) + " " + e.Text
+	switch {
+	case len(e.Problems) > 0:
+		to.Say("%s:\n  %s", line, strings.Join(e.Problems, "\n  "))
+		if e.Fix != "" {
+			to.Say("to do: %s", e.Fix)
+		}
+	case e.Fix != "":
+		to.Say("%s; %s", line, e.Fix)
+	default:
+		to.Say("%s", line)
+	}
+	if cause != "" {
+		to.Say("cause: %s", cause)
+	}
+	return code
+}
