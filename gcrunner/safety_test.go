@@ -38,6 +38,7 @@ const (
 	safetyClients = 16
 	safetyPace    = 10 * time.Millisecond // of the steps of a client
 	safetyLife    = 5 * time.Hour
+	sessionLease  = time.Second
 )
 
 func fromEnv(name string, fallback int) int {
@@ -49,12 +50,12 @@ func fromEnv(name string, fallback int) int {
 
 // client uses sessions that nobody else uses, save the collector: so it knows what must be stored.
 type client struct {
-	driver storage.Driver
-	keys   []string
-	// live are those that must be there; expired are those that may be, until they are collected.
-	live, expired map[string]bool
-	renewed       atomic.Int64 // so many sessions that had expired were renewed before they were collected
-	missed        atomic.Int64 // so many were collected first
+	driver  storage.Driver
+	keys    []string
+	live    map[string]bool      // those that must be there
+	expired map[string]time.Time // those that may be, until they are collected, and from when on nothing keeps them
+	renewed atomic.Int64         // so many sessions that had expired were renewed before they were collected
+	missed  atomic.Int64         // so many were collected first
 }
 
 func soon(d time.Duration) time.Time { return time.Now().Add(d) }
@@ -81,7 +82,7 @@ func (c *client) set(key string, live, there bool) {
 	case live:
 		c.live[key] = true
 	default:
-		c.expired[key] = true
+		c.expired[key] = soon(sessionLease)
 	}
 }
 
@@ -91,7 +92,7 @@ func (c *client) step(ctx context.Context) error {
 	switch {
 	case c.live[key]:
 		return c.use(ctx, key)
-	case c.expired[key]:
+	case !c.expired[key].IsZero():
 		return c.revive(ctx, key)
 	default:
 		return c.create(ctx, key)
@@ -118,7 +119,7 @@ func (c *client) use(ctx context.Context, key string) error {
 	case 2:
 		err = c.driver.Update(ctx, key, storage.Change{ExpiresAt: soon(left)}, storage.Always())
 	default:
-		lease := storage.Lease{ID: storage.NewVersion(), Duration: time.Second, ExpiresAt: soon(time.Second)}
+		lease := storage.Lease{ID: storage.NewVersion(), Duration: sessionLease, ExpiresAt: soon(sessionLease)}
 		change := storage.Change{ExpiresAt: soon(left), Lease: &lease}
 		if err = c.driver.Update(ctx, key, change, storage.Always()); err == nil && rand.IntN(2) == 0 {
 			err = c.driver.Update(ctx, key, storage.Change{Lease: &storage.Lease{}}, storage.Always())
@@ -161,8 +162,8 @@ func (c *client) revive(ctx context.Context, key string) error {
 	}
 }
 
-// safety lets clients use their sessions while collect runs, and shows in the end that none was lost, and that a last run
-// leaves none that has expired.
+// safety lets clients use their sessions while collect runs, and shows in the end that none was lost, that the run which goes
+// on where the last one was stopped leaves none that had expired before, and that the next one leaves none at all.
 func safety(t *testing.T, driver storage.Driver, collect func(ctx context.Context), options ...gcrunner.Option) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -173,7 +174,7 @@ func safety(t *testing.T, driver storage.Driver, collect func(ctx context.Contex
 	var created sync.WaitGroup
 	created.Add(safetyClients)
 	for i := range clients {
-		c := &client{driver: driver, live: map[string]bool{}, expired: map[string]bool{}}
+		c := &client{driver: driver, live: map[string]bool{}, expired: map[string]time.Time{}}
 		clients[i] = c
 		for n := i; n < safetySessions; n += safetyClients {
 			c.keys = append(c.keys, fmt.Sprintf("session-%d", n))
@@ -196,6 +197,7 @@ func safety(t *testing.T, driver storage.Driver, collect func(ctx context.Contex
 		})
 	}
 	created.Wait()
+	began := time.Now()
 	collect(ctx)
 	for range 200 { // until both sides have been first, which takes longer where collecting takes no time
 		renewed, missed := int64(0), int64(0)
@@ -211,13 +213,16 @@ func safety(t *testing.T, driver storage.Driver, collect func(ctx context.Contex
 	working.Wait()
 
 	collector := newCollector(t, driver, options...)
-	report, err := collector.Run(ctx)
-	for errors.Is(err, gcrunner.ErrElectionLost) { // the lease is short, and the machine may be busy
-		report, err = collector.Run(ctx)
+	last := runOnce(t, collector)
+	stored := keys(t, driver.(storage.Scanner))
+	for _, c := range clients {
+		for key, since := range c.expired {
+			if _, found := stored[key]; found && since.Before(began) {
+				t.Errorf("%s expired before the first run began, and has outlived a whole one", key)
+			}
+		}
 	}
-	if err != nil {
-		t.Fatalf("%v, %+v", err, report)
-	}
+	last += runOnce(t, collector) // from the beginning
 	stored, renewed, missed, want := keys(t, driver.(storage.Scanner)), int64(0), int64(0), 0
 	for _, c := range clients {
 		renewed, missed, want = renewed+c.renewed.Load(), missed+c.missed.Load(), want+len(c.live)
@@ -236,8 +241,21 @@ func safety(t *testing.T, driver storage.Driver, collect func(ctx context.Contex
 	if renewed == 0 || missed == 0 {
 		t.Errorf("%d were renewed before they were collected, %d were collected before: there was no race", renewed, missed)
 	}
-	t.Logf("%d are live; %d were renewed before they were collected, %d were collected before; the last run deleted %d, and %d of old leases",
-		want, renewed, missed, report.Total(), report.Leased)
+	t.Logf("%d are live; %d were renewed before they were collected, %d were collected before; the last two runs deleted %d",
+		want, renewed, missed, last)
+}
+
+// runOnce returns how many sessions a run has deleted.
+func runOnce(t *testing.T, collector *gcrunner.Collector) int {
+	t.Helper()
+	report, err := collector.Run(t.Context())
+	for errors.Is(err, gcrunner.ErrElectionLost) { // the lease is short, and the machine may be busy
+		report, err = collector.Run(t.Context())
+	}
+	if err != nil {
+		t.Fatalf("%v, %+v", err, report)
+	}
+	return report.Total()
 }
 
 // runs is a collector that runs so often in this process.
