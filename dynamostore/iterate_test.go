@@ -14,6 +14,7 @@ import (
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
 	"github.com/scsdynamo/scsdynamo/dynamostore"
 	"github.com/scsdynamo/scsdynamo/internal/storetest"
+	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -60,7 +61,8 @@ func TestSessionsHoldOnePage(t *testing.T) {
 	client := dynamotest.Client(t)
 	table := createWithoutTTL(t, client, dynamostore.Table{})
 	fill(t, client, table, sessions)
-	store, err := dynamostore.New(appClient(t), table)
+	// Pages are as large as they are without a limit: for each of those, DynamoDB Local reads the rest of the table.
+	store, err := dynamostore.New(appClient(t), table, sessionstore.WithPageSize(1000))
 	if err != nil {
 		t.Fatal(err)
 	}
