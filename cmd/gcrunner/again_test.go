@@ -84,6 +84,8 @@ func TestReadyFollowsTheTable(t *testing.T) {
 	gate := newGate(t, dynamotest.Endpoint(t))
 	p := serve(t, onDynamoDB(gate.url, name), "--interval", "1h", "--set", "collection.jitter=0s",
 		"--set", "dynamodb.operation_timeout=500ms", "--set", "dynamodb.attempt_timeout=200ms", "--set", "collection.elect=false")
+	// Before its first success it may be ready as well, and not be for another reason.
+	p.eventually("a run has ended", func() bool { return p.metric(`gcrunner_runs_total{outcome="completed"}`) >= 1 })
 	p.eventually("it is ready", p.answers("/readyz", http.StatusOK, "ok"))
 	gate.closed.Store(true)
 	p.eventually("it is not ready", p.answers("/readyz", http.StatusServiceUnavailable, "cannot be read"))
