@@ -29,7 +29,8 @@ var httpClient = awshttp.NewBuildableClient().WithTimeout(20 * time.Second).With
 
 // Client returns a client of the engine at [Endpoint]. It makes up to three attempts, with pauses of at most 20 ms where
 // the SDK would take seconds, and waits at most 20 seconds for each answer; the options can change all of that, and
-// install [Faults] and a [Recorder]. It is safe for concurrent use.
+// install [Faults] and a [Recorder]. It is safe for concurrent use. Clients of a process make and delete tables one after the
+// other, as not every engine can do more.
 func Client(t testing.TB, optFns ...func(*dynamodb.Options)) *dynamodb.Client {
 	t.Helper()
 	return dynamodb.New(dynamodb.Options{
@@ -37,7 +38,7 @@ func Client(t testing.TB, optFns ...func(*dynamodb.Options)) *dynamodb.Client {
 		Region:       cmp.Or(os.Getenv("AWS_REGION"), "us-east-1"),
 		Credentials:  testCredentials(),
 		HTTPClient:   httpClient,
-		APIOptions:   []func(*middleware.Stack) error{plainbody.Add},
+		APIOptions:   []func(*middleware.Stack) error{plainbody.Add, oneTableAtATime},
 		Retryer:      retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = 20 * time.Millisecond }),
 	}, optFns...)
 }
