@@ -214,7 +214,11 @@ func state(ctx context.Context) string {
 // until tells an expiry in relation to now.
 func until(expiry time.Time) string {
 	if left := time.Until(expiry); left > -48*time.Hour && left < 48*time.Hour {
-		return "expiry in " + left.Round(time.Millisecond).String()
+		exactly := time.Millisecond
+		if left.Abs() > time.Minute { // then it does not matter what has passed since it was made
+			exactly = time.Minute
+		}
+		return "expiry in " + left.Round(exactly).String()
 	}
 	return fmt.Sprintf("expiry in the year %d", expiry.Year())
 }
