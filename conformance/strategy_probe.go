@@ -133,7 +133,7 @@ func (proc *strategyProcess) open(configure ...func(*lockstrategy.Request)) *str
 func (proc *strategyProcess) draw() *strategyVisit {
 	v := proc.visit()
 	step := proc.p.begin("%s: New", proc.name)
-	v.session = proc.strategy.New(v.request, proc.p.key)
+	v.session = proc.strategy.New(v.request, storage.Record{Key: proc.p.key})
 	proc.p.end(step, "done")
 	if v.session == nil {
 		proc.p.fatalf("New returned nil")

@@ -34,8 +34,8 @@ type Backend struct {
 	Now func() time.Time
 }
 
-// Read returns the live record under key. It is the one place where the expiry of a session that is read by its key is
-// judged: an expired record is not found.
+// Read returns the live record under key. It is the one place where it is judged whether a session that is read by its key
+// is live: an expired record is not found, and neither is a tombstone, which is returned all the same.
 func (b *Backend) Read(ctx context.Context, key string) (storage.Record, bool, error) {
 	consistency := storage.Strong
 	if b.Reads != StrongReads {
@@ -50,19 +50,26 @@ func (b *Backend) Read(ctx context.Context, key string) (storage.Record, bool, e
 
 func (b *Backend) get(ctx context.Context, key string, consistency storage.Consistency) (storage.Record, bool, error) {
 	record, found, err := b.Driver.Get(ctx, key, consistency)
-	if err != nil || !found || record.Expired(b.Now()) {
+	switch now := b.Now(); {
+	case err != nil || !found || !record.Ended() && record.Expired(now):
 		return storage.Record{}, false, err
+	default:
+		return record, record.Live(now), nil
 	}
-	return record, true, nil
 }
 
 // Write stores next if the condition holds for the record under from, which is next.Key or the key that the record is
 // to leave. Where it does not hold, the error is ErrSessionGone, or one that matches storage.ErrConflict and comes with the
 // record that is in the way: under next.Key, if another request has moved the session there. The record is not in the error,
-// which may end in a log.
+// which may end in a log. Where next has expired when it is written, the session ends, and nothing of it stays.
 func (b *Backend) Write(
 	ctx context.Context, from string, next storage.Record, condition storage.Condition,
 ) (inTheWay *storage.Record, err error) {
+	if next.Ended() {
+		version := next.Version
+		next = storage.Tombstone(next.Key, "", next.UpdatedAt)
+		next.Version = version
+	}
 	if from == next.Key {
 		return b.judge(b.Driver.Put(ctx, next, condition))
 	}
@@ -79,6 +86,41 @@ func (b *Backend) Write(
 	}
 	inTheWay, meaning := b.moved(ctx, next.Key)
 	return inTheWay, join(meaning, unknownOf(err))
+}
+
+// Renew stores next, the session of a new token, and ends the record under from if the condition holds for it, as [Backend.End]
+// does. Where that fails, the new session is taken back. If the process dies in between, the old session is as it was, and
+// nobody has the token of the new one.
+func (b *Backend) Renew(
+	ctx context.Context, from string, next storage.Record, condition storage.Condition,
+) (inTheWay *storage.Record, err error) {
+	if err := b.Driver.Put(ctx, next, storage.IfAbsent(next.UpdatedAt)); err != nil {
+		if !errors.Is(err, storage.ErrOutcomeUnknown) {
+			return nil, err
+		}
+		b.takeBack(ctx, next)
+		return nil, &notRenewedError{cause: err} // known it is: the old session was not touched
+	}
+	inTheWay, err = b.End(ctx, from, next.Key, condition)
+	if err != nil && !errors.Is(err, storage.ErrOutcomeUnknown) {
+		b.takeBack(ctx, next)
+	}
+	return inTheWay, err
+}
+
+// End puts a tombstone in the place of the record under key if the condition holds for it. Its results are those of
+// [Backend.Write]. successor is the key of the session that replaces it, empty where none does.
+func (b *Backend) End(
+	ctx context.Context, key, successor string, condition storage.Condition,
+) (inTheWay *storage.Record, err error) {
+	return b.judge(b.Driver.Put(ctx, storage.Tombstone(key, successor, b.Now()), condition))
+}
+
+// takeBack removes a new session of which nobody has the token. Where that fails, it expires.
+func (b *Backend) takeBack(ctx context.Context, record storage.Record) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	_ = b.Driver.Delete(ctx, record.Key, storage.Always())
 }
 
 // moved says what it means that a session is gone from its old key: it was deleted, or another request has moved it to the
@@ -102,7 +144,7 @@ func (b *Backend) judge(err error) (inTheWay *storage.Record, _ error) {
 		return nil, err
 	}
 	meaning := errConflict
-	if conflict.Current == nil || conflict.Current.Expired(b.Now()) {
+	if conflict.Current == nil || !conflict.Current.Live(b.Now()) {
 		meaning = ErrSessionGone
 	} else {
 		inTheWay = conflict.Current
@@ -136,17 +178,4 @@ func join(err, unknown error) error {
 		return err
 	}
 	return errors.Join(err, unknown)
-}
-
-// mayHaveBeenApplied reports whether a write that failed may be stored all the same, now or when it arrives late.
-func mayHaveBeenApplied(err error) bool {
-	if errors.Is(err, storage.ErrOutcomeUnknown) {
-		return true
-	}
-	for _, refused := range []error{storage.ErrConflict, ErrSessionGone, storage.ErrTooLarge, storage.ErrInvalidKey} {
-		if errors.Is(err, refused) {
-			return false
-		}
-	}
-	return true
 }

@@ -136,7 +136,7 @@ func (l *lease) Validate(backend *Backend) error {
 
 // Load implements Strategy.
 func (l *lease) Load(ctx context.Context, request *Request, key string) (Session, error) {
-	s := &leaseSession{session: newSession(request, key), strategy: l, busy: make(chan struct{}, 1)}
+	s := &leaseSession{session: newSession(request, storage.Record{Key: key}), strategy: l, busy: make(chan struct{}, 1)}
 	if !request.Lock {
 		return s, s.read(ctx)
 	}
@@ -148,8 +148,8 @@ func (l *lease) Load(ctx context.Context, request *Request, key string) (Session
 }
 
 // New implements Strategy.
-func (l *lease) New(request *Request, key string) Session {
-	return &leaseSession{session: newSession(request, key), strategy: l, busy: make(chan struct{}, 1)}
+func (l *lease) New(request *Request, record storage.Record) Session {
+	return &leaseSession{session: newSession(request, record), strategy: l, busy: make(chan struct{}, 1)}
 }
 
 // acquire waits for the session and returns this process's tenure of it, or nil where there is no such session. Whoever
@@ -247,7 +247,7 @@ func (l *lease) ask(
 				l.forgo(ctx, at, mine)
 			}
 			return nil, waited, err
-		case conflict.Current == nil || conflict.Current.Expired(now):
+		case conflict.Current == nil || !conflict.Current.Live(now):
 			l.seen.forget(at)
 			l.dismiss(at, sent)
 			return nil, waited, nil
@@ -273,7 +273,7 @@ func (l *lease) awaitFree(
 			return &held, nil
 		}
 		record, found, err := at.backend.Driver.Get(ctx, at.key, storage.Eventual)
-		if err != nil || !found || record.Lease.Free() || record.Expired(at.backend.Now()) {
+		if err != nil || !found || record.Lease.Free() || !record.Live(at.backend.Now()) {
 			return nil, err
 		}
 		held = record.Lease

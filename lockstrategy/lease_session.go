@@ -34,6 +34,15 @@ func (s *leaseSession) begin(ctx context.Context) (end func(), err error) {
 
 // Commit implements Session.
 func (s *leaseSession) Commit(ctx context.Context, next storage.Record) error {
+	return s.commit(ctx, next, s.request.Backend.Write)
+}
+
+// Renew implements Session.
+func (s *leaseSession) Renew(ctx context.Context, next storage.Record) error {
+	return s.commit(ctx, next, s.request.Backend.Renew)
+}
+
+func (s *leaseSession) commit(ctx context.Context, next storage.Record, write writer) error {
 	end, err := s.begin(ctx)
 	if err != nil {
 		return err
@@ -44,14 +53,14 @@ func (s *leaseSession) Commit(ctx context.Context, next storage.Record) error {
 	case gone:
 		return ErrSessionGone
 	case !found:
-		_, err := s.write(ctx, next, storage.IfAbsent(s.request.Backend.Now()))
+		_, err := s.write(ctx, next, storage.IfAbsent(next.UpdatedAt), write)
 		return err
 	case s.tenure == nil:
 		if err := s.acquireAgain(ctx, record, next.Key); err != nil {
 			return err
 		}
 	}
-	return s.commitUnderLease(ctx, record, next)
+	return s.commitUnderLease(ctx, record, next, write)
 }
 
 // acquireAgain takes the lease for a session that the request has read without one, or released. A session that was changed
@@ -75,7 +84,7 @@ func (s *leaseSession) acquireAgain(ctx context.Context, record storage.Record, 
 }
 
 // commitUnderLease writes next, and gives up the lease with it, or hands it on.
-func (s *leaseSession) commitUnderLease(ctx context.Context, record, next storage.Record) error {
+func (s *leaseSession) commitUnderLease(ctx context.Context, record, next storage.Record, write writer) error {
 	t := s.tenure
 	heir, err := t.beginWrite()
 	if err != nil {
@@ -90,7 +99,7 @@ func (s *leaseSession) commitUnderLease(ctx context.Context, record, next storag
 	if stays {
 		next.Lease = s.strategy.leaseAt(t.id, now)
 	}
-	inTheWay, err := backend.Write(ctx, from, next, storage.IfVersionAndLease(record.Version, t.id, now))
+	inTheWay, err := write(ctx, from, next, storage.IfVersionAndLease(record.Version, t.id, now))
 	switch {
 	case err == nil:
 		s.stored(next)
@@ -140,7 +149,7 @@ func (s *leaseSession) Touch(ctx context.Context, change storage.Change) error {
 	record, found, _ := s.state()
 	t := s.tenure
 	if !found || t == nil {
-		return s.touch(ctx, change)
+		return s.touchUnchanged(ctx, change)
 	}
 	heir, over := t.beginWrite()
 	if over != nil { // who has it now moves the expiry, too
@@ -166,6 +175,9 @@ func (s *leaseSession) Touch(ctx context.Context, change storage.Change) error {
 		t.lose(why, sent)
 		if unknownOf(err) == nil { // else it may have been touched, released, and changed by the next one
 			s.request.notify(Notice{Event: Lost, Err: why})
+		}
+		if errors.Is(why, ErrSessionGone) {
+			return why
 		}
 		return nil
 	default:

@@ -69,7 +69,7 @@ type line struct {
 // Load implements Strategy.
 func (m *merge) Load(ctx context.Context, request *Request, key string) (Session, error) {
 	at := place{request.Backend, key}
-	s := &mergeSession{session: newSession(request, key), strategy: m, place: at, line: m.join(at), knownAt: time.Now()}
+	s := &mergeSession{session: newSession(request, storage.Record{Key: key}), strategy: m, place: at, line: m.join(at), knownAt: time.Now()}
 	if err := s.read(ctx); err != nil || !s.found {
 		m.part(at)
 		s.line = newLine()
@@ -81,8 +81,8 @@ func (m *merge) Load(ctx context.Context, request *Request, key string) (Session
 }
 
 // New implements Strategy.
-func (m *merge) New(request *Request, key string) Session {
-	return &mergeSession{session: newSession(request, key), strategy: m, line: newLine(), released: true}
+func (m *merge) New(request *Request, record storage.Record) Session {
+	return &mergeSession{session: newSession(request, record), strategy: m, line: newLine(), view: record, released: true}
 }
 
 func newLine() *line { return &line{turn: make(chan struct{}, 1)} }
@@ -133,6 +133,15 @@ type mergeSession struct {
 
 // Commit implements Session.
 func (s *mergeSession) Commit(ctx context.Context, next storage.Record) error {
+	return s.commit(ctx, next, s.request.Backend.Write)
+}
+
+// Renew implements Session.
+func (s *mergeSession) Renew(ctx context.Context, next storage.Record) error {
+	return s.commit(ctx, next, s.request.Backend.Renew)
+}
+
+func (s *mergeSession) commit(ctx context.Context, next storage.Record, write writer) error {
 	select {
 	case s.line.turn <- struct{}{}:
 		defer func() { <-s.line.turn }()
@@ -144,7 +153,7 @@ func (s *mergeSession) Commit(ctx context.Context, next storage.Record) error {
 	case gone:
 		return ErrSessionGone
 	case !found:
-		written, err := s.write(ctx, next, storage.IfAbsent(s.request.Backend.Now()))
+		written, err := s.write(ctx, next, storage.IfAbsent(next.UpdatedAt), write)
 		if err == nil {
 			s.committed(written, written, false)
 		}
@@ -153,11 +162,11 @@ func (s *mergeSession) Commit(ctx context.Context, next storage.Record) error {
 	if latest := s.line.latest; latest.Version != "" && !s.line.latestAt.Before(s.knownAt) {
 		record = latest
 	}
-	return s.commitOver(ctx, record, next)
+	return s.commitOver(ctx, record, next, write)
 }
 
 // commitOver merges next with what is stored until it can be written. stored is what that is as far as this process knows.
-func (s *mergeSession) commitOver(ctx context.Context, stored, next storage.Record) (err error) {
+func (s *mergeSession) commitOver(ctx context.Context, stored, next storage.Record, write writer) (err error) {
 	defer func() {
 		if err != nil && s.unknown {
 			err = errors.Join(err, storage.ErrOutcomeUnknown)
@@ -167,23 +176,23 @@ func (s *mergeSession) commitOver(ctx context.Context, stored, next storage.Reco
 	began := time.Now()
 	pause := backoff.Backoff{First: 10 * time.Millisecond, Limit: 80 * time.Millisecond}
 	for try := 1; ; try++ {
-		write, changed, err := s.merge(stored, next)
+		merged, changed, err := s.merge(stored, next)
 		if err != nil {
 			return err
 		}
 		if try > 1 {
-			write.Version = storage.NewVersion()
+			merged.Version = storage.NewVersion()
 		}
-		from := succeed(&write, stored, true)
-		inTheWay, err := backend.Write(ctx, from, write, storage.IfVersion(stored.Version, backend.Now()))
+		from := succeed(&merged, stored, true)
+		inTheWay, err := write(ctx, from, merged, storage.IfVersion(stored.Version, backend.Now()))
 		if err == nil {
-			s.committed(write, next, changed)
+			s.committed(merged, next, changed)
 			if changed {
 				s.request.notify(Notice{Event: Merged, Duration: time.Since(began)})
 			}
 			return nil
 		}
-		s.unknown = s.unknown || mayHaveBeenApplied(err)
+		s.unknown = s.unknown || errors.Is(err, storage.ErrOutcomeUnknown)
 		if inTheWay == nil || try == mergeTries {
 			return err
 		}
@@ -241,7 +250,7 @@ func (s *mergeSession) committed(written, view storage.Record, merged bool) {
 
 // Touch implements Toucher.
 func (s *mergeSession) Touch(ctx context.Context, change storage.Change) error {
-	return s.touch(ctx, change)
+	return s.touchUnchanged(ctx, change)
 }
 
 // Release implements Session. It makes no call.

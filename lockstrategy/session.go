@@ -15,11 +15,12 @@ type session struct {
 	mu     sync.Mutex // guards the state below, never held during a call
 	record storage.Record
 	found  bool
-	gone   bool // was found or committed, then deleted by this request
+	gone   bool // was found or committed, then ended by this request, or by another as this one has seen
 }
 
-func newSession(request *Request, key string) session {
-	return session{request: request, record: storage.Record{Key: key}}
+// newSession returns the session of a record that was read, or of one that has nothing but a key.
+func newSession(request *Request, record storage.Record) session {
+	return session{request: request, record: record, found: record.Version != ""}
 }
 
 // read fills the session with what is stored.
@@ -28,8 +29,9 @@ func (s *session) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if found {
-		s.record, s.found = record, true
+	s.found = found
+	if found || record.Ended() {
+		s.record = record
 	}
 	return nil
 }
@@ -41,16 +43,21 @@ func (s *session) Record() (storage.Record, bool) {
 	return s.record, s.found
 }
 
-// Delete implements Session.
+// Delete implements Session. A young session leaves a tombstone: the request that has made it may have been sent twice, and
+// arrive once more.
 func (s *session) Delete(ctx context.Context) error {
-	record, _ := s.Record()
-	if err := s.request.Backend.Driver.Delete(ctx, record.Key, storage.Always()); err != nil {
+	record, found, _ := s.state()
+	backend := s.request.Backend
+	var err error
+	if found && backend.Now().Sub(record.CreatedAt) < storage.LateWrites {
+		_, err = backend.End(ctx, record.Key, "", storage.Always())
+	} else {
+		err = backend.Driver.Delete(ctx, record.Key, storage.Always())
+	}
+	if err != nil {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.gone = s.gone || s.found
-	s.found = false
+	s.end()
 	return nil
 }
 
@@ -82,31 +89,48 @@ func (s *session) stored(record storage.Record) {
 	s.record, s.found = record, true
 }
 
+// end notes that the session has ended.
+func (s *session) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gone = s.gone || s.found
+	s.found = false
+}
+
+// writer is [Backend.Write] or [Backend.Renew].
+type writer func(
+	ctx context.Context, from string, next storage.Record, condition storage.Condition,
+) (inTheWay *storage.Record, err error)
+
 // write stores next in place of the record, as far as that is known, if the condition holds. It returns what it has stored.
-func (s *session) write(ctx context.Context, next storage.Record, condition storage.Condition) (storage.Record, error) {
+func (s *session) write(
+	ctx context.Context, next storage.Record, condition storage.Condition, write writer,
+) (storage.Record, error) {
 	record, found, _ := s.state()
 	from := succeed(&next, record, found)
-	if _, err := s.request.Backend.Write(ctx, from, next, condition); err != nil {
+	if !found {
+		write = s.request.Backend.Write // there is nothing to end
+	}
+	if _, err := write(ctx, from, next, condition); err != nil {
 		return storage.Record{}, err
 	}
 	s.stored(next)
 	return next, nil
 }
 
-// touch applies a change where nobody has written since the session was read. The version, and not only that the session
-// is there: whoever changed it may have made it end sooner.
-func (s *session) touch(ctx context.Context, change storage.Change) error {
+// touch applies a change if the condition holds, as it does where nobody has written since the session was read. The
+// version, and not only that the session is there: whoever changed it may have made it end sooner.
+func (s *session) touch(ctx context.Context, change storage.Change, condition storage.Condition) error {
 	record, found, _ := s.state()
 	if !found {
 		return nil
 	}
-	backend := s.request.Backend
-	err := backend.Driver.Update(ctx, record.Key, change, storage.IfVersion(record.Version, backend.Now()))
-	if errors.Is(err, storage.ErrConflict) {
-		return nil
-	}
-	if err != nil {
+	_, err := s.request.Backend.judge(s.request.Backend.Driver.Update(ctx, record.Key, change, condition))
+	switch {
+	case errors.Is(err, ErrSessionGone) || !errors.Is(err, storage.ErrConflict) && err != nil:
 		return err
+	case err != nil:
+		return nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,4 +138,10 @@ func (s *session) touch(ctx context.Context, change storage.Change) error {
 		s.record = change.Apply(s.record)
 	}
 	return nil
+}
+
+// touchUnchanged is touch where nobody has written since the session was read.
+func (s *session) touchUnchanged(ctx context.Context, change storage.Change) error {
+	record, _ := s.Record()
+	return s.touch(ctx, change, storage.IfVersion(record.Version, s.request.Backend.Now()))
 }

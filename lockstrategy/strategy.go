@@ -17,13 +17,15 @@ type Strategy interface {
 	// such as [ErrLockTimeout].
 	Load(ctx context.Context, request *Request, key string) (Session, error)
 
-	// New returns the session under a key that this request has just drawn, or has not read. It makes no call.
-	New(request *Request, key string) Session
+	// New returns the session of a record that this request has read otherwise, as in a list; or, where the record has
+	// nothing but a key, one that is not stored yet. It makes no call.
+	New(request *Request, record storage.Record) Session
 }
 
 // Session is one stored session as one request sees it. Its methods may be called by several goroutines.
 type Session interface {
-	// Record returns the record as it was read or last committed, and whether there is one.
+	// Record returns the record as it was read or last committed, and whether there is a session. Where there is none, the
+	// record may be the tombstone of one that has ended, or have nothing but the key.
 	Record() (storage.Record, bool)
 
 	// Commit writes next in place of the session; a request may do so any number of times. The strategy chooses the
@@ -31,7 +33,12 @@ type Session interface {
 	// record moves there. Errors: [ErrSessionGone], [ErrLockLost], [storage.ErrConflict], and what the driver returns.
 	Commit(ctx context.Context, next storage.Record) error
 
-	// Delete removes the session, at once and whoever else uses it.
+	// Renew is Commit for a session that gets a new token: next is stored under its key, another one, and what is stored under
+	// the old key ends, with a tombstone that names the new one. Where it fails, the old session is as it was, unless the
+	// error matches [storage.ErrOutcomeUnknown]. Errors: as Commit.
+	Renew(ctx context.Context, next storage.Record) error
+
+	// Delete ends the session, at once and whoever else uses it.
 	Delete(ctx context.Context) error
 
 	// Release gives back what the session holds. The store calls it once the response has begun, and again at the end of
@@ -42,7 +49,7 @@ type Session interface {
 // Toucher is a Session that can do better than Commit where the payload is the one that was read, as with an idle timeout
 // in every request that changes nothing.
 type Toucher interface {
-	// Touch applies the change, which moves the expiry. A session that was changed or ended meanwhile is left as it is,
-	// without an error: who changed it has moved the expiry, too.
+	// Touch applies the change, which moves the expiry. A session that was changed meanwhile is left as it is, without an
+	// error: who changed it has moved the expiry, too. One that has ended is [ErrSessionGone].
 	Touch(ctx context.Context, change storage.Change) error
 }

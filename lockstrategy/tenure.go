@@ -62,7 +62,7 @@ func (t *tenure) takeOn(ctx context.Context, request *Request, since time.Time) 
 	if !t.setRequest(request) {
 		return false, false, nil
 	}
-	if since.Before(t.verified) && !t.record.Expired(backend.Now()) {
+	if since.Before(t.verified) && t.record.Live(backend.Now()) {
 		return true, true, nil
 	}
 	sent := time.Now()
@@ -71,7 +71,7 @@ func (t *tenure) takeOn(ctx context.Context, request *Request, since time.Time) 
 	case err != nil:
 		_ = t.handOn(ctx) // what fails here ends with the lease
 		return false, false, err
-	case found && record.Lease.ID == t.id && !record.Expired(backend.Now()):
+	case found && record.Lease.ID == t.id && record.Live(backend.Now()):
 		t.record, t.verified = record, sent
 		return true, true, nil
 	default: // there is nothing to release

@@ -114,7 +114,7 @@ func (s *Store) CommitCtx(ctx context.Context, token string, data []byte, expiry
 	}
 	key := s.vault.keyOf(0, token)
 	session, err := scope.session(token, func() lockstrategy.Session {
-		return s.strategy.New(s.request(ctx, scope, token, false), key)
+		return s.strategy.New(s.request(ctx, scope, token, false), storage.Record{Key: key})
 	})
 	if err != nil {
 		return err

@@ -28,8 +28,12 @@ type Record struct {
 	Lease Lease
 }
 
-// Expired reports whether the record is dead at now.
+// Expired reports whether the expiry of the record has passed at now. It does not say whether the record is a session:
+// see [Record.Live].
 func (r Record) Expired(now time.Time) bool { return !now.Before(r.ExpiresAt) }
+
+// Live reports whether the record is a session that can be used at now: neither expired nor a [Tombstone].
+func (r Record) Live(now time.Time) bool { return !r.Expired(now) && !r.Ended() }
 
 // Lease is one acquisition of a session by one holder.
 type Lease struct {

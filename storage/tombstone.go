@@ -1,0 +1,31 @@
+package storage
+
+import "time"
+
+// LateWrites is how long a write may arrive after its sender has given it up. AWS accepts a signed request for 15 minutes
+// at most (AWS Identity and Access Management, "Elements of an AWS API request signature").
+const LateWrites = 15 * time.Minute
+
+// Tombstone returns the record that takes the place of an ended session: no session, and in the way of any record that
+// somebody has tried to create under the key before. It stays for [LateWrites] and is then like any expired record.
+// successor is the key of the session that has replaced the ended one, empty where none has.
+//
+// A tombstone is a record that ended when it was last written, as no session does: it needs no attribute of its own, and
+// no clock is asked whether it is one. Its CreatedAt is when the session ended.
+func Tombstone(key, successor string, now time.Time) Record {
+	until := now.Add(LateWrites)
+	return Record{
+		Key: key, Data: []byte(successor), CreatedAt: now, UpdatedAt: until, ExpiresAt: until, Version: NewVersion(),
+	}
+}
+
+// Ended reports whether the record is a [Tombstone].
+func (r Record) Ended() bool { return !r.ExpiresAt.After(r.UpdatedAt) }
+
+// Successor returns the key of the session that has replaced an ended one, empty where none has.
+func (r Record) Successor() string {
+	if !r.Ended() {
+		return ""
+	}
+	return string(r.Data)
+}
