@@ -32,6 +32,8 @@ type Backend struct {
 	Reads Reads
 	// Now is the clock by which expiry is judged.
 	Now func() time.Time
+	// Moves says that a session may be moved from one key to another, so that one which has ended always leaves a tombstone.
+	Moves bool
 }
 
 // Read returns the live record under key. It is the one place where it is judged whether a session that is read by its key

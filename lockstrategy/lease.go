@@ -233,6 +233,10 @@ func (l *lease) ask(
 			condition = storage.IfFreeOrUnchanged(*dead, now)
 		}
 		record, err := leaser.Acquire(ctx, at.key, mine, condition)
+		if err == nil && record.Ended() { // a tombstone: what looks live to the engine
+			l.dismiss(at, sent)
+			return nil, waited, nil
+		}
 		if err == nil {
 			l.seen.forget(at)
 			if dead != nil {

@@ -149,7 +149,7 @@ func (s *leaseSession) Touch(ctx context.Context, change storage.Change) error {
 	record, found, _ := s.state()
 	t := s.tenure
 	if !found || t == nil {
-		return s.touchUnchanged(ctx, change)
+		return s.touch(ctx, change)
 	}
 	heir, over := t.beginWrite()
 	if over != nil { // who has it now moves the expiry, too

@@ -250,7 +250,7 @@ func (s *mergeSession) committed(written, view storage.Record, merged bool) {
 
 // Touch implements Toucher.
 func (s *mergeSession) Touch(ctx context.Context, change storage.Change) error {
-	return s.touchUnchanged(ctx, change)
+	return s.touch(ctx, change)
 }
 
 // Release implements Session. It makes no call.

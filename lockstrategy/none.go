@@ -47,5 +47,5 @@ func (s *noneSession) commit(ctx context.Context, next storage.Record, write wri
 
 // Touch implements Toucher.
 func (s *noneSession) Touch(ctx context.Context, change storage.Change) error {
-	return s.touch(ctx, change, storage.IfLive(s.request.Backend.Now()))
+	return s.touch(ctx, change)
 }

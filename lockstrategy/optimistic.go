@@ -52,5 +52,5 @@ func (s *optimisticSession) commit(ctx context.Context, next storage.Record, wri
 
 // Touch implements Toucher.
 func (s *optimisticSession) Touch(ctx context.Context, change storage.Change) error {
-	return s.touchUnchanged(ctx, change)
+	return s.touch(ctx, change)
 }

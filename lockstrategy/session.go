@@ -43,13 +43,13 @@ func (s *session) Record() (storage.Record, bool) {
 	return s.record, s.found
 }
 
-// Delete implements Session. A young session leaves a tombstone: the request that has made it may have been sent twice, and
+// Delete implements Session. A young session leaves a tombstone: the write that has made it may have been sent twice, and
 // arrive once more.
 func (s *session) Delete(ctx context.Context) error {
 	record, found, _ := s.state()
 	backend := s.request.Backend
 	var err error
-	if found && backend.Now().Sub(record.CreatedAt) < storage.LateWrites {
+	if found && (backend.Moves || backend.Now().Sub(record.CreatedAt) < storage.LateWrites) {
 		_, err = backend.End(ctx, record.Key, "", storage.Always())
 	} else {
 		err = backend.Driver.Delete(ctx, record.Key, storage.Always())
@@ -118,14 +118,16 @@ func (s *session) write(
 	return next, nil
 }
 
-// touch applies a change if the condition holds, as it does where nobody has written since the session was read. The
-// version, and not only that the session is there: whoever changed it may have made it end sooner.
-func (s *session) touch(ctx context.Context, change storage.Change, condition storage.Condition) error {
+// touch applies a change where nobody has written since the session was read. The version, and not only that the session
+// is there: whoever changed it may have made it end sooner.
+func (s *session) touch(ctx context.Context, change storage.Change) error {
 	record, found, _ := s.state()
 	if !found {
 		return nil
 	}
-	_, err := s.request.Backend.judge(s.request.Backend.Driver.Update(ctx, record.Key, change, condition))
+	backend := s.request.Backend
+	condition := storage.IfVersion(record.Version, backend.Now())
+	_, err := backend.judge(backend.Driver.Update(ctx, record.Key, change, condition))
 	switch {
 	case errors.Is(err, ErrSessionGone) || !errors.Is(err, storage.ErrConflict) && err != nil:
 		return err
@@ -138,10 +140,4 @@ func (s *session) touch(ctx context.Context, change storage.Change, condition st
 		s.record = change.Apply(s.record)
 	}
 	return nil
-}
-
-// touchUnchanged is touch where nobody has written since the session was read.
-func (s *session) touchUnchanged(ctx context.Context, change storage.Change) error {
-	record, _ := s.Record()
-	return s.touch(ctx, change, storage.IfVersion(record.Version, s.request.Backend.Now()))
 }

@@ -29,6 +29,16 @@ var (
 	ErrScopeEnded = errors.New("sessionstore: commit after the end of the request; commit before the handler returns, " +
 		"or load the session anew in a scope of its own (Store.Begin)")
 
+	// ErrTokenRenewed says that the session was renewed by another request a moment ago, and that this one, which came with
+	// the old token, does not begin a new session in its place: the cookie of that would take the place of the renewed one.
+	// It is said for [RenewalGrace] after a renewal. Nothing was written. It matches [ErrSessionGone].
+	ErrTokenRenewed = fmt.Errorf("the session has got a new token a moment ago; send the request again with the new cookie: %w",
+		ErrSessionGone)
+
+	// ErrNotEncoded says that the session manager's codec cannot encode the values of the session. Nothing was written.
+	ErrNotEncoded = errors.New("sessionstore: the session manager's codec cannot encode the session's values; with " +
+		"scs.GobCodec, call gob.Register with a value of each type of your own, once, before the first request")
+
 	// ErrNotIterable says that the driver cannot list sessions.
 	ErrNotIterable = errors.New("sessionstore: this driver cannot list sessions: it has no storage.Scanner")
 )

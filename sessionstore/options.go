@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,7 +28,7 @@ type config struct {
 	unreadableIsMiss bool
 	pageSize         int
 	codec            scs.Codec
-	readOnly         func(*http.Request) bool
+	readOnly         []func(*http.Request) bool
 	touchInterval    time.Duration
 	logger           *slog.Logger
 	problems         []error
@@ -55,13 +56,14 @@ func WithReads(reads lockstrategy.Reads) Option {
 	}
 }
 
-// WithReadOnly says which requests only read their session: with [lockstrategy.Lease] they take no lock and never wait, and
-// a commit in one is refused if the session was changed since it was read. [SafeMethods] is ready-made. For a request that
-// is known otherwise, see [ReadOnly]. Default: none.
-func WithReadOnly(predicate func(*http.Request) bool) Option {
+// WithReadOnly says which requests only read their session, or end it: with [lockstrategy.Lease] they take no lock and never
+// wait, and a commit in one is refused if the session was changed since it was read. A request is one of them if any of the
+// predicates says so. [SafeMethods] and [Paths] are ready-made: name the path of the logout with the latter, or logging out
+// waits for the user's other requests. For a request that is known otherwise, see [ReadOnly]. Default: none.
+func WithReadOnly(predicates ...func(*http.Request) bool) Option {
 	return func(c *config) {
-		c.readOnly = predicate
-		if predicate == nil {
+		c.readOnly = predicates
+		if len(predicates) == 0 || slices.ContainsFunc(predicates, func(p func(*http.Request) bool) bool { return p == nil }) {
 			c.problem("WithReadOnly: the predicate is nil; leave the option out for the default")
 		}
 	}
@@ -193,7 +195,7 @@ func (c *config) validate(driver storage.Driver) error {
 }
 
 func (c *config) backend(driver storage.Driver) lockstrategy.Backend {
-	return lockstrategy.Backend{Driver: driver, Reads: c.reads, Now: c.now}
+	return lockstrategy.Backend{Driver: driver, Reads: c.reads, Now: c.now, Moves: len(c.secrets) > 1}
 }
 
 // warnUnscoped returns what says, once, that sessions are committed without the protection that was asked for.
@@ -204,6 +206,14 @@ func (c *config) warnUnscoped() func() {
 	return sync.OnceFunc(func() {
 		c.logger.Warn("sessions are committed outside of a request scope: such a commit overwrites whatever is stored; " +
 			"use store.LoadAndSave in place of the session manager's, or store.Begin")
+	})
+}
+
+// warnLate returns what says, once, that a response began before its session was stored.
+func (c *config) warnLate() func() {
+	return sync.OnceFunc(func() {
+		c.logger.Warn("the cookie of a new session is not sent: the response began, by a Flush or a Hijack, before the session " +
+			"was committed; call WriteHeader first")
 	})
 }
 

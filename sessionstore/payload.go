@@ -3,8 +3,6 @@ package sessionstore
 import (
 	"time"
 
-	"github.com/alexedwards/scs/v2"
-
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
@@ -12,7 +10,7 @@ import (
 // payload opens and makes the payloads of one session.
 type payload struct {
 	vault vault
-	codec scs.Codec
+	layer *layer // has the codec
 	token string
 }
 
@@ -24,12 +22,12 @@ func (p payload) Decode(record storage.Record) (time.Time, map[string]any, error
 	if err != nil {
 		return time.Time{}, nil, err
 	}
-	return p.codec.Decode(data)
+	return p.layer.codec().Decode(data)
 }
 
 // Encode implements lockstrategy.Payload.
 func (p payload) Encode(key string, deadline time.Time, values map[string]any) ([]byte, error) {
-	data, err := p.codec.Encode(deadline, values)
+	data, err := p.layer.codec().Encode(deadline, values)
 	if err != nil {
 		return nil, err
 	}

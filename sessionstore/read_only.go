@@ -3,6 +3,7 @@ package sessionstore
 import (
 	"context"
 	"net/http"
+	"slices"
 )
 
 // ReadOnly returns a context for a request that only reads its session: a strategy that locks takes no lock for it, and it
@@ -17,6 +18,12 @@ type readOnlyKey struct{}
 func isReadOnly(ctx context.Context) bool {
 	readOnly, _ := ctx.Value(readOnlyKey{}).(bool)
 	return readOnly
+}
+
+// Paths returns a predicate for [WithReadOnly] that takes requests for these paths, exactly as given, for such that only read
+// their session, or end it.
+func Paths(paths ...string) func(*http.Request) bool {
+	return func(r *http.Request) bool { return slices.Contains(paths, r.URL.Path) }
 }
 
 // SafeMethods is a predicate for [WithReadOnly] that takes GET, HEAD and OPTIONS requests for such that only read, as

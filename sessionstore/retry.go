@@ -53,8 +53,7 @@ func WithMaxBody(bytes int64) RetryOption { return func(c *retry) { c.maxBody = 
 // The others stream, flush and hijack as ever. A request is not tried again, and is answered as LoadAndSave does,
 //
 //   - once its response has begun, as with a Flush before the first Write,
-//   - once it has stored or deleted a session, by a Commit, RenewToken, Destroy or MergeSession of the handler's own: that
-//     would be done twice,
+//   - once it has stored or ended a session, by a Commit or Destroy of the handler's own: that would be done twice,
 //   - if it is not known whether the commit was applied ([storage.ErrOutcomeUnknown]), or the session was ended
 //     ([ErrSessionGone]),
 //   - if more of its body was read than is kept (see [WithMaxBody]), or is being read,
@@ -65,7 +64,7 @@ func WithMaxBody(bytes int64) RetryOption { return func(c *retry) { c.maxBody = 
 // Observers are told of each further try, with [OpRetry].
 //
 // Where the session has already been loaded, as within LoadAndSave, sm.ErrorFunc gets [ErrRetryInScope] and the handler is
-// not run. Retry panics, when the middleware is made, if sm is nil or an option is out of its range.
+// not run. Retry panics, when the middleware is made, if sm is nil, its Store is another one, or an option is out of its range.
 func (s *Store) Retry(sm *scs.SessionManager, options ...RetryOption) func(http.Handler) http.Handler {
 	c := &retry{store: s, sessions: sm, tries: defaultTries, maxBody: defaultMaxBody}
 	for _, option := range options {
@@ -89,8 +88,8 @@ type retry struct {
 // validate reports all problems at once.
 func (c *retry) validate() error {
 	var problems []error
-	if c.sessions == nil {
-		problems = append(problems, errors.New("sessionstore: Retry: the session manager is nil"))
+	if err := c.store.checkManager(c.sessions); err != nil {
+		problems = append(problems, err)
 	}
 	if c.tries < 1 {
 		problems = append(problems, fmt.Errorf("sessionstore: WithTries: %d; at least 1 is needed", c.tries))
@@ -104,7 +103,7 @@ func (c *retry) validate() error {
 // serve runs the handler until it goes through.
 func (c *retry) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	ctx := r.Context()
-	if scopeFrom(ctx, c.store) != nil || loaded(ctx, c.sessions) {
+	if c.store.layerFrom(ctx) != nil || loaded(ctx, c.sessions) {
 		c.sessions.ErrorFunc(w, r, ErrRetryInScope)
 		return
 	}
@@ -115,7 +114,7 @@ func (c *retry) serve(w http.ResponseWriter, r *http.Request, next http.Handler)
 	for try := 1; ; try++ {
 		began := time.Now()
 		conflict := c.store.serve(w, body.request(r), c.sessions, next, func(sc *scope, err error) bool {
-			return try < c.tries && repeatable(err) && !sc.changed() && body.rewind()
+			return try < c.tries && repeatable(err) && !sc.hasChanged() && body.rewind()
 		})
 		if conflict == nil {
 			return
@@ -145,18 +144,3 @@ func loaded(ctx context.Context, sm *scs.SessionManager) bool {
 }
 
 type probeKey struct{}
-
-// changed reports whether the request has stored or deleted a session.
-func (sc *scope) changed() bool {
-	sc.mu.Lock()
-	defer sc.mu.Unlock()
-	for _, s := range sc.sessions {
-		if s.session == nil {
-			continue
-		}
-		if _, found := s.session.Record(); !found || s.loaded == nil {
-			return true
-		}
-	}
-	return false
-}

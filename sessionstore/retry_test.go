@@ -635,7 +635,7 @@ func TestRetryTellsErrorsApart(t *testing.T) {
 		"unknown":             {errors.Join(storage.ErrConflict, storage.ErrOutcomeUnknown), 1, http.StatusInternalServerError},
 		"unavailable":         {storage.ErrUnavailable, 1, http.StatusServiceUnavailable},
 		"lock timeout":        {sessionstore.ErrLockTimeout, 1, http.StatusServiceUnavailable},
-		"canceled":            {context.Canceled, 1, http.StatusInternalServerError},
+		"canceled":            {context.Canceled, 1, http.StatusServiceUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -770,7 +770,6 @@ func TestRetryNotAfterAChange(t *testing.T) {
 			_, _, err := s.sessions.Commit(ctx)
 			return err
 		},
-		"MergeSession": func(ctx context.Context, s *site) error { return s.sessions.MergeSession(ctx, "other") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -2,6 +2,7 @@ package sessionstore
 
 import (
 	"context"
+	"iter"
 	"slices"
 	"sync"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
+	"github.com/scsdynamo/scsdynamo/storage"
 )
 
 // releaseTimeout bounds what is done for a request after its end.
@@ -26,53 +28,103 @@ func (s *Store) Begin(ctx context.Context) (scoped context.Context, end func()) 
 
 // openScope is Begin for who needs the scope, too. sm is the session manager whose sessions they are, nil where that is not
 // known.
-func (s *Store) openScope(ctx context.Context, sm *scs.SessionManager) (context.Context, *scope, func()) {
-	if sc := scopeFrom(ctx, s); sc != nil {
-		sc.allowLock() // for the session of another manager
-		return ctx, sc, func() {}
+func (s *Store) openScope(ctx context.Context, sm *scs.SessionManager) (context.Context, *layer, func()) {
+	if outer := s.layerFrom(ctx); outer != nil {
+		outer.allowLock() // for the session of another manager
+		if sm == nil || sm == outer.manager {
+			return ctx, outer, func() {}
+		}
+		l := &layer{scope: outer.scope, manager: sm}
+		return context.WithValue(ctx, scopeKey{s}, l), l, func() {}
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	readOnly := isReadOnly(ctx)
-	sc := &scope{store: s, codec: s.codec, cancel: cancel, readOnly: readOnly, mayLock: !readOnly}
-	if sm != nil {
-		sc.codec, sc.idle = sm.Codec, sm.IdleTimeout
+	l := &layer{
+		scope:   &scope{store: s, cancel: cancel, done: ctx.Done(), readOnly: readOnly, mayLock: !readOnly},
+		manager: sm,
 	}
 	end := func() {
-		sc.end(ctx)
+		l.scope.end(ctx)
 		cancel(context.Canceled)
 	}
-	return context.WithValue(ctx, scopeKey{s}, sc), sc, end
+	return context.WithValue(ctx, scopeKey{s}, l), l, end
 }
 
 // scopeKey keys the scope by store: several managers, each with a store, may serve one request.
 type scopeKey struct{ store *Store }
 
-// scopeFrom returns the scope of this store in ctx, or nil.
-func scopeFrom(ctx context.Context, s *Store) *scope {
-	sc, _ := ctx.Value(scopeKey{s}).(*scope)
-	return sc
+// layerFrom returns the innermost layer of this store's scope in ctx, or nil.
+func (s *Store) layerFrom(ctx context.Context) *layer {
+	l, _ := ctx.Value(scopeKey{s}).(*layer)
+	return l
 }
 
-// scope is what one request holds: a session for each token it has read or drawn. A nil scope holds nothing.
+// layer is a scope as one session manager sees it: there may be several within one request.
+type layer struct {
+	*scope
+	manager *scs.SessionManager // nil where it is not known
+}
+
+// codec is the session manager's, as it is now: handlers may change it.
+func (l *layer) codec() scs.Codec {
+	if l.manager == nil {
+		return l.store.codec
+	}
+	return l.manager.Codec
+}
+
+// idle is the session manager's idle timeout.
+func (l *layer) idle() time.Duration {
+	if l.manager == nil {
+		return 0
+	}
+	return l.manager.IdleTimeout
+}
+
+// scope is what one request holds: a session for each token it has read or drawn.
 type scope struct {
 	store    *Store
-	codec    scs.Codec
-	idle     time.Duration // the session manager's idle timeout
 	cancel   context.CancelCauseFunc
+	done     <-chan struct{} // closed when the request's context has ended
 	readOnly bool
 
 	mu       sync.Mutex // never held during a call
 	mayLock  bool       // whether the next session that is found may be locked
-	sessions []scopedSession
+	sessions []*scopedSession
+	listed   map[string]*scopedSession // those that the request has iterated over
+	renewed  []renewal
 	ended    bool
 }
 
+// scopedSession is one session within a scope. The scope's mutex guards it.
 type scopedSession struct {
-	token string
-	// session is nil while it is being read.
+	token    string
+	storedAs string              // the token under which it is stored: another one while it is being renewed
+	manager  *scs.SessionManager // that has loaded or made it
+	// session is nil while it is being read, and where it was iterated over until it is committed or deleted.
 	session lockstrategy.Session
-	// loaded is the data that this request read, nil where it did not, or has stored other data since.
-	loaded []byte
+	// record is what was iterated over.
+	record storage.Record
+	// data is what is stored of the session as far as this request knows, nil where it has not read it.
+	data []byte
+	read bool // whether data was set
+	// leaving says that scs has deleted the session in order to replace it, which is done with the next commit.
+	leaving replacement
+	// renewing says that the session has its new token, and is stored under the old one still.
+	renewing bool
+	// unknown says that a commit of this request may have been applied although it failed.
+	unknown bool
+	// changed says that this request has stored or ended the session.
+	changed bool
+	// quiet says that the last commit has stored nothing, and knows nothing of the session that its cookie would say.
+	quiet bool
+	ended bool // by this request
+}
+
+// renewal is a session for which a manager has asked, and that another request has renewed a moment ago.
+type renewal struct {
+	manager   *scs.SessionManager
+	tombstone storage.Record
 }
 
 // allowLock lets the next session that is found be locked.
@@ -90,45 +142,27 @@ func (sc *scope) forbidLock() {
 	sc.mayLock = false
 }
 
-// find returns the session of the token, or nil.
-func (sc *scope) find(token string) lockstrategy.Session {
-	if sc == nil {
-		return nil
-	}
+// open begins to read the session of the token in this scope, unless it is there already. Who opens it calls opened.
+func (l *layer) open(token string) (_ *scopedSession, opens, mayLock bool) {
+	sc := l.scope
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
-	if s := sc.get(token); s != nil {
-		return s.session
+	if e := sc.get(token); e != nil || sc.ended {
+		return e, false, false
 	}
-	return nil
+	e := &scopedSession{token: token, storedAs: token, manager: l.manager}
+	sc.sessions = append(sc.sessions, e)
+	return e, true, sc.mayLock
 }
 
-// open reports whether a read of the token opens a session in this scope, and whether that may be locked. Who opens it
-// calls opened.
-func (sc *scope) open(token string) (opens, mayLock bool) {
-	if sc == nil {
-		return false, false
-	}
-	sc.mu.Lock()
-	defer sc.mu.Unlock()
-	if sc.ended || sc.get(token) != nil {
-		return false, false
-	}
-	sc.sessions = append(sc.sessions, scopedSession{token: token})
-	return true, sc.mayLock
-}
-
-// opened keeps a session that was found and its data, of which it makes a copy: the caller may change what it got. Without
-// a session, the token is forgotten. Where the scope has ended meanwhile, the session is released.
-func (sc *scope) opened(ctx context.Context, token string, session lockstrategy.Session, data []byte) {
+// opened keeps a session that was found. Without one, the token is forgotten. Where the scope has ended meanwhile, the
+// session is released.
+func (sc *scope) opened(ctx context.Context, e *scopedSession, session lockstrategy.Session) {
 	sc.mu.Lock()
 	if session == nil {
-		sc.sessions = slices.DeleteFunc(sc.sessions, func(s scopedSession) bool { return s.token == token })
-	} else if s := sc.get(token); s != nil {
-		s.session = session
-		if data != nil {
-			s.loaded = append([]byte{}, data...)
-		}
+		sc.sessions = slices.DeleteFunc(sc.sessions, func(other *scopedSession) bool { return other == e })
+	} else {
+		e.session = session
 		sc.mayLock = false
 	}
 	ended := sc.ended
@@ -138,55 +172,177 @@ func (sc *scope) opened(ctx context.Context, token string, session lockstrategy.
 	}
 }
 
-// session returns the session of the token, which is made where the request has not read it.
-func (sc *scope) session(token string, make func() lockstrategy.Session) (lockstrategy.Session, error) {
+// read notes the data of a session that was found, unless the request has it already. It makes a copy: the caller may change
+// what it got.
+func (sc *scope) read(token string, data []byte) {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
-	if sc.ended {
+	if e := sc.get(token); e != nil && !e.read {
+		e.data, e.read = append([]byte{}, data...), true
+	}
+}
+
+// wasRenewed notes that the manager has asked for a session that another request has renewed.
+func (l *layer) wasRenewed(tombstone storage.Record) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.renewed = append(l.renewed, renewal{l.manager, tombstone})
+}
+
+// renewal returns the tombstone of a session that the manager has asked for and another request has renewed.
+func (l *layer) renewal() (tombstone storage.Record, found bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, r := range l.renewed {
+		if r.manager == l.manager {
+			return r.tombstone, true
+		}
+	}
+	return storage.Record{}, false
+}
+
+// list notes what the request has iterated over.
+func (l *layer) list(token string, record storage.Record, data []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.get(token) != nil {
+		return // what the request holds is what it has read first
+	}
+	if l.listed == nil {
+		l.listed = map[string]*scopedSession{}
+	}
+	l.listed[token] = &scopedSession{
+		token: token, storedAs: token, manager: l.manager, record: record, data: data,
+	}
+}
+
+// enter returns the session that a commit of the token is about: the one that was read; the one that gets this token
+// with its renewal; one that was iterated over; or a new one.
+func (l *layer) enter(token string, strategySession func(storage.Record) lockstrategy.Session) (*scopedSession, error) {
+	sc := l.scope
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	e := sc.get(token)
+	switch {
+	case sc.ended:
 		return nil, ErrScopeEnded
+	case e != nil && e.leaving != notReplaced || e != nil && e.ended:
+		return nil, ErrSessionGone
+	case e != nil && e.session != nil:
+		return e, nil
 	}
-	s := sc.get(token)
-	if s == nil {
-		sc.sessions = append(sc.sessions, scopedSession{token: token})
-		s = &sc.sessions[len(sc.sessions)-1]
+	if e == nil {
+		if e = sc.leavingOf(l.manager, renewed); e != nil {
+			e.token, e.leaving, e.renewing = token, notReplaced, true
+			return e, nil
+		}
+		e = &scopedSession{token: token, storedAs: token, manager: l.manager}
+		sc.sessions = append(sc.sessions, e)
 	}
-	if s.session == nil {
-		s.session = make()
-	}
-	return s.session, nil
+	e.session = strategySession(e.record)
+	return e, nil
 }
 
-// forgetLoaded is for when other data has been stored.
-func (sc *scope) forgetLoaded(token string) {
+// leave notes that scs has deleted a session in order to replace it. False where that is not to be put off, because the
+// request has not read the session.
+func (l *layer) leave(token string, how replacement) bool {
+	sc := l.scope
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
-	if s := sc.get(token); s != nil {
-		s.loaded = nil
-	}
-}
-
-// unchanged reports whether data holds what was read of the session.
-func (sc *scope) unchanged(token string, data []byte) bool {
-	sc.mu.Lock()
-	var loaded []byte
-	if s := sc.get(token); s != nil {
-		loaded = s.loaded
-	}
-	sc.mu.Unlock()
-	if loaded == nil {
+	e := sc.get(token)
+	if e == nil || e.session == nil || sc.ended {
 		return false
 	}
-	// Without an idle timeout scs commits only what was changed; then it is not worth to decode what differs in length.
-	return (sc.idle > 0 || len(loaded) == len(data)) && sameValues(sc.codec, loaded, data)
+	if _, found := e.session.Record(); !found {
+		return false
+	}
+	e.leaving = how
+	return true
+}
+
+// leavingOf returns a session that the manager is replacing, or another one is where nothing is known of the manager.
+func (sc *scope) leavingOf(manager *scs.SessionManager, how replacement) *scopedSession {
+	for _, e := range sc.sessions {
+		if e.leaving == how && (e.manager == manager || manager == nil || e.manager == nil) {
+			return e
+		}
+	}
+	return nil
+}
+
+// take returns the sessions that the manager is replacing in this way, once.
+func (l *layer) take(how replacement) []*scopedSession {
+	sc := l.scope
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	var taken []*scopedSession
+	for e := sc.leavingOf(l.manager, how); e != nil; e = sc.leavingOf(l.manager, how) {
+		e.leaving, e.ended = notReplaced, true
+		taken = append(taken, e)
+	}
+	return taken
+}
+
+// find returns the session of the token, or nil.
+func (sc *scope) find(token string) *scopedSession {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	return sc.get(token)
+}
+
+// update changes what is known of a session.
+func (sc *scope) update(change func()) {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	change()
+}
+
+// isQuiet reports whether the session's cookie is not to be sent.
+func (sc *scope) isQuiet(token string) bool {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	e := sc.get(token)
+	return e != nil && e.quiet
+}
+
+// wasEnded reports whether this request has ended the session of the token.
+func (sc *scope) wasEnded(token string) (loaded []byte, ended bool) {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	if e := sc.get(token); e != nil && e.ended {
+		return e.data, true
+	}
+	return nil, false
+}
+
+// hasChanged reports whether the request has stored or ended a session.
+func (sc *scope) hasChanged() bool {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	for e := range sc.all() {
+		if e.changed {
+			return true
+		}
+	}
+	return false
+}
+
+// reopen lets a session be committed after the end of the scope, and reports whether that was over.
+func (sc *scope) reopen() bool {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	ended := sc.ended
+	sc.ended = false
+	return ended
 }
 
 // releaseAll gives back what the sessions hold, although the request may be cancelled. They may still be committed.
 func (sc *scope) releaseAll(ctx context.Context) {
 	sc.mu.Lock()
 	held := make([]lockstrategy.Session, 0, len(sc.sessions))
-	for _, s := range sc.sessions {
-		if s.session != nil {
-			held = append(held, s.session)
+	for e := range sc.all() {
+		if e.session != nil {
+			held = append(held, e.session)
 		}
 	}
 	sc.mu.Unlock()
@@ -216,10 +372,26 @@ func (sc *scope) release(ctx context.Context, session lockstrategy.Session) {
 }
 
 func (sc *scope) get(token string) *scopedSession {
-	for i := range sc.sessions {
-		if sc.sessions[i].token == token {
-			return &sc.sessions[i]
+	for _, e := range sc.sessions {
+		if e.token == token {
+			return e
 		}
 	}
-	return nil
+	return sc.listed[token]
+}
+
+// all returns all sessions of the scope.
+func (sc *scope) all() iter.Seq[*scopedSession] {
+	return func(yield func(*scopedSession) bool) {
+		for _, e := range sc.sessions {
+			if !yield(e) {
+				return
+			}
+		}
+		for _, e := range sc.listed {
+			if !yield(e) {
+				return
+			}
+		}
+	}
 }

@@ -309,9 +309,9 @@ func (s countedStrategy) Load(ctx context.Context, r *lockstrategy.Request, key 
 	return countedSession{session, s.counts, s.t, &sync.Once{}}, err
 }
 
-func (s countedStrategy) New(r *lockstrategy.Request, key string) lockstrategy.Session {
+func (s countedStrategy) New(r *lockstrategy.Request, record storage.Record) lockstrategy.Session {
 	s.counts.count(&s.counts.loaded)
-	return countedSession{lockstrategy.Optimistic().New(r, key), s.counts, s.t, &sync.Once{}}
+	return countedSession{lockstrategy.Optimistic().New(r, record), s.counts, s.t, &sync.Once{}}
 }
 
 func (s countedSession) Release(ctx context.Context) error {

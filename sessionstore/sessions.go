@@ -34,10 +34,11 @@ func (s *Store) Lookup(ctx context.Context, token string) (session Session, foun
 	if !validToken(token) {
 		return Session{}, false, nil
 	}
-	record, found, _, err := s.find(ctx, nil, token)
+	record, found, err := s.find(ctx, nil, token)
 	if err == nil && found {
-		if record.Data, err = s.vault.open(record, token); err == nil {
-			return sessionOf(token, record), true, nil
+		var data []byte
+		if data, err = s.vault.open(record, token); err == nil {
+			return sessionOf(token, record, data), true, nil
 		}
 	}
 	if s.isMiss(err) {
@@ -58,41 +59,64 @@ func (s *Store) StorageKey(token string) string { return s.vault.keyOf(0, token)
 // [WithUnreadableAsMiss]. Any other error ends the sequence. On DynamoDB this scans the whole table and is billed so.
 func (s *Store) Sessions(ctx context.Context) iter.Seq2[Session, error] {
 	return func(yield func(Session, error) bool) {
-		scanner, ok := s.backend.Driver.(storage.Scanner)
-		if !ok {
-			yield(Session{}, ErrNotIterable)
-			return
-		}
-		request := storage.ScanRequest{Limit: s.pageSize, Consistency: s.scanConsistency()}
-		for {
-			page, err := s.page(ctx, scanner, request)
-			if err != nil {
-				yield(Session{}, err)
-				return
-			}
-			if !s.yieldPage(page, yield) || page.Next == "" {
-				return
-			}
-			request.Start = page.Next
-		}
+		s.walk(ctx, func(session Session, _ storage.Record, err error) bool { return yield(session, err) })
 	}
 }
 
 // AllCtx returns the data of all sessions that are not expired, by token. It holds them all in memory: [Store.Sessions]
-// does not. It implements [scs.IterableCtxStore].
-func (s *Store) AllCtx(ctx context.Context) (map[string][]byte, error) {
-	all := map[string][]byte{}
-	for session, err := range s.Sessions(ctx) {
-		if err != nil {
-			return nil, err
+// does not. In a request scope, the request may then commit each of them, as a handler does within scs's Iterate, under the
+// condition that nobody has changed it since. It implements [scs.IterableCtxStore].
+func (s *Store) AllCtx(ctx context.Context) (all map[string][]byte, err error) {
+	all = map[string][]byte{}
+	l := s.layerFrom(ctx)
+	s.walk(ctx, func(session Session, record storage.Record, sessionErr error) bool {
+		if sessionErr == nil && l != nil {
+			session.Data, sessionErr = s.decodable(l, session.Data)
+			if s.isMiss(sessionErr) {
+				return true
+			}
+		}
+		if err = sessionErr; err != nil {
+			return false
 		}
 		all[session.Token] = session.Data
+		if l != nil {
+			l.list(session.Token, record, session.Data)
+		}
+		return true
+	})
+	if err != nil {
+		return nil, err
 	}
 	return all, nil
 }
 
 // All is AllCtx without a context. It implements [scs.IterableStore].
 func (s *Store) All() (map[string][]byte, error) { return s.AllCtx(context.Background()) }
+
+// visit is called with each session and its record, or with an error, and says whether the walk goes on.
+type visit func(Session, storage.Record, error) bool
+
+// walk visits all live sessions.
+func (s *Store) walk(ctx context.Context, visit visit) {
+	scanner, ok := s.backend.Driver.(storage.Scanner)
+	if !ok {
+		visit(Session{}, storage.Record{}, ErrNotIterable)
+		return
+	}
+	request := storage.ScanRequest{Limit: s.pageSize, Consistency: s.scanConsistency()}
+	for {
+		page, err := s.page(ctx, scanner, request)
+		if err != nil {
+			visit(Session{}, storage.Record{}, err)
+			return
+		}
+		if !s.visitPage(page, visit) || page.Next == "" {
+			return
+		}
+		request.Start = page.Next
+	}
+}
 
 // page reads one page. Records that are no sessions are not on it.
 func (s *Store) page(ctx context.Context, scanner storage.Scanner, request storage.ScanRequest) (page storage.Page, err error) {
@@ -121,41 +145,40 @@ func (s *Store) scanConsistency() storage.Consistency {
 	return storage.Eventual
 }
 
-// yieldPage passes on the live sessions of a page and reports whether the loop goes on.
-func (s *Store) yieldPage(page storage.Page, yield func(Session, error) bool) bool {
+// visitPage visits the live sessions of a page, and reports whether the walk goes on.
+func (s *Store) visitPage(page storage.Page, visit visit) bool {
 	for _, unreadable := range page.Unreadable {
-		if !s.isMiss(unreadable.Err) && !yield(Session{}, unreadable.Err) {
+		if !s.isMiss(unreadable.Err) && !visit(Session{}, storage.Record{}, unreadable.Err) {
 			return false
 		}
 	}
 	now := s.backend.Now()
 	for _, record := range page.Records {
-		if record.Expired(now) {
+		if !record.Live(now) {
 			continue
 		}
 		token, data, err := s.vault.openAny(record)
 		switch {
 		case err == nil:
-			record.Data = data
-			if !yield(sessionOf(token, record), nil) {
+			if !visit(sessionOf(token, record, data), record, nil) {
 				return false
 			}
 		case s.isMiss(err):
 		case errors.Is(err, storage.ErrCorrupt):
-			if !yield(Session{}, err) {
+			if !visit(Session{}, storage.Record{}, err) {
 				return false
 			}
 		default:
-			yield(Session{}, err)
+			visit(Session{}, storage.Record{}, err)
 			return false
 		}
 	}
 	return true
 }
 
-func sessionOf(token string, record storage.Record) Session {
+func sessionOf(token string, record storage.Record, data []byte) Session {
 	return Session{
-		Token: token, Data: record.Data,
+		Token: token, Data: data,
 		CreatedAt: record.CreatedAt, UpdatedAt: record.UpdatedAt, ExpiresAt: record.ExpiresAt,
 	}
 }

@@ -1,6 +1,11 @@
 package sessionstore
 
-import "github.com/scsdynamo/scsdynamo/storage"
+import (
+	"crypto/sha256"
+	"encoding/base64"
+
+	"github.com/scsdynamo/scsdynamo/storage"
+)
 
 // MaxTokenBytes is the length of the longest token. The tokens of scs have 43 bytes. A longer one is a miss, and an error
 // in Commit. Drivers may have a lower limit, with the same effect: see dynamostore.Table.
@@ -10,4 +15,10 @@ const MaxTokenBytes = 2048
 // DynamoDB would refuse as a key must read as a miss, not as an error. So must what is kept beside the sessions.
 func validToken(token string) bool {
 	return storage.ValidKey(token, MaxTokenBytes) && !storage.Reserved(token)
+}
+
+// hashToken is what scs hands to a store in place of a token with HashTokenInStore.
+func hashToken(token string) string {
+	hash := sha256.Sum256([]byte(token))
+	return base64.RawURLEncoding.EncodeToString(hash[:])
 }

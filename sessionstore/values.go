@@ -18,5 +18,7 @@ func sameValues(codec scs.Codec, a, b []byte) bool {
 	if errA != nil || errB != nil || !deadlineA.Equal(deadlineB) {
 		return false
 	}
-	return len(valuesA) == 0 && len(valuesB) == 0 || reflect.DeepEqual(valuesA, valuesB)
+	return len(valuesA) == 0 && len(valuesB) == 0 || sameValue(valuesA, valuesB)
 }
+
+func sameValue(a, b any) bool { return reflect.DeepEqual(a, b) }

@@ -1,0 +1,198 @@
+package sessionstore
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/scsdynamo/scsdynamo/lockstrategy"
+	"github.com/scsdynamo/scsdynamo/storage"
+)
+
+// CommitCtx stores the data of the session until expiry. In a request scope, what it may overwrite is decided by the lock
+// strategy; outside of one it overwrites whatever there is. Where the values are those that the request has read, as with
+// an idle timeout in every request that only reads, a scope moves the expiry and sends no data, and not even that within
+// the touch interval (see [WithTouchInterval]): such requests never get into each other's way, and where the session was
+// changed or ended meanwhile, nothing is written and that is no error.
+//
+// In a scope, an expiry that has passed ends the session under the same condition as a commit, and a change of a session
+// that has ended is [ErrSessionGone]; outside of one, it deletes the session. The first commit after a RenewToken puts the
+// session under its new token and ends the old one, in one step: where it fails, the old one is as it was.
+//
+// What could not be found out about a commit stays unknown for the rest of the request, until a commit succeeds. Errors:
+// [ErrInvalidToken], [ErrSessionGone], [ErrScopeEnded], [ErrLockLost], [storage.ErrConflict], [storage.ErrTooLarge],
+// [storage.ErrOutcomeUnknown], and the driver's. But for ErrOutcomeUnknown, what was stored before is then intact. It
+// implements [scs.CtxStore].
+func (s *Store) CommitCtx(ctx context.Context, token string, data []byte, expiry time.Time) (err error) {
+	if s.observe != nil {
+		var done func(Outcome, int, error)
+		ctx, done = s.begin(ctx, OpCommit)
+		defer func() { done(OutcomeOK, len(data), err) }()
+	}
+	if !validToken(token) {
+		return ErrInvalidToken
+	}
+	next := storage.Record{
+		Key:       s.vault.keyOf(0, token),
+		UpdatedAt: s.backend.Now(),
+		ExpiresAt: expiry.Round(0), // what is stored has no monotonic reading; neither may what is compared with it
+		Version:   storage.NewVersion(),
+	}
+	if l := s.layerFrom(ctx); l != nil {
+		return s.commit(ctx, l, token, data, next)
+	}
+	s.warnUnscoped()
+	return s.overwrite(ctx, token, data, next)
+}
+
+// overwrite stores the data without knowing what it replaces.
+func (s *Store) overwrite(ctx context.Context, token string, data []byte, next storage.Record) (err error) {
+	if next.Ended() {
+		return s.deleteUnseen(ctx, token)
+	}
+	if next.Data, err = s.vault.seal(next.Key, token, data); err != nil {
+		return err
+	}
+	if err := s.backend.Driver.Put(ctx, next, storage.Always()); err != nil {
+		return err
+	}
+	for i := 1; i < s.vault.generations(); i++ {
+		if err := s.backend.Driver.Delete(ctx, s.vault.keyOf(i, token), storage.Always()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// commit stores the data in a scope.
+func (s *Store) commit(ctx context.Context, l *layer, token string, data []byte, next storage.Record) (err error) {
+	e, err := l.enter(token, func(record storage.Record) lockstrategy.Session {
+		if record.Key == "" {
+			record.Key = next.Key
+		}
+		return s.strategy.New(s.request(ctx, l, token, false), record)
+	})
+	if err != nil {
+		return err
+	}
+	before, found := e.session.Record()
+	if !found {
+		if _, renewed := l.renewal(); renewed {
+			return ErrTokenRenewed
+		}
+		if next.Ended() {
+			return ErrSessionGone
+		}
+	}
+	if toucher, ok := e.session.(lockstrategy.Toucher); ok && l.unchanged(e, before.Key == next.Key, data) {
+		err = s.touch(ctx, l, e, toucher, before, next)
+	} else {
+		err = s.store(ctx, l, e, token, data, next)
+	}
+	if err != nil {
+		return err
+	}
+	return s.endMerged(ctx, l, e, before, found, next.Key)
+}
+
+// unchanged reports whether data holds what is stored of the session, where it is to be.
+func (l *layer) unchanged(e *scopedSession, inPlace bool, data []byte) bool {
+	l.mu.Lock()
+	stored, renewing := e.data, e.renewing
+	l.mu.Unlock()
+	if stored == nil || renewing || !inPlace {
+		return false
+	}
+	// Without an idle timeout scs commits only what was changed; then it is not worth decoding what differs in length.
+	return (l.idle() > 0 || len(stored) == len(data)) && sameValues(l.codec(), stored, data)
+}
+
+// store writes the data in place of the session, as the strategy allows.
+func (s *Store) store(
+	ctx context.Context, l *layer, e *scopedSession, token string, data []byte, next storage.Record,
+) (err error) {
+	if next.Data, err = s.vault.seal(next.Key, token, data); err != nil {
+		return err
+	}
+	commit := e.session.Commit
+	l.update(func() {
+		if e.renewing {
+			commit = e.session.Renew
+		}
+	})
+	err = commit(ctx, next)
+	l.update(func() {
+		switch {
+		case err == nil:
+			e.data, e.storedAs = append([]byte{}, data...), token
+			e.unknown, e.changed, e.quiet, e.renewing = false, true, false, false
+		case errors.Is(err, storage.ErrOutcomeUnknown):
+			e.data, e.unknown = nil, true
+		case e.unknown:
+			err = errors.Join(err, storage.ErrOutcomeUnknown)
+		}
+	})
+	return err
+}
+
+// touch moves the expiry of a session that the request has not changed, unless it has moved a short while ago.
+func (s *Store) touch(
+	ctx context.Context, l *layer, e *scopedSession, toucher lockstrategy.Toucher, before, next storage.Record,
+) (err error) {
+	moved := next.ExpiresAt.Sub(before.ExpiresAt).Abs()
+	writes := moved != 0 && moved >= s.touchIntervalOf(l) && !next.Ended()
+	if writes {
+		err = toucher.Touch(ctx, storage.Change{ExpiresAt: next.ExpiresAt, UpdatedAt: next.UpdatedAt})
+	}
+	gone := errors.Is(err, ErrSessionGone)
+	l.update(func() { e.quiet = !writes || gone })
+	if gone {
+		return nil
+	}
+	return err
+}
+
+// maxTouchInterval bounds the default touch interval.
+const maxTouchInterval = time.Minute
+
+// touchIntervalOf returns by how much an expiry must move to be written.
+func (s *Store) touchIntervalOf(l *layer) time.Duration {
+	if s.touchInterval >= 0 {
+		return s.touchInterval
+	}
+	return min(l.idle()/10, maxTouchInterval)
+}
+
+// endMerged ends the sessions that scs has merged into the one that was just committed. Where one has changed or ended since
+// it was read, the commit is taken back: before is what was stored, if found.
+func (s *Store) endMerged(
+	ctx context.Context, l *layer, e *scopedSession, before storage.Record, found bool, successor string,
+) error {
+	for _, other := range l.take(merged) {
+		record, _ := other.session.Record()
+		_, err := s.backend.End(ctx, record.Key, successor, storage.IfVersion(record.Version, s.backend.Now()))
+		if err == nil {
+			continue
+		}
+		l.update(func() { other.ended, other.leaving, e.data = false, merged, nil })
+		if undone := s.takeBack(ctx, e, before, found); !undone || errors.Is(err, storage.ErrOutcomeUnknown) {
+			return errors.Join(err, storage.ErrOutcomeUnknown)
+		}
+		return err
+	}
+	return nil
+}
+
+// takeBack restores what was stored before a commit, and reports whether that is so.
+func (s *Store) takeBack(ctx context.Context, e *scopedSession, before storage.Record, found bool) bool {
+	now, _ := e.session.Record()
+	switch {
+	case !found:
+		return e.session.Delete(ctx) == nil
+	case now.Key != before.Key: // it was renewed, and the old token is gone
+		return false
+	default:
+		before.UpdatedAt, before.Version = s.backend.Now(), storage.NewVersion()
+		return e.session.Commit(ctx, before) == nil
+	}
+}
