@@ -33,7 +33,6 @@ func (s *Store) CommitCtx(ctx context.Context, token string, data []byte, expiry
 		return ErrInvalidToken
 	}
 	next := storage.Record{
-		Key:       s.vault.keyOf(0, token),
 		UpdatedAt: s.backend.Now(),
 		ExpiresAt: expiry.Round(0), // what is stored has no monotonic reading; neither may what is compared with it
 		Version:   storage.NewVersion(),
@@ -50,6 +49,7 @@ func (s *Store) overwrite(ctx context.Context, token string, data []byte, next s
 	if next.Ended() {
 		return s.deleteUnseen(ctx, token)
 	}
+	next.Key = s.vault.keyOf(0, token)
 	if next.Data, err = s.vault.seal(next.Key, token, data); err != nil {
 		return err
 	}
@@ -66,15 +66,14 @@ func (s *Store) overwrite(ctx context.Context, token string, data []byte, next s
 
 // commit stores the data in a scope.
 func (s *Store) commit(ctx context.Context, l *layer, token string, data []byte, next storage.Record) (err error) {
-	e, err := l.enter(token, func(record storage.Record) lockstrategy.Session {
-		if record.Key == "" {
-			record.Key = next.Key
-		}
-		return s.strategy.New(s.request(ctx, l, token, false), record)
-	})
+	e, err := l.enter(token, func(e *scopedSession) lockstrategy.Session { return s.newSession(ctx, l, e) })
 	if err != nil {
 		return err
 	}
+	if token = e.storedAs; e.renewing {
+		token = e.token
+	}
+	next.Key = s.vault.keyOf(0, token)
 	before, found := e.session.Record()
 	if !found {
 		if _, renewed := l.renewal(); renewed {

@@ -79,7 +79,7 @@ func (s *Store) delete(ctx context.Context, l *layer, token string) error {
 func (s *Store) end(ctx context.Context, l *layer, e *scopedSession) error {
 	l.update(func() {
 		if e.session == nil {
-			e.session = s.strategy.New(s.request(ctx, l, e.token, false), e.record)
+			e.session = s.newSession(ctx, l, e)
 		}
 	})
 	record, found := e.session.Record()

@@ -91,7 +91,7 @@ type scope struct {
 	mu       sync.Mutex // never held during a call
 	mayLock  bool       // whether the next session that is found may be locked
 	sessions []*scopedSession
-	listed   map[string]*scopedSession // those that the request has iterated over
+	listed   map[string]*scopedSession // those that the request has iterated over, by the token that scs will use
 	renewed  []renewal
 	ended    bool
 }
@@ -99,7 +99,7 @@ type scope struct {
 // scopedSession is one session within a scope. The scope's mutex guards it.
 type scopedSession struct {
 	token    string
-	storedAs string              // the token under which it is stored: another one while it is being renewed
+	storedAs string              // the token under which it is stored
 	manager  *scs.SessionManager // that has loaded or made it
 	// session is nil while it is being read, and where it was iterated over until it is committed or deleted.
 	session lockstrategy.Session
@@ -205,20 +205,22 @@ func (l *layer) renewal() (tombstone storage.Record, found bool) {
 func (l *layer) list(token string, record storage.Record, data []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.get(token) != nil {
-		return // what the request holds is what it has read first
+	e := l.get(token) // what the request holds is what it has read first
+	if e == nil {
+		e = &scopedSession{token: token, storedAs: token, manager: l.manager, record: record, data: data}
 	}
 	if l.listed == nil {
 		l.listed = map[string]*scopedSession{}
 	}
-	l.listed[token] = &scopedSession{
-		token: token, storedAs: token, manager: l.manager, record: record, data: data,
+	if l.manager != nil && l.manager.HashTokenInStore {
+		token = hashToken(token) // scs takes what it is shown for the token, and hashes it once more
 	}
+	l.listed[token] = e
 }
 
 // enter returns the session that a commit of the token is about: the one that was read; the one that gets this token
 // with its renewal; one that was iterated over; or a new one.
-func (l *layer) enter(token string, strategySession func(storage.Record) lockstrategy.Session) (*scopedSession, error) {
+func (l *layer) enter(token string, make func(*scopedSession) lockstrategy.Session) (*scopedSession, error) {
 	sc := l.scope
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
@@ -239,7 +241,7 @@ func (l *layer) enter(token string, strategySession func(storage.Record) lockstr
 		e = &scopedSession{token: token, storedAs: token, manager: l.manager}
 		sc.sessions = append(sc.sessions, e)
 	}
-	e.session = strategySession(e.record)
+	e.session = make(e)
 	return e, nil
 }
 

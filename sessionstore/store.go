@@ -122,6 +122,15 @@ func (s *Store) request(ctx context.Context, l *layer, token string, mayLock boo
 	}
 }
 
+// newSession returns the session of a token that was not read by it.
+func (s *Store) newSession(ctx context.Context, l *layer, e *scopedSession) lockstrategy.Session {
+	record := e.record
+	if record.Key == "" {
+		record.Key = s.vault.keyOf(0, e.storedAs)
+	}
+	return s.strategy.New(s.request(ctx, l, e.storedAs, false), record)
+}
+
 // Find is FindCtx without a context. It implements [scs.Store].
 func (s *Store) Find(token string) ([]byte, bool, error) {
 	return s.FindCtx(context.Background(), token)

@@ -1,0 +1,528 @@
+package sessionstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+	"github.com/alexedwards/scs/v2/memstore"
+
+	"github.com/scsdynamo/scsdynamo/internal/storetest"
+	"github.com/scsdynamo/scsdynamo/lockstrategy"
+	"github.com/scsdynamo/scsdynamo/sessionstore"
+	"github.com/scsdynamo/scsdynamo/storage"
+	"github.com/scsdynamo/scsdynamo/storage/memory"
+)
+
+// A slow request that only reads sends no cookie of a session that was renewed, or ended, meanwhile: it would log out who has
+// logged in.
+func TestT2_SlowReaderSendsNoOldCookie(t *testing.T) {
+	t.Parallel()
+	for _, interval := range []time.Duration{0, time.Minute} {
+		for name, meanwhile := range map[string]func(v *visitor, token string){
+			"login":  func(v *visitor, token string) { v.visit(token, v.renew(nil)) },
+			"logout": func(v *visitor, token string) { v.visit(token, v.logout) },
+		} {
+			t.Run(fmt.Sprint(interval, name), func(t *testing.T) {
+				t.Parallel()
+				withoutLocks(t, func(t *testing.T, d *hooked, v *visitor) {
+					v.store = newStore(t, d, sessionstore.WithTouchInterval(interval))
+					v.sessions.Store, v.sessions.IdleTimeout = v.store, time.Hour
+					token := v.begin(map[string]any{"cart": 1})
+					answer := v.own(token, func(http.ResponseWriter, *http.Request) { meanwhile(v, token) })
+					if answer.status != http.StatusOK || answer.token != "" || answer.ended {
+						t.Errorf("%+v; want 200 and no cookie", answer)
+					}
+					v.want("the session", token, "none")
+				})
+			})
+		}
+	}
+}
+
+// The cookie of an idle session is sent where its expiry was moved, and not in between.
+func TestT2_CookieMovesWithTheExpiry(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		v := newVisitor(t, newHooked())
+		v.sessions.IdleTimeout = time.Hour
+		v.sessions.Lifetime = 24 * time.Hour
+		token := v.begin(map[string]any{"cart": 1})
+		if answer := v.own(token, nothing); answer.token != "" {
+			t.Error("a cookie although nothing was stored")
+		}
+		time.Sleep(time.Minute) // the touch interval
+		if answer := v.own(token, nothing); answer.token != token {
+			t.Errorf("cookie %q although the expiry was moved; want that of the session", answer.token)
+		}
+	})
+}
+
+// A request that ends after the deadline which it knows deletes nothing that another request has extended.
+func TestI1_PassedDeadlineDeletesNothing(t *testing.T) {
+	t.Parallel()
+	for name, strategy := range strategies {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				v := newVisitor(t, newHooked(), sessionstore.WithStrategy(strategy()))
+				v.sessions.IdleTimeout = time.Hour
+				v.sessions.Lifetime = time.Minute
+				token := v.begin(map[string]any{"cart": 1})
+				slow := v.visit(token, func(http.ResponseWriter, *http.Request) {
+					v.own(token, func(_ http.ResponseWriter, r *http.Request) {
+						v.sessions.SetDeadline(r.Context(), time.Now().Add(time.Hour))
+						v.sessions.Put(r.Context(), "n", 41)
+					})
+					time.Sleep(2 * time.Minute)
+				})
+				if slow.status != http.StatusOK {
+					t.Errorf("status %d; want 200: it has changed nothing", slow.status)
+				}
+				v.want("the session", token, "cart n")
+			})
+		})
+	}
+}
+
+// A change that comes after the end of the session is told, whichever end that was.
+func TestT1_ChangeAfterTheEndIsTold(t *testing.T) {
+	t.Parallel()
+	for _, idle := range []time.Duration{0, time.Minute} {
+		for name, strategy := range strategies {
+			t.Run(fmt.Sprint(name, idle), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					v := newVisitor(t, newHooked(), sessionstore.WithStrategy(strategy()))
+					v.sessions.IdleTimeout, v.sessions.Lifetime = idle, time.Minute
+					if idle > 0 {
+						v.sessions.Lifetime = time.Hour
+					}
+					for what, token := range map[string]string{"a new session": "", "a session": v.begin(map[string]any{"cart": 1})} {
+						if token == "" && idle > 0 {
+							continue // it has until its first commit
+						}
+						answer := v.own(token, func(w http.ResponseWriter, r *http.Request) {
+							time.Sleep(2 * time.Minute)
+							v.put("late")(w, r)
+						})
+						if answer.status != http.StatusConflict || answer.token != "" {
+							t.Errorf("%s: status %d, cookie %q; want 409 and none", what, answer.status, answer.token)
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+// SetDeadline with a past instant ends the session, and nothing of it stays.
+func TestDeadlineInThePastEndsTheSession(t *testing.T) {
+	t.Parallel()
+	everyStrategy(t, func(t *testing.T, d *hooked, v *visitor) {
+		token := v.begin(map[string]any{"cart": 1})
+		v.own(token, func(_ http.ResponseWriter, r *http.Request) {
+			v.sessions.SetDeadline(r.Context(), time.Now().Add(-time.Hour))
+		})
+		v.want("the session", token, "none")
+		if all := records(t, d.Driver); len(all) != 1 || !all[0].Ended() || len(all[0].Data) != 0 {
+			t.Errorf("stored %v; want a tombstone without data", all)
+		}
+	})
+}
+
+// What could not be found out about a commit stays unknown for what the same request does next.
+func TestT1_UnknownStaysUnknown(t *testing.T) {
+	t.Parallel()
+	unknown := errors.Join(storage.ErrUnavailable, storage.ErrOutcomeUnknown)
+	for name, next := range map[string]func(v *visitor, d *hooked, r *http.Request){
+		"taken back":       func(v *visitor, d *hooked, r *http.Request) { v.sessions.Remove(r.Context(), "n") },
+		"a second commit":  func(v *visitor, d *hooked, r *http.Request) { v.sessions.Put(r.Context(), "m", 1) },
+		"nothing":          func(*visitor, *hooked, *http.Request) {},
+		"refused after it": func(v *visitor, d *hooked, r *http.Request) { d.fail(storage.ErrThrottled) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			everyStrategy(t, func(t *testing.T, d *hooked, v *visitor) {
+				token := v.begin(map[string]any{"cart": 1})
+				answer := v.own(token, func(_ http.ResponseWriter, r *http.Request) {
+					v.sessions.Put(r.Context(), "n", 1)
+					d.fail(nil)
+					d.onPut(func(record storage.Record, _ storage.Condition) error { // it is applied, and the answer lost
+						if err := d.Driver.Put(t.Context(), record, storage.Always()); err != nil {
+							t.Error(err)
+						}
+						return unknown
+					})
+					if _, _, err := v.sessions.Commit(r.Context()); !errors.Is(err, storage.ErrOutcomeUnknown) {
+						t.Errorf("the commit: %v; want ErrOutcomeUnknown", err)
+					}
+					d.onPut(nil)
+					next(v, d, r)
+				})
+				d.onPut(nil)
+				stored := v.keys(token)
+				switch answer.status {
+				case http.StatusInternalServerError: // it is not known
+				case http.StatusOK:
+					if want := map[string]string{"taken back": "cart", "a second commit": "cart m n", "nothing": "cart n"}[name]; stored != want {
+						t.Errorf("200, and stored is %q; want %q", stored, want)
+					}
+				default:
+					t.Errorf("status %d, and stored is %q; a refusal would say that nothing was saved", answer.status, stored)
+				}
+			})
+		})
+	}
+}
+
+// A create that was sent twice, and arrives once more after a logout, brings nothing back.
+func TestI3_LateCreateBringsNothingBack(t *testing.T) {
+	t.Parallel()
+	for _, before := range []time.Duration{time.Second, storage.LateWrites - time.Second} {
+		for name, strategy := range strategies {
+			t.Run(fmt.Sprint(name, before), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					d := newHooked()
+					v := newVisitor(t, d, sessionstore.WithStrategy(strategy()))
+					var late func() error
+					d.onPut(func(record storage.Record, condition storage.Condition) error {
+						late = func() error { return d.Driver.Put(context.Background(), record, condition) }
+						return nil
+					})
+					token := v.begin(map[string]any{"user": 1})
+					d.onPut(nil)
+					v.own(token, v.put("n")) // the session goes on
+					time.Sleep(before)
+					v.own(token, v.logout)
+					if err := late(); !errors.Is(err, storage.ErrConflict) {
+						t.Errorf("the late create: %v; want a conflict", err)
+					}
+					v.want("the session", token, "none")
+				})
+			})
+		}
+	}
+}
+
+// A logout leaves no session under the key of any secret, in whatever order processes have the secrets, and whenever another
+// request moves the session.
+func TestI3_LogoutWhileTheSecretChanges(t *testing.T) {
+	t.Parallel()
+	older, newer := []byte(strings.Repeat("old secret ", 4)), []byte(strings.Repeat("new secret ", 4))
+	for _, begun := range [][]byte{older, newer} {
+		for _, orders := range [][2]sessionstore.Option{
+			{sessionstore.WithSecret(newer, older), sessionstore.WithSecret(older, newer)},
+			{sessionstore.WithSecret(older, newer), sessionstore.WithSecret(newer, older)},
+			{sessionstore.WithSecret(newer, older), sessionstore.WithSecret(newer, older)},
+		} {
+			withoutLocks(t, func(t *testing.T, d *hooked, v *visitor) {
+				first := newVisitor(t, d, sessionstore.WithSecret(begun))
+				token := first.begin(map[string]any{"user": 1})
+				mover, out := newVisitor(t, d, orders[0]), newVisitor(t, d, orders[1])
+				// The mover commits between any two writes of the logout.
+				writes := 0
+				moves := func() {
+					writes++
+					mover.visit(token, mover.put(fmt.Sprint(writes)))
+				}
+				var answer reply
+				mover.own(token, func(w http.ResponseWriter, r *http.Request) {
+					mover.put("slow")(w, r)
+					inLogout := true
+					d.onPut(func(record storage.Record, _ storage.Condition) error {
+						if record.Ended() && inLogout {
+							inLogout = false
+							moves()
+							inLogout = true
+						}
+						return nil
+					})
+					answer = out.own(token, out.logout)
+					d.onPut(nil)
+				})
+				if answer.status != http.StatusOK {
+					t.Errorf("the logout: %+v", answer)
+				}
+				for _, reader := range []*visitor{first, mover, out} {
+					reader.want("the session", token, "none")
+				}
+			})
+		}
+	}
+}
+
+// Iterate in a handler may change other sessions, and does so only where nobody else has changed them since.
+func TestIterateInAHandler(t *testing.T) {
+	t.Parallel()
+	everyStrategy(t, func(t *testing.T, d *hooked, v *visitor) {
+		own := v.begin(map[string]any{"own": 1})
+		others := []string{v.begin(map[string]any{"other": 1}), v.begin(map[string]any{"other": 2})}
+		answer := v.own(own, func(_ http.ResponseWriter, r *http.Request) {
+			err := v.sessions.Iterate(r.Context(), func(ctx context.Context) error {
+				v.sessions.Put(ctx, "banner", "hello")
+				_, _, err := v.sessions.Commit(ctx)
+				return err
+			})
+			if err != nil {
+				t.Errorf("Iterate: %v", err)
+			}
+		})
+		if answer.status != http.StatusOK {
+			t.Errorf("status %d", answer.status)
+		}
+		v.want("the own session", own, "banner own")
+		for _, other := range others {
+			v.want("another session", other, "banner other")
+		}
+	})
+}
+
+// A session that was logged out, or changed, since it was iterated over is not overwritten.
+func TestI2_IterateRevivesNothing(t *testing.T) {
+	t.Parallel()
+	everyStrategy(t, func(t *testing.T, d *hooked, v *visitor) {
+		own, other := v.begin(map[string]any{"own": 1}), v.begin(map[string]any{"other": 1})
+		v.own(own, func(_ http.ResponseWriter, r *http.Request) {
+			_ = v.sessions.Iterate(r.Context(), func(ctx context.Context) error {
+				if v.sessions.Token(ctx) != other {
+					return nil
+				}
+				v.visit(other, v.logout)
+				v.sessions.Put(ctx, "banner", "hello")
+				if _, _, err := v.sessions.Commit(ctx); !errors.Is(err, sessionstore.ErrSessionGone) {
+					t.Errorf("the commit: %v; want ErrSessionGone", err)
+				}
+				return nil
+			})
+		})
+		v.want("the session", other, "none")
+	})
+}
+
+// Who ends all sessions of a user, the own one included, may go on with a message, as after a Destroy.
+func TestOwnSessionEndedAmongAll(t *testing.T) {
+	t.Parallel()
+	for _, hashed := range []bool{false, true} {
+		everyStrategy(t, func(t *testing.T, d *hooked, v *visitor) {
+			v.sessions.HashTokenInStore = hashed
+			own := v.begin(map[string]any{"user": 1})
+			v.begin(map[string]any{"user": 1})
+			answer := v.own(own, func(w http.ResponseWriter, r *http.Request) {
+				if err := v.sessions.Iterate(r.Context(), v.sessions.Destroy); err != nil {
+					t.Errorf("Iterate: %v", err)
+				}
+				v.sessions.Put(r.Context(), "flash", "your password was changed")
+				http.Redirect(w, r, "/login", http.StatusSeeOther)
+			})
+			if answer.status != http.StatusSeeOther || answer.token == "" || answer.token == own {
+				t.Fatalf("status %d, cookie %q; want 303 and a new session", answer.status, answer.token)
+			}
+			if n := d.live(t); n != 1 {
+				t.Errorf("%d sessions; want the new one", n)
+			}
+			if !hashed {
+				v.want("the new session", answer.token, "flash")
+				v.want("the own session", own, "none")
+			}
+		})
+	}
+}
+
+// A logout happens although its client has gone.
+func TestI3_LogoutWithoutItsClient(t *testing.T) {
+	t.Parallel()
+	everyStrategy(t, func(t *testing.T, d *hooked, v *visitor) {
+		token := v.begin(map[string]any{"user": 1})
+		ctx, cancel := context.WithCancel(t.Context())
+		v.send(ctx, "/own", token, func(w http.ResponseWriter, r *http.Request) {
+			cancel()
+			v.logout(w, r)
+		})
+		v.want("the session", token, "none")
+	})
+}
+
+// What a handler answers when its time is up stays its answer, and what it has put is stored.
+func TestT4_DeadlineOfTheRequest(t *testing.T) {
+	t.Parallel()
+	everyStrategy(t, func(t *testing.T, d *hooked, v *visitor) {
+		token := v.begin(map[string]any{"user": 1})
+		ctx, cancel := context.WithDeadline(t.Context(), time.Now())
+		defer cancel()
+		answer := v.send(context.WithoutCancel(ctx), "/own", token, func(w http.ResponseWriter, r *http.Request) {
+			ctx, cancel := context.WithDeadline(r.Context(), time.Now())
+			defer cancel()
+			v.sessions.Put(ctx, "n", 1)
+			w.WriteHeader(http.StatusGatewayTimeout)
+		})
+		if answer.status != http.StatusGatewayTimeout {
+			t.Errorf("status %d; want the handler's 504", answer.status)
+		}
+		v.want("the session", token, "n user")
+	})
+}
+
+// A response that is written after the middleware is over is as with scs, and what was put for it is stored.
+func TestT4_WriteAfterTheMiddleware(t *testing.T) {
+	t.Parallel()
+	for _, idle := range []time.Duration{0, time.Hour} {
+		everyStrategy(t, func(t *testing.T, d *hooked, v *visitor) {
+			v.sessions.IdleTimeout = idle
+			token := v.begin(map[string]any{"user": 1})
+			var inner http.ResponseWriter
+			var request *http.Request
+			w := httptest.NewRecorder()
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/own", nil)
+			r.AddCookie(&http.Cookie{Name: "session", Value: token})
+			v.store.LoadAndSave(v.sessions)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { inner, request = w, r })).ServeHTTP(w, r)
+			v.sessions.Put(request.Context(), "flash", "sorry")
+			http.Error(inner, "no such page", http.StatusNotFound)
+			if w.Code != http.StatusNotFound || w.Body.String() != "no such page\n" {
+				t.Errorf("%d %q; want 404, as with plain scs", w.Code, w.Body)
+			}
+			v.want("the session", token, "flash user")
+		})
+	}
+}
+
+// What a handler changes of its session manager counts in that very response.
+func TestT4_ManagerIsChangedByTheHandler(t *testing.T) {
+	t.Parallel()
+	v := newVisitor(t, newHooked())
+	answer := v.own("", func(w http.ResponseWriter, r *http.Request) {
+		v.sessions.Cookie.Secure, v.sessions.Cookie.Path = true, "/app/"
+		v.put("user")(w, r)
+	})
+	if cookie := answer.header.Get("Set-Cookie"); !strings.Contains(cookie, "Secure") || !strings.Contains(cookie, "Path=/app/") {
+		t.Errorf("cookie %q; want Secure and the path that the handler has set", cookie)
+	}
+}
+
+// LoadAndSave refuses, when it is made, a manager whose sessions are not in the store.
+func TestLoadAndSaveChecksTheManager(t *testing.T) {
+	t.Parallel()
+	store, other := newStore(t, nil), newStore(t, nil)
+	refusal := func(make func()) (reason any) {
+		defer func() { reason = recover() }()
+		make()
+		return nil
+	}
+	for name, sm := range map[string]*scs.SessionManager{
+		"nil": nil, "in memory": {Store: memstore.NewWithCleanupInterval(0)}, "another": {Store: other}, "none": {},
+	} {
+		if refusal(func() { store.LoadAndSave(sm) }) == nil || refusal(func() { store.Retry(sm) }) == nil {
+			t.Errorf("%s: the middleware was made", name)
+		}
+	}
+	if refusal(func() { sessionstore.LoadAndSave(nil) }) == nil {
+		t.Error("nil: the middleware was made")
+	}
+	for name, sm := range map[string]*scs.SessionManager{
+		"its own": {Store: store}, "wrapped": {Store: wrapped{store}}, "wrapped twice": {Store: &struct{ scs.Store }{wrapped{store}}},
+		"unwrapped": {Store: unwrapper{&store}},
+	} {
+		if reason := refusal(func() { store.LoadAndSave(sm); sessionstore.LoadAndSave(sm) }); reason != nil {
+			t.Errorf("%s: %v", name, reason)
+		}
+	}
+}
+
+// unwrapper hides its store from a look at its fields.
+type unwrapper struct{ store **sessionstore.Store }
+
+func (u unwrapper) Unwrap() scs.Store                    { return *u.store }
+func (unwrapper) Find(string) ([]byte, bool, error)      { return nil, false, nil }
+func (unwrapper) Commit(string, []byte, time.Time) error { return nil }
+func (unwrapper) Delete(string) error                    { return nil }
+
+// The function finds the store of a manager, and is scs's own middleware for any other store.
+func TestLoadAndSaveFindsTheStore(t *testing.T) {
+	t.Parallel()
+	for name, store := range map[string]scs.Store{"ours": newStore(t, nil), "memstore": memstore.NewWithCleanupInterval(0)} {
+		sm := &scs.SessionManager{Store: store, Codec: scs.GobCodec{}, Lifetime: time.Hour, ErrorFunc: sessionstore.HandleError}
+		sm.Cookie.Name = "session"
+		w := httptest.NewRecorder()
+		sessionstore.LoadAndSave(sm)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			sm.Put(r.Context(), "n", 1)
+		})).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+		if len(w.Result().Cookies()) != 1 {
+			t.Errorf("%s: header %v; want a session's cookie", name, w.Header())
+		}
+	}
+}
+
+// A type that is not registered with gob is told as what it is, with what to do.
+func TestNotEncodedNamesGobRegister(t *testing.T) {
+	t.Parallel()
+	v := newVisitor(t, newHooked())
+	var reported error
+	v.sessions.ErrorFunc = func(w http.ResponseWriter, r *http.Request, err error) {
+		reported = err
+		sessionstore.HandleError(w, r, err)
+	}
+	answer := v.own("", func(_ http.ResponseWriter, r *http.Request) {
+		v.sessions.Put(r.Context(), "cart", struct{ Lines int }{1})
+	})
+	if answer.status != http.StatusInternalServerError || !errors.Is(reported, sessionstore.ErrNotEncoded) ||
+		!strings.Contains(reported.Error(), "gob.Register") {
+		t.Errorf("status %d, reported %v; want 500, and gob.Register", answer.status, reported)
+	}
+}
+
+// WithUnreadableAsMiss holds where the codec cannot decode, too.
+func TestUnreadableAsMissHoldsForTheCodec(t *testing.T) {
+	t.Parallel()
+	v := newVisitor(t, memory.New(), sessionstore.WithUnreadableAsMiss())
+	commit(t, v.store, "token", "no gob")
+	answer := v.own("token", func(_ http.ResponseWriter, r *http.Request) {
+		if err := v.sessions.Iterate(r.Context(), func(context.Context) error { return nil }); err != nil {
+			t.Errorf("Iterate: %v", err)
+		}
+		if err := v.sessions.MergeSession(r.Context(), "token"); err != nil {
+			t.Errorf("MergeSession: %v", err)
+		}
+		v.sessions.Put(r.Context(), "n", 1)
+	})
+	if answer.status != http.StatusOK || answer.token == "" || answer.token == "token" {
+		t.Errorf("%+v; want 200 and a new session", answer)
+	}
+	plain := newVisitor(t, memory.New())
+	commit(t, plain.store, "token", "no gob")
+	if answer := plain.own("token", nothing); answer.status != http.StatusInternalServerError {
+		t.Errorf("without the option: status %d; want 500", answer.status)
+	}
+}
+
+// With a lease, a logout whose path is named waits for nobody.
+func TestI3_LogoutWaitsForNobody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := newStore(t, nil, sessionstore.WithStrategy(lockstrategy.Lease()),
+			sessionstore.WithReadOnly(sessionstore.SafeMethods, sessionstore.Paths("/logout")))
+		v := &visitor{t: t, store: store, sessions: storetest.NewManager(store)}
+		token := v.begin(map[string]any{"user": 1})
+		slow := v.own(token, func(w http.ResponseWriter, r *http.Request) {
+			began := time.Now()
+			if out := v.send(context.Background(), "/logout", token, v.logout); out.status != http.StatusOK || !out.ended {
+				t.Errorf("the logout: %+v", out)
+			}
+			if waited := time.Since(began); waited > 0 {
+				t.Errorf("the logout has waited for %v", waited)
+			}
+			v.put("n")(w, r)
+		})
+		if slow.status != http.StatusConflict {
+			t.Errorf("the slow request: status %d; want 409", slow.status)
+		}
+		v.want("the session", token, "none")
+	})
+}
