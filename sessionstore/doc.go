@@ -24,9 +24,19 @@
 //     interval ([WithTouchInterval]). It never conflicts, and it leaves a session that was changed or ended meanwhile as it
 //     is. Such a session may end earlier than its last request would have it: by the touch interval, and by the length of
 //     the request.
+//   - In a request scope, a renewal of the token is one step: the session lives under the old token or under the new one. Where
+//     it is refused, the user has the old one, with everything in it. One that was ended meanwhile is not renewed, and of two
+//     renewals at once one is refused. MergeSession likewise takes in the other session, or leaves both as they were.
+//   - A request with the old token begins no session for [RenewalGrace] after a renewal, so that its cookie does not take the
+//     place of the renewed one: its commit is [ErrTokenRenewed]. Until then, a logout with the old token ends the renewed
+//     session.
+//   - What a request is told is what happened. [storage.ErrOutcomeUnknown] says that it could not be found out, and stays true
+//     for what the same request does next. Every other error says that nothing of the commit is stored.
+//   - A response has the session's cookie where the session was stored, or its expiry was moved.
 //   - What a request holds is given back when its response begins, and whatever way it ends: commit, no change, panic,
 //     hijack, stream, a client that went away.
-//   - A delete takes effect at once, whoever else uses the session.
+//   - What a handler has done is stored although its client has gone, for [SaveTimeout] at the most.
+//   - A delete takes effect at once, whoever else uses the session, and also where a create of the session arrives late.
 //   - A commit after the end of its request, as by a goroutine that outlives it, is refused: [ErrScopeEnded].
 //   - Where a commit fails, the client gets the answer of the session manager's ErrorFunc and nothing else.
 //   - With [WithSecret], storage holds neither tokens nor data, and a record that was changed or moved does not open.
@@ -35,18 +45,26 @@
 // # Several sessions in one request
 //
 // A strategy that locks does so for the session that a middleware loads, for each session manager whose LoadAndSave is
-// around the handler. A session that the handler reads beside it, as with MergeSession, is never locked: two requests that
-// each wait for the other's session would wait forever.
+// around the handler. Two managers must be nested in the same order everywhere: two requests that each have one session and
+// wait for the other's would wait until their time is up. A session that the handler reads beside it, as with MergeSession, is
+// never locked.
+//
+// Sessions that a handler iterates over are known by their version, too: within scs's Iterate, Put, Commit and Destroy work, and
+// overwrite nothing that others have changed since.
 //
 // # Non-guarantees
 //
 //   - Without a scope, Commit overwrites what is there, as every scs store does: it cannot know what was read. This is so for
-//     plain sessions.LoadAndSave, for scs's Iterate, and for programs that are not web servers; see [Store.Begin]. It is
-//     logged, once.
-//   - scs deletes the old session in RenewToken and stores the new one at the end of the request. If the process dies, or the
-//     commit fails, in between, the session is lost.
-//   - scs commits before the first byte of a response. What a handler puts into the session after that is not stored, unless
-//     it commits by hand; by then the session is unlocked, and its commit is refused if somebody else has changed it.
+//     plain sessions.LoadAndSave and for programs that are not web servers; see [Store.Begin]. It is logged, once. Renewing then
+//     deletes the old session at once, and a refused commit loses it.
+//   - A process that dies while it renews a token leaves the old session as it was, and one that nobody has the token of. One that
+//     dies in MergeSession may leave the other session beside what it was merged into.
+//   - A write that was given up may arrive up to 15 minutes late ([storage.LateWrites]). It is refused where the session has
+//     changed or ended meanwhile.
+//   - The session is committed before the first byte of a response. What a handler puts into the session after that is not
+//     stored, unless it commits by hand; by then the session is unlocked, and its commit is refused if somebody else has
+//     changed it.
+//   - A value that is changed in place, without Put, is stored only where something else was changed, or with an idle timeout.
 //
 // [scs]: https://github.com/alexedwards/scs
 package sessionstore
