@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/scsdynamo/scsdynamo/internal/storetest"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
+	"github.com/scsdynamo/scsdynamo/storage"
 )
 
 // overhead is about what an item holds besides the data.
@@ -73,8 +75,10 @@ func TestCallsAndCapacity(t *testing.T) {
 		}, del, 0, 1},
 		{"in a request: find nothing, commit", request(find, commit(100)), map[string]int{"GetItem": 1, "PutItem": 1}, 1, 1},
 		{"in a request: find, commit", request(find, commit(101)), map[string]int{"GetItem": 1, "PutItem": 1}, 1, 1},
-		{"in a request: find, delete", request(find, remove), map[string]int{"GetItem": 1, "DeleteItem": 1}, 1, 1},
-		{"in a request: new token", request(commit(100)), put, 0, 1},
+		{"in a request: find, delete", request(find, remove), map[string]int{"GetItem": 1, "PutItem": 1}, 1, 1},
+		{"in a request: new token", request(func(ctx context.Context, s *sessionstore.Store) error {
+			return s.CommitCtx(ctx, "another"+token, make([]byte, 100), hour)
+		}), put, 0, 1},
 	}
 	for name, options := range map[string][]sessionstore.Option{
 		"plain": nil, "secret": {sessionstore.WithSecret(storetest.Secret(1))},
@@ -117,12 +121,10 @@ func TestCallsAndCapacity(t *testing.T) {
 	}
 }
 
-// A commit of what was read moves the expiry, and sends no data; with None it is a commit like any other.
+// A commit of what was read moves the expiry, and sends no data.
 func TestCallOfAnUnchangedCommit(t *testing.T) {
 	t.Parallel()
-	for operation, strategy := range map[string]lockstrategy.Strategy{
-		"UpdateItem": lockstrategy.Optimistic(), "PutItem": lockstrategy.None(),
-	} {
+	for _, strategy := range []lockstrategy.Strategy{lockstrategy.Optimistic(), lockstrategy.Merge(), lockstrategy.None()} {
 		f := newFixture(t, dynamostore.Table{}, sessionstore.WithStrategy(strategy))
 		f.mustPut(t, newRecord("token", "data"))
 		before, _ := f.stored(t, "token")
@@ -136,12 +138,12 @@ func TestCallOfAnUnchangedCommit(t *testing.T) {
 			t.Fatal(err)
 		}
 		end()
-		if got, want := f.recorder.Calls(), (map[string]int{"GetItem": 1, operation: 1}); !maps.Equal(got, want) {
+		if got, want := f.recorder.Calls(), (map[string]int{"GetItem": 1, "UpdateItem": 1}); !maps.Equal(got, want) {
 			t.Errorf("calls %v; want %v", got, want)
 		}
 		after, _ := f.stored(t, "token")
-		if !after.ExpiresAt.Equal(expiry) || (after.Version == before.Version) != (operation == "UpdateItem") {
-			t.Errorf("%s: expires at %v, version kept: %v", operation, after.ExpiresAt, after.Version == before.Version)
+		if !after.ExpiresAt.Equal(expiry) || after.Version != before.Version {
+			t.Errorf("expires at %v, version kept: %v", after.ExpiresAt, after.Version == before.Version)
 		}
 	}
 }
@@ -218,7 +220,10 @@ func TestI8_HostileTokensWriteNothing(t *testing.T) {
 
 func TestCallsOfARequest(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, dynamostore.Table{})
+	var late atomic.Int64
+	f := newFixture(t, dynamostore.Table{}, sessionstore.WithClock(func() time.Time {
+		return time.Now().Add(time.Duration(late.Load()))
+	}))
 	sessions := storetest.NewManager(f.store)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/read", func(w http.ResponseWriter, r *http.Request) { _ = sessions.GetInt(r.Context(), "n") })
@@ -231,6 +236,12 @@ func TestCallsOfARequest(t *testing.T) {
 		}
 	})
 	mux.HandleFunc("/logout", func(w http.ResponseWriter, r *http.Request) {
+		if err := sessions.Destroy(r.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+	mux.HandleFunc("/later", func(w http.ResponseWriter, r *http.Request) {
+		late.Store(int64(storage.LateWrites))
 		if err := sessions.Destroy(r.Context()); err != nil {
 			t.Error(err)
 		}
@@ -254,6 +265,8 @@ func TestCallsOfARequest(t *testing.T) {
 		{"write", "/write", map[string]int{"GetItem": 1, "PutItem": 1}},
 		{"renew the token", "/login", map[string]int{"GetItem": 1, "PutItem": 2}},
 		{"destroy", "/logout", map[string]int{"GetItem": 1, "PutItem": 1}},
+		{"first write", "/write", map[string]int{"PutItem": 1}},
+		{"destroy later", "/later", map[string]int{"GetItem": 1, "DeleteItem": 1}},
 	} {
 		f.recorder.Reset()
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+step.path, nil)
