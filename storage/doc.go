@@ -15,9 +15,12 @@
 //   - A write that returned nil is seen by every strongly consistent read that starts afterwards, also after a crash.
 //   - A write whose condition does not hold changes nothing and returns a [*ConflictError] with the record that stands
 //     in the way, or with nil where there is none.
-//   - A write that was applied although its response was lost is not taken for a conflict: the record it finds is of the
-//     version it wrote, or descends from it ([Record.Descends]). Where that does not tell, the error matches
-//     [ErrOutcomeUnknown].
+//   - An error of a write either matches [ErrOutcomeUnknown], or nothing was written and this write never will be.
+//     Unknown is what cannot be found out: a request that got no answer may still arrive. What is throttled, denied,
+//     invalid or too large, a context that ended before anything was sent, a full disk, a closed driver: all that is
+//     known. Only an Acquire of a record that cannot be read may leave its lease there.
+//   - A write that was applied although its response was lost is success, and not taken for a conflict: the record it
+//     finds is of the version it wrote, or descends from it ([Record.Descends]).
 //   - A driver returns expired records as they are. It never judges expiry on its own, only where a condition or a
 //     caller names the instant. Removing records whose expiry has passed is allowed at any time.
 //   - Records handed in and out share no memory with the driver.

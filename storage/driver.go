@@ -16,7 +16,8 @@ const (
 	Eventual
 )
 
-// Driver keeps records. The package comment says what all its methods have in common.
+// Driver keeps records. The package comment says what all its methods have in common, and what the errors of writes
+// mean.
 type Driver interface {
 	// Get returns the record under key, expired or not. A record that is there but cannot be read is a [*CorruptError].
 	// A key that this driver can never hold (see [ErrInvalidKey]) is not found.
@@ -24,8 +25,8 @@ type Driver interface {
 
 	// Put stores the whole record, in place of any other under its key, if the condition holds. The record needs a
 	// version that no other Put has used. A record that is there but cannot be read gives way to Always; for any other
-	// condition, here and below, it is a *CorruptError. Errors: [*ConflictError], [*TooLargeError] (what was stored stays intact), [ErrInvalidKey],
-	// [ErrOutcomeUnknown].
+	// condition, here and below, it is a *CorruptError. Errors: [*ConflictError], [*TooLargeError], [ErrInvalidKey],
+	// [ErrUnavailable], [ErrOutcomeUnknown].
 	Put(ctx context.Context, record Record, condition Condition) error
 
 	// Update changes the expiry or the lease of the record under key, without sending its payload, if the condition

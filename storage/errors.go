@@ -9,15 +9,17 @@ var (
 	// ErrConflict is matched by every [*ConflictError].
 	ErrConflict = errors.New("storage: the condition of the write does not hold")
 
-	// ErrOutcomeUnknown says that a write may or may not have been applied: its response was lost, and so was the answer
-	// to the read that should have told. Whoever meets it must read before writing again.
+	// ErrOutcomeUnknown says that a write may have been applied, or may be yet: no answer came, and what is stored
+	// does not tell. Only drivers say so, and only of what cannot be known: an error of a write that does not match it
+	// means that nothing was written, and that this write never will be. Whoever meets it must read before writing
+	// again.
 	ErrOutcomeUnknown = errors.New("storage: it is not known whether the write was applied")
 
 	// ErrTooLarge is matched by every [*TooLargeError].
 	ErrTooLarge = errors.New("storage: the record is too large")
 
-	// ErrUnavailable says that the storage service could not be reached, failed, or refused the request because it has too
-	// many. The same request may succeed later.
+	// ErrUnavailable says that the storage service could not be reached, failed, has no room, or refused the request
+	// because it has too many, or because another one was in the way. The same request may succeed later.
 	ErrUnavailable = errors.New("storage: the storage service is not available")
 
 	// ErrThrottled says that the storage service refused the request because it has too many. It also matches
@@ -32,7 +34,8 @@ var (
 	ErrCorrupt = errors.New("storage: the record cannot be read")
 )
 
-// ConflictError says that the condition of a write did not hold. Nothing was written.
+// ConflictError says that the condition of a write did not hold, and nothing was written. Where an earlier attempt of
+// the same write may have been applied all the same, the error matches ErrOutcomeUnknown, too.
 type ConflictError struct {
 	// Current is the record that is stored, nil where there is none. It is the caller's to keep.
 	Current *Record

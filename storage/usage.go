@@ -14,8 +14,9 @@ type Usage struct {
 	// Throttled counts the attempts that the service refused because it has too many requests, and that were repeated: those
 	// of requests that failed are told by their error, ErrThrottled.
 	Throttled int
-	// ReadUnits and WriteUnits are the consumed capacity units as the service reported them. They are 0 on drivers that
-	// are not billed by the unit, and for requests that failed: DynamoDB does not report those.
+	// ReadUnits and WriteUnits are the consumed capacity units as the service reported them. DynamoDB bills writes
+	// whose condition did not hold, and does not report them: their units are estimated, from the size of the record
+	// in the way. Other requests that failed are not counted. Both are 0 on drivers that are not billed by the unit.
 	ReadUnits, WriteUnits float64
 }
 
