@@ -9,7 +9,6 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/scsdynamo/scsdynamo/storage"
 )
@@ -140,7 +139,7 @@ func (c *committer) settle(batch []*write) {
 func (c *committer) transact(batch []*write) error {
 	tx, err := c.db.Begin(true)
 	if err != nil {
-		return engineError(err)
+		return engineError(c.db.Path(), err)
 	}
 	defer func() { _ = tx.Rollback() }() // Does nothing after a commit.
 	t := openTables(tx)
@@ -164,7 +163,7 @@ func (c *committer) transact(batch []*write) error {
 // finish commits the transaction.
 func (c *committer) finish(tx *bolt.Tx, t *tables) error {
 	if t.failure != nil {
-		return engineError(t.failure)
+		return engineError(c.db.Path(), t.failure)
 	}
 	id := tx.ID()
 	err := c.commit(tx)
@@ -172,9 +171,9 @@ func (c *committer) finish(tx *bolt.Tx, t *tables) error {
 	case err == nil:
 		return nil
 	case c.visible(id):
-		return fmt.Errorf("%w: %w", storage.ErrOutcomeUnknown, engineError(err))
+		return fmt.Errorf("%w: %w", storage.ErrOutcomeUnknown, engineError(c.db.Path(), err))
 	default:
-		return engineError(err)
+		return engineError(c.db.Path(), err)
 	}
 }
 
@@ -187,12 +186,4 @@ func (c *committer) visible(id int) bool {
 	}
 	defer func() { _ = tx.Rollback() }()
 	return tx.ID() >= id
-}
-
-// engineError says whose error it is.
-func engineError(err error) error {
-	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
-		return ErrClosed
-	}
-	return fmt.Errorf("boltstore: the database file: %w", err)
 }

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"runtime"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	bolt "go.etcd.io/bbolt"
@@ -277,6 +280,68 @@ func TestFailedCommit(t *testing.T) {
 	})
 }
 
+// TestNoRoom lets the engine fail as a full disk, a quota and a read-only file system make it. Nothing is written, and
+// once it is over, the same write succeeds.
+func TestNoRoom(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		cause syscall.Errno
+		want  error
+		later bool
+	}{
+		{syscall.ENOSPC, boltstore.ErrFull, true},
+		{syscall.EDQUOT, boltstore.ErrFull, true},
+		{syscall.EROFS, boltstore.ErrReadOnly, false},
+		{syscall.EIO, syscall.EIO, false},
+	} {
+		driver := open(t)
+		path := driver.Bolt().Path()
+		put(t, driver, record("there", "data"))
+		driver.SetCommit(func(*bolt.Tx) error { return &fs.PathError{Op: "write", Path: path, Err: c.cause} })
+		for operation, err := range writeErrors(t.Context(), driver) {
+			if !errors.Is(err, c.want) || !errors.Is(err, c.cause) || !strings.Contains(err.Error(), path) ||
+				errors.Is(err, storage.ErrUnavailable) != c.later || errors.Is(err, storage.ErrOutcomeUnknown) {
+				t.Errorf("%s, %s: %v; want %v with the file's name, ErrUnavailable %v", operation, c.cause, err, c.want, c.later)
+			}
+		}
+		get(t, driver, "there")
+		absent(t, driver, "new")
+		absent(t, driver, "moved")
+		driver.SetCommit((*bolt.Tx).Commit)
+		put(t, driver, record("new", "data"))
+	}
+}
+
+// TestClosed shows that a closed driver says so, and knows that it wrote nothing.
+func TestClosed(t *testing.T) {
+	t.Parallel()
+	driver := open(t)
+	if err := driver.Close(); err != nil {
+		t.Fatal(err)
+	}
+	results := writeErrors(t.Context(), driver)
+	_, _, results["Get"] = driver.Get(t.Context(), "there", storage.Strong)
+	_, results["Scan"] = driver.Scan(t.Context(), storage.ScanRequest{})
+	for operation, err := range results {
+		if !errors.Is(err, boltstore.ErrClosed) || errors.Is(err, storage.ErrOutcomeUnknown) || errors.Is(err, storage.ErrUnavailable) {
+			t.Errorf("%s: %v; want ErrClosed alone", operation, err)
+		}
+	}
+}
+
+// writeErrors does each write once, all of them possible on a record under the key "there".
+func writeErrors(ctx context.Context, driver *boltstore.Driver) map[string]error {
+	_, acquired := driver.Acquire(ctx, "there", storage.Lease{ID: "lease"}, storage.IfLive(record("", "").UpdatedAt))
+	return map[string]error{
+		"Acquire":     acquired,
+		"Put":         driver.Put(ctx, record("new", "data"), storage.Always()),
+		"Update":      driver.Update(ctx, "there", storage.Change{UpdatedAt: record("", "").UpdatedAt}, storage.Always()),
+		"Move":        driver.Move(ctx, "there", record("moved", "data"), storage.Always()),
+		"Delete":      driver.Delete(ctx, "there", storage.Always()),
+		"DeleteBatch": driver.DeleteBatch(ctx, []string{"there"}),
+	}
+}
+
 // TestFullFile gives the file no more room. What is there stays readable and deletable.
 func TestFullFile(t *testing.T) {
 	t.Parallel()
@@ -286,7 +351,7 @@ func TestFullFile(t *testing.T) {
 	driver.Bolt().MaxSize = 1 << 16
 	big := record("key", "")
 	big.Data = make([]byte, 1<<20)
-	if err := driver.Put(t.Context(), big, storage.Always()); err == nil || errors.Is(err, storage.ErrOutcomeUnknown) {
+	if err := driver.Put(t.Context(), big, storage.Always()); !errors.Is(err, boltstore.ErrFull) || errors.Is(err, storage.ErrOutcomeUnknown) {
 		t.Errorf("Put into a full file: %v", err)
 	}
 	if seen := get(t, driver, "key"); seen.Version != old.Version {

@@ -13,7 +13,11 @@
 //   - The file does not grow for ever: each write also removes a few records whose expiry, and a grace of a minute, have
 //     passed. The room that they took is used again.
 //   - Reads do not wait for writes, nor writes for reads, save where the file has to become larger.
-//   - A file that is in use elsewhere is reported as [ErrInUse] within a second; nothing hangs.
+//   - A file that is in use elsewhere is reported as [ErrInUse] within a second; nothing hangs. A full disk is
+//     [ErrFull], a closed driver [ErrClosed]: nothing is written then, and what is there can be read and, once there
+//     is room, written.
+//   - A write whose very last wait for the disk failed may not survive a crash: it matches storage.ErrOutcomeUnknown.
+//     Of every other error it is certain that nothing was written.
 //   - A record that was damaged is noticed by its checksum: it is a *storage.CorruptError, never wrong data.
 //   - Files are made with mode 0600. There is no goroutine and no timer of this package.
 //

@@ -176,7 +176,7 @@ func (d *Driver) Move(ctx context.Context, from string, record storage.Record, c
 func (d *Driver) WriteTo(w io.Writer) (int64, error) {
 	tx, err := d.db.Begin(false)
 	if err != nil {
-		return 0, engineError(err)
+		return 0, engineError(d.db.Path(), err)
 	}
 	defer func() { _ = tx.Rollback() }()
 	return tx.WriteTo(w)
@@ -186,7 +186,7 @@ func (d *Driver) WriteTo(w io.Writer) (int64, error) {
 // [ErrClosed]. Closing twice is harmless.
 func (d *Driver) Close() error {
 	if err := d.db.Close(); err != nil {
-		return engineError(err)
+		return engineError(d.db.Path(), err)
 	}
 	return nil
 }
@@ -207,7 +207,7 @@ func begin(ctx context.Context, condition storage.Condition) error {
 func (d *Driver) view(read func(*tables) error) error {
 	tx, err := d.db.Begin(false)
 	if err != nil {
-		return engineError(err)
+		return engineError(d.db.Path(), err)
 	}
 	defer func() { _ = tx.Rollback() }()
 	return read(openTables(tx))

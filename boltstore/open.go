@@ -16,8 +16,9 @@ import (
 // OpenDriver opens the bbolt file at path, and creates it with mode 0600 where there is none. The directory must exist.
 //
 // The error matches [ErrInUse] where another process has the file open, [ErrNotDatabase] where the file is not a bbolt
-// database or is damaged, and that of package io/fs where the path is the problem. What is wrong with the options is
-// reported all at once. The caller must Close the driver.
+// database or is damaged, [ErrFull] where there is no room for it, [ErrReadOnly] where this user must not write to it,
+// and that of package io/fs where the path is the problem. What is wrong with the options is reported all at once. The
+// caller must Close the driver.
 func OpenDriver(path string, opts ...Option) (*Driver, error) {
 	o, err := newOptions(opts)
 	if path == "" {
@@ -116,13 +117,15 @@ func explain(path string, err error) error {
 	directory := filepath.Dir(path)
 	var pathError *fs.PathError
 	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return engineError(path, err)
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return fmt.Errorf("%w: %s; close the other, or give each its own file", ErrInUse, path)
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("boltstore: the directory %s does not exist; create it first: %w", directory, err)
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
-		return fmt.Errorf("boltstore: this user needs the right to read and write %s, and to create it in %s where it is not: %w",
-			path, directory, err)
+		return fmt.Errorf("%w: this user needs the right to read and write %s, and to create it in %s where it is not: %w",
+			ErrReadOnly, path, directory, err)
 	case exists && info.IsDir():
 		return fmt.Errorf("boltstore: %s is a directory; name a file in it: %w", path, err)
 	case errors.Is(err, ErrNotDatabase),

@@ -17,6 +17,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/scsdynamo/scsdynamo/boltstore"
+	"github.com/scsdynamo/scsdynamo/storage"
 )
 
 func TestOpenCreatesPrivateFile(t *testing.T) {
@@ -80,6 +81,9 @@ func TestOpenExplains(t *testing.T) {
 		if c.matches != nil && !errors.Is(err, c.matches) {
 			t.Errorf("%s: %v does not match %v", c.name, err, c.matches)
 		}
+		if later := c.matches == boltstore.ErrInUse; errors.Is(err, storage.ErrUnavailable) != later { //nolint:errorlint // The case, not the error.
+			t.Errorf("%s: %v; matches ErrUnavailable: %v", c.name, err, !later)
+		}
 		if !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), filepath.Dir(c.path)) {
 			t.Errorf("%s: %q does not say %q and where", c.name, err, c.says)
 		}
@@ -107,7 +111,7 @@ func TestOpenWithoutPermission(t *testing.T) {
 		"a new file in a read-only place": filepath.Join(dir, "new.db"),
 	} {
 		_, err := boltstore.OpenDriver(path)
-		if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "needs the right") {
+		if !errors.Is(err, fs.ErrPermission) || !errors.Is(err, boltstore.ErrReadOnly) || !strings.Contains(err.Error(), "needs the right") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
