@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/scsdynamo/scsdynamo/internal/backoff"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -41,7 +42,7 @@ func (d *Driver) writeBatch(ctx context.Context, requests []types.WriteRequest) 
 		out, err := d.client.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{
 			RequestItems:           map[string][]types.WriteRequest{d.table.Name: requests},
 			ReturnConsumedCapacity: capacityOf(meter),
-		})
+		}, repeatContended)
 		meter.Add(storage.Usage{Calls: 1})
 		if err != nil {
 			return d.faults.wrap(ctx, "BatchWriteItem", err)
@@ -63,7 +64,7 @@ func (d *Driver) writeBatch(ctx context.Context, requests []types.WriteRequest) 
 			return &Error{Operation: "BatchWriteItem", Table: d.table.Name, Region: d.faults.region, Kind: ErrThrottled}
 		}
 		requests = left
-		if err := wait(ctx, retryDelay(try)); err != nil {
+		if err := backoff.Sleep(ctx, retryDelay(try)); err != nil {
 			return d.faults.wrap(ctx, "BatchWriteItem", err)
 		}
 	}

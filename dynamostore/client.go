@@ -65,11 +65,11 @@ const (
 //
 //	client := dynamodb.NewFromConfig(cfg, dynamostore.ClientOptions)
 //
-// It sets [AttemptTimeout], [OperationTimeout] and [MaxAttempts]; retries with full jitter from 25 ms, up to 500 ms, where
-// the SDK waits up to a second before the first; and a pool of 256 idle connections, where the SDK keeps 10. It leaves out
-// the SDK's check of response checksums, which does nothing but log, and keeps the SDK from losing responses on a busy
-// machine. An HTTP client of another type than the SDK's own is
-// left as it is. Options given behind it override it.
+// It sets [AttemptTimeout], [OperationTimeout] and [MaxAttempts]; retries with full jitter from 25 ms, up to 500 ms,
+// where the SDK waits up to a second before the first; and a pool of 256 idle connections, where the SDK keeps 10. An
+// answer that was cut, or is a proxy's and not DynamoDB's, is a lost one, and retried. It leaves out the SDK's check
+// of response checksums, which does nothing but log, and keeps the SDK from losing responses on a busy machine. An
+// HTTP client of another type than the SDK's own is left as it is. Options given behind it override it.
 func ClientOptions(o *dynamodb.Options) {
 	o.Retryer = retry.NewStandard(func(so *retry.StandardOptions) {
 		so.MaxAttempts = MaxAttempts
@@ -77,16 +77,13 @@ func ClientOptions(o *dynamodb.Options) {
 		so.Backoff = retry.BackoffDelayerFunc(func(attempt int, _ error) (time.Duration, error) {
 			return retryDelay(attempt), nil
 		})
-		so.Retryables = append(so.Retryables, retry.RetryableErrorCode{Codes: map[string]struct{}{
-			codeTransactionConflict: {},
-			codeReplicatedConflict:  {},
-		}})
+		so.Retryables = append(so.Retryables, retry.IsErrorRetryableFunc(isCut))
 	})
 	o.RetryMaxAttempts = MaxAttempts
 	// The SDK checks the checksum after it has read the response, and only logs that it does not match, as it does for every
 	// response without one. https://github.com/aws/aws-sdk-go-v2/issues/3545
 	o.DisableValidateResponseChecksum = true
-	o.APIOptions = append(o.APIOptions, addOperationTimeout, plainbody.Add)
+	o.APIOptions = append(o.APIOptions, addOperationTimeout, plainbody.Add, refuseEmpty)
 	pooled, ok := o.HTTPClient.(*awshttp.BuildableClient)
 	switch {
 	case o.HTTPClient == nil:

@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/scsdynamo/scsdynamo/internal/backoff"
 )
 
 // What waiting for a table asks, and how often.
@@ -149,7 +151,7 @@ func (a admin) poll(ctx context.Context, done func() (bool, error)) error {
 		if ok, err := done(); ok || err != nil {
 			return err
 		}
-		if err := wait(ctx, pause); err != nil {
+		if err := backoff.Sleep(ctx, pause); err != nil {
 			return a.faults.wrap(ctx, "DescribeTable", err)
 		}
 	}

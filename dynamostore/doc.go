@@ -7,12 +7,18 @@
 //
 //   - Every operation on a session is one call: Find is one GetItem, Commit one PutItem or UpdateItem, Delete one
 //     DeleteItem; a lease is acquired, and the session read, by one UpdateItem. A token that cannot be a key costs no call.
-//   - Every write states its condition in the same call, and a write whose condition fails is told what is stored instead,
-//     without another read.
+//   - Every write states its condition in the same call, and a write whose condition fails is told what is stored
+//     instead, without another read. An engine that does not send that, as older emulators and DAX do not, is asked by
+//     one consistent read; until an engine has sent it once, it is also asked where nothing is there.
 //   - A write whose response was lost is not reported as a conflict with itself: the SDK repeats it, and the version of
-//     the item that stands in the way tells that it is its own, or, by its ancestry, made from it. Where the outcome is
-//     still open at the end, one consistent read decides; where that fails too, or finds what others have written since,
-//     the error matches [storage.ErrOutcomeUnknown].
+//     the item that stands in the way tells that it is its own, or, by its ancestry, made from it.
+//   - What DynamoDB refuses (throttling, rights, validation, an unknown table), what could not be signed or connected,
+//     and what a context ended before it was sent, was not written and never will be; no read is needed to know that.
+//     Where DynamoDB failed, or its answer was cut, one consistent read decides. Where no answer came, the request may
+//     still be on its way: the write is successful if that read finds it, refused if it finds that the condition can
+//     never hold again, and else the error matches [storage.ErrOutcomeUnknown].
+//   - An error tells which operation failed, on which table, why, and what helps; of an answer it prints the status,
+//     the error code and the request's ID, and never its text, which may quote the request.
 //   - A session is dead at its exact expiry, whenever DynamoDB deletes the item. TTL only tidies up.
 //   - Scans return only items whose key has the prefix and the suffix of [Table].
 //   - At run time only rights on items are needed. Calls on the table itself are made by the methods of Table alone.
@@ -22,8 +28,10 @@
 //   - A prefix does not make a scan cheaper: DynamoDB reads, and bills, the whole table.
 //   - Attributes of an item that are not in [Attributes] may be lost with the next commit.
 //   - Conditions hold within one Region: see package lockstrategy.
-//   - A write that the caller gave up on, and that was not applied when the read that decides looked, may still be on its
-//     way. Its condition is judged when it arrives.
+//   - A request that got no answer may arrive later. Its condition is judged then, and an Always holds always.
+//   - An unconditional write that DynamoDB answered with a failure, and that others have written over since, is reported
+//     as failed although it may have been applied.
+//   - If the network doubles an Update and only the second answer arrives, the caller sees a conflict with his own update.
 //
 // # The item
 //

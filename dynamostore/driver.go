@@ -4,20 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// New returns a store over a table. It makes no call: whether the table is there and fits is for [Table.Verify] to say.
-// Errors: what is wrong with the table's layout and the options, all at once, and [ErrNoRegion].
+// New returns a store over a table. It makes no call: whether the table is there and fits is for [Table.Verify] to
+// say. Errors: what is wrong with the table's layout and the options, all at once, and [ErrNoRegion]. A client that
+// has no time limit is told of to the default logger of package slog, at level Warn; see [ClientOptions].
 func New(client Client, table Table, options ...sessionstore.Option) (*sessionstore.Store, error) {
 	driver, err := NewDriver(client, table)
 	if err != nil {
@@ -35,6 +36,8 @@ type Driver struct {
 	ghost       condition
 	upserts     upserts
 	faults      faults
+	// sendsItems is whether the engine has been seen to send the item that a condition failed on.
+	sendsItems atomic.Bool
 }
 
 var (
@@ -61,6 +64,7 @@ func NewDriver(client Client, table Table) (*Driver, error) {
 		return nil, err
 	}
 	table = table.WithDefaults()
+	warnUnlimited(table.Name, options)
 	return &Driver{
 		client:      client,
 		table:       table,
@@ -125,7 +129,7 @@ func (d *Driver) Put(ctx context.Context, record storage.Record, condition stora
 		ExpressionAttributeValues:           expression.values(nil, condition),
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 		ReturnConsumedCapacity:              capacityOf(meter),
-	}, w.track)
+	}, w.watch)
 	meter.Add(storage.Usage{Calls: 1})
 	if err != nil {
 		return w.settle(ctx, "PutItem", err)
@@ -143,7 +147,7 @@ func (d *Driver) Update(ctx context.Context, key string, change storage.Change, 
 	if !d.validKey(key) {
 		return &storage.ConflictError{}
 	}
-	_, err := d.update(ctx, d.changeInput(key, change, condition), d.newWrite(key, condition, ownChange(change)))
+	_, err := d.update(ctx, d.changeInput(key, change, condition), d.newChange(key, condition, ownChange(change)))
 	return err
 }
 
@@ -159,7 +163,7 @@ func (d *Driver) Acquire(
 	}
 	input := d.changeInput(key, storage.Change{Lease: &lease}, condition)
 	input.ReturnValues = types.ReturnValueAllNew
-	w := d.newWrite(key, condition, ownLease(lease.ID))
+	w := d.newChange(key, condition, ownLease(lease.ID))
 	attributes, err := d.update(ctx, input, w)
 	switch {
 	case err != nil:
@@ -178,7 +182,7 @@ func (d *Driver) Delete(ctx context.Context, key string, condition storage.Condi
 	}
 	meter := storage.MeterFrom(ctx)
 	expression := d.conditions.of(condition)
-	w := d.newWrite(key, condition, gone)
+	w := d.newDelete(key, condition)
 	out, err := d.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
 		TableName:                           &d.table.Name,
 		Key:                                 d.table.key(key),
@@ -187,7 +191,7 @@ func (d *Driver) Delete(ctx context.Context, key string, condition storage.Condi
 		ExpressionAttributeValues:           expression.values(nil, condition),
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 		ReturnConsumedCapacity:              capacityOf(meter),
-	}, w.track)
+	}, w.watch)
 	meter.Add(storage.Usage{Calls: 1})
 	if err != nil {
 		return w.settle(ctx, "DeleteItem", err)
@@ -201,7 +205,7 @@ func (d *Driver) Delete(ctx context.Context, key string, condition storage.Condi
 func (d *Driver) update(ctx context.Context, input *dynamodb.UpdateItemInput, w *write) (item, error) {
 	meter := storage.MeterFrom(ctx)
 	input.ReturnConsumedCapacity = capacityOf(meter)
-	out, err := d.client.UpdateItem(ctx, input, w.track)
+	out, err := d.client.UpdateItem(ctx, input, w.watch)
 	meter.Add(storage.Usage{Calls: 1})
 	if err != nil {
 		return nil, w.settle(ctx, "UpdateItem", err)
@@ -249,6 +253,17 @@ func addWrite(meter *storage.Meter, consumed *types.ConsumedCapacity) {
 	}
 }
 
+// addRefused counts the capacity of a write whose condition did not hold, times so many. DynamoDB bills it, by the
+// size of the item that is there, and does not report it.
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/WorkingWithItems.html#WorkingWithItems.ConditionalUpdate
+func addRefused(ctx context.Context, current item, times int) {
+	units := max(1, (size(current)+unitBytes-1)/unitBytes)
+	storage.MeterFrom(ctx).Add(storage.Usage{WriteUnits: float64(units * times)})
+}
+
+// unitBytes is what one write unit writes.
+const unitBytes = 1024
+
 // addThrottled counts the attempts of a request that succeeded in the end.
 func addThrottled(meter *storage.Meter, metadata middleware.Metadata) {
 	if meter == nil {
@@ -257,8 +272,7 @@ func addThrottled(meter *storage.Meter, metadata middleware.Metadata) {
 	attempts, _ := retry.GetAttemptResults(metadata)
 	throttled := 0
 	for _, attempt := range attempts.Results {
-		var api smithy.APIError
-		if errors.As(attempt.Err, &api) && errors.Is(kindOfCode(api.ErrorCode(), attempt.Err), ErrThrottled) {
+		if errors.Is(kindOfAnswer(attempt.Err), ErrThrottled) {
 			throttled++
 		}
 	}

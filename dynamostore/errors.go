@@ -35,7 +35,14 @@ var (
 		"use WithRegion of the AWS SDK's config")
 
 	// ErrThrottled says that DynamoDB refused the request because table, item or account are beyond their capacity.
-	ErrThrottled = fmt.Errorf("throttled; raise the capacity of the table, or make it on-demand: %w", storage.ErrThrottled)
+	// Where DynamoDB says which of them it was, there is a [*ThrottledError].
+	ErrThrottled = fmt.Errorf("throttled; raise the capacity of the table or make it on-demand, unless a single session, an "+
+		"index, a maximum set for the table or the quota of the account is at its limit: %w", storage.ErrThrottled)
+
+	// ErrContended says that another write of the same item was in the way, in this Region or in another one of a
+	// global table, each time it was tried.
+	ErrContended = fmt.Errorf("another write of the same session was in the way; try again, and on a global table send the "+
+		"requests of one session to one Region: %w", storage.ErrUnavailable)
 
 	// ErrUnreachable says that there is no connection to the endpoint, or none that lasts.
 	ErrUnreachable = fmt.Errorf("endpoint not reachable; check region, network and AWS_ENDPOINT_URL_DYNAMODB: %w",
@@ -60,22 +67,24 @@ type Error struct {
 	Operation string
 	// Table and Region say where.
 	Table, Region string
-	// Kind is one of the errors above, or nil where the cause says it all.
+	// Kind is one of the errors above, a [*ThrottledError], or nil where the cause says it all. Where the outcome of a
+	// write is not known, it also matches storage.ErrOutcomeUnknown.
 	Kind error
-	// Err is the cause, as the SDK returned it. It may be nil.
+	// Err is the cause, as the SDK returned it. It may be nil. Its text may quote the request: keep it out of logs.
 	Err error
 }
 
-// Error implements error.
+// Error implements error. Of what a server has sent it tells the status, the error code and the ID of the request, and
+// no text where the operation is on items: what is on the way may quote the request, and with it a token.
 func (e *Error) Error() string {
 	text := fmt.Sprintf("dynamostore: %s on table %q in region %s: ", e.Operation, e.Table, e.Region)
 	switch {
 	case e.Kind == nil:
-		return text + e.Err.Error()
+		return text + e.cause()
 	case e.Err == nil:
 		return text + e.Kind.Error()
 	default:
-		return text + e.Kind.Error() + ": " + e.Err.Error()
+		return text + e.Kind.Error() + ": " + e.cause()
 	}
 }
 
@@ -136,8 +145,8 @@ func (f faults) kind(ctx context.Context, err error) error {
 	if fromCredentials(err) {
 		return ErrCredentials
 	}
-	if api := smithy.APIError(nil); errors.As(err, &api) {
-		return kindOfCode(api.ErrorCode(), err)
+	if kind, answered := kindOfAnswer(err), statusOf(err) > 0 || codeOf(err) != ""; answered {
+		return kind
 	}
 	var kind error
 	send := (*smithyhttp.RequestSendError)(nil)
@@ -159,9 +168,15 @@ func (f faults) haveCredentials(ctx context.Context) bool {
 	return err == nil
 }
 
-func kindOfCode(code string, err error) error {
+// kindOfAnswer classifies an error by what was answered. It is nil where nothing was, or where the answer has no kind.
+func kindOfAnswer(err error) error {
+	code, status := codeOf(err), statusOf(err)
 	_, throttled := retry.DefaultThrottleErrorCodes[code]
 	switch {
+	case code == "" && status == http.StatusTooManyRequests:
+		return ErrThrottled // by something on the way
+	case code == "" && status > 0:
+		return ErrUnreachable // the answer was cut, or is not DynamoDB's
 	case code == codeTableNotFound:
 		return ErrTableNotFound
 	case code == codeAccessDenied:
@@ -172,14 +187,24 @@ func kindOfCode(code string, err error) error {
 		return ErrCredentials
 	case code == codeLimitExceeded:
 		return nil
-	case throttled, code == codeTransactionConflict, code == codeReplicatedConflict:
-		return ErrThrottled
-	}
-	if response := (*smithyhttp.ResponseError)(nil); errors.As(err, &response) &&
-		response.HTTPStatusCode() >= http.StatusInternalServerError {
+	case code == codeTransactionConflict, code == codeReplicatedConflict, contended(err):
+		return ErrContended
+	case throttled:
+		return kindOfThrottling(err)
+	case status >= http.StatusInternalServerError:
 		return ErrServiceFailed
+	default:
+		return nil
 	}
-	return nil
+}
+
+// statusOf returns the HTTP status of the answer that err tells of, 0 where there was none.
+func statusOf(err error) int {
+	response := (*smithyhttp.ResponseError)(nil)
+	if !errors.As(err, &response) || response.Response == nil || response.Response.Response == nil {
+		return 0
+	}
+	return response.HTTPStatusCode()
 }
 
 // fromCredentials reports whether the request failed because another service, asked for credentials, did: the instance

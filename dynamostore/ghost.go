@@ -56,7 +56,8 @@ func (d *Driver) DeleteGhost(ctx context.Context, key string, lease storage.Leas
 	if len(read.Item) == 0 {
 		return nil
 	}
-	seen := storage.Condition{LeaseID: lease.ID, LeaseExpiresAt: lease.ExpiresAt}
+	seen := storage.IfLease(lease.ID) // and more, which d.ghost says
+	seen.LeaseExpiresAt = lease.ExpiresAt
 	if found, ok := d.table.ghost(read.Item); !ok || found.ID != lease.ID || !found.ExpiresAt.Equal(lease.ExpiresAt) {
 		return &storage.ConflictError{}
 	}
@@ -69,7 +70,7 @@ func (d *Driver) DeleteGhost(ctx context.Context, key string, lease storage.Leas
 		ExpressionAttributeValues:           d.ghost.values(nil, seen),
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 		ReturnConsumedCapacity:              capacityOf(meter),
-	}, w.track)
+	}, w.watch)
 	meter.Add(storage.Usage{Calls: 1})
 	if err != nil {
 		return w.settle(ctx, "DeleteItem", err)

@@ -40,14 +40,14 @@ func TestCallsOfALease(t *testing.T) {
 		want   error
 	}{
 		{"acquire", acquire("small", "first", storage.IfFree(now)), update, 1, nil},
-		{"acquire what is held", acquire("small", "second", storage.IfFree(now)), update, 0, storage.ErrConflict},
-		{"acquire the own lease", acquire("small", "first", storage.IfFree(now)), update, 0, nil},
-		{"take over", acquire("small", "second", storage.IfFreeOrUnchanged(storage.Lease{ID: "other"}, now)), update, 0, storage.ErrConflict},
+		{"acquire what is held", acquire("small", "second", storage.IfFree(now)), update, 1, storage.ErrConflict},
+		{"acquire the own lease", acquire("small", "first", storage.IfFree(now)), update, 1, nil},
+		{"take over", acquire("small", "second", storage.IfFreeOrUnchanged(storage.Lease{ID: "other"}, now)), update, 1, storage.ErrConflict},
 		{"renew", change("small", newLease("first"), storage.IfLease("first")), update, 1, nil},
 		{"release", change("small", storage.Lease{}, storage.IfLease("first")), update, 1, nil},
-		{"release again", change("small", storage.Lease{}, storage.IfLease("first")), update, 0, storage.ErrConflict},
+		{"release again", change("small", storage.Lease{}, storage.IfLease("first")), update, 1, storage.ErrConflict},
 		{"acquire over 4 KB", acquire("large", "first", storage.IfFree(now)), update, 5, nil},
-		{"acquire nothing", acquire("none", "first", storage.IfFree(now)), update, 0, storage.ErrConflict},
+		{"acquire nothing", acquire("none", "first", storage.IfFree(now)), update, 1, storage.ErrConflict},
 		{"acquire an impossible key", acquire("a\x00b", "first", storage.IfFree(now)), map[string]int{}, 0, storage.ErrConflict},
 		{"acquire no key", acquire("", "first", storage.IfFree(now)), map[string]int{}, 0, storage.ErrConflict},
 	} {

@@ -3,7 +3,6 @@ package dynamostore
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -34,11 +33,14 @@ func (d *Driver) Move(ctx context.Context, from string, record storage.Record, c
 	w := d.newPut(record, condition.OnTarget(record), condition)
 	for try := 1; ; try++ {
 		err := d.transact(ctx, input, w)
-		if !errors.Is(err, errContended) || try == moveTries {
-			return err
+		if err == nil {
+			return nil
 		}
-		if err := wait(ctx, retryDelay(try)); err != nil {
-			return d.faults.wrap(ctx, "TransactWriteItems", err)
+		if !contended(err) || try == moveTries {
+			return w.settleMove(ctx, from, condition, err)
+		}
+		if err := backoff.Sleep(ctx, retryDelay(try)); err != nil {
+			return w.settleMove(ctx, from, condition, err)
 		}
 	}
 }
@@ -70,61 +72,69 @@ func (d *Driver) moveInput(from string, record storage.Record, condition storage
 	}}, nil
 }
 
-// errContended says that another transaction had one of the items.
-var errContended = errors.New("another transaction is in the way")
-
 // transact sends the move once. The SDK gives it an idempotency token, so that its own repetitions are harmless.
 func (d *Driver) transact(ctx context.Context, input *dynamodb.TransactWriteItemsInput, w *write) error {
 	meter := storage.MeterFrom(ctx)
 	input.ReturnConsumedCapacity = capacityOf(meter)
-	out, err := d.client.TransactWriteItems(ctx, input, w.track)
+	out, err := d.client.TransactWriteItems(ctx, input, w.watch)
 	meter.Add(storage.Usage{Calls: 1})
-	if err == nil {
-		for i := range out.ConsumedCapacity {
-			addWrite(meter, &out.ConsumedCapacity[i])
-		}
-		addThrottled(meter, out.ResultMetadata)
+	if err != nil {
+		return err
+	}
+	for i := range out.ConsumedCapacity {
+		addWrite(meter, &out.ConsumedCapacity[i])
+	}
+	addThrottled(meter, out.ResultMetadata)
+	return nil
+}
+
+// reasons are why a transaction was cancelled, one for each of its items. They are nil for other errors.
+func reasons(err error) []types.CancellationReason {
+	canceled := (*types.TransactionCanceledException)(nil)
+	if !errors.As(err, &canceled) {
 		return nil
 	}
-	canceled := (*types.TransactionCanceledException)(nil)
-	if !errors.As(err, &canceled) || len(canceled.CancellationReasons) != len(input.TransactItems) {
-		return w.settle(ctx, "TransactWriteItems", err)
-	}
-	for i, reason := range canceled.CancellationReasons {
+	return canceled.CancellationReasons
+}
+
+// contended reports whether another transaction had one of the items, and no condition failed.
+func contended(err error) bool {
+	conflicts := 0
+	for _, reason := range reasons(err) {
 		switch aws.ToString(reason.Code) {
 		case "ConditionalCheckFailed":
-			if i == 0 {
-				// Gone from the old key may be this very move, made by an attempt whose response was lost too long ago.
-				return w.conflictAfterMove(ctx, reason.Item)
-			}
-			return w.conflict(ctx, reason.Item)
+			return false
 		case "TransactionConflict":
-			return &Error{
-				Operation: "TransactWriteItems", Table: d.table.Name, Region: d.faults.region,
-				Kind: ErrThrottled, Err: errContended,
+			conflicts++
+		}
+	}
+	return conflicts > 0
+}
+
+// settleMove is settle for a move from a key. The condition is on the record there.
+func (w *write) settleMove(ctx context.Context, from string, condition storage.Condition, err error) error {
+	for i, reason := range reasons(err) {
+		if aws.ToString(reason.Code) != "ConditionalCheckFailed" {
+			continue
+		}
+		addRefused(ctx, reason.Item, 2)
+		if i > 0 {
+			return w.conflict(ctx, reason.Item)
+		}
+		current, err := w.driver.inTheWay(ctx, from, condition, reason.Item)
+		if err != nil {
+			return w.joinUnknown(err)
+		}
+		if current == nil && w.open() {
+			// Gone from the old key may be this very move, made by an attempt whose response was lost too long ago.
+			switch moved, err := w.driver.decide(ctx, w.key); {
+			case err != nil:
+				return w.driver.faults.unknown(ctx, "TransactWriteItems", err)
+			case w.applied(ctx, moved):
+				return nil
 			}
 		}
+		return w.conflictWith(ctx, current)
 	}
-	return d.faults.wrap(ctx, "TransactWriteItems", err)
-}
-
-// conflictAfterMove judges the item under the old key.
-func (w *write) conflictAfterMove(ctx context.Context, it item) error {
-	if len(it) == 0 && w.open {
-		switch current, err := w.read(ctx); {
-		case err != nil:
-			return w.driver.faults.unknown(ctx, "TransactWriteItems", err)
-		case w.applied(ctx, current):
-			return nil
-		}
-	}
-	return w.conflict(ctx, it)
-}
-
-// wait sleeps, or returns what has ended the context before.
-func wait(ctx context.Context, delay time.Duration) error {
-	if backoff.Sleep(ctx, delay) != nil {
-		return context.Cause(ctx)
-	}
-	return nil
+	return w.settle(ctx, "TransactWriteItems", err)
 }

@@ -137,6 +137,7 @@ func TestLostResponseIsSuccess(t *testing.T) {
 				f := newFixture(t, dynamostore.Table{})
 				stored := newLeased(t.Name())
 				f.mustPut(t, stored)
+				f.meetItem(t, stored.Key)
 				lose(f.faults, write.operation, 1)
 				ctx, count := recovered(t.Context())
 				if err := write.do(ctx, f.driver, stored); err != nil {
@@ -154,6 +155,15 @@ func TestLostResponseIsSuccess(t *testing.T) {
 			})
 		}
 	}
+}
+
+// meetItem lets the driver see that the engine sends the item that a condition fails on.
+func (f *fixture) meetItem(t *testing.T, key string) {
+	t.Helper()
+	if err := f.driver.Put(t.Context(), newRecord(key, "other"), storage.IfAbsent(time.Now())); !errors.Is(err, storage.ErrConflict) {
+		t.Fatalf("%v; want a conflict", err)
+	}
+	f.recorder.Reset()
 }
 
 // When every response is lost, one consistent read decides.
@@ -181,14 +191,22 @@ func TestReadDecidesOutcome(t *testing.T) {
 
 			stored = newLeased("not applied")
 			f.mustPut(t, stored)
-			f.faults.DropRequest(write.operation, attempts)
+			f.faults.Fail500(write.operation, attempts)
 			ctx, count = recovered(t.Context())
 			err := write.do(ctx, f.driver, stored)
 			if got := count(); got != 0 {
 				t.Errorf("%d writes were recovered of one that was not applied", got)
 			}
-			if !errors.Is(err, dynamostore.ErrUnreachable) || errors.Is(err, storage.ErrOutcomeUnknown) {
-				t.Errorf("not applied, all requests lost: %v; want ErrUnreachable and a known outcome", err)
+			if !errors.Is(err, dynamostore.ErrServiceFailed) || errors.Is(err, storage.ErrOutcomeUnknown) {
+				t.Errorf("not applied, all requests failed: %v; want ErrServiceFailed and a known outcome", err)
+			}
+
+			stored = newLeased("perhaps on its way")
+			f.mustPut(t, stored)
+			f.faults.DropRequest(write.operation, attempts)
+			err = write.do(t.Context(), f.driver, stored)
+			if !errors.Is(err, storage.ErrOutcomeUnknown) || !errors.Is(err, dynamostore.ErrUnreachable) {
+				t.Errorf("not applied, all requests lost: %v; want ErrOutcomeUnknown and ErrUnreachable", err)
 			}
 
 			stored = newLeased("not known")

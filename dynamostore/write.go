@@ -3,15 +3,9 @@ package dynamostore
 import (
 	"context"
 	"errors"
-	"net"
-	"net/http"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/scsdynamo/scsdynamo/storage"
 )
@@ -64,18 +58,18 @@ func ownChange(change storage.Change) recognise {
 // gone recognises a Delete.
 func gone(current *storage.Record, _ bool) bool { return current == nil }
 
-// write is one conditional write on its way. It watches the SDK's attempts: if the response to one of them was lost, the
-// error of the last one does not tell what became of the write.
+// write is one conditional write on its way, and the judge of what became of it.
 type write struct {
-	aws.Retryer // the client's own, which decides as ever
-	driver      *Driver
-	key         string
-	condition   storage.Condition // on what is stored under key
-	own         recognise
-	// over is the version that a Put or a Move is made over, "" where there is none, or nothing that later ones tell of.
+	attempts
+	driver    *Driver
+	key       string
+	condition storage.Condition // on what is stored under key
+	own       recognise
+	// over is the version that a Put, a Move or a Delete is made over, "" where there is none, or nothing that later
+	// ones tell of.
 	over string
-	// open is whether an attempt was made that may have been applied although it failed.
-	open bool
+	// changes is whether the write only changes a record, and makes none.
+	changes bool
 	// found is what is stored where an error has turned out to be a success.
 	found *storage.Record
 }
@@ -91,118 +85,127 @@ func (d *Driver) newPut(record storage.Record, onTarget, condition storage.Condi
 	return w
 }
 
-// track is a call option that puts the write between the SDK and its retryer.
-func (w *write) track(o *dynamodb.Options) {
-	w.Retryer = o.Retryer
-	o.Retryer = w
+// newChange is newWrite for an Update or an Acquire.
+func (d *Driver) newChange(key string, condition storage.Condition, own recognise) *write {
+	w := d.newWrite(key, condition, own)
+	w.changes = true
+	return w
 }
 
-// IsErrorRetryable implements aws.Retryer. The SDK calls it for each attempt that failed.
-func (w *write) IsErrorRetryable(err error) bool {
-	w.open = w.open || mayHaveBeenApplied(err)
-	return w.Retryer.IsErrorRetryable(err)
-}
-
-// GetAttemptToken implements aws.RetryerV2.
-func (w *write) GetAttemptToken(ctx context.Context) (func(error) error, error) {
-	if retryer, ok := w.Retryer.(aws.RetryerV2); ok {
-		return retryer.GetAttemptToken(ctx)
-	}
-	return w.GetInitialToken(), nil
+// newDelete is newWrite for a record that is to go.
+func (d *Driver) newDelete(key string, condition storage.Condition) *write {
+	w := d.newWrite(key, condition, gone)
+	w.over = condition.Version
+	return w
 }
 
 // settle says what an error of a write means: nil where the write was applied after all.
 func (w *write) settle(ctx context.Context, operation string, err error) error {
 	if failed := (*types.ConditionalCheckFailedException)(nil); errors.As(err, &failed) {
+		addRefused(ctx, failed.Item, 1)
 		return w.conflict(ctx, failed.Item)
 	}
-	if !w.open {
+	if !w.open() {
 		return w.driver.faults.wrap(ctx, operation, err)
 	}
-	switch current, readErr := w.read(ctx); {
+	switch current, readErr := w.driver.decide(ctx, w.key); {
 	case readErr != nil:
 		return w.driver.faults.unknown(ctx, operation, err)
 	case w.applied(ctx, current):
 		return nil
-	case !w.condition.Holds(current) && !w.overtaken(current): // somebody has written since: over this write, or instead of it
-		return w.driver.faults.unknown(ctx, operation, err)
-	default:
+	case w.refused(current):
 		return w.driver.faults.wrap(ctx, operation, err)
+	default:
+		return w.driver.faults.unknown(ctx, operation, err)
 	}
 }
 
-// read returns what is stored, nil for nothing. It goes on after the caller has given up.
-func (w *write) read(ctx context.Context) (*storage.Record, error) {
+// refused reports whether what is stored tells that the write, which is not seen there, was not applied and never will
+// be.
+func (w *write) refused(current *storage.Record) bool {
+	if w.condition.Holds(current) || current == nil && w.changes {
+		// Nothing has taken the place of what it was made for, so it was not applied; or there is no record to change.
+		// But it may be yet, if it is still on its way.
+		return !w.unanswered
+	}
+	return w.overtaken(current)
+}
+
+// overtaken reports whether what is stored descends from the version that the write is made over, but not by way of the
+// write. That version never returns. Nor does a lease, or a life that is over: where they are all that is against the
+// condition, it is as final.
+func (w *write) overtaken(current *storage.Record) bool {
+	return w.over != "" && current != nil && current.Descends(w.over)
+}
+
+// conflict judges the item that is in the way.
+func (w *write) conflict(ctx context.Context, it item) error {
+	current, err := w.driver.inTheWay(ctx, w.key, w.condition, it)
+	if err != nil {
+		return w.joinUnknown(err)
+	}
+	return w.conflictWith(ctx, current)
+}
+
+// conflictWith judges what is stored where a condition did not hold.
+func (w *write) conflictWith(ctx context.Context, current *storage.Record) error {
+	if w.applied(ctx, current) {
+		return nil
+	}
+	conflict := &storage.ConflictError{Current: current}
+	if w.overtaken(current) {
+		return conflict
+	}
+	return w.joinUnknown(conflict)
+}
+
+// joinUnknown returns err, and with it ErrOutcomeUnknown where an earlier attempt may have been applied, and
+// overwritten since: by more than the ancestry names, or by somebody who had not read it.
+func (w *write) joinUnknown(err error) error {
+	if w.open() {
+		return errors.Join(err, storage.ErrOutcomeUnknown)
+	}
+	return err
+}
+
+// applied reports whether what is stored tells that the write was applied, and counts it if the response to that was lost.
+func (w *write) applied(ctx context.Context, current *storage.Record) bool {
+	if !w.own(current, w.open()) {
+		return false
+	}
+	w.found = current
+	if w.open() {
+		storage.MeterFrom(ctx).Add(storage.Usage{Recovered: 1})
+	}
+	return true
+}
+
+// decide returns what is stored, nil for nothing. It goes on after the caller has given up.
+func (d *Driver) decide(ctx context.Context, key string) (*storage.Record, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), decideTimeout)
 	defer cancel()
-	record, found, err := w.driver.Get(ctx, w.key, storage.Strong)
+	record, found, err := d.Get(ctx, key, storage.Strong)
 	if err != nil || !found {
 		return nil, err
 	}
 	return &record, nil
 }
 
-// conflict judges the item that is in the way.
-func (w *write) conflict(ctx context.Context, it item) error {
-	var current *storage.Record
+// inTheWay returns what a condition on key has failed on, given the item that came with the failure. Engines that
+// never send one are asked for it: until one has been seen, that none came does not tell that there is none.
+func (d *Driver) inTheWay(
+	ctx context.Context, key string, condition storage.Condition, it item,
+) (*storage.Record, error) {
 	if len(it) > 0 {
-		record, err := w.driver.whole(it)
+		d.sendsItems.Store(true)
+		record, err := d.whole(it)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		current = &record
+		return &record, nil
 	}
-	if w.applied(ctx, current) {
-		return nil
+	if d.sendsItems.Load() || condition.Kind == storage.KindAlways { // that fails on nothing but the lack of an item
+		return nil, nil //nolint:nilnil // No record is no error here.
 	}
-	conflict := &storage.ConflictError{Current: current}
-	if w.open && !w.overtaken(current) {
-		// An earlier attempt may have been applied, and overwritten since: by more than the ancestry names, or by somebody
-		// who had not read it.
-		return errors.Join(conflict, storage.ErrOutcomeUnknown)
-	}
-	return conflict
-}
-
-// overtaken reports whether what is stored tells that the write was not applied, and never will be: it descends from the
-// version that the write is made over, but not by way of the write.
-func (w *write) overtaken(current *storage.Record) bool {
-	return w.over != "" && current != nil && current.Descends(w.over)
-}
-
-// applied reports whether what is stored tells that the write was applied, and counts it if the response to that was lost.
-func (w *write) applied(ctx context.Context, current *storage.Record) bool {
-	if !w.own(current, w.open) {
-		return false
-	}
-	w.found = current
-	if w.open {
-		storage.MeterFrom(ctx).Add(storage.Usage{Recovered: 1})
-	}
-	return true
-}
-
-// mayHaveBeenApplied reports whether a failed attempt may have reached the table.
-func mayHaveBeenApplied(err error) bool {
-	if fromCredentials(err) {
-		return false
-	}
-	if send := (*smithyhttp.RequestSendError)(nil); errors.As(err, &send) {
-		return !neverSent(send)
-	}
-	if response := (*smithyhttp.ResponseError)(nil); errors.As(err, &response) {
-		if response.HTTPStatusCode() >= http.StatusInternalServerError {
-			return true
-		}
-	}
-	if undecoded := (*smithy.DeserializationError)(nil); errors.As(err, &undecoded) {
-		return true
-	}
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-}
-
-// neverSent reports whether there was not even a connection.
-func neverSent(err error) bool {
-	var network *net.OpError
-	return errors.As(err, &network) && network.Op == "dial"
+	return d.decide(ctx, key)
 }

@@ -3,6 +3,7 @@ package dynamotest
 import (
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -99,6 +100,9 @@ func (f *Faults) TimeOut(operation string, n int) {
 // DropRequest resets the connection of the next n attempts of the operation before they reach the engine.
 func (f *Faults) DropRequest(operation string, n int) {
 	f.add(operation, n, "DropRequest", func(_ context.Context, a *attempt) (*smithyhttp.Response, error) {
+		if _, err := io.Copy(io.Discard, a.request.GetStream()); err != nil { // as what sends it would
+			return nil, err
+		}
 		return nil, a.connectionReset()
 	})
 }

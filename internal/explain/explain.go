@@ -163,6 +163,12 @@ func ofTable(err error) *Explanation {
 	case errors.Is(err, dynamostore.ErrThrottled):
 		e.Kind, e.Text = Unavailable, table+" is beyond its capacity"
 		e.Fix = "try again later, or raise the capacity"
+		if throttled := (*dynamostore.ThrottledError)(nil); errors.As(err, &throttled) {
+			e.Text, e.Fix = failed.Operation+" on "+table+" was throttled", throttled.Advice()
+		}
+	case errors.Is(err, dynamostore.ErrContended):
+		e.Kind, e.Text = Unavailable, "another write was in the way of "+failed.Operation+" on "+table
+		e.Fix = "try again, and on a global table send the requests of one session to one Region"
 	case errors.Is(err, dynamostore.ErrUnreachable):
 		e.Kind, e.Text = Unavailable, "DynamoDB cannot be reached for "+table
 		e.Fix = "check network, region, dynamodb.endpoint and AWS_ENDPOINT_URL_DYNAMODB"

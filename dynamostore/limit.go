@@ -1,0 +1,47 @@
+package dynamostore
+
+import (
+	"log/slog"
+	"net/http"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// warnUnlimited logs that requests of the client may wait for an answer without end.
+func warnUnlimited(table string, o dynamodb.Options) {
+	if !limited(o) {
+		slog.Warn("dynamostore: the DynamoDB client has no time limit, so a request may hang for ever; make it with "+
+			"dynamostore.ClientOptions, or with an HTTP client that has a timeout", "table", table)
+	}
+}
+
+// limited reports whether requests have a time limit, as far as can be seen. Of an HTTP client whose type is not known
+// it is assumed that they have.
+func limited(o dynamodb.Options) bool {
+	stack := middleware.NewStack("limits", smithyhttp.NewStackRequest)
+	for _, add := range o.APIOptions {
+		_ = add(stack) // Those that go beside a middleware of the SDK's own fail here, and are not the one that is looked for.
+	}
+	if _, ok := stack.Initialize.Get(OperationTimeoutID); ok {
+		return true
+	}
+	switch client := o.HTTPClient.(type) {
+	case *awshttp.BuildableClient:
+		return client.GetTimeout() > 0 || client.GetTransport().ResponseHeaderTimeout > 0
+	case *http.Client:
+		if client.Timeout > 0 {
+			return true
+		}
+		transport := client.Transport
+		if transport == nil {
+			transport = http.DefaultTransport
+		}
+		plain, ok := transport.(*http.Transport)
+		return !ok || plain.ResponseHeaderTimeout > 0
+	default:
+		return true
+	}
+}
