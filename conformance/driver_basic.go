@@ -328,5 +328,6 @@ func driverConditionsOf(p *driverProbe, r storage.Record) []storage.Condition {
 // driverRefusal reports whether err is the refusal of a record that is too large, with figures that say so.
 func driverRefusal(err error) bool {
 	var tooLarge *storage.TooLargeError
-	return errors.As(err, &tooLarge) && errors.Is(err, storage.ErrTooLarge) && tooLarge.Size > tooLarge.Limit
+	return errors.As(err, &tooLarge) && errors.Is(err, storage.ErrTooLarge) && tooLarge.Size > tooLarge.Limit &&
+		!errors.Is(err, storage.ErrOutcomeUnknown)
 }

@@ -89,7 +89,7 @@ func driverConditionCases() []driverCase {
 		},
 		{
 			id: "D-COND-05", name: "InvalidCondition",
-			rule: "A condition that no function of package storage makes is an error, not a conflict, and nothing is written.",
+			rule: "A condition that no function of package storage makes is an error, not a conflict, and nothing is written: that is known.",
 			run: func(p *driverProbe) {
 				for _, c := range []storage.Condition{
 					{Kind: storage.KindVersion, At: p.now},
@@ -172,6 +172,7 @@ func (p *driverProbe) outcome(err error, held bool, current *storage.Record, key
 		left = after
 	} else {
 		p.conflict(err, current)
+		p.known(err)
 	}
 	if left == nil {
 		p.absent(key)
@@ -211,7 +212,11 @@ func (p *driverProbe) refusesEveryWrite(refused func(context.Context, func(conte
 		}
 	}
 	for name, write := range writes {
-		refused(p.ctx, write)
+		refused(p.ctx, func(ctx context.Context, c storage.Condition) error {
+			err := write(ctx, c)
+			p.known(err)
+			return err
+		})
 		if seen, found := p.get(current.Key); !found {
 			p.failf("%s removed the record all the same", name)
 		} else {

@@ -260,6 +260,14 @@ func driverFaults() []driverFault {
 			"ignores the context", func(m *memory.Driver) storage.Driver { return driverPatient{m} },
 			[]string{"D-CTX-01", "D-CTX-02", "D-CTX-03"},
 		},
+		{
+			"knows of no refusal", func(m *memory.Driver) storage.Driver { return driverDoubtful{m} },
+			[]string{"D-CTX-02", "D-COND-01", "D-COND-05", "D-DATA-04"},
+		},
+		{
+			"says of what it wrote that the context has ended", func(m *memory.Driver) storage.Driver { return driverLate{m} },
+			[]string{"D-CTX-04"},
+		},
 		{"answers late reads with a miss", func(m *memory.Driver) storage.Driver { return driverSilent{m} }, []string{"D-CTX-01"}},
 		{"prints keys in errors", func(m *memory.Driver) storage.Driver { return driverTalkative{m} }, []string{"D-COND-01", "I1"}},
 		{"reports nothing to the meter", func(m *memory.Driver) storage.Driver { return driverUnmetered{m} }, []string{"D-USE-01"}},

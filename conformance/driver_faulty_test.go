@@ -448,6 +448,31 @@ func (d driverPatient) Scan(ctx context.Context, r storage.ScanRequest) (storage
 	return d.Driver.Scan(context.WithoutCancel(ctx), r)
 }
 
+// driverDoubtful says of every Put that failed that it may have been applied.
+type driverDoubtful struct{ *memory.Driver }
+
+func (d driverDoubtful) Put(ctx context.Context, r storage.Record, c storage.Condition) error {
+	err := error(&storage.TooLargeError{Size: len(r.Data), Limit: driverLimit})
+	if len(r.Data) <= driverLimit {
+		err = d.Driver.Put(ctx, r, c)
+	}
+	if err != nil {
+		return errors.Join(err, storage.ErrOutcomeUnknown)
+	}
+	return nil
+}
+
+// driverLate looks at the context after it has written, too.
+type driverLate struct{ *memory.Driver }
+
+func (d driverLate) Put(ctx context.Context, r storage.Record, c storage.Condition) error {
+	if err := d.Driver.Put(ctx, r, c); err != nil {
+		return err
+	}
+	driverDawdle()
+	return ctx.Err()
+}
+
 // driverSilent takes an ended context for a missing record.
 type driverSilent struct{ *memory.Driver }
 

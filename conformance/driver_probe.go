@@ -272,6 +272,13 @@ func (p *driverProbe) anyConflict(err error) *storage.Record {
 	return conflict.Current
 }
 
+// known fails if err says that it is not known whether something was written, which is for what got no answer.
+func (p *driverProbe) known(err error) {
+	if errors.Is(err, storage.ErrOutcomeUnknown) {
+		p.failf("a write that was refused matches ErrOutcomeUnknown: %v", err)
+	}
+}
+
 // failf ends the case.
 func (p *driverProbe) failf(format string, values ...any) {
 	panic(driverFailure{seen: fmt.Sprintf(format, values...)})
