@@ -7,7 +7,7 @@ GOLANGCI_LINT := bin/golangci-lint-$(GOLANGCI_LINT_VERSION)
 TESTFLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-all race cover bench bench-locks bench-collection mutants fuzz engines lint format check ci
+.PHONY: help test test-all test-modules race cover bench bench-locks bench-collection mutants fuzz engines lint format check ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ test: ## run all tests on the best DynamoDB there is
 
 test-all: ## run all tests, those on DynamoDB on every engine there is
 	@TESTFLAGS='$(TESTFLAGS)' scripts/test-all.sh
+
+test-modules: ## run the tests that are modules of their own, against web frameworks
+	@scripts/test-modules.sh
 
 race: ## run all tests under the race detector
 	@TESTFLAGS='-race $(TESTFLAGS)' scripts/test.sh
