@@ -10,15 +10,18 @@ import (
 // payload opens and makes the payloads of one session.
 type payload struct {
 	vault vault
-	layer *layer // has the codec
-	token string
+	layer *layer         // has the codec
+	entry *scopedSession // has the token, which a renewal changes
 }
 
 var _ lockstrategy.Payload = payload{}
 
 // Decode implements lockstrategy.Payload.
 func (p payload) Decode(record storage.Record) (time.Time, map[string]any, error) {
-	data, err := p.vault.open(record, p.token)
+	token, data, err := p.vault.openAny(record)
+	if stored, next := p.layer.tokensOf(p.entry); err == nil && token != stored && token != next {
+		err = errAnotherSession
+	}
 	if err != nil {
 		return time.Time{}, nil, err
 	}
@@ -31,5 +34,6 @@ func (p payload) Encode(key string, deadline time.Time, values map[string]any) (
 	if err != nil {
 		return nil, err
 	}
-	return p.vault.seal(key, p.token, data)
+	_, token := p.layer.tokensOf(p.entry)
+	return p.vault.seal(key, token, data)
 }

@@ -40,7 +40,7 @@ func (s *Store) openScope(ctx context.Context, sm *scs.SessionManager) (context.
 	ctx, cancel := context.WithCancelCause(ctx)
 	readOnly := isReadOnly(ctx)
 	l := &layer{
-		scope:   &scope{store: s, cancel: cancel, done: ctx.Done(), readOnly: readOnly, mayLock: !readOnly},
+		scope:   &scope{store: s, began: s.backend.Now(), cancel: cancel, readOnly: readOnly, mayLock: !readOnly},
 		manager: sm,
 	}
 	end := func() {
@@ -84,8 +84,8 @@ func (l *layer) idle() time.Duration {
 // scope is what one request holds: a session for each token it has read or drawn.
 type scope struct {
 	store    *Store
+	began    time.Time
 	cancel   context.CancelCauseFunc
-	done     <-chan struct{} // closed when the request's context has ended
 	readOnly bool
 
 	mu       sync.Mutex // never held during a call
@@ -116,8 +116,9 @@ type scopedSession struct {
 	unknown bool
 	// changed says that this request has stored or ended the session.
 	changed bool
-	// quiet says that the last commit has stored nothing, and knows nothing of the session that its cookie would say.
+	// quiet says that the last commit has written nothing.
 	quiet bool
+	gone  bool // ended by another request, as far as this one knows
 	ended bool // by this request
 }
 
@@ -220,7 +221,7 @@ func (l *layer) list(token string, record storage.Record, data []byte) {
 
 // enter returns the session that a commit of the token is about: the one that was read; the one that gets this token
 // with its renewal; one that was iterated over; or a new one.
-func (l *layer) enter(token string, make func(*scopedSession) lockstrategy.Session) (*scopedSession, error) {
+func (l *layer) enter(token string, newSession func(*scopedSession) lockstrategy.Session) (*scopedSession, error) {
 	sc := l.scope
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
@@ -241,7 +242,7 @@ func (l *layer) enter(token string, make func(*scopedSession) lockstrategy.Sessi
 		e = &scopedSession{token: token, storedAs: token, manager: l.manager}
 		sc.sessions = append(sc.sessions, e)
 	}
-	e.session = make(e)
+	e.session = newSession(e)
 	return e, nil
 }
 
@@ -292,6 +293,16 @@ func (sc *scope) find(token string) *scopedSession {
 	return sc.get(token)
 }
 
+// tokensOf returns the token under which a session is stored, and the one under which its next commit stores it.
+func (sc *scope) tokensOf(e *scopedSession) (stored, next string) {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	if e.renewing {
+		return e.storedAs, e.token
+	}
+	return e.storedAs, e.storedAs
+}
+
 // update changes what is known of a session.
 func (sc *scope) update(change func()) {
 	sc.mu.Lock()
@@ -304,7 +315,7 @@ func (sc *scope) isQuiet(token string) bool {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
 	e := sc.get(token)
-	return e != nil && e.quiet
+	return e != nil && (e.ended || e.gone || e.quiet && !e.changed)
 }
 
 // wasEnded reports whether this request has ended the session of the token.

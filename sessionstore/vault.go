@@ -122,13 +122,15 @@ func (v vault) seal(key, token string, data []byte) ([]byte, error) {
 func (v vault) open(record storage.Record, token string) ([]byte, error) {
 	found, data, err := v.openAny(record)
 	if err == nil && found != token {
-		err = &storage.CorruptError{Part: "data", Problem: "belongs to another session"}
+		err = errAnotherSession
 	}
 	if err != nil {
 		return nil, err
 	}
 	return data, nil
 }
+
+var errAnotherSession = &storage.CorruptError{Part: "data", Problem: "belongs to another session"}
 
 // openAny returns the token and the data of a record.
 func (v vault) openAny(record storage.Record) (token string, data []byte, err error) {

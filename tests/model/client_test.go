@@ -1,4 +1,4 @@
-package modeltest_test
+package model_test
 
 import (
 	"fmt"

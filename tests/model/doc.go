@@ -1,4 +1,4 @@
-// Package modeltest holds tests that play requests of several processes against each other, at random, on the whole stack
+// Package model holds tests that play requests of several processes against each other, at random, on the whole stack
 // below the session manager, and compare each result with a model that is simple enough to be trusted.
 //
 // The processes are stores of their own, with a strategy and a clock of their own, on one storage/memory driver. They run in
@@ -19,4 +19,4 @@
 //   - I9: no error and no event tells a token, a key, a secret or session data.
 //
 // TestInvariants is the gate. FuzzInvariants goes on from there, for as long as it is let: scripts/fuzz.sh runs it.
-package modeltest
+package model

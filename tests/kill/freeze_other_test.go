@@ -1,6 +1,6 @@
 //go:build !unix
 
-package killtest_test
+package kill_test
 
 import (
 	"os"
