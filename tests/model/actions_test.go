@@ -29,7 +29,9 @@ var weights = []struct {
 	{"create", 1, (*world).doCreate},
 	{"destroy", 1, (*world).doDestroy},
 	{"log out", 1, (*world).doLogOut},
-	{"renew token", 1, (*world).doRenewToken},
+	{"visit", 4, (*world).doVisit},
+	{"renew", 2, (*world).doRenew},
+	{"begin anew", 1, (*world).doBeginAnew},
 	{"merge session", 1, (*world).doMergeSession},
 	{"disconnect", 1, (*world).doDisconnect},
 	{"collide", 3, (*world).doCollide},
@@ -166,7 +168,16 @@ func (w *world) doLogOut(rt *rapid.T) {
 	r.delete(s)
 }
 
-func (w *world) doRenewToken(rt *rapid.T) {
+func (w *world) doRenew(rt *rapid.T) {
+	r := anyOf(rt, "request", w.idle(func(r *request) bool { return r.found && r.scope && !r.deleted }))
+	if rapid.Bool().Draw(rt, "changes") {
+		w.change(rt, r)
+	}
+	r.renew()
+}
+
+// doBeginAnew ends a session in order to begin another one in its place.
+func (w *world) doBeginAnew(rt *rapid.T) {
 	r := anyOf(rt, "request", w.idle(func(r *request) bool { return r.found }))
 	r.renews = w.newSession()
 	r.delete(r.session)
@@ -284,7 +295,7 @@ func (w *world) doBreak(rt *rapid.T) {
 	}
 	c := anyOf(rt, "process", w.clients)
 	f := fault{
-		kind:  rapid.SampledFrom([]faultKind{slow, slow, repeated, late, lost, unsent, down}).Draw(rt, "fault"),
+		kind:  rapid.SampledFrom([]faultKind{slow, slow, repeated, late, lost, unsent, down, throttled, denied}).Draw(rt, "fault"),
 		on:    rapid.SampledFrom([]string{"", "", "Put", "Update", "Acquire", "Delete"}).Draw(rt, "on"),
 		delay: milliseconds(rt, "delay", 1, 20, 200, 3000),
 	}

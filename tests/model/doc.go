@@ -17,6 +17,10 @@
 //   - I7: a collector never deletes a session that is live, or was changed after it was read.
 //   - I8: a token that is unknown, expired or malformed is a miss, and nothing is written for it.
 //   - I9: no error and no event tells a token, a key, a secret or session data.
+//   - T1: what was refused was not done, whatever the same request has tried before.
+//   - T2: an answer sets the cookie of a session only where its request has stored the session, or has found it there when it
+//     was to move the expiry.
+//   - T3: a renewal leaves the old session or the new one, with the updates of all.
 //
 // TestInvariants is the gate. FuzzInvariants goes on from there, for as long as it is let: scripts/fuzz.sh runs it.
 package model

@@ -27,10 +27,15 @@ type operation struct {
 	values, base values // what is committed, and what the request has seen before it changed that
 	expiry       time.Time
 	creates      bool // the request has not found the session
+	// renews is the session that takes the place of this one, where it is a renewal.
+	renews *session
+
+	visit *visit // what else there is to a visit
 
 	// These are guarded by place.mu.
 
 	applied int  // how often it has changed the session
+	ends    int  // how often it has ended the session
 	at      int  // the state in which it has left it
 	faulted bool // a fault has struck one of its calls
 	refused bool // it has ended with an error that says that nothing was written
@@ -68,8 +73,9 @@ func (r *request) start(op *operation, run func(context.Context, *sessionstore.S
 		op.err, op.ended, op.to = err, time.Now(), len(op.session.states)-1
 		w.ended = append(w.ended, op)
 		op.refused = refused(err)
-		if op.refused && op.applied > 0 && w.kind.strategy != "none" {
-			w.place.violatedf("I1: %v was applied, and refused: %v", op, err)
+		mayApply := op.renews != nil || op.visit != nil && op.visit.failed
+		if op.refused && (op.applied > 0 && !mayApply || op.ends > 0) {
+			w.place.violatedf("T1: %v was applied, and refused: %v", op, err)
 		}
 		w.place.notef("%v ends: %s", op, outcome(err))
 	}()
@@ -80,8 +86,15 @@ func refused(err error) bool {
 	if err == nil || errors.Is(err, storage.ErrOutcomeUnknown) {
 		return false
 	}
-	return errors.Is(err, storage.ErrConflict) || errors.Is(err, sessionstore.ErrSessionGone) ||
-		errors.Is(err, sessionstore.ErrLockTimeout) || errors.Is(err, sessionstore.ErrScopeEnded)
+	for _, refusal := range []error{
+		storage.ErrConflict, storage.ErrUnavailable, sessionstore.ErrSessionGone, sessionstore.ErrLockTimeout,
+		sessionstore.ErrScopeEnded, errDenied,
+	} {
+		if errors.Is(err, refusal) {
+			return true
+		}
+	}
+	return false
 }
 
 // reap judges the operations that have ended, in that order, and lets their requests go on.
@@ -99,12 +112,19 @@ func (w *world) reap() {
 		if op.err != nil {
 			w.leaks.text(op.err)
 		}
+		if op.visit != nil {
+			r.readAt, r.readTo = op.readAt, op.readTo
+		}
 		w.judgeError(r, op)
 		switch op.name {
+		case "visit":
+			w.judgeVisit(op)
 		case "find", "read":
 			w.judgeFind(r, op)
 		case "commit":
 			w.judgeCommit(r, op)
+		case "renewal":
+			w.judgeRenewal(r, op)
 		case "delete":
 			w.judgeDelete(r, op)
 		}
@@ -118,18 +138,19 @@ func (w *world) judgeError(r *request, op *operation) {
 	case err == nil:
 	case op.faulted || r.canceled || r.ctx.Err() != nil:
 	case errors.Is(err, sessionstore.ErrLockTimeout):
-		if !op.locks && (op.name != "commit" || w.kind.strategy != "lease") {
+		if !op.locks && (!op.commits() || w.kind.strategy != "lease") {
 			p.violatedf("%v has waited for a lock that it does not need", op)
 		}
 	case errors.Is(err, sessionstore.ErrScopeEnded):
 		p.violatedf("%v: its scope has not ended", op)
-	case op.name != "commit":
+	case !op.commits():
 		p.violatedf("%v failed for no reason: %v", op, err)
+	case errors.Is(err, sessionstore.ErrTokenRenewed) && op.creates: // it has asked for a token that was renewed
 	case errors.Is(err, sessionstore.ErrSessionGone):
-		if w.kind.strategy == "none" && !r.deleted {
+		if w.kind.strategy == "none" && !r.deleted && op.expiry.After(op.began) {
 			p.violatedf("%v: the last commit does not win", op)
 		}
-		if !r.mayBeGone(op) {
+		if !r.mayBeGone(op) && op.expiry.After(op.began) {
 			p.violatedf("%v: %v is there", op, op.session)
 		}
 	case errors.Is(err, sessionstore.ErrLockLost):
@@ -195,6 +216,9 @@ func (w *world) judgeFind(r *request, op *operation) {
 			}
 		}
 	}
+	if at < 0 && !op.found && r.scope && w.kind.strategy == "none" {
+		return // the request has ended it, and another one has brought it back
+	}
 	if at < 0 {
 		p.violatedf("I4: %v returned found=%v %s\n\tmeanwhile it was:%s", op, op.found, show(seen), history(op))
 		return
@@ -234,15 +258,35 @@ func (w *world) judgeTurn(r *request) {
 
 // judgeCommit checks that what was acknowledged was applied. place.mu is held.
 func (w *world) judgeCommit(r *request, op *operation) {
-	touches := op.base != nil && maps.Equal(op.base, op.values)
+	touches := op.base != nil && maps.Equal(op.base, op.values) || w.kind.strategy == "none" && !op.expiry.After(op.began)
 	switch {
-	case op.err == nil && !touches && op.applied == 0:
+	case op.err == nil && !touches && op.applied+op.ends == 0:
 		w.place.violatedf("I4: %v was acknowledged, but not applied", op)
-	case op.err == nil && !touches:
+	case op.err == nil && op.applied > 0:
 		r.found, r.view, r.readAt, r.readTo, r.session.known = true, op.values, op.at, op.at, true
 	case op.err != nil && !op.refused:
 		r.disturbed = true
 	}
+}
+
+// commits reports whether the operation stores the session.
+func (op *operation) commits() bool {
+	return op.name == "commit" || op.name == "renewal" || op.name == "visit"
+}
+
+// judgeRenewal checks that there is the old session or the new one. place.mu is held.
+func (w *world) judgeRenewal(r *request, op *operation) {
+	if op.err != nil {
+		r.found, r.creates = false, false // the handler has nothing more that it could commit
+		return
+	}
+	if op.ends == 0 && w.kind.strategy != "none" || op.applied == 0 {
+		w.place.violatedf("T3: %v was acknowledged, but not applied", op)
+		return
+	}
+	at := len(op.renews.states) - 1
+	r.session, r.found, r.creates, r.view, r.readAt, r.readTo = op.renews, true, false, op.values, at, at
+	r.scoped[r.session], r.session.known = true, true
 }
 
 // judgeDelete checks that the session has ended. place.mu is held.
@@ -250,6 +294,7 @@ func (w *world) judgeDelete(r *request, op *operation) {
 	if waited := op.ended.Sub(op.began); !op.faulted && !r.canceled && waited > 0 {
 		w.place.violatedf("I3: %v took %v", op, waited)
 	}
+	again := op.session == r.session && r.deleted
 	if op.session == r.session {
 		r.deleted = true // it may be half done: there is a key for each secret
 	}
@@ -261,7 +306,7 @@ func (w *world) judgeDelete(r *request, op *operation) {
 	for _, st := range op.session.states[op.from : op.to+1] {
 		gone = gone || !st.live(op.ended)
 	}
-	if !gone {
+	if !gone && (!again || w.kind.strategy != "none") { // with None, it may have been brought back in between
 		w.place.violatedf("I3: %v was acknowledged, but the session is there", op)
 	}
 	if r.renews != nil {

@@ -95,8 +95,13 @@ func (p *place) put(ctx context.Context, c call, from string, record storage.Rec
 		p.violatedf("I8: %v wrote under a key of no session", c)
 	case c.op == nil:
 		p.violatedf("I4: %v wrote a session that no request commits", c)
-	case c.op.session != s:
+	case c.op.session != s && c.op.renews != s:
 		p.violatedf("%v wrote %v", c, s)
+	case record.Ended():
+		s.buried(p, c, before, found)
+		if c.op.name == "delete" || c.op.visit != nil && c.op.visit.does == destroys {
+			return nil // whoever has the lease
+		}
 	default:
 		s.committed(p, c, record, before, found)
 	}
@@ -113,6 +118,9 @@ func (p *place) update(ctx context.Context, c call, key string, change storage.C
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	before, _, _ := p.get(key)
+	if c.op != nil && c.op.visit != nil && !change.ExpiresAt.IsZero() {
+		c.op.visit.tried++
+	}
 	err := p.driver.Update(ctx, key, change, condition)
 	p.notef("%v, %v: %s", c, condition, outcome(err))
 	if err != nil {
@@ -157,7 +165,7 @@ func (p *place) acquire(
 	if err != nil {
 		return storage.Record{}, err
 	}
-	if !found || !c.sent.Before(before.ExpiresAt) {
+	if !found || !before.Live(c.sent) {
 		p.violatedf("I8: %v wrote for a session that is not there", c)
 	}
 	p.owners[lease.ID] = c.client
@@ -168,11 +176,16 @@ func (p *place) acquire(
 func (p *place) delete(ctx context.Context, c call, key string, condition storage.Condition) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	_, found, _ := p.get(key)
+	before, found, _ := p.get(key)
 	err := p.driver.Delete(ctx, key, condition)
 	p.notef("%v, %v: %s", c, condition, outcome(err))
-	if s := p.sessions[key]; err == nil && found && s != nil {
+	if s := p.sessions[key]; err == nil && found && !before.Ended() && s != nil {
+		if s.now().exists && c.op != nil && c.op.session == s {
+			c.op.ends++
+		}
 		s.enter(state{})
+	} else if err == nil && found && s != nil {
+		s.unbury()
 	}
 	return err
 }
@@ -208,7 +221,11 @@ func (p *place) deleteDead(key string, condition storage.Condition, judge func(*
 		return
 	}
 	judge(s, before)
-	s.enter(state{})
+	if !before.Ended() {
+		s.enter(state{})
+		return
+	}
+	s.unbury() // the session may be under the key of another secret
 }
 
 // violatedf notes that an invariant does not hold. p.mu is held.

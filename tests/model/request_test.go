@@ -4,6 +4,10 @@ import (
 	"context"
 	"maps"
 	"strings"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+	"pgregory.net/rapid"
 
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 )
@@ -15,6 +19,7 @@ type request struct {
 	client   *client
 	session  *session
 	readOnly bool
+	scope    bool
 	ctx      context.Context // of the scope
 	cancel   context.CancelFunc
 	end      func()
@@ -47,7 +52,7 @@ func (r *request) String() string {
 
 // newRequest begins a request. Without a scope, it is what a program does that is no web server.
 func (w *world) newRequest(c *client, s *session, readOnly, scoped bool) *request {
-	r := &request{world: w, name: w.nameOf("request"), client: c, session: s, readOnly: readOnly, scoped: map[*session]bool{}}
+	r := &request{world: w, name: w.nameOf("request"), client: c, session: s, readOnly: readOnly, scope: scoped, scoped: map[*session]bool{}}
 	ctx, cancel := context.WithCancel(w.ctx)
 	r.ctx, r.cancel, r.end = ctx, cancel, func() {}
 	if readOnly {
@@ -104,11 +109,49 @@ func (r *request) commit() {
 		name: "commit", session: r.session, values: maps.Clone(r.values), base: r.view, creates: r.creates && !r.found,
 		expiry: r.world.newExpiry(),
 	}
+	if !r.world.skewed && rapid.IntRange(0, 15).Draw(r.world.rt, "deadline has passed") == 0 {
+		op.expiry = time.Now().Add(-time.Millisecond)
+	}
 	r.holds, r.scoped[r.session] = false, true
 	r.start(op, func(ctx context.Context, store *sessionstore.Store) error {
 		return store.CommitCtx(ctx, op.session.token, encode(op.values), op.expiry)
 	})
 }
+
+// renew stores the values under a new token, as RenewToken and a commit do.
+func (r *request) renew() {
+	w := r.world
+	op := &operation{
+		name: "renewal", session: r.session, values: maps.Clone(r.values), base: r.view, expiry: w.newExpiry(),
+		renews: newSession(w.nameOf("session"), ""),
+	}
+	w.sessions = append(w.sessions, op.renews)
+	r.holds = false
+	r.start(op, func(ctx context.Context, store *sessionstore.Store) error {
+		manager := &scs.SessionManager{Store: loaded{store, encode(op.base)}, Codec: scs.GobCodec{}, Lifetime: time.Hour}
+		ctx, err := manager.Load(ctx, op.session.token)
+		if err == nil {
+			err = manager.RenewToken(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		w.place.mu.Lock()
+		op.renews.token = manager.Token(ctx)
+		w.register(op.renews)
+		w.place.mu.Unlock()
+		return store.CommitCtx(ctx, op.renews.token, encode(op.values), op.expiry)
+	})
+}
+
+// loaded is a store for a manager whose session is loaded already.
+type loaded struct {
+	*sessionstore.Store
+	data []byte
+}
+
+// FindCtx implements scs.CtxStore.
+func (l loaded) FindCtx(context.Context, string) ([]byte, bool, error) { return l.data, true, nil }
 
 // delete ends a session, which need not be the request's.
 func (r *request) delete(s *session) {

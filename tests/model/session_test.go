@@ -31,6 +31,7 @@ type session struct {
 // state is what a session is between two changes.
 type state struct {
 	exists    bool
+	buried    bool // it was ended by who knew it, not by a collector, whose clock may be wrong
 	values    values
 	expiresAt time.Time
 	version   string
@@ -52,19 +53,35 @@ func (s *session) now() state { return s.states[len(s.states)-1] }
 
 func (s *session) enter(next state) { s.states = append(s.states, next) }
 
+// unbury notes that nothing is in the way any more of creates that arrive late: a tombstone was removed, by a collector whose
+// clock is ahead, or by a delete that has not looked.
+func (s *session) unbury() {
+	for i := range s.states {
+		s.states[i].buried = false
+	}
+}
+
 // live reports whether there is a session in this state, at an instant.
 func (st state) live(at time.Time) bool { return st.exists && at.Before(st.expiresAt) }
 
 // committed follows a commit that was applied: what the request has changed, and nothing else, is changed now.
 func (s *session) committed(p *place, c call, record, before storage.Record, found bool) {
 	op, was := c.op, s.now()
-	live := found && c.sent.Before(before.ExpiresAt)
+	live := found && before.Live(c.sent)
 	next := state{exists: true, expiresAt: record.ExpiresAt, version: record.Version}
 	switch {
+	case s == op.renews: // what it must be is known when it takes the place of the old one
+		if live && op.applied == 0 {
+			p.violatedf("I1: %v overwrote %v", c, s)
+		}
+		next.values, _ = p.observe(s)
 	case p.kind.strategy == "none":
 		next.values = op.values
 	case !live && !op.creates:
 		p.violatedf("I2: %v brought %v back", c, s)
+		next.values = op.values
+	case !live && slices.ContainsFunc(s.states, func(st state) bool { return st.buried }):
+		p.violatedf("I2: %v made %v once more, which had ended", c, s)
 		next.values = op.values
 	case !live:
 		next.values = op.values
@@ -75,7 +92,7 @@ func (s *session) committed(p *place, c call, record, before storage.Record, fou
 	default:
 		next.values = apply(was.values, op.base, op.values)
 	}
-	if op.refused {
+	if op.refused && s != op.renews { // nobody has the token of that
 		p.violatedf("I1: %v was applied although its commit was refused", c)
 	}
 	op.applied++
@@ -94,16 +111,46 @@ func (s *session) committed(p *place, c call, record, before storage.Record, fou
 	}
 }
 
+// buried follows a write that has put a tombstone in place of the session.
+func (s *session) buried(p *place, c call, before storage.Record, found bool) {
+	op, was := c.op, s.now()
+	if !found || before.Ended() || !was.exists {
+		return
+	}
+	op.ends++
+	op.at = len(s.states)
+	s.enter(state{buried: true})
+	if op.name == "delete" || op.visit != nil && op.visit.does == destroys || p.kind.strategy == "none" {
+		return
+	}
+	changed := !slices.ContainsFunc(s.states[op.readAt:op.readTo+1], func(st state) bool { return st.version == before.Version })
+	switch {
+	case op.refused:
+		p.violatedf("I1: %v ended %v although its commit was refused", c, s)
+	case changed && p.kind.strategy != "merge":
+		p.violatedf("I1: %v ended %v, which was changed since it was read", c, s)
+	case op.renews == nil && changed && was.live(op.began):
+		p.violatedf("I1: %v ended %v, which others have extended", c, s)
+	case op.renews != nil && op.renews.now().live(time.Now()):
+		if got, want := op.renews.now().values, apply(was.values, op.base, op.values); !maps.Equal(got, want) {
+			p.violatedf("I1: %v put %v in place of %v, with\n\t%v; it should have\n\t%v", c, op.renews, s, show(got), show(want))
+		}
+	}
+}
+
 // touched follows a move of the expiry that was applied.
 func (s *session) touched(p *place, c call, change storage.Change, before storage.Record) {
 	next := s.now()
 	switch {
-	case !next.exists || !c.sent.Before(before.ExpiresAt):
+	case !next.exists || !before.Live(c.sent):
 		p.violatedf("I2: %v moved the expiry of %v, which had ended", c, s)
 	case !slices.ContainsFunc(s.states[c.op.readAt:c.op.readTo+1], func(st state) bool { return st.version == before.Version }):
 		p.violatedf("I1: %v moved the expiry of %v, which was changed since it was read", c, s)
 	case !change.ExpiresAt.Equal(c.op.expiry):
 		p.violatedf("%v moved the expiry of %v to an instant that nobody has asked for", c, s)
+	}
+	if c.op.visit != nil {
+		c.op.visit.touched++
 	}
 	s.asked = append(s.asked, change.ExpiresAt)
 	next.expiresAt = change.ExpiresAt

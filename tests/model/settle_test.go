@@ -67,7 +67,7 @@ func (w *world) compareLeases() {
 		w.rt.Fatal(err)
 	}
 	for _, record := range page.Records {
-		if owner := p.owners[record.Lease.ID]; p.calm && !record.Lease.Free() && owner.alive() && !record.Expired(time.Now()) {
+		if owner := p.owners[record.Lease.ID]; p.calm && !record.Lease.Free() && owner.alive() && record.Live(time.Now()) {
 			p.violatedf("I6: %v: its lease was not given back, although all requests have ended", p.sessions[record.Key])
 		}
 	}

@@ -26,9 +26,12 @@ type faultKind string
 const (
 	// down refuses the call.
 	down faultKind = "down"
+	// throttled and denied refuse the call, too, for reasons that pass and that do not.
+	throttled faultKind = "throttled"
+	denied    faultKind = "denied"
 	// slow applies the call after the delay, or not at all if the caller has given up by then.
 	slow faultKind = "slow"
-	// late tells the caller at once that the service is out of reach, and applies the call after the delay all the same.
+	// late tells the caller at once that this is not known, and applies the call after the delay.
 	late faultKind = "late"
 	// lost applies the call, and tells the caller that this is not known.
 	lost faultKind = "lost"
@@ -42,9 +45,11 @@ const (
 )
 
 var (
-	errDown    = fmt.Errorf("model: refused: %w", storage.ErrUnavailable)
-	errUnknown = fmt.Errorf("model: the response was lost: %w; %w", storage.ErrOutcomeUnknown, storage.ErrUnavailable)
-	errCrashed = errors.New("model: the process is dead")
+	errDown      = fmt.Errorf("model: refused: %w", storage.ErrUnavailable)
+	errUnknown   = fmt.Errorf("model: the response was lost: %w; %w", storage.ErrOutcomeUnknown, storage.ErrUnavailable)
+	errThrottled = fmt.Errorf("model: refused: %w", storage.ErrThrottled)
+	errDenied    = errors.New("model: refused: access denied")
+	errCrashed   = errors.New("model: the process is dead")
 )
 
 // wire is the way of one process to the place.
@@ -120,6 +125,10 @@ func (w *wire) send(ctx context.Context, name string, apply func(context.Context
 	switch f.kind {
 	case down:
 		return errDown
+	case throttled:
+		return errThrottled
+	case denied:
+		return errDenied
 	case slow:
 		if err := w.wait(ctx, f.delay); err != nil {
 			return err
@@ -128,7 +137,10 @@ func (w *wire) send(ctx context.Context, name string, apply func(context.Context
 	case late:
 		c.late = true
 		time.AfterFunc(f.delay, func() { _ = apply(detached, c) })
-		return errDown
+		if name == "Get" {
+			return errDown
+		}
+		return errUnknown
 	case lost:
 		if err := apply(detached, c); err != nil && !errors.Is(err, storage.ErrConflict) {
 			return err

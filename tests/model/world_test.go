@@ -95,9 +95,15 @@ func (w *world) startClient() {
 func (w *world) newSession() *session {
 	s := newSession(w.nameOf("session"), "token-"+storage.NewVersion())
 	w.sessions = append(w.sessions, s)
-	w.leaks.keep(s.token)
 	w.place.mu.Lock()
 	defer w.place.mu.Unlock()
+	w.register(s)
+	return s
+}
+
+// register makes the keys of a session known. place.mu is held.
+func (w *world) register(s *session) {
+	w.leaks.keep(s.token)
 	for i := range max(len(w.secrets), 1) {
 		var generation [][]byte
 		if len(w.secrets) > 0 {
@@ -105,7 +111,6 @@ func (w *world) newSession() *session {
 		}
 		w.place.sessions[w.plainStore(w.place.driver, generation).StorageKey(s.token)] = s
 	}
-	return s
 }
 
 // seed stores a session, under the oldest secret.
