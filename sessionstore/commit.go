@@ -3,6 +3,7 @@ package sessionstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
@@ -70,16 +71,18 @@ func (s *Store) commit(ctx context.Context, l *layer, token string, data []byte,
 	if err != nil {
 		return err
 	}
-	if token = e.storedAs; e.renewing {
-		token = e.token
-	}
+	_, token = l.tokensOf(e)
 	next.Key = s.vault.keyOf(0, token)
 	before, found := e.session.Record()
 	if !found {
 		if _, renewed := l.renewal(); renewed {
 			return ErrTokenRenewed
 		}
-		if next.Ended() {
+		switch {
+		case next.ExpiresAt.Before(l.began): // it was meant to end, and there is nothing that could
+			l.update(func() { e.quiet = true })
+			return nil
+		case next.Ended():
 			return ErrSessionGone
 		}
 	}
@@ -120,6 +123,12 @@ func (s *Store) store(
 		}
 	})
 	err = commit(ctx, next)
+	if errors.Is(err, ErrSessionGone) && s.backend.Moves && !errors.Is(err, storage.ErrOutcomeUnknown) {
+		stored, _ := l.tokensOf(e)
+		if _, found, readErr := s.find(ctx, nil, stored); readErr == nil && found {
+			err = errMoved
+		}
+	}
 	l.update(func() {
 		switch {
 		case err == nil:
@@ -134,17 +143,30 @@ func (s *Store) store(
 	return err
 }
 
-// touch moves the expiry of a session that the request has not changed, unless it has moved a short while ago.
+// errMoved says that another request has moved the session to the key of another secret.
+var errMoved = fmt.Errorf("another request moved the session to another secret while this one was running: %w", storage.ErrConflict)
+
+// touch moves the expiry of a session that the request has not changed, unless it has moved a short while ago. Without an idle
+// timeout there is nothing to move: the handler has put what was there, and expects the cookie, so the session is looked for.
 func (s *Store) touch(
 	ctx context.Context, l *layer, e *scopedSession, toucher lockstrategy.Toucher, before, next storage.Record,
 ) (err error) {
+	found := true
 	moved := next.ExpiresAt.Sub(before.ExpiresAt).Abs()
 	writes := moved != 0 && moved >= s.touchIntervalOf(l) && !next.Ended()
-	if writes {
+	switch {
+	case writes:
 		err = toucher.Touch(ctx, storage.Change{ExpiresAt: next.ExpiresAt, UpdatedAt: next.UpdatedAt})
+	case l.idle() == 0 && !next.Ended():
+		_, found, err = s.backend.Read(ctx, before.Key)
 	}
-	gone := errors.Is(err, ErrSessionGone)
-	l.update(func() { e.quiet = !writes || gone })
+	gone := errors.Is(err, ErrSessionGone) || err == nil && !found
+	l.update(func() {
+		e.quiet, e.gone = !writes && l.idle() > 0, gone
+		if errors.Is(err, storage.ErrOutcomeUnknown) && !e.unknown {
+			err = &expiryNotMovedError{cause: err}
+		}
+	})
 	if gone {
 		return nil
 	}

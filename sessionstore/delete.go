@@ -84,6 +84,7 @@ func (s *Store) end(ctx context.Context, l *layer, e *scopedSession) error {
 	})
 	record, found := e.session.Record()
 	if err := e.session.Delete(ctx); err != nil {
+		l.update(func() { e.unknown = e.unknown || errors.Is(err, storage.ErrOutcomeUnknown) })
 		return err
 	}
 	for i := range s.vault.generations() {
@@ -97,11 +98,12 @@ func (s *Store) end(ctx context.Context, l *layer, e *scopedSession) error {
 		} else {
 			err = s.backend.Driver.Delete(ctx, key, storage.Always())
 		}
-		if err != nil {
-			return err
+		if err != nil { // the session has ended, but may have been moved here before
+			l.update(func() { e.unknown = true })
+			return errors.Join(err, storage.ErrOutcomeUnknown)
 		}
 	}
-	l.update(func() { e.ended, e.changed, e.quiet = true, true, true })
+	l.update(func() { e.ended, e.changed = true, true })
 	return nil
 }
 

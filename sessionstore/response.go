@@ -3,10 +3,12 @@ package sessionstore
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,8 +43,20 @@ func (w *response) run(next http.Handler) {
 	if w.request.MultipartForm == nil {
 		defer removeFiles(w.request)
 	}
+	defer w.keepAnswer()
 	next.ServeHTTP(w, w.request)
 	w.save()
+}
+
+// keepAnswer lets an error that was answered stay the answer where the handler aborts because of it, as a ReverseProxy does
+// whose Write fails: net/http would drop the connection, and the answer with it.
+func (w *response) keepAnswer() {
+	if w.failed == nil || errors.Is(w.failed, http.ErrHijacked) {
+		return
+	}
+	if reason := recover(); reason != nil && reason != http.ErrAbortHandler {
+		panic(reason)
+	}
 }
 
 // end is called when the middleware is over.
@@ -158,12 +172,18 @@ func (w *response) fail(err error) {
 	if w.before != nil && !w.begun {
 		keepForError(w.Header(), w.before)
 	}
+	kept := w.Header().Clone()
 	w.saved, w.answered = true, false
 	w.layer.manager.ErrorFunc(w, w.request, err)
 	switch {
 	case w.answered:
 		w.failed = err
 	case w.before != nil: // else there was no handler
+		for name, values := range w.Header() { // what the ErrorFunc has set
+			if !slices.Equal(values, kept[name]) {
+				header[name] = values
+			}
+		}
 		setHeader(w.Header(), header)
 	}
 }

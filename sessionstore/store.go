@@ -112,11 +112,11 @@ func (s *Store) decodable(l *layer, data []byte) ([]byte, error) {
 }
 
 // request is what the strategy is told about a session of the scope.
-func (s *Store) request(ctx context.Context, l *layer, token string, mayLock bool) *lockstrategy.Request {
+func (s *Store) request(ctx context.Context, l *layer, e *scopedSession, mayLock bool) *lockstrategy.Request {
 	return &lockstrategy.Request{
 		Backend: &s.backend,
 		Lock:    mayLock,
-		Payload: payload{s.vault, l, token},
+		Payload: payload{s.vault, l, e},
 		Cancel:  l.cancel,
 		Notify:  s.notify(ctx),
 	}
@@ -128,7 +128,7 @@ func (s *Store) newSession(ctx context.Context, l *layer, e *scopedSession) lock
 	if record.Key == "" {
 		record.Key = s.vault.keyOf(0, e.storedAs)
 	}
-	return s.strategy.New(s.request(ctx, l, e.storedAs, false), record)
+	return s.strategy.New(s.request(ctx, l, e, false), record)
 }
 
 // Find is FindCtx without a context. It implements [scs.Store].
@@ -173,7 +173,7 @@ func (s *Store) find(ctx context.Context, l *layer, token string) (record storag
 	case !opens:
 		return s.find(ctx, nil, token)
 	}
-	session, err := s.load(ctx, l, s.request(ctx, l, token, mayLock), token)
+	session, err := s.load(ctx, l, s.request(ctx, l, e, mayLock), token)
 	if session == nil {
 		l.opened(ctx, e, nil)
 		return storage.Record{}, false, err
