@@ -51,7 +51,7 @@ func (w *response) run(next http.Handler) {
 // keepAnswer lets an error that was answered stay the answer where the handler aborts because of it, as a ReverseProxy does
 // whose Write fails: net/http would drop the connection, and the answer with it.
 func (w *response) keepAnswer() {
-	if w.failed == nil || errors.Is(w.failed, http.ErrHijacked) {
+	if w.failed == nil || w.dropped != nil || errors.Is(w.failed, http.ErrHijacked) {
 		return
 	}
 	if reason := recover(); reason != nil && reason != http.ErrAbortHandler {
