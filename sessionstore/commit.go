@@ -80,7 +80,6 @@ func (s *Store) commit(ctx context.Context, l *layer, token string, data []byte,
 		}
 		switch {
 		case next.ExpiresAt.Before(l.began): // it was meant to end, and there is nothing that could
-			l.update(func() { e.quiet = true })
 			return nil
 		case next.Ended():
 			return ErrSessionGone

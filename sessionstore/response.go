@@ -95,7 +95,9 @@ func (w *response) commit(ctx context.Context) error {
 		if err != nil {
 			return w.encodeError(ctx, err)
 		}
-		if !w.layer.isQuiet(storedToken(sm, token)) {
+		if w.layer.isQuiet(storedToken(sm, token)) {
+			w.dropCookie(token)
+		} else {
 			w.addCookie(ctx, token, expiry)
 		}
 	case scs.Destroyed:
@@ -157,6 +159,34 @@ func (w *response) addCookie(ctx context.Context, token string, expiry time.Time
 		}
 	}
 	sm.WriteSessionCookie(ctx, w.ResponseWriter, token, expiry)
+}
+
+// dropCookie removes the session's cookie from the header, where a middleware of scs within this one has set it.
+func (w *response) dropCookie(token string) {
+	header, before := w.Header(), len(w.before["Set-Cookie"])
+	all := header["Set-Cookie"]
+	if len(all) <= before {
+		return
+	}
+	own := w.layer.manager.Cookie.Name + "=" + token + ";"
+	added := slices.DeleteFunc(slices.Clone(all[before:]), func(c string) bool { return strings.HasPrefix(c, own) })
+	if len(added) == len(all)-before {
+		return
+	}
+	setOrDelete(header, "Set-Cookie", append(slices.Clone(all[:before]), added...))
+	if before == 0 && len(added) == 0 {
+		setOrDelete(header, "Cache-Control", slices.DeleteFunc(slices.Clone(header["Cache-Control"]), func(c string) bool {
+			return c == `no-cache="Set-Cookie"`
+		}))
+	}
+}
+
+func setOrDelete(header http.Header, name string, values []string) {
+	if len(values) == 0 {
+		delete(header, name)
+		return
+	}
+	header[name] = values
 }
 
 // fail lets the manager's ErrorFunc respond in place of the handler. Where it writes nothing, the handler's response stands,
