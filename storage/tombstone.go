@@ -19,8 +19,8 @@ func Tombstone(key, successor string, now time.Time) Record {
 	}
 }
 
-// Ended reports whether the record is a [Tombstone].
-func (r Record) Ended() bool { return !r.ExpiresAt.After(r.UpdatedAt) }
+// Ended reports whether the record is a [Tombstone]. One without a version is not stored, and none.
+func (r Record) Ended() bool { return r.Version != "" && !r.ExpiresAt.After(r.UpdatedAt) }
 
 // Successor returns the key of the session that has replaced an ended one, empty where none has.
 func (r Record) Successor() string {
