@@ -2,9 +2,10 @@ package sessionstore
 
 import (
 	"bytes"
-	"reflect"
 
 	"github.com/alexedwards/scs/v2"
+
+	"github.com/scsdynamo/scsdynamo/internal/equal"
 )
 
 // sameValues reports whether two encodings hold the same session. Bytes do not tell: gob writes maps in random order. What
@@ -21,4 +22,4 @@ func sameValues(codec scs.Codec, a, b []byte) bool {
 	return len(valuesA) == 0 && len(valuesB) == 0 || sameValue(valuesA, valuesB)
 }
 
-func sameValue(a, b any) bool { return reflect.DeepEqual(a, b) }
+func sameValue(a, b any) bool { return equal.Values(a, b) }
