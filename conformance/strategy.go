@@ -24,18 +24,19 @@ type strategyOptions struct {
 	newDriver func(t *testing.T) storage.Driver
 }
 
-// WithoutStrategyCases skips the cases whose id begins with prefix, such as "L-I1" or "L-SES-10". Each is shown as skipped,
-// with the reason.
+// WithoutStrategyCases skips the cases whose id begins with prefix, such as "L-I1" or "L-SES-10". Each is shown as
+// skipped, with the reason.
 func WithoutStrategyCases(prefix, reason string) StrategyOption {
 	return func(o *strategyOptions) { o.without = append(o.without, driverException{prefix, reason}) }
 }
 
-// WithLastWriteWins declares that the strategy overwrites whatever is stored, as lockstrategy.None does: the cases of the
-// invariants I1 and I2 are skipped.
+// WithLastWriteWins declares that the strategy overwrites whatever is stored, as lockstrategy.None does: the cases of
+// the invariants I1 and I2 are skipped, and so are renewals that others get in the way of.
 func WithLastWriteWins() StrategyOption {
 	return func(o *strategyOptions) {
-		const reason = "the last commit wins: WithLastWriteWins"
-		o.without = append(o.without, driverException{"L-I1", reason}, driverException{"L-I2", reason})
+		for _, prefix := range []string{"L-I1", "L-I2", "L-REN-02", "L-REN-03", "L-REN-04", "L-REN-05"} {
+			o.without = append(o.without, driverException{prefix, "the last commit wins: WithLastWriteWins"})
+		}
 	}
 }
 
@@ -53,16 +54,16 @@ func WithStrategyDriver(newDriver func(t *testing.T) storage.Driver) StrategyOpt
 }
 
 // RunStrategy checks a lock strategy against the invariants that package lockstrategy lists, and the contract of its
-// interfaces. Each case is a parallel subtest, named by its id: L-I1 to L-I9 are the invariants, L-SES is the contract of a
-// session, L-CTX and L-END are contexts and what is left behind. A failure says which rule was broken, what was done, and
-// what was seen.
+// interfaces. Each case is a parallel subtest, named by its id: L-I1 to L-I9 are the invariants, L-SES is the contract
+// of a session, L-REN that of renewals, L-CTX and L-END are contexts and what is left behind. A failure says which rule
+// was broken, what was done, and what was seen.
 //
 // newStrategy is called for each process that a case simulates: a process has a strategy of its own. A strategy with a
-// method Validate is asked, as by sessionstore.New, and refused with its error. Records hold JSON, which the strategy gets a
-// [lockstrategy.Payload] for.
+// method Validate is asked, as by sessionstore.New, and refused with its error. Records hold JSON, which the strategy
+// gets a [lockstrategy.Payload] for.
 //
-// A process dies by losing its connection: none of its calls gets through any more, until it comes back. So a strategy that
-// renews leases needs nothing special here.
+// A process dies by losing its connection: none of its calls gets through any more, until it comes back. So a strategy
+// that renews leases needs nothing special here.
 func RunStrategy(t *testing.T, newStrategy func(t *testing.T) lockstrategy.Strategy, opts ...StrategyOption) {
 	t.Helper()
 	options := newStrategyOptions(opts)
@@ -98,7 +99,7 @@ type strategyCase struct {
 
 func strategyCases() []strategyCase {
 	return slices.Concat(strategyCommitCases(), strategyEndCases(), strategyHolderCases(), strategyReadCases(),
-		strategySessionCases(), strategyMoveCases(), strategyContextCases())
+		strategySessionCases(), strategyMoveCases(), strategyRenewCases(), strategyContextCases())
 }
 
 // examine runs the case. As with stores, t is for the caller's functions only.

@@ -62,7 +62,7 @@ func strategyHolderCases() []strategyCase {
 				for name, end := range map[string]func(v *strategyVisit){
 					"after a request that changed nothing": func(*strategyVisit) {},
 					"after a commit":                       func(v *strategyVisit) { v.mustCommit("ours") },
-					"after a touch":                        func(v *strategyVisit) { v.touch(48 * time.Hour) },
+					"after a touch":                        func(v *strategyVisit) { v.mustTouch(48 * time.Hour) },
 					"after a commit that was refused":      func(v *strategyVisit) { _ = v.commitAs(cancelled(v.ctx), p.key, "ours", p.now()) },
 				} {
 					before := p.start("first")
@@ -131,8 +131,8 @@ func strategyHolderCases() []strategyCase {
 	}
 }
 
-// afterDeath lets a process die that has the session, and returns its request and the one of another process that goes on.
-// wrong is by how much the clock of the first is wrong.
+// afterDeath lets a process die that has the session, and returns its request and the one of another process that goes
+// on. wrong is by how much the clock of the first is wrong.
 func (p *strategyProbe) afterDeath(wrong time.Duration) (dead, next *strategyVisit) {
 	limit := max(p.options.takeOver, notAWait)
 	const tries = 3 // One alone may be late on a busy machine.

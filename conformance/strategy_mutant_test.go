@@ -61,11 +61,11 @@ func (b *brokenStrategy) Load(ctx context.Context, r *lockstrategy.Request, key 
 	return b.wrap(r, key, s), err
 }
 
-func (b *brokenStrategy) New(r *lockstrategy.Request, key string) lockstrategy.Session {
+func (b *brokenStrategy) New(r *lockstrategy.Request, record storage.Record) lockstrategy.Session {
 	if b.drawn != nil {
-		b.drawn(r, key)
+		b.drawn(r, record.Key)
 	}
-	return b.wrap(r, key, b.Strategy.New(b.of(r), key))
+	return b.wrap(r, record.Key, b.Strategy.New(b.of(r), record))
 }
 
 // brokenSession is a session with some methods replaced.
@@ -75,6 +75,7 @@ type brokenSession struct {
 	key     string
 	record  func() (storage.Record, bool)
 	commit  func(ctx context.Context, next storage.Record) error
+	renew   func(ctx context.Context, next storage.Record) error
 	delete  func(ctx context.Context) error
 	release func(ctx context.Context) error
 	touch   func(ctx context.Context, change storage.Change) error
@@ -92,6 +93,13 @@ func (s *brokenSession) Commit(ctx context.Context, next storage.Record) error {
 		return s.commit(ctx, next)
 	}
 	return s.Session.Commit(ctx, next)
+}
+
+func (s *brokenSession) Renew(ctx context.Context, next storage.Record) error {
+	if s.renew != nil {
+		return s.renew(ctx, next)
+	}
+	return s.Session.Renew(ctx, next)
 }
 
 func (s *brokenSession) Delete(ctx context.Context) error {
@@ -112,7 +120,7 @@ func (s *brokenSession) Touch(ctx context.Context, change storage.Change) error 
 	if s.touch != nil {
 		return s.touch(ctx, change)
 	}
-	return s.Session.(lockstrategy.Toucher).Touch(ctx, change)
+	return s.Session.Touch(ctx, change)
 }
 
 // driver returns what the request works with.
@@ -290,7 +298,7 @@ func strategyMutations() []strategyMutation {
 				b.load = func(ctx context.Context, r *lockstrategy.Request, key string, next loadFunc) (lockstrategy.Session, error) {
 					s, err := next(ctx, r, key)
 					if errors.Is(err, storage.ErrUnavailable) {
-						return b.Strategy.New(r, key), nil
+						return b.Strategy.New(r, storage.Record{Key: key}), nil
 					}
 					return s, err
 				}
@@ -348,10 +356,76 @@ func strategyMutations() []strategyMutation {
 			}),
 		},
 		{
-			name: "a touch of a session that is gone is an error", killers: []string{"L-SES-07"},
+			name: "a touch of a session that has ended says nothing", killers: []string{"L-SES-07"},
 			broken: sessions(optimistic, func(s *brokenSession) {
 				s.touch = func(ctx context.Context, change storage.Change) error {
-					return s.driver().Update(ctx, s.key, change, storage.IfLive(change.UpdatedAt))
+					if err := s.Session.Touch(ctx, change); !errors.Is(err, lockstrategy.ErrSessionGone) {
+						return err
+					}
+					return nil
+				}
+			}),
+		},
+		{
+			name: "a touch makes a session of a tombstone", killers: []string{"L-SES-07"},
+			broken: updates(optimistic, func(change storage.Change, c storage.Condition) (storage.Change, storage.Condition) {
+				return change, storage.IfLive(c.At)
+			}),
+		},
+		{
+			name: "a renewal is a delete and a commit", killers: []string{"L-REN-01", "L-REN-02", "L-REN-03"},
+			broken: sessions(optimistic, func(s *brokenSession) {
+				s.renew = func(ctx context.Context, next storage.Record) error {
+					if err := s.driver().Delete(ctx, s.key, storage.Always()); err != nil {
+						return err
+					}
+					return s.driver().Put(ctx, next, storage.IfAbsent(next.UpdatedAt))
+				}
+			}),
+		},
+		{
+			name: "a renewal is a move", killers: []string{"L-REN-01"},
+			broken: sessions(optimistic, func(s *brokenSession) {
+				s.renew = s.Session.Commit
+			}),
+		},
+		{
+			name: "a renewal does not ask what has become of the old session", killers: []string{"L-REN-02", "L-REN-03", "L-REN-04"},
+			broken: sessions(optimistic, func(s *brokenSession) {
+				s.renew = func(ctx context.Context, next storage.Record) error {
+					if err := s.driver().Put(ctx, next, storage.IfAbsent(next.UpdatedAt)); err != nil {
+						return err
+					}
+					return s.driver().Put(ctx, storage.Tombstone(s.key, next.Key, next.UpdatedAt), storage.Always())
+				}
+			}),
+		},
+		{
+			name: "a renewal that is refused leaves the new session", killers: []string{"L-REN-02", "L-REN-03", "L-REN-04"},
+			broken: sessions(optimistic, func(s *brokenSession) {
+				s.renew = func(ctx context.Context, next storage.Record) error {
+					err := s.Session.Renew(ctx, next)
+					if errors.Is(err, storage.ErrConflict) || errors.Is(err, lockstrategy.ErrSessionGone) {
+						_ = s.driver().Put(ctx, next, storage.Always())
+					}
+					return err
+				}
+			}),
+		},
+		{
+			name: "a commit after a renewal follows the session", killers: []string{"L-REN-05"},
+			broken: sessions(optimistic, func(s *brokenSession) {
+				s.commit = func(ctx context.Context, next storage.Record) error {
+					err := s.Session.Commit(ctx, next)
+					if !errors.Is(err, lockstrategy.ErrSessionGone) {
+						return err
+					}
+					record, _, err := s.driver().Get(ctx, s.key, storage.Strong)
+					if err != nil || record.Successor() == "" {
+						return errors.Join(err, lockstrategy.ErrSessionGone)
+					}
+					next.Key = record.Successor()
+					return s.driver().Put(ctx, next, storage.Always())
 				}
 			}),
 		},
@@ -519,9 +593,9 @@ func strategyMutations() []strategyMutation {
 				b := &brokenStrategy{Strategy: lockstrategy.Optimistic()}
 				b.session = func(s *brokenSession) {
 					s.delete = func(ctx context.Context) error {
-						err := s.Session.Delete(ctx)
-						s.Session = b.Strategy.New(b.of(s.request), s.key)
-						return err
+						_ = s.Session.Delete(ctx)
+						s.Session = b.Strategy.New(b.of(s.request), storage.Record{Key: s.key})
+						return s.driver().Delete(ctx, s.key, storage.Always())
 					}
 				}
 				return b

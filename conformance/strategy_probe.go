@@ -197,20 +197,21 @@ func (v *strategyVisit) delete(ctx context.Context) error {
 	return err
 }
 
-// touch moves the expiry to so much later than now. false where the session is no Toucher.
-func (v *strategyVisit) touch(later time.Duration) bool {
-	toucher, ok := v.session.(lockstrategy.Toucher)
-	if !ok {
-		return false
-	}
+// touch moves the expiry to so much later than now.
+func (v *strategyVisit) touch(later time.Duration) error {
 	p, now := v.proc.p, v.proc.backend.Now()
 	step := p.begin("%s: Touch", v.proc.name)
-	err := toucher.Touch(v.ctx, storage.Change{ExpiresAt: now.Add(later), UpdatedAt: now})
+	err := v.session.Touch(v.ctx, storage.Change{ExpiresAt: now.Add(later), UpdatedAt: now})
 	p.end(step, "%v", err)
-	if err != nil {
-		p.fatalf("Touch failed: %v", err)
+	p.inspect("Touch", err)
+	return err
+}
+
+// mustTouch is touch where nothing is in the way.
+func (v *strategyVisit) mustTouch(later time.Duration) {
+	if err := v.touch(later); err != nil {
+		v.proc.p.fatalf("Touch failed: %v", err)
 	}
-	return true
 }
 
 // end releases the session, as a store does whatever became of the request.
@@ -288,13 +289,13 @@ func (p *strategyProbe) write(what string, err error) {
 	}
 }
 
-// stored returns what is under a key; the values are nil where there is nothing.
+// stored returns what is under a key; the values are nil where there is no session.
 func (p *strategyProbe) stored(key string) (storage.Record, map[string]string) {
 	record, found, err := p.driver.Get(p.ctx, key, storage.Strong)
 	if err != nil {
 		p.fatalf("the driver failed: %v", err)
 	}
-	if !found {
+	if !found || record.Ended() {
 		return record, nil
 	}
 	values, err := decodeValues(record)
@@ -319,8 +320,8 @@ func (p *strategyProbe) wantStored(names ...string) storage.Record {
 	return record
 }
 
-// wantFair judges a commit of the value own over a session in which somebody has stored the value theirs meanwhile: it was
-// refused, or both are there.
+// wantFair judges a commit of the value own over a session in which somebody has stored the value theirs meanwhile: it
+// was refused, or both are there.
 func (p *strategyProbe) wantFair(err error, own, theirs string) {
 	_, values := p.stored(p.key)
 	_, kept := values[theirs]

@@ -138,6 +138,7 @@ func strategySessionCases() []strategyCase {
 				p.start("first")
 				found := proc.open()
 				p.deleteAndCommit(found)
+				p.remove() // A tombstone is in the way of any other.
 				drawn := proc.draw()
 				drawn.mustCommit("ours")
 				p.deleteAndCommit(drawn)
@@ -184,9 +185,7 @@ func strategySessionCases() []strategyCase {
 			run: func(p *strategyProbe) {
 				before := p.start("first")
 				v := p.process("one").open()
-				if !v.touch(48 * time.Hour) {
-					p.skip("the sessions of the strategy have no Touch")
-				}
+				v.mustTouch(48 * time.Hour)
 				after := p.wantStored("first")
 				if !after.ExpiresAt.After(before.ExpiresAt) {
 					p.fatalf("the expiry has not moved")
@@ -199,31 +198,35 @@ func strategySessionCases() []strategyCase {
 		},
 		{
 			id: "L-SES-07", name: "TouchLeavesOthersAlone",
-			rule: "Touch leaves a session that was changed or ended meanwhile as it is, without an error",
+			rule: "Touch leaves a session that was changed meanwhile as it is, without an error, and does not bring back one that has ended",
 			run: func(p *strategyProbe) {
 				p.start("first")
 				proc := p.process("one")
 				v := proc.open()
 				p.foreign("theirs")
 				before := p.wantStored("first", "theirs")
-				if !v.touch(48 * time.Hour) {
-					p.skip("the sessions of the strategy have no Touch")
-				}
+				v.mustTouch(48 * time.Hour)
 				if after := p.wantStored("first", "theirs"); !after.ExpiresAt.Equal(before.ExpiresAt) {
 					p.fatalf("the expiry of what somebody else has stored was moved")
 				}
 				v.end()
-				for _, end := range []func(*strategyVisit){
-					func(*strategyVisit) { p.remove() },
-					func(v *strategyVisit) { _ = v.delete(v.ctx) },
-				} {
+
+				for _, end := range []func(){p.remove, p.bury} {
 					p.start("first")
 					v := proc.open()
-					end(v)
-					v.touch(48 * time.Hour)
+					end()
+					p.wantGone(v.touch(48 * time.Hour))
 					p.wantStored()
 					v.end()
 				}
+				p.start("first")
+				own := proc.open()
+				if err := own.delete(own.ctx); err != nil {
+					p.fatalf("the delete failed: %v", err)
+				}
+				_ = own.touch(48 * time.Hour)
+				p.wantStored()
+				own.end()
 			},
 		},
 		{

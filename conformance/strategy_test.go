@@ -13,7 +13,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage/memory"
 )
 
-// TestStrategyMutants shows that each defect is seen by the cases that are about it, and that each case sees at least one.
+// TestStrategyMutants shows that each defect is seen by the cases that are about it, and that each case sees at least
+// one.
 func TestStrategyMutants(t *testing.T) {
 	t.Parallel()
 	mutations := strategyMutations()

@@ -52,7 +52,7 @@ func NewElection(driver storage.Driver, lease time.Duration) (*Election, error) 
 	e := &Election{
 		backend: lockstrategy.Backend{Driver: driver, Now: time.Now},
 		lease:   duration,
-		strategy: lockstrategy.Lease(lockstrategy.WithDuration(duration), lockstrategy.WithPoll(poll),
+		strategy: lockstrategy.Lease(lockstrategy.WithDuration(duration), lockstrategy.WithPoll(poll), lockstrategy.WithMaxHold(0),
 			// A wait must be long enough to see that a lease does not move, or a dead process would never be followed.
 			lockstrategy.WithMaxWait(duration+duration/10+2*time.Second)),
 	}

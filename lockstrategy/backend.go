@@ -18,9 +18,9 @@ const (
 	// EventualReads cost half, and may miss what was committed in the last moments: a user may find himself logged out
 	// for a request right after logging in, and logged in for a moment after logging out.
 	EventualReads
-	// EventualThenStrongReads read eventually first, and strongly where that finds nothing or an expired session. Half the
-	// cost for sessions that exist, one and a half for those that do not. They never miss a new session, but may still see
-	// an old state of an existing one.
+	// EventualThenStrongReads read eventually first, and strongly where that finds nothing or an expired session. Half
+	// the cost for sessions that exist, one and a half for those that do not. They never miss a new session, but may
+	// still see an old state of an existing one.
 	EventualThenStrongReads
 )
 
@@ -32,12 +32,13 @@ type Backend struct {
 	Reads Reads
 	// Now is the clock by which expiry is judged.
 	Now func() time.Time
-	// Moves says that a session may be moved from one key to another, so that one which has ended always leaves a tombstone.
+	// Moves says that a session may be moved from one key to another, so that one which has ended always leaves a
+	// tombstone.
 	Moves bool
 }
 
-// Read returns the live record under key. It is the one place where it is judged whether a session that is read by its key
-// is live: an expired record is not found, and neither is a tombstone, which is returned all the same.
+// Read returns the live record under key. It is the one place where it is judged whether a session that is read by its
+// key is live: an expired record is not found, and neither is a tombstone, which is returned all the same.
 func (b *Backend) Read(ctx context.Context, key string) (storage.Record, bool, error) {
 	consistency := storage.Strong
 	if b.Reads != StrongReads {
@@ -61,9 +62,10 @@ func (b *Backend) get(ctx context.Context, key string, consistency storage.Consi
 }
 
 // Write stores next if the condition holds for the record under from, which is next.Key or the key that the record is
-// to leave. Where it does not hold, the error is ErrSessionGone, or one that matches storage.ErrConflict and comes with the
-// record that is in the way: under next.Key, if another request has moved the session there. The record is not in the error,
-// which may end in a log. Where next has expired when it is written, the session ends, and nothing of it stays.
+// to leave. Where it does not hold, the error is ErrSessionGone, or one that matches storage.ErrConflict and comes with
+// the record that is in the way: under next.Key, if another request has moved the session there. The record is not in
+// the error, which may end in a log. Where next has expired when it is written, the session ends, and nothing of it
+// stays.
 func (b *Backend) Write(
 	ctx context.Context, from string, next storage.Record, condition storage.Condition,
 ) (inTheWay *storage.Record, err error) {
@@ -90,18 +92,20 @@ func (b *Backend) Write(
 	return inTheWay, join(meaning, unknownOf(err))
 }
 
-// Renew stores next, the session of a new token, and ends the record under from if the condition holds for it, as [Backend.End]
-// does. Where that fails, the new session is taken back. If the process dies in between, the old session is as it was, and
-// nobody has the token of the new one.
+// Renew stores next, the session of a new token, and ends the record under from if the condition holds for it, as
+// [Backend.End] does. Where that fails, the new session is taken back. If the process dies in between, the old session
+// is as it was, and nobody has the token of the new one.
 func (b *Backend) Renew(
 	ctx context.Context, from string, next storage.Record, condition storage.Condition,
 ) (inTheWay *storage.Record, err error) {
-	if err := b.Driver.Put(ctx, next, storage.IfAbsent(next.UpdatedAt)); err != nil {
-		if !errors.Is(err, storage.ErrOutcomeUnknown) {
-			return nil, err
-		}
+	switch err := b.Driver.Put(ctx, next, storage.IfAbsent(next.UpdatedAt)); {
+	case errors.Is(err, storage.ErrOutcomeUnknown):
 		b.takeBack(ctx, next)
 		return nil, &notRenewedError{cause: err} // known it is: the old session was not touched
+	case errors.Is(err, storage.ErrConflict):
+		return nil, errConflict
+	case err != nil:
+		return nil, err
 	}
 	inTheWay, err = b.End(ctx, from, next.Key, condition)
 	if err != nil && !errors.Is(err, storage.ErrOutcomeUnknown) {
@@ -118,15 +122,17 @@ func (b *Backend) End(
 	return b.judge(b.Driver.Put(ctx, storage.Tombstone(key, successor, b.Now()), condition))
 }
 
+const takeBackTimeout = time.Second
+
 // takeBack removes a new session of which nobody has the token. Where that fails, it expires.
 func (b *Backend) takeBack(ctx context.Context, record storage.Record) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeBackTimeout)
 	defer cancel()
 	_ = b.Driver.Delete(ctx, record.Key, storage.Always())
 }
 
-// moved says what it means that a session is gone from its old key: it was deleted, or another request has moved it to the
-// new one. Then it is in the way there.
+// moved says what it means that a session is gone from its old key: it was deleted, or another request has moved it to
+// the new one. Then it is in the way there.
 func (b *Backend) moved(ctx context.Context, newKey string) (inTheWay *storage.Record, err error) {
 	record, found, err := b.get(ctx, newKey, storage.Strong)
 	switch {

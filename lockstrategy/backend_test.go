@@ -119,3 +119,103 @@ func TestWriteErrors(t *testing.T) {
 		t.Error("a driver without a move moved")
 	}
 }
+
+// A move that finds the session gone looks, strongly, whether another request has moved it, and does not forget that
+// its own outcome is not known.
+func TestMoveThatFindsTheSessionGone(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	moved := record("moved", now.Add(time.Hour))
+	for name, test := range map[string]struct {
+		key     string
+		unknown bool
+		want    error
+		inWay   bool
+	}{
+		"moved by another":     {"moved", false, storage.ErrConflict, true},
+		"moved, it is unknown": {"moved", true, storage.ErrConflict, true},
+		"ended":                {"nowhere", false, lockstrategy.ErrSessionGone, false},
+		"ended, it is unknown": {"nowhere", true, lockstrategy.ErrSessionGone, false},
+	} {
+		driver := &moveDriver{staleDriver: staleDriver{Driver: memory.New()}, unknown: test.unknown}
+		if err := driver.Put(t.Context(), moved, storage.Always()); err != nil {
+			t.Fatal(err)
+		}
+		backend := &lockstrategy.Backend{Driver: driver, Reads: lockstrategy.EventualReads, Now: func() time.Time { return now }}
+		inTheWay, err := backend.Write(t.Context(), "gone", record(test.key, now.Add(time.Hour)), storage.IfVersion("seen", now))
+		if !errors.Is(err, test.want) || errors.Is(err, storage.ErrOutcomeUnknown) != test.unknown || (inTheWay != nil) != test.inWay {
+			t.Errorf("%s: %v, %+v", name, err, inTheWay)
+		}
+	}
+}
+
+// moveDriver has lost the answer to a move, where it is unknown, and finds no record under the old key. Eventual reads
+// find nothing.
+type moveDriver struct {
+	staleDriver
+	unknown bool
+}
+
+func (d *moveDriver) Move(context.Context, string, storage.Record, storage.Condition) error {
+	err := error(&storage.ConflictError{})
+	if d.unknown {
+		err = errors.Join(err, storage.ErrOutcomeUnknown)
+	}
+	return err
+}
+
+// A renewal whose first write is in doubt has not touched the old session, and leaves no new one; one whose second
+// write is in doubt is in doubt.
+func TestRenewalInDoubt(t *testing.T) {
+	t.Parallel()
+	for lost, test := range map[int]struct {
+		want, not error
+		new       bool // there is a new session afterwards
+	}{
+		1: {storage.ErrUnavailable, storage.ErrOutcomeUnknown, false},
+		2: {storage.ErrOutcomeUnknown, storage.ErrConflict, true},
+	} {
+		driver := memory.New()
+		old := store(t, driver, map[string]any{})
+		spy := newSpy(driver)
+		puts := 0
+		spy.set(nil, func(call string, err error) error {
+			if call == "put" {
+				if puts++; puts == lost {
+					return storage.ErrOutcomeUnknown // it was applied all the same
+				}
+			}
+			return err
+		})
+		backend := &lockstrategy.Backend{Driver: spy, Now: time.Now}
+		next := record("next", inAnHour())
+		_, err := backend.Renew(t.Context(), key, next, storage.IfVersion(old.Version, time.Now()))
+		if !errors.Is(err, test.want) || errors.Is(err, test.not) {
+			t.Errorf("write %d is lost: %v; want %v", lost, err, test.want)
+		}
+		if _, found, _ := driver.Get(t.Context(), "next", storage.Strong); found != test.new {
+			t.Errorf("write %d is lost: there is a new session: %v", lost, found)
+		}
+		if _, values := stored(t, driver); (values == nil) != test.new {
+			t.Errorf("write %d is lost: the old session: %v", lost, values)
+		}
+	}
+}
+
+// A new token that is taken, which does not happen, is a conflict without the record.
+func TestRenewalToATakenKey(t *testing.T) {
+	t.Parallel()
+	driver := memory.New()
+	old := store(t, driver, map[string]any{})
+	if err := driver.Put(t.Context(), record("taken", inAnHour()), storage.Always()); err != nil {
+		t.Fatal(err)
+	}
+	backend := &lockstrategy.Backend{Driver: driver, Now: time.Now}
+	_, err := backend.Renew(t.Context(), key, record("taken", inAnHour()), storage.IfVersion(old.Version, time.Now()))
+	if conflict := (*storage.ConflictError)(nil); !errors.Is(err, storage.ErrConflict) || errors.As(err, &conflict) {
+		t.Errorf("%v; want ErrConflict", err)
+	}
+	if _, values := stored(t, driver); values == nil {
+		t.Error("the old session has ended")
+	}
+}

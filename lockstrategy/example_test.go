@@ -17,59 +17,18 @@ import (
 // back. It suits sessions that hold one thing only, such as the page that was visited last.
 type lastWins struct{}
 
-// Load reads the session. Request.Backend judges expiry and knows how fresh reads are to be.
+// Load reads the session.
 func (lastWins) Load(ctx context.Context, request *lockstrategy.Request, key string) (lockstrategy.Session, error) {
-	record, found, err := request.Backend.Read(ctx, key)
-	if err != nil {
-		return nil, err
-	}
-	record.Key = key // where nothing was found
-	return &lastWinsSession{backend: request.Backend, record: record, found: found}, nil
+	return lockstrategy.LoadBase(ctx, request, key, overwrite)
 }
 
-// New is for a session that this request has drawn.
-func (lastWins) New(request *lockstrategy.Request, key string) lockstrategy.Session {
-	return &lastWinsSession{backend: request.Backend, record: storage.Record{Key: key}}
+// New is for a session that this request makes, or has read in a list.
+func (lastWins) New(request *lockstrategy.Request, record storage.Record) lockstrategy.Session {
+	return lockstrategy.NewBase(request, record, overwrite)
 }
 
-// lastWinsSession is used by one goroutine only here; one that is to be used by several needs a mutex.
-type lastWinsSession struct {
-	backend *lockstrategy.Backend
-	record  storage.Record
-	found   bool
-	gone    bool
-}
-
-func (s *lastWinsSession) Record() (storage.Record, bool) { return s.record, s.found }
-
-// Commit chooses the condition. That is what a strategy is about.
-func (s *lastWinsSession) Commit(ctx context.Context, next storage.Record) error {
-	if s.gone {
-		return lockstrategy.ErrSessionGone
-	}
-	from, condition := next.Key, storage.IfAbsent(next.UpdatedAt) // a new session overwrites nothing
-	if s.found {
-		from, condition = s.record.Key, storage.IfLive(next.UpdatedAt) // any version will do
-		next.CreatedAt = s.record.CreatedAt
-		next.Succeed(s.record)
-	}
-	if _, err := s.backend.Write(ctx, from, next, condition); err != nil {
-		return err
-	}
-	s.record, s.found = next, true
-	return nil
-}
-
-func (s *lastWinsSession) Delete(ctx context.Context) error {
-	if err := s.backend.Driver.Delete(ctx, s.record.Key, storage.Always()); err != nil {
-		return err
-	}
-	s.found, s.gone = false, true
-	return nil
-}
-
-// Release has nothing to give back.
-func (s *lastWinsSession) Release(context.Context) error { return nil }
+// overwrite says what becomes of a commit that was overtaken. That is what a strategy is about.
+func overwrite(_, next, _ storage.Record) (storage.Record, error) { return next, nil }
 
 // A strategy of one's own is used like those of this package.
 func Example_strategyOfYourOwn() {
@@ -102,19 +61,11 @@ func Example_strategyOfYourOwn() {
 	// after logout: the session was ended while the request was running, and is not brought back
 }
 
-// A shopping cart and a counter: values that two requests change are added up instead of chosen.
+// A counter: what two requests have both changed is added up instead of chosen.
 func ExampleWithSameKey() {
-	addUp := func(key string, base, ours, theirs lockstrategy.Value) (lockstrategy.Value, error) {
-		our, isNumber := ours.Value.(int)
-		if !isNumber {
-			return lockstrategy.Ours(key, base, ours, theirs)
-		}
-		was, _ := base.Value.(int) // 0 where there was none
-		their, _ := theirs.Value.(int)
-		return lockstrategy.Value{Value: our + their - was, Present: true}, nil
-	}
 	store, err := sessionstore.New(memory.New(),
-		sessionstore.WithStrategy(lockstrategy.Merge(lockstrategy.WithSameKey(addUp))))
+		sessionstore.WithStrategy(lockstrategy.Merge(lockstrategy.WithSameKey(lockstrategy.PerKey(
+			map[string]lockstrategy.SameKey{"visits": lockstrategy.Sum})))))
 	if err != nil {
 		panic(err)
 	}

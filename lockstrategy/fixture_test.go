@@ -146,6 +146,7 @@ func (p *process) noticed(event lockstrategy.NoticeEvent) (found []lockstrategy.
 type visit struct {
 	p       *process
 	ctx     context.Context
+	key     string // under which it commits
 	session lockstrategy.Session
 	values  map[string]any
 	crashed bool
@@ -178,12 +179,35 @@ func (p *process) readOnly() (*visit, error) {
 	return p.load(ctx, request)
 }
 
+// visited lets the process know the session.
+func (p *process) visited() {
+	p.t.Helper()
+	p.mustOpen().end()
+	p.spy.take()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.notices = nil
+}
+
+// draw begins a request that makes the session.
+func (p *process) draw() *visit {
+	ctx, request := p.request(p.t.Context())
+	return &visit{
+		p: p, ctx: ctx, key: key, session: p.strategy.New(request, storage.Record{Key: key}),
+		values: map[string]any{}, deadline: inAnHour().UTC(), expiry: inAnHour(),
+	}
+}
+
 func (p *process) load(ctx context.Context, request *lockstrategy.Request) (*visit, error) {
+	return p.loadAt(ctx, request, key)
+}
+
+func (p *process) loadAt(ctx context.Context, request *lockstrategy.Request, key string) (*visit, error) {
 	session, err := p.strategy.Load(ctx, request, key)
 	if err != nil {
 		return nil, err
 	}
-	v := &visit{p: p, ctx: ctx, session: session}
+	v := &visit{p: p, ctx: ctx, key: key, session: session}
 	if record, found := session.Record(); found {
 		if v.deadline, v.values, err = (jsonPayload{}).Decode(record); err != nil {
 			p.t.Error(err)
@@ -195,7 +219,13 @@ func (p *process) load(ctx context.Context, request *lockstrategy.Request) (*vis
 
 func (p *process) mustOpen() *visit {
 	p.t.Helper()
-	v, err := p.open()
+	return p.mustOpenAt(key)
+}
+
+func (p *process) mustOpenAt(key string) *visit {
+	p.t.Helper()
+	ctx, request := p.request(p.t.Context())
+	v, err := p.loadAt(ctx, request, key)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -203,13 +233,26 @@ func (p *process) mustOpen() *visit {
 }
 
 // commit stores the values of the visit.
-func (v *visit) commit() error {
-	data, err := (jsonPayload{}).Encode(key, v.deadline, v.values)
+func (v *visit) commit() error { return v.write(v.session.Commit) }
+
+// renew stores the values of the visit under a new key.
+func (v *visit) renew(key string) error {
+	old := v.key
+	v.key = key
+	err := v.write(v.session.Renew)
+	if err != nil {
+		v.key = old
+	}
+	return err
+}
+
+func (v *visit) write(write func(context.Context, storage.Record) error) error {
+	data, err := (jsonPayload{}).Encode(v.key, v.deadline, v.values)
 	if err != nil {
 		return err
 	}
-	return v.session.Commit(v.ctx, storage.Record{
-		Key: key, Data: data, UpdatedAt: v.p.backend.Now(), ExpiresAt: v.expiry, Version: storage.NewVersion(),
+	return write(v.ctx, storage.Record{
+		Key: v.key, Data: data, UpdatedAt: v.p.backend.Now(), ExpiresAt: v.expiry, Version: storage.NewVersion(),
 	})
 }
 
@@ -271,14 +314,14 @@ func stocked(t testing.TB, values map[string]any) *memory.Driver {
 	return driver
 }
 
-// stored returns what is in the driver.
+// stored returns what is in the driver: values where that is a session.
 func stored(t testing.TB, driver *memory.Driver) (record storage.Record, values map[string]any) {
 	t.Helper()
 	record, found, err := driver.Get(context.WithoutCancel(t.Context()), key, storage.Strong)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if found {
+	if found && !record.Ended() {
 		if _, values, err = (jsonPayload{}).Decode(record); err != nil {
 			t.Fatal(err)
 		}

@@ -10,67 +10,68 @@ import (
 
 // leaseSession is a session under a lease, or without one where the request only reads or has released it.
 type leaseSession struct {
-	session
+	*Base
 	strategy *lease
-	busy     chan struct{} // holds a token while an operation runs; guards tenure
-	tenure   *tenure
-}
-
-// begin waits until no other operation runs on the session.
-func (s *leaseSession) begin(ctx context.Context) (end func(), err error) {
-	end = func() { <-s.busy }
-	select {
-	case s.busy <- struct{}{}:
-		return end, nil
-	default: // with a context that was cancelled because the lease is lost, the operation says so itself
-	}
-	select {
-	case s.busy <- struct{}{}:
-		return end, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	tenure   *tenure // the operation's that runs
 }
 
 // Commit implements Session.
 func (s *leaseSession) Commit(ctx context.Context, next storage.Record) error {
-	return s.commit(ctx, next, s.request.Backend.Write)
+	return s.commit(ctx, next, committing)
 }
 
 // Renew implements Session.
 func (s *leaseSession) Renew(ctx context.Context, next storage.Record) error {
-	return s.commit(ctx, next, s.request.Backend.Renew)
+	return s.commit(ctx, next, renewing)
 }
 
-func (s *leaseSession) commit(ctx context.Context, next storage.Record, write writer) error {
-	end, err := s.begin(ctx)
-	if err != nil {
+func (s *leaseSession) commit(ctx context.Context, next storage.Record, write writing) error {
+	if err := s.enter(ctx); err != nil {
 		return err
 	}
-	defer end()
+	defer s.leave()
 	record, found, gone := s.state()
 	switch {
 	case gone:
-		return ErrSessionGone
+		return s.settle(ErrSessionGone)
 	case !found:
-		_, err := s.write(ctx, next, storage.IfAbsent(next.UpdatedAt), write)
-		return err
-	case s.tenure == nil:
-		if err := s.acquireAgain(ctx, record, next.Key); err != nil {
+		if err := s.create(ctx, next, storage.IfAbsent(next.UpdatedAt)); err != nil {
 			return err
 		}
+		s.strategy.known.exists(place{s.request.Backend, next.Key})
+		return nil
+	case s.tenure == nil:
+		if err := s.acquireAgain(ctx, record, next.Key, write); err != nil {
+			return s.settle(err)
+		}
 	}
-	return s.commitUnderLease(ctx, record, next, write)
+	from := succeed(&next, record)
+	err := s.underLease(ctx, record, func(
+		stays storage.Lease, condition storage.Condition,
+	) (storage.Record, *storage.Record, error) {
+		next.Lease = storage.Lease{}
+		if from == next.Key {
+			next.Lease = stays
+		}
+		inTheWay, err := write.call(s.request.Backend, ctx, from, next, condition)
+		return next, inTheWay, err
+	})
+	if err != nil {
+		return s.settle(err)
+	}
+	s.stored(next)
+	s.strategy.known.exists(place{s.request.Backend, next.Key})
+	return nil
 }
 
-// acquireAgain takes the lease for a session that the request has read without one, or released. A session that was changed
-// since, or moved to the key that it is to have, is a conflict.
-func (s *leaseSession) acquireAgain(ctx context.Context, record storage.Record, newKey string) error {
-	t, err := s.strategy.acquire(ctx, s.request, record.Key)
+// acquireAgain takes the lease for a session that the request has read without one, or released. A session that was
+// changed since, or moved to the key that it is to have, is a conflict.
+func (s *leaseSession) acquireAgain(ctx context.Context, record storage.Record, newKey string, write writing) error {
+	t, _, err := s.strategy.acquire(ctx, s.request, record.Key)
 	switch {
 	case err != nil:
 		return err
-	case t == nil && newKey != record.Key:
+	case t == nil && newKey != record.Key && !write.renews:
 		_, err := s.request.Backend.moved(ctx, newKey)
 		return err
 	case t == nil:
@@ -83,40 +84,36 @@ func (s *leaseSession) acquireAgain(ctx context.Context, record storage.Record, 
 	return nil
 }
 
-// commitUnderLease writes next, and gives up the lease with it, or hands it on.
-func (s *leaseSession) commitUnderLease(ctx context.Context, record, next storage.Record, write writer) error {
+// underLease makes a write that also settles what becomes of the lease: it is freed, or stays for the next request of
+// this process. write gets the lease that is to be stored, and the condition; it returns what it has stored, or what
+// was in the way.
+func (s *leaseSession) underLease(ctx context.Context, record storage.Record, write func(
+	stays storage.Lease, condition storage.Condition,
+) (stored storage.Record, inTheWay *storage.Record, err error),
+) error {
 	t := s.tenure
-	heir, err := t.beginWrite()
-	if err != nil {
+	if err := t.beginWrite(); err != nil {
 		s.tenure = nil
 		return err
 	}
-	backend := s.request.Backend
-	from := succeed(&next, record, true)
-	sent, now := time.Now(), backend.Now()
-	next.Lease = storage.Lease{}
-	stays := heir && from == next.Key
-	if stays {
-		next.Lease = s.strategy.leaseAt(t.id, now)
+	sent, now := time.Now(), s.request.Backend.Now()
+	var stays storage.Lease
+	if t.heir() {
+		stays = t.terms.at(t.id, now)
 	}
-	inTheWay, err := write(ctx, from, next, storage.IfVersionAndLease(record.Version, t.id, now))
+	stored, inTheWay, err := write(stays, storage.IfVersionAndLease(record.Version, t.id, now))
 	switch {
 	case err == nil:
-		s.stored(next)
 		s.tenure = nil
-		if from != next.Key { // there is no such session any more under the key that others wait for
-			t.lose(ErrSessionGone, sent)
-			return nil
-		}
-		s.passOn(ctx, t, next, sent)
+		t.written(ctx, stored, sent)
 		return nil
 	case errors.Is(err, ErrSessionGone):
 		s.tenure = nil
-		t.lose(ErrSessionGone, sent)
+		t.lose(ErrSessionGone)
 		return err
 	case inTheWay != nil && inTheWay.Lease.ID != t.id:
 		s.tenure = nil
-		t.lose(ErrLockLost, sent)
+		t.lose(ErrLockLost)
 		s.request.notify(Notice{Event: Lost, Err: ErrLockLost})
 		return join(ErrLockLost, unknownOf(err))
 	}
@@ -128,92 +125,51 @@ func (s *leaseSession) commitUnderLease(ctx context.Context, record, next storag
 	return err
 }
 
-// passOn hands on the tenure after a write that has left record, with the lease or without it.
-func (s *leaseSession) passOn(ctx context.Context, t *tenure, record storage.Record, sent time.Time) {
-	if record.Lease.Free() {
-		t.finish()
-		return
-	}
-	t.extended(record, sent)
-	t.endWrite()
-	_ = t.handOn(ctx) // what fails here ends with the lease
-}
-
-// Touch implements Toucher.
+// Touch implements Session. Under the lease it also releases it.
 func (s *leaseSession) Touch(ctx context.Context, change storage.Change) error {
-	end, err := s.begin(ctx)
-	if err != nil {
+	if err := s.enter(ctx); err != nil {
 		return err
 	}
-	defer end()
+	defer s.leave()
 	record, found, _ := s.state()
-	t := s.tenure
-	if !found || t == nil {
+	if !found || s.tenure == nil {
 		return s.touch(ctx, change)
 	}
-	heir, over := t.beginWrite()
-	if over != nil { // who has it now moves the expiry, too
-		s.tenure = nil
-		return nil
-	}
-	backend := s.request.Backend
-	sent, now := time.Now(), backend.Now()
-	change.Lease = &storage.Lease{}
-	if heir {
-		*change.Lease = s.strategy.leaseAt(t.id, now)
-	}
-	err = backend.Driver.Update(ctx, record.Key, change, storage.IfVersionAndLease(record.Version, t.id, now))
-	_, err = backend.judge(err)
-	why := lossOf(err)
-	switch {
-	case err == nil:
-		s.stored(change.Apply(record))
-		s.tenure = nil
-		s.passOn(ctx, t, change.Apply(record), sent)
-	case why != nil:
-		s.tenure = nil
-		t.lose(why, sent)
-		if unknownOf(err) == nil { // else it may have been touched, released, and changed by the next one
-			s.request.notify(Notice{Event: Lost, Err: why})
-		}
-		if errors.Is(why, ErrSessionGone) {
-			return why
-		}
-		return nil
-	default:
-		t.endWrite()
-		if errors.Is(err, storage.ErrOutcomeUnknown) {
-			t.verified = time.Time{}
-		}
-	}
-	return err
+	err := s.underLease(ctx, record, func(
+		stays storage.Lease, condition storage.Condition,
+	) (storage.Record, *storage.Record, error) {
+		change.Lease = &stays
+		backend := s.request.Backend
+		inTheWay, err := backend.judge(backend.Driver.Update(ctx, record.Key, change, condition))
+		return change.Apply(record), inTheWay, err
+	})
+	return s.touched(change, err)
 }
 
 // Delete implements Session.
 func (s *leaseSession) Delete(ctx context.Context) error {
-	end, err := s.begin(ctx)
-	if err != nil {
+	if err := s.enter(ctx); err != nil {
 		return err
 	}
-	defer end()
-	sent := time.Now()
-	if err := s.session.Delete(ctx); err != nil {
+	defer s.leave()
+	if err := s.delete(ctx); err != nil {
 		return err
 	}
+	record, _ := s.Record()
+	s.strategy.known.forget(place{s.request.Backend, record.Key})
 	if t := s.tenure; t != nil {
 		s.tenure = nil
-		t.lose(ErrSessionGone, sent)
+		t.lose(ErrSessionGone)
 	}
 	return nil
 }
 
 // Release implements Session.
 func (s *leaseSession) Release(ctx context.Context) error {
-	end, err := s.begin(ctx)
-	if err != nil {
+	if err := s.enter(ctx); err != nil {
 		return err
 	}
-	defer end()
+	defer s.leave()
 	t := s.tenure
 	if t == nil {
 		return nil

@@ -338,24 +338,33 @@ func TestMergeOfAnUnknownOutcome(t *testing.T) {
 	}
 }
 
-// Nor by the next commit of the same request.
-func TestMergeAfterAnUnknownOutcome(t *testing.T) {
+// Nor by the next commit of the same request. A commit that was refused for good is none of that.
+func TestMergeAfterAFailedCommit(t *testing.T) {
 	t.Parallel()
-	for _, failure := range []error{storage.ErrOutcomeUnknown, storage.ErrUnavailable} {
+	for name, test := range map[string]struct {
+		before func(string) error
+		after  func(string, error) error
+		failed error
+	}{
+		"applied, and the answer lost": {nil, func(string, error) error { return storage.ErrOutcomeUnknown }, storage.ErrOutcomeUnknown},
+		"refused":                      {func(string) error { return storage.ErrThrottled }, nil, storage.ErrThrottled},
+	} {
 		driver := stocked(t, map[string]any{"n": 0.0})
 		p := newProcess(t, driver, lockstrategy.Merge(lockstrategy.WithSameKey(sum)))
 		v := p.mustOpen()
-		p.spy.set(nil, func(string, error) error { return failure }) // it was applied all the same
-		if err := v.set("n", 1.0); !errors.Is(err, failure) {
-			t.Fatalf("%v; want %v", err, failure)
+		p.spy.set(test.before, test.after)
+		if err := v.set("n", 1.0); !errors.Is(err, test.failed) {
+			t.Fatalf("%s: %v", name, err)
 		}
 		p.spy.set(nil, nil)
-		if err := v.set("n", 1.0); !errors.Is(err, storage.ErrOutcomeUnknown) || !errors.Is(err, storage.ErrConflict) {
-			t.Errorf("after %v, the next commit: %v; want ErrConflict and ErrOutcomeUnknown", failure, err)
+		err := v.set("n", 1.0)
+		unknown := errors.Is(test.failed, storage.ErrOutcomeUnknown)
+		if unknown != errors.Is(err, storage.ErrOutcomeUnknown) || unknown != errors.Is(err, storage.ErrConflict) || !unknown && err != nil {
+			t.Errorf("%s: the next commit: %v", name, err)
 		}
 		v.end()
 		if _, values := stored(t, driver); values["n"] != 1.0 {
-			t.Errorf("stored %v; want what was added once", values)
+			t.Errorf("%s: stored %v; want what was added once", name, values)
 		}
 	}
 }

@@ -6,10 +6,10 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// None returns the strategy of plain scs: a commit overwrites whatever is stored, whatever has happened since the request
-// read the session. Updates of concurrent requests are lost, and a commit after a logout brings the session back. It is
-// there for strict parity with other stores, and as the baseline in measurements. A commit of the values that were read
-// moves the expiry alone, as with every strategy, and brings nothing back.
+// None returns the strategy of plain scs: a commit overwrites whatever is stored, whatever has happened since the
+// request read the session. Updates of concurrent requests are lost, and a commit after a logout brings the session
+// back. It is there for strict parity with other stores, and as the baseline in measurements. A commit of the values
+// that were read moves the expiry alone, as with every strategy, and brings nothing back.
 //
 // A request costs one read, and one write where it commits.
 func None() Strategy { return none{} }
@@ -17,35 +17,46 @@ func None() Strategy { return none{} }
 type none struct{}
 
 func (none) Load(ctx context.Context, request *Request, key string) (Session, error) {
-	s := &noneSession{newSession(request, storage.Record{Key: key})}
-	return s, s.read(ctx)
+	base, err := LoadBase(ctx, request, key, nil)
+	if err != nil {
+		return nil, err
+	}
+	return noneSession{base}, nil
 }
 
 func (none) New(request *Request, record storage.Record) Session {
-	return &noneSession{newSession(request, record)}
+	return noneSession{NewBase(request, record, nil)}
 }
 
-type noneSession struct{ session }
+type noneSession struct{ *Base }
 
 // Commit implements Session.
-func (s *noneSession) Commit(ctx context.Context, next storage.Record) error {
-	return s.commit(ctx, next, s.request.Backend.Write)
+func (s noneSession) Commit(ctx context.Context, next storage.Record) error {
+	return s.overwrite(ctx, next, committing)
 }
 
 // Renew implements Session.
-func (s *noneSession) Renew(ctx context.Context, next storage.Record) error {
-	return s.commit(ctx, next, s.request.Backend.Renew)
+func (s noneSession) Renew(ctx context.Context, next storage.Record) error {
+	return s.overwrite(ctx, next, renewing)
 }
 
-func (s *noneSession) commit(ctx context.Context, next storage.Record, write writer) error {
-	if _, _, gone := s.state(); gone {
-		return ErrSessionGone
+// overwrite writes next without a condition.
+func (s noneSession) overwrite(ctx context.Context, next storage.Record, write writing) error {
+	if err := s.enter(ctx); err != nil {
+		return err
 	}
-	_, err := s.write(ctx, next, storage.Always(), write)
-	return err
-}
-
-// Touch implements Toucher.
-func (s *noneSession) Touch(ctx context.Context, change storage.Change) error {
-	return s.touch(ctx, change)
+	defer s.leave()
+	record, found, gone := s.state()
+	switch {
+	case gone:
+		return s.settle(ErrSessionGone)
+	case !found:
+		return s.create(ctx, next, storage.Always())
+	}
+	from := succeed(&next, record)
+	if _, err := write.call(s.request.Backend, ctx, from, next, storage.Always()); err != nil {
+		return s.settle(err)
+	}
+	s.stored(next)
+	return nil
 }

@@ -7,16 +7,19 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// Request is what a strategy is told about the request for which it loads or makes a session. Only Backend is always set.
-// With one Request, one session is loaded, under one key after the other.
+// Request is what a strategy is told about the request for which it loads or makes a session. Only Backend is always
+// set. With one Request, one session is loaded, under one key after the other.
 type Request struct {
 	// Backend is where sessions are kept. There is one for each store: its address tells stores apart.
 	Backend *Backend
-	// Lock says that the session may be locked. It is not set in a request that only reads, nor for the second session of
-	// a request: two requests that each wait for the other's session would wait forever.
+	// Lock says that the session may be locked. It is not set in a request that only reads, nor for the second session
+	// of a request: two requests that each wait for the other's session would wait forever.
 	Lock bool
 	// Payload opens and makes the payloads of this session. Nil where the session manager's codec is not known.
 	Payload Payload
+	// Done is closed when nobody waits for the request's answer any more, as where its client has gone: a lease is not
+	// kept up for it then. Nil means never.
+	Done <-chan struct{}
 	// Cancel cancels the context of the request, for a cause such as ErrLockLost. May be nil.
 	Cancel context.CancelCauseFunc
 	// Notify is told what the strategy does beyond what it is asked. May be nil.
@@ -59,13 +62,23 @@ const (
 	TookOver NoticeEvent = "takeover"
 	// Renewed is for the renewal of a lease while its request is running.
 	Renewed NoticeEvent = "renew"
-	// Lost is for a lease that somebody else has taken, or whose session was ended.
+	// Lost is for a lease that somebody else has taken, that was given up, or whose session was ended.
 	Lost NoticeEvent = "lost"
 )
 
 func (r *Request) notify(notice Notice) {
 	if r.Notify != nil {
 		r.Notify(notice)
+	}
+}
+
+// hasEnded reports whether nobody waits for the request's answer any more.
+func (r *Request) hasEnded() bool {
+	select {
+	case <-r.Done: // nil is never ready
+		return true
+	default:
+		return false
 	}
 }
 

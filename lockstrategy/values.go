@@ -1,8 +1,9 @@
 package lockstrategy
 
 import (
-	"reflect"
 	"time"
+
+	"github.com/scsdynamo/scsdynamo/internal/equal"
 )
 
 // Value is one value of a session, or its absence.
@@ -13,10 +14,10 @@ type Value struct {
 	Present bool
 }
 
-// SameKey decides about a value that two requests have changed since they read it: base is what both have read, ours what
-// the request that commits now has made of it, theirs what the other one has stored. Both may have made the same of it.
-// What it returns is stored. It must not keep or change what it is given, and may be called again for one commit. An error
-// refuses the commit.
+// SameKey decides about a value that two requests have changed since they read it: base is what both have read, ours
+// what the request that commits now has made of it, theirs what the other one has stored. Both may have made the same
+// of it. What it returns is stored. It must not keep or change what it is given, and may be called again for one
+// commit. An error refuses the commit.
 type SameKey func(key string, base, ours, theirs Value) (Value, error)
 
 // Ours keeps what the later commit made of the value, as plain scs does with the whole session.
@@ -37,7 +38,7 @@ func merged(base, ours, theirs version, sameKey SameKey) (version, error) {
 	if ours.values == nil {
 		ours.values = map[string]any{} // scs cannot put anything into a session that decodes to none
 	}
-	for key := range union(base.values, ours.values, theirs.values) {
+	for key := range keysOf(base.values, ours.values, theirs.values) {
 		was, our, their := valueOf(base, key), valueOf(ours, key), valueOf(theirs, key)
 		switch {
 		case same(was, their):
@@ -59,11 +60,13 @@ func merged(base, ours, theirs version, sameKey SameKey) (version, error) {
 	return ours, nil
 }
 
-// isThere returns errConflict unless theirs has all that ours has changed, and would have if it were merged with it once more.
-func isThere(base, ours, theirs version, sameKey SameKey) error {
-	for key := range union(base.values, ours.values) {
+// isThere returns errConflict unless theirs has all that ours has changed, and would have if it were merged with it
+// once more. It must also have the values in attempted as ours has them: ours may have taken a change back that is
+// stored.
+func isThere(base, ours, theirs version, attempted map[string]struct{}, sameKey SameKey) error {
+	for key := range keysOf(base.values, ours.values, theirs.values) {
 		was, our, their := valueOf(base, key), valueOf(ours, key), valueOf(theirs, key)
-		if same(was, our) {
+		if _, tried := attempted[key]; !tried && same(was, our) {
 			continue
 		}
 		kept, err := sameKey(key, was, our, their)
@@ -77,8 +80,8 @@ func isThere(base, ours, theirs version, sameKey SameKey) error {
 	return nil
 }
 
-// mergedDeadline is the deadline of who has changed it. Where both have, the earlier one holds: what was meant to end must
-// not live on because of somebody else.
+// mergedDeadline is the deadline of who has changed it. Where both have, the earlier one holds: what was meant to end
+// must not live on because of somebody else.
 func mergedDeadline(base, ours, theirs version) time.Time {
 	switch {
 	case theirs.deadline.Equal(base.deadline):
@@ -90,8 +93,8 @@ func mergedDeadline(base, ours, theirs version) time.Time {
 	}
 }
 
-// mergedExpiry is the later of the two: both requests were signs of life. Who has made the session end sooner than it did
-// has meant it.
+// mergedExpiry is the later of the two: both requests were signs of life. Who has made the session end sooner than it
+// did has meant it.
 func mergedExpiry(base, ours, theirs version) time.Time {
 	if theirs.expiresAt.Before(base.expiresAt) || theirs.expiresAt.After(ours.expiresAt) {
 		return theirs.expiresAt
@@ -112,9 +115,9 @@ func (v *version) set(key string, value Value) {
 	v.values[key] = value.Value
 }
 
-func same(a, b Value) bool { return reflect.DeepEqual(a, b) }
+func same(a, b Value) bool { return a.Present == b.Present && equal.Values(a.Value, b.Value) }
 
-func union(maps ...map[string]any) map[string]struct{} {
+func keysOf(maps ...map[string]any) map[string]struct{} {
 	keys := map[string]struct{}{}
 	for _, m := range maps {
 		for key := range m {

@@ -85,8 +85,8 @@ func (s *Store) commit(ctx context.Context, l *layer, token string, data []byte,
 			return ErrSessionGone
 		}
 	}
-	if toucher, ok := e.session.(lockstrategy.Toucher); ok && l.unchanged(e, before.Key == next.Key, data) {
-		err = s.touch(ctx, l, e, toucher, before, next)
+	if l.unchanged(e, before.Key == next.Key, data) {
+		err = s.touch(ctx, l, e, before, next)
 	} else {
 		err = s.store(ctx, l, e, token, data, next)
 	}
@@ -148,14 +148,14 @@ var errMoved = fmt.Errorf("another request moved the session to another secret w
 // touch moves the expiry of a session that the request has not changed, unless it has moved a short while ago. Without an idle
 // timeout there is nothing to move: the handler has put what was there, and expects the cookie, so the session is looked for.
 func (s *Store) touch(
-	ctx context.Context, l *layer, e *scopedSession, toucher lockstrategy.Toucher, before, next storage.Record,
+	ctx context.Context, l *layer, e *scopedSession, before, next storage.Record,
 ) (err error) {
 	found := true
 	moved := next.ExpiresAt.Sub(before.ExpiresAt).Abs()
 	writes := moved != 0 && moved >= s.touchIntervalOf(l) && !next.Ended()
 	switch {
 	case writes:
-		err = toucher.Touch(ctx, storage.Change{ExpiresAt: next.ExpiresAt, UpdatedAt: next.UpdatedAt})
+		err = e.session.Touch(ctx, storage.Change{ExpiresAt: next.ExpiresAt, UpdatedAt: next.UpdatedAt})
 	case l.idle() == 0 && !next.Ended():
 		_, found, err = s.backend.Read(ctx, before.Key)
 	}

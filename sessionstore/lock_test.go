@@ -151,6 +151,11 @@ func TestCallsOfARequest(t *testing.T) {
 					t.Errorf("%s: calls %v; want %v", what, got, want)
 				}
 			}
+			first := maps.Clone(test.unmodified)
+			if name == "lease" { // it looks whether there is such a session, which this process does not know
+				first[find]++
+			}
+			check("the first", http.MethodPost, nothing, first)
 			check("modified", http.MethodPost, put(a.sessions, "a"), test.modified)
 			check("put the same", http.MethodPost, put(a.sessions, "a"), test.same)
 			check("unmodified", http.MethodPost, nothing, test.unmodified)

@@ -117,6 +117,7 @@ func (s *Store) request(ctx context.Context, l *layer, e *scopedSession, mayLock
 		Backend: &s.backend,
 		Lock:    mayLock,
 		Payload: payload{s.vault, l, e},
+		Done:    ctx.Done(),
 		Cancel:  l.cancel,
 		Notify:  s.notify(ctx),
 	}

@@ -34,34 +34,30 @@ func newBaseline() lockstrategy.Strategy { return baseline{} }
 
 // Load implements lockstrategy.Strategy.
 func (baseline) Load(ctx context.Context, request *lockstrategy.Request, key string) (lockstrategy.Session, error) {
-	s := &baselineSession{request: request, record: storage.Record{Key: key}}
-	record, err := s.lock(ctx, key)
+	record, err := lock(ctx, request.Backend, key)
 	var conflict *storage.ConflictError
 	switch {
-	case err == nil:
-		s.record, s.found = record, true
-		return s, nil
 	case errors.As(err, &conflict): // there is no such session
-		return s, nil
-	default:
+		record = storage.Record{Key: key}
+	case err != nil:
 		return nil, err
 	}
+	return baseline{}.New(request, record), nil
 }
 
 // New implements lockstrategy.Strategy.
-func (baseline) New(request *lockstrategy.Request, key string) lockstrategy.Session {
-	return &baselineSession{request: request, record: storage.Record{Key: key}}
+func (baseline) New(request *lockstrategy.Request, record storage.Record) lockstrategy.Session {
+	return &baselineSession{lockstrategy.NewBase(request, record, nil), request.Backend}
 }
 
+// baselineSession is made of a Base. Delete ignores the lock, and nothing is released but by Commit.
 type baselineSession struct {
-	request *lockstrategy.Request
-	record  storage.Record
-	found   bool
+	*lockstrategy.Base
+	backend *lockstrategy.Backend
 }
 
 // lock returns the record once it is locked. A *storage.ConflictError says that there is none.
-func (s *baselineSession) lock(ctx context.Context, key string) (storage.Record, error) {
-	backend := s.request.Backend
+func lock(ctx context.Context, backend *lockstrategy.Backend, key string) (storage.Record, error) {
 	leaser, ok := backend.Driver.(storage.Leaser)
 	if !ok {
 		return storage.Record{}, fmt.Errorf("driver %T has no leases", backend.Driver)
@@ -102,39 +98,24 @@ func (s *baselineSession) lock(ctx context.Context, key string) (storage.Record,
 	}
 }
 
-// Record implements lockstrategy.Session.
-func (s *baselineSession) Record() (storage.Record, bool) { return s.record, s.found }
-
 // Commit implements lockstrategy.Session. It saves and releases in one call, which is refused where the lock is
 // somebody else's.
 func (s *baselineSession) Commit(ctx context.Context, next storage.Record) error {
+	record, found := s.Record()
 	condition := storage.Always()
-	if s.found {
-		condition = storage.IfLease(s.record.Lease.ID)
-		next.CreatedAt = s.record.CreatedAt
-		next.Succeed(s.record)
+	if found {
+		condition = storage.IfLease(record.Lease.ID)
+		next.CreatedAt = record.CreatedAt
+		next.Succeed(record)
 	} else {
 		next.CreatedAt = next.UpdatedAt
 	}
-	err := s.request.Backend.Driver.Put(ctx, next, condition)
-	switch {
-	case errors.Is(err, storage.ErrConflict):
+	err := s.backend.Driver.Put(ctx, next, condition)
+	if errors.Is(err, storage.ErrConflict) {
 		return storage.ErrConflict
-	case err != nil:
-		return err
 	}
-	s.record, s.found = next, true
-	return nil
+	return err
 }
-
-// Delete implements lockstrategy.Session. It ignores the lock.
-func (s *baselineSession) Delete(ctx context.Context) error {
-	s.found = false
-	return s.request.Backend.Driver.Delete(ctx, s.record.Key, storage.Always())
-}
-
-// Release implements lockstrategy.Session. Nothing is released but by Commit.
-func (s *baselineSession) Release(context.Context) error { return nil }
 
 func pause(ctx context.Context, d time.Duration) error {
 	select {

@@ -15,8 +15,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// Strategies runs the scenarios that tell the strategies apart, each with each strategy, over drivers that newDriver makes.
-// The requests of a scenario are in one process, and in two.
+// Strategies runs the scenarios that tell the strategies apart, each with each strategy, over drivers that newDriver
+// makes. The requests of a scenario are in one process, and in two.
 func Strategies(t *testing.T, newDriver func(t *testing.T) storage.Driver) {
 	t.Helper()
 	for _, scenario := range scenarios {
@@ -59,8 +59,8 @@ type cell struct {
 	// one and two are the stores of the first and the second request.
 	one, two *sessionstore.Store
 	events   chan sessionstore.Event
-	// refused is told of each acquisition that was refused.
-	refused chan struct{}
+	// leased is told of each call that has found the session leased to another request.
+	leased chan struct{}
 }
 
 const (
@@ -70,8 +70,8 @@ const (
 
 func newCell(t *testing.T, driver storage.Driver, name string, strategy func() lockstrategy.Strategy, processes int) *cell {
 	t.Helper()
-	c := &cell{T: t, strategy: name, events: make(chan sessionstore.Event, 100), refused: make(chan struct{}, 100)}
-	observed := &acquisitions{driver, driver.(storage.Leaser), driver.(storage.Mover), c.refused}
+	c := &cell{T: t, strategy: name, events: make(chan sessionstore.Event, 100), leased: make(chan struct{}, 100)}
+	observed := &leases{driver, driver.(storage.Leaser), driver.(storage.Mover), c.leased}
 	c.another = func() *sessionstore.Store {
 		store, err := sessionstore.New(observed, sessionstore.WithStrategy(strategy()), sessionstore.WithObserver(
 			func(_ context.Context, e sessionstore.Event) { c.events <- e },
@@ -94,25 +94,36 @@ func newCell(t *testing.T, driver storage.Driver, name string, strategy func() l
 	return c
 }
 
-// acquisitions says which acquisitions were refused.
-type acquisitions struct {
+// leases says which calls have found a session leased.
+type leases struct {
 	storage.Driver
 	leaser storage.Leaser
 	storage.Mover
-	refused chan struct{}
+	found chan struct{}
 }
 
-func (d *acquisitions) Acquire(
+func (d *leases) Acquire(
 	ctx context.Context, key string, lease storage.Lease, condition storage.Condition,
 ) (storage.Record, error) {
 	record, err := d.leaser.Acquire(ctx, key, lease, condition)
-	if errors.Is(err, storage.ErrConflict) {
-		select {
-		case d.refused <- struct{}{}:
-		default:
-		}
-	}
+	d.tell(errors.Is(err, storage.ErrConflict))
 	return record, err
+}
+
+func (d *leases) Get(ctx context.Context, key string, c storage.Consistency) (storage.Record, bool, error) {
+	record, found, err := d.Driver.Get(ctx, key, c)
+	d.tell(found && !record.Lease.Free())
+	return record, found, err
+}
+
+func (d *leases) tell(leased bool) {
+	if !leased {
+		return
+	}
+	select {
+	case d.found <- struct{}{}:
+	default:
+	}
 }
 
 // visit is one request that has read the session.
@@ -149,8 +160,8 @@ func (v *visit) commit(key, value string) error {
 	return v.store.CommitCtx(v.ctx, token, encode(v.c, v.values), expiry())
 }
 
-// together makes two requests that both want the session at the same time. With a lease the second gets it after the first
-// has ended.
+// together makes two requests that both want the session at the same time. With a lease the second gets it after the
+// first has ended.
 func (c *cell) together(first, second func(v *visit) error) (firstErr, secondErr error) {
 	c.Helper()
 	one := c.visit(c.one, c.Context())
@@ -161,7 +172,7 @@ func (c *cell) together(first, second func(v *visit) error) (firstErr, secondErr
 	done := make(chan error)
 	go func() { done <- second(c.visit(c.two, c.Context())) }()
 	if c.one != c.two {
-		<-c.refused
+		<-c.leased
 	}
 	firstErr = first(one)
 	return firstErr, <-done

@@ -1,0 +1,231 @@
+package lockstrategy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/scsdynamo/scsdynamo/internal/backoff"
+	"github.com/scsdynamo/scsdynamo/storage"
+)
+
+// acquire waits for the session and returns this process's tenure of it, or what is there instead: the tombstone of the
+// session, or a record that has nothing but the key. Whoever gets a tenure hands it on, or ends it.
+func (l *lease) acquire(ctx context.Context, request *Request, key string) (_ *tenure, missing storage.Record, err error) {
+	began := time.Now()
+	at := place{request.Backend, key}
+	if request.waitsSince.IsZero() {
+		request.waitsSince = began
+	}
+	wait, cancel := context.WithDeadline(ctx, request.waitsSince.Add(l.maxWait))
+	defer cancel()
+	a := &acquisition{lease: l, request: request, at: at}
+	t, missed, err := a.run(ctx, wait, began)
+	if t != nil || err != nil { // else it may be under another key
+		request.waitsSince = time.Time{}
+	}
+	if a.waited {
+		request.notify(Notice{Event: Waited, Duration: time.Since(began), Err: err})
+	}
+	if missed != nil {
+		missing = *missed
+	}
+	return t, missing, err
+}
+
+// acquisition is one request that acquires one session.
+type acquisition struct {
+	lease   *lease
+	request *Request
+	at      place
+	waited  bool // the request had to wait
+}
+
+// run waits for the turn, and acquires the lease unless it comes with it. Calls are made with ctx: one that is cut off
+// leaves it unknown who has the lease. What ends with wait, the request's patience, is the waiting between them.
+func (a *acquisition) run(ctx, wait context.Context, began time.Time) (_ *tenure, missing *storage.Record, err error) {
+	for {
+		line, got, queued, err := a.lease.turns.take(wait, a.at)
+		a.waited = a.waited || queued
+		switch {
+		case errors.Is(err, errTooMany):
+			return nil, nil, ErrTooManyWaiting
+		case err != nil:
+			return nil, nil, waitError(ctx)
+		case got.missing != nil:
+			return nil, got.missing, nil
+		case got.tenure != nil:
+			usable, missing, hasTurn, err := got.tenure.takeOn(ctx, a.request, began)
+			switch {
+			case usable:
+				return got.tenure, nil, nil
+			case err != nil:
+				return nil, nil, err
+			case missing != nil:
+				line.give(turn{})
+				return nil, missing, nil
+			case !hasTurn:
+				continue
+			}
+		}
+		t, missing, err := a.ask(ctx, wait, line)
+		if t == nil {
+			line.give(turn{})
+		}
+		return t, missing, err
+	}
+}
+
+// waitError is what ends a wait: the end of the request's context, or else of its patience.
+func waitError(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return ErrLockTimeout
+}
+
+// ask acquires the lease from storage. A session that is not known to exist is read first: a refused write is billed
+// like a write, and anybody can invent a cookie.
+func (a *acquisition) ask(ctx, wait context.Context, line *line[turn]) (_ *tenure, missing *storage.Record, err error) {
+	l, backend := a.lease, a.request.Backend
+	leaser, ok := backend.Driver.(storage.Leaser)
+	if !ok {
+		return nil, nil, fmt.Errorf("lockstrategy: driver %T has no leases (no storage.Leaser)", backend.Driver)
+	}
+	last, exists := l.known.last(a.at)
+	var held storage.Lease // by another process
+	if !exists {
+		if held, missing, err = a.look(ctx, line); missing != nil || err != nil {
+			return nil, missing, err
+		}
+	}
+	pause := backoff.Backoff{First: firstPoll, Limit: min(l.poll, l.terms.duration/4), Even: true}
+	began, err := a.yield(ctx, wait, last, &pause)
+	if err != nil {
+		return nil, nil, err
+	}
+	var dead *storage.Lease // one that may be taken over
+	for {
+		if !held.Free() {
+			a.waited, began = true, time.Time{}
+			if dead, err = a.awaitFree(ctx, wait, held, &pause); err != nil {
+				return nil, nil, err
+			}
+		}
+		sent, now := time.Now(), backend.Now()
+		mine := l.terms.at(storage.NewVersion(), now)
+		condition := storage.IfFree(now)
+		if dead != nil {
+			condition = storage.IfFreeOrUnchanged(*dead, now)
+		}
+		record, err := leaser.Acquire(ctx, a.at.key, mine, condition)
+		var conflict *storage.ConflictError
+		switch {
+		case err == nil && record.Ended(): // it is in nobody's way on a tombstone
+			return nil, l.missed(line, record, sent), nil
+		case err == nil:
+			l.seen.forget(a.at)
+			if dead != nil {
+				a.request.notify(Notice{Event: TookOver, Duration: time.Since(sent)})
+			}
+			if began.IsZero() {
+				began = sent
+			}
+			return l.newTenure(a.request, line, record, began, sent), nil, nil
+		case !errors.As(err, &conflict):
+			if errors.Is(err, storage.ErrOutcomeUnknown) {
+				a.forgo(ctx, mine)
+			}
+			return nil, nil, err
+		case conflict.Current == nil || !conflict.Current.Live(now):
+			return nil, l.missed(line, recordOf(conflict.Current), sent), nil
+		}
+		if held, dead = conflict.Current.Lease, nil; held.Free() { // it was released since
+			if pause.Wait(wait) != nil {
+				return nil, nil, waitError(ctx)
+			}
+		}
+	}
+}
+
+// look reads a session that this process does not know, and returns the lease on it.
+func (a *acquisition) look(ctx context.Context, line *line[turn]) (held storage.Lease, missing *storage.Record, err error) {
+	sent := time.Now()
+	record, found, err := a.at.backend.Read(ctx, a.at.key)
+	switch {
+	case err != nil:
+		return storage.Lease{}, nil, err
+	case !found:
+		return storage.Lease{}, a.lease.missed(line, record, sent), nil
+	}
+	a.lease.known.exists(a.at)
+	return record.Lease, nil, nil
+}
+
+// yield pauses where this process has had the session for long, one request right after the other: nobody here knows
+// whether others wait for it. It returns since when it has had it if it has it now, the zero time if only from now on.
+func (a *acquisition) yield(
+	ctx, wait context.Context, last stay, pause *backoff.Backoff,
+) (began time.Time, err error) {
+	switch {
+	case time.Since(last.ended) >= a.lease.poll: // others have had the time to come in
+		return time.Time{}, nil
+	case time.Since(last.began) < a.lease.terms.duration:
+		return last.began, nil
+	}
+	a.waited = true
+	_ = backoff.Sleep(wait, pause.Limit+pause.Next()) // longer than the pauses of the others; or the patience is over
+	return time.Time{}, ctx.Err()
+}
+
+// awaitFree waits until the lease that is held seems to be free, and returns it if it is over rather than free. It only
+// reads, eventually: a refused write is billed like a write, and what a read has missed is found out by the next one.
+func (a *acquisition) awaitFree(
+	ctx, wait context.Context, held storage.Lease, pause *backoff.Backoff,
+) (dead *storage.Lease, err error) {
+	seen, allowance := &a.lease.seen, a.lease.allowance
+	for {
+		if backoff.Sleep(wait, min(pause.Next(), seen.left(a.at, held, allowance))) != nil {
+			return nil, waitError(ctx)
+		}
+		if seen.left(a.at, held, allowance) <= 0 {
+			return &held, nil
+		}
+		record, found, err := a.at.backend.Driver.Get(ctx, a.at.key, storage.Eventual)
+		if err != nil || !found || record.Lease.Free() || !record.Live(a.at.backend.Now()) {
+			return nil, err
+		}
+		held = record.Lease
+	}
+}
+
+// forgo gives up a lease that may or may not have been acquired, so that nobody has to wait for its end. Should the
+// call arrive only after that, this process takes the lease over at once.
+func (a *acquisition) forgo(ctx context.Context, mine storage.Lease) {
+	a.lease.seen.abandon(a.at, mine)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	_ = a.at.free(ctx, mine.ID)
+}
+
+// missed notes that a call which began at sent has found no session, and tells those who wait for it since before that.
+// Whoever has come after it must ask. It returns what a request is told that misses the session.
+func (l *lease) missed(line *line[turn], found storage.Record, sent time.Time) *storage.Record {
+	missing := &storage.Record{Key: line.at.key}
+	if found.Ended() {
+		missing = &found
+	}
+	l.seen.forget(line.at)
+	l.known.forget(line.at)
+	line.dismiss(sent, turn{missing: missing})
+	return missing
+}
+
+// recordOf returns the record, or the zero one.
+func recordOf(record *storage.Record) storage.Record {
+	if record == nil {
+		return storage.Record{}
+	}
+	return *record
+}

@@ -1,0 +1,315 @@
+package lockstrategy
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/scsdynamo/scsdynamo/internal/backoff"
+	"github.com/scsdynamo/scsdynamo/storage"
+)
+
+// Overtaken decides about a commit that finds another record than the one its request has read. read is the session as
+// this request sees it: as it was read, or as the request has last committed it. next is what the request commits,
+// stored what it finds. It returns what is to be stored instead of next, which is written if stored is then still
+// there; or an error, with which the commit is refused. It makes no call, and may be called several times for one
+// commit.
+type Overtaken func(read, next, stored storage.Record) (storage.Record, error)
+
+// Base is a Session that others are made of, also those of strategies of one's own. What may differ is what becomes of
+// a commit that was overtaken: see [Overtaken].
+//
+// Commits are written under the condition that the session is live and of the version that was read, or that there is
+// none where none was read. So whatever a strategy does, a session that has ended is not brought back. Operations of
+// one session wait for each other. After a commit whose outcome is unknown, also what the request does next matches
+// [storage.ErrOutcomeUnknown]: commits that fail, and every Touch. That ends with a commit that succeeds, or a Delete.
+type Base struct {
+	request   *Request
+	overtaken Overtaken
+	busy      chan struct{} // holds a token while an operation runs; it guards view
+
+	// view is the session as this request sees it. Its version is that of the stored record which has the same payload,
+	// or none.
+	view storage.Record
+
+	mu      sync.Mutex // guards the state below, never held during a call
+	record  storage.Record
+	found   bool
+	gone    bool // was found or committed, then ended by this request
+	unknown bool // a commit of this request may have been applied although it failed
+}
+
+// Limits of the tries of one commit that is overtaken again and again. Of four processes that write to one session
+// without a pause, one commit in some hundreds loses ten times in a row.
+const (
+	overtakenTries = 32
+	overtakenTime  = 5 * time.Second // when this has passed, no further try begins
+)
+
+// NewBase returns the session of a record that was read, or of one that has nothing but a key. Without an Overtaken, a
+// commit that was overtaken is refused with [storage.ErrConflict].
+func NewBase(request *Request, record storage.Record, overtaken Overtaken) *Base {
+	return &Base{
+		request: request, overtaken: overtaken, busy: make(chan struct{}, 1),
+		view: record, record: record, found: record.Version != "" && !record.Ended(),
+	}
+}
+
+// LoadBase is NewBase with what is stored under key.
+func LoadBase(ctx context.Context, request *Request, key string, overtaken Overtaken) (*Base, error) {
+	record, found, err := request.Backend.Read(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	b := NewBase(request, storage.Record{Key: key}, overtaken)
+	b.reads(record, found)
+	return b, nil
+}
+
+// reads notes what was read: a session, the tombstone of one, or nothing.
+func (b *Base) reads(record storage.Record, found bool) {
+	b.found = found
+	if found || record.Ended() {
+		b.record, b.view = record, record
+	}
+}
+
+// Record implements Session.
+func (b *Base) Record() (storage.Record, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.record, b.found
+}
+
+// Commit implements Session.
+func (b *Base) Commit(ctx context.Context, next storage.Record) error {
+	return b.commit(ctx, next, committing)
+}
+
+// Renew implements Session.
+func (b *Base) Renew(ctx context.Context, next storage.Record) error {
+	return b.commit(ctx, next, renewing)
+}
+
+// writing is one of the two ways to write a session.
+type writing struct {
+	call func(
+		backend *Backend, ctx context.Context, from string, next storage.Record, condition storage.Condition,
+	) (inTheWay *storage.Record, err error)
+	renews bool // the session gets a new token
+}
+
+var (
+	committing = writing{call: (*Backend).Write}
+	renewing   = writing{call: (*Backend).Renew, renews: true}
+)
+
+func (b *Base) commit(ctx context.Context, next storage.Record, write writing) error {
+	if err := b.enter(ctx); err != nil {
+		return err
+	}
+	defer b.leave()
+	_, err := b.commitOver(ctx, b.record, next, write)
+	return err
+}
+
+// enter waits until no other operation runs on the session.
+func (b *Base) enter(ctx context.Context) error {
+	select {
+	case b.busy <- struct{}{}:
+		return nil
+	default: // with a context that has ended, the operation says so itself
+	}
+	select {
+	case b.busy <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (b *Base) leave() { <-b.busy }
+
+// commitOver writes next over stored, which is what is stored as far as this process knows, and over what it finds
+// there instead, until it can be written. merged is whether anything else than next was written.
+func (b *Base) commitOver(ctx context.Context, stored, next storage.Record, write writing) (merged bool, err error) {
+	backend := b.request.Backend
+	switch _, found, gone := b.state(); {
+	case gone:
+		return false, b.settle(ErrSessionGone)
+	case !found:
+		return false, b.create(ctx, next, storage.IfAbsent(next.UpdatedAt))
+	}
+	giveUp := time.Now().Add(overtakenTime)
+	pause := backoff.Backoff{First: 10 * time.Millisecond, Limit: 80 * time.Millisecond}
+	for try := 1; ; try++ {
+		written := next
+		if stored.Version != b.view.Version {
+			merged = true
+			if b.overtaken == nil {
+				return false, b.settle(errConflict)
+			}
+			if written, err = b.overtaken(b.view, next, stored); err != nil {
+				return false, b.settle(err)
+			}
+		}
+		if try > 1 {
+			written.Version = storage.NewVersion() // one is for one write
+		}
+		from := succeed(&written, stored)
+		inTheWay, err := write.call(backend, ctx, from, written, storage.IfVersion(stored.Version, backend.Now()))
+		if err == nil {
+			b.stored(written)
+			b.view = next
+			if merged {
+				b.view.Version = "" // no stored record has this payload
+			}
+			return merged, nil
+		}
+		err = b.settle(err)
+		if inTheWay == nil || b.overtaken == nil || try == overtakenTries || !time.Now().Before(giveUp) {
+			return false, err
+		}
+		stored = *inTheWay
+		if try > 2 { // two in a row are what one other process can cause, more are a crowd
+			if err := pause.Wait(ctx); err != nil {
+				return false, b.settle(err)
+			}
+		}
+	}
+}
+
+// create writes the first record of a session.
+func (b *Base) create(ctx context.Context, next storage.Record, condition storage.Condition) error {
+	next.CreatedAt = next.UpdatedAt
+	if _, err := b.request.Backend.Write(ctx, next.Key, next, condition); err != nil {
+		return b.settle(err)
+	}
+	b.stored(next)
+	b.view = next
+	return nil
+}
+
+// Touch implements Session.
+func (b *Base) Touch(ctx context.Context, change storage.Change) error {
+	if err := b.enter(ctx); err != nil {
+		return err
+	}
+	defer b.leave()
+	return b.touch(ctx, change)
+}
+
+// touch applies a change where nobody has written since the session was read. The version, and not only that the
+// session is there: whoever changed it may have made it end sooner, and a tombstone must not become a session.
+func (b *Base) touch(ctx context.Context, change storage.Change) error {
+	record, found, _ := b.state()
+	if !found {
+		return b.settle(nil)
+	}
+	backend := b.request.Backend
+	err := backend.Driver.Update(ctx, record.Key, change, storage.IfVersion(record.Version, backend.Now()))
+	_, err = backend.judge(err)
+	return b.touched(change, err)
+}
+
+// touched notes a change that was applied, and says what err means for whoever has asked for it.
+func (b *Base) touched(change storage.Change, err error) error {
+	switch {
+	case err == nil:
+		b.mu.Lock()
+		b.record = change.Apply(b.record)
+		b.mu.Unlock()
+		return b.unsettled()
+	case errors.Is(err, ErrSessionGone) || !errors.Is(err, storage.ErrConflict):
+		return join(err, b.unsettled())
+	default: // who has changed the session has moved the expiry, too
+		return b.unsettled()
+	}
+}
+
+// Delete implements Session. A session that was written a short while ago leaves a tombstone: the write that has put it
+// under this key may have been sent twice, and arrive once more.
+func (b *Base) Delete(ctx context.Context) error {
+	if err := b.enter(ctx); err != nil {
+		return err
+	}
+	defer b.leave()
+	return b.delete(ctx)
+}
+
+func (b *Base) delete(ctx context.Context) error {
+	record, found, gone := b.state()
+	backend := b.request.Backend
+	var err error
+	switch {
+	case gone || record.Ended(): // the tombstone stays in the way of what may arrive late, and names its successor
+		_, err = backend.End(ctx, record.Key, record.Successor(), storage.Always())
+	case found && (backend.Moves || backend.Now().Sub(record.UpdatedAt) < storage.LateWrites):
+		_, err = backend.End(ctx, record.Key, "", storage.Always())
+	default:
+		err = backend.Driver.Delete(ctx, record.Key, storage.Always())
+	}
+	if err != nil {
+		return err
+	}
+	b.end()
+	return nil
+}
+
+// Release implements Session for those that hold nothing.
+func (b *Base) Release(context.Context) error { return nil }
+
+// state returns what is known of the record.
+func (b *Base) state() (record storage.Record, found, gone bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.record, b.found, b.gone
+}
+
+// stored notes what has been written.
+func (b *Base) stored(record storage.Record) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.record, b.unknown = record, false
+	b.found, b.gone = !record.Ended(), record.Ended()
+}
+
+// end notes that the session has ended.
+func (b *Base) end() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.gone = b.gone || b.found
+	b.found, b.unknown = false, false
+}
+
+// settle notes how a commit went that has failed, and returns what the request is told: what was unknown before stays
+// so.
+func (b *Base) settle(err error) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case errors.Is(err, storage.ErrOutcomeUnknown):
+		b.unknown = true
+		return err
+	case !b.unknown:
+		return err
+	case err == nil:
+		return storage.ErrOutcomeUnknown
+	default:
+		return errors.Join(err, storage.ErrOutcomeUnknown)
+	}
+}
+
+// unsettled returns ErrOutcomeUnknown where it is not known whether an earlier commit of this request was applied.
+func (b *Base) unsettled() error { return b.settle(nil) }
+
+// isUnknown reports whether a commit of this request may have been applied although it failed.
+func (b *Base) isUnknown() bool { return b.settle(nil) != nil }
+
+// succeed makes next the successor of the record, and returns the key that the session has until then.
+func succeed(next *storage.Record, record storage.Record) (from string) {
+	next.CreatedAt = record.CreatedAt
+	next.Succeed(record)
+	return record.Key
+}

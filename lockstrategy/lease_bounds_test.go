@@ -1,0 +1,599 @@
+package lockstrategy_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/scsdynamo/scsdynamo/lockstrategy"
+	"github.com/scsdynamo/scsdynamo/storage"
+	"github.com/scsdynamo/scsdynamo/storage/memory"
+)
+
+// A request that hangs has the session for so long, and no longer; what it does after that is refused.
+func TestMaxHold(t *testing.T) {
+	t.Parallel()
+	for name, options := range map[string][]lockstrategy.LeaseOption{
+		"renewed":         {lockstrategy.WithMaxHold(30 * time.Second)},
+		"without renewal": {lockstrategy.WithMaxHold(30 * time.Second), lockstrategy.WithRenewal(0)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				driver := stocked(t, map[string]any{})
+				options := append(options, lockstrategy.WithMaxWait(time.Hour))
+				p := newProcess(t, driver, lockstrategy.Lease(options...))
+				v := p.mustOpen()
+				began := time.Now()
+				next := p.mustOpen()
+				if waited := time.Since(began); waited != 30*time.Second {
+					t.Errorf("the next request waited %v; want 30 s", waited)
+				}
+				if cause := context.Cause(v.ctx); !errors.Is(cause, lockstrategy.ErrLockLost) || len(p.noticed(lockstrategy.Lost)) != 1 {
+					t.Errorf("the one that hangs was cancelled because of %v; want ErrLockLost", cause)
+				}
+				if err := v.set("late", 1); !errors.Is(err, lockstrategy.ErrLockLost) {
+					t.Errorf("its commit: %v; want ErrLockLost", err)
+				}
+				v.end()
+				time.Sleep(29 * time.Second) // each has as much
+				if err := next.set("next", 1); err != nil {
+					t.Error(err)
+				}
+				next.end()
+				if _, values := stored(t, driver); values["late"] != nil || values["next"] == nil {
+					t.Errorf("stored %v", values)
+				}
+			})
+		})
+	}
+}
+
+// What a request does that has lost its lease gives nobody the turn, which another one has by now.
+func TestEndAfterTheLoss(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		end   func(v *visit) error
+		calls map[string]int
+	}{
+		"release": {func(v *visit) error { return v.session.Release(v.p.t.Context()) }, map[string]int{}},
+		"delete":  {func(v *visit) error { return v.session.Delete(v.p.t.Context()) }, map[string]int{"put": 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				p := newProcess(t, stocked(t, map[string]any{}), lockstrategy.Lease(
+					lockstrategy.WithMaxHold(5*time.Second), lockstrategy.WithMaxWait(time.Hour)))
+				lost := p.mustOpen()
+				next := p.mustOpen()
+				var done sync.WaitGroup
+				var waited atomic.Bool
+				done.Go(func() {
+					p.mustOpen().end()
+					waited.Store(true)
+				})
+				synctest.Wait()
+				p.spy.take()
+				if err := test.end(lost); err != nil {
+					t.Error(err)
+				}
+				synctest.Wait()
+				if calls := p.spy.take(); waited.Load() || !maps.Equal(calls, test.calls) {
+					t.Errorf("the one that waits has got a turn: %v; calls %v, want %v", waited.Load(), calls, test.calls)
+				}
+				next.end()
+				done.Wait()
+			})
+		})
+	}
+}
+
+// Other processes need not wait for the end of a lease that was given up.
+func TestMaxHoldFreesTheLease(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		driver := stocked(t, map[string]any{})
+		v := newProcess(t, driver, lockstrategy.Lease(lockstrategy.WithMaxHold(20*time.Second))).mustOpen()
+		began := time.Now()
+		next := newProcess(t, driver, lockstrategy.Lease(lockstrategy.WithMaxWait(time.Hour))).mustOpen()
+		if waited := time.Since(began); waited < 20*time.Second || waited > 20*time.Second+lockstrategy.DefaultPoll {
+			t.Errorf("waited %v; want 20 s and a pause", waited)
+		}
+		next.end()
+		v.end()
+	})
+}
+
+// A commit that is on its way when the time is up is not refused for that.
+func TestMaxHoldDuringACommit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		driver := stocked(t, map[string]any{})
+		p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.WithMaxHold(10*time.Second)))
+		v := p.mustOpen()
+		p.spy.set(func(call string) error {
+			if call == "put" {
+				time.Sleep(4 * time.Second)
+			}
+			return nil
+		}, nil)
+		time.Sleep(8 * time.Second)
+		if err := v.set("a", 1); err != nil || v.ctx.Err() != nil {
+			t.Errorf("%v; the context: %v", err, context.Cause(v.ctx))
+		}
+		v.end()
+	})
+}
+
+// A lease is not kept up for a client that has gone: its handler has the rest of the lease to come to an end.
+func TestLeaseOfARequestThatNobodyWaitsFor(t *testing.T) {
+	t.Parallel()
+	for name, options := range map[string][]lockstrategy.LeaseOption{
+		"renewed": nil, "without renewal": {lockstrategy.WithRenewal(0)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				driver := stocked(t, map[string]any{})
+				p := newProcess(t, driver, lockstrategy.Lease(options...))
+				open := func() (*visit, chan struct{}) {
+					gone := make(chan struct{})
+					ctx, request := p.request(t.Context())
+					request.Done = gone
+					v, err := p.load(ctx, request)
+					if err != nil {
+						t.Fatal(err)
+					}
+					return v, gone
+				}
+				stuck, gone := open()
+				time.Sleep(20 * time.Second) // as long as the client waits, so does the lease
+				if stuck.ctx.Err() != nil {
+					t.Error("the lease was given up although the client is there")
+				}
+				close(gone)
+				began := time.Now()
+				quick, gone := open()
+				if waited := time.Since(began); waited > 5*time.Second {
+					t.Errorf("the next request waited %v; want one lease at most", waited)
+				}
+				if err := stuck.set("stuck", 1); !errors.Is(err, lockstrategy.ErrLockLost) {
+					t.Errorf("the commit of the one that was stuck: %v; want ErrLockLost", err)
+				}
+				stuck.end()
+
+				close(gone) // this one is about to end
+				time.Sleep(time.Second)
+				if err := quick.set("quick", 1); err != nil {
+					t.Errorf("a commit within the lease: %v", err)
+				}
+				quick.end()
+			})
+		})
+	}
+}
+
+// A renewal that fails is tried again while there is time.
+func TestFailedRenewalIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		driver := stocked(t, map[string]any{})
+		holder := newProcess(t, driver, lockstrategy.Lease())
+		v := holder.mustOpen()
+		began := time.Now()
+		var tries int
+		holder.spy.set(func(call string) error {
+			if call == "update" {
+				tries++
+			}
+			if time.Since(began) < 4500*time.Millisecond { // an outage, but for the last moment of the lease
+				return storage.ErrUnavailable
+			}
+			return nil
+		}, nil)
+		other := newProcess(t, driver, lockstrategy.Lease(lockstrategy.WithMaxWait(8*time.Second)))
+		if _, err := other.open(); !errors.Is(err, lockstrategy.ErrLockTimeout) {
+			t.Errorf("another process: %v; want ErrLockTimeout, as the lease was renewed", err)
+		}
+		if tries < 4 || tries > 12 {
+			t.Errorf("%d tries in 8 s", tries)
+		}
+		if err := v.set("a", 1); err != nil {
+			t.Error(err)
+		}
+		v.end()
+	})
+}
+
+// A client that comes again and again lets other processes in, although nobody of its own process waits; nor does it
+// make further calls.
+func TestLoneClientLetsOthersIn(t *testing.T) {
+	t.Parallel()
+	for _, pause := range []time.Duration{0, 5 * time.Millisecond, 20 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			driver := stocked(t, map[string]any{})
+			busy := newProcess(t, driver, lockstrategy.Lease())
+			busy.visited()
+			stop, done := make(chan struct{}), make(chan struct{})
+			var requests atomic.Int32
+			go func() {
+				defer close(done)
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					v := busy.mustOpen()
+					time.Sleep(200 * time.Millisecond)
+					v.end()
+					time.Sleep(pause)
+					requests.Add(1)
+				}
+			}()
+			var longest time.Duration
+			for range 20 {
+				began := time.Now()
+				newProcess(t, driver, lockstrategy.Lease(lockstrategy.WithMaxWait(time.Hour))).mustOpen().end()
+				longest = max(longest, time.Since(began))
+			}
+			if longest > 6*time.Second {
+				t.Errorf("pause %v: another process waited %v; want about one lease", pause, longest)
+			}
+			busy.spy.take()
+			requests.Store(0)
+			time.Sleep(time.Minute)
+			alone := int(requests.Load())
+			calls := busy.spy.take()
+			if calls["acquire"] > alone+1 || calls["update"] > alone+1 || calls["poll"]+calls["get"] > 0 {
+				t.Errorf("pause %v: %d requests without a rival, calls %v", pause, alone, calls)
+			}
+			if waits := len(busy.noticed(lockstrategy.Waited)); waits == 0 {
+				t.Errorf("pause %v: no wait was told", pause)
+			}
+			close(stop)
+			<-done
+		})
+	}
+}
+
+// One that has less patience than that pause takes gets the session all the same.
+func TestLoneClientWithoutPatience(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newProcess(t, stocked(t, map[string]any{}), lockstrategy.Lease(lockstrategy.WithMaxWait(50*time.Millisecond)))
+		for range 100 {
+			v := p.mustOpen()
+			time.Sleep(200 * time.Millisecond)
+			v.end()
+		}
+	})
+}
+
+// One that leaves others the time to come in is never held up.
+func TestUnhurriedClientIsNotHeldUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newProcess(t, stocked(t, map[string]any{}), lockstrategy.Lease())
+		for range 50 {
+			began := time.Now()
+			v := p.mustOpen()
+			if waited := time.Since(began); waited > 0 {
+				t.Fatalf("waited %v", waited)
+			}
+			time.Sleep(200 * time.Millisecond)
+			v.end()
+			time.Sleep(200 * time.Millisecond)
+		}
+	})
+}
+
+func TestMaxWaiting(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		driver := stocked(t, map[string]any{})
+		p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.WithMaxWaiting(3)))
+		v := p.mustOpen()
+		var done sync.WaitGroup
+		var refused atomic.Int32
+		for range 10 {
+			done.Go(func() {
+				began := time.Now()
+				next, err := p.open()
+				switch {
+				case err == nil:
+					next.end()
+				case errors.Is(err, lockstrategy.ErrTooManyWaiting) && errors.Is(err, lockstrategy.ErrLockTimeout) && time.Since(began) == 0:
+					refused.Add(1)
+				default:
+					t.Errorf("after %v: %v", time.Since(began), err)
+				}
+			})
+		}
+		synctest.Wait()
+		v.end()
+		done.Wait()
+		if n := refused.Load(); n != 7 {
+			t.Errorf("%d of 10 were refused at once; want 7", n)
+		}
+	})
+}
+
+// Requests that wait while a session is renewed, or ended, are told what has replaced it.
+func TestWaitersSeeTheTombstone(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		end       func(v *visit) error
+		successor string
+	}{
+		"renewed": {func(v *visit) error { return v.renew("the next token") }, "the next token"},
+		"deleted": {func(v *visit) error { return v.session.Delete(v.ctx) }, ""},
+		"buried elsewhere": {func(v *visit) error {
+			return v.p.spy.Driver.Put(v.ctx, storage.Tombstone(key, "elsewhere", time.Now()), storage.Always())
+		}, "elsewhere"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				driver := stocked(t, map[string]any{})
+				p := newProcess(t, driver, lockstrategy.Lease())
+				v := p.mustOpen()
+				time.Sleep(time.Millisecond)
+				var done sync.WaitGroup
+				for range 4 {
+					done.Go(func() {
+						next := p.mustOpen()
+						record, found := next.session.Record()
+						if found || !record.Ended() || record.Successor() != test.successor {
+							t.Errorf("found %v, ended %v, successor %q; want the tombstone", found, record.Ended(), record.Successor())
+						}
+						next.end()
+					})
+				}
+				synctest.Wait()
+				time.Sleep(time.Millisecond)
+				p.spy.take()
+				if err := test.end(v); err != nil {
+					t.Error(err)
+				}
+				v.end()
+				done.Wait()
+				if calls := p.spy.take(); calls["get"] != 1 || calls["acquire"] != 0 {
+					t.Errorf("calls: %v; want one read for all who wait", calls)
+				}
+			})
+		})
+	}
+}
+
+// A lease that is put on a tombstone, by a process that did not know, is in nobody's way, and no session.
+func TestAcquiredTombstone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		driver := stocked(t, map[string]any{})
+		p, other := newProcess(t, driver, lockstrategy.Lease()), newProcess(t, driver, lockstrategy.Lease())
+		p.visited()
+		other.visited()
+		tombstone := storage.Tombstone(key, "the next token", time.Now())
+		if err := driver.Put(t.Context(), tombstone, storage.Always()); err != nil {
+			t.Fatal(err)
+		}
+		for _, asks := range []*process{p, p, other, other} {
+			began := time.Now()
+			v := asks.mustOpen()
+			if record, found := v.session.Record(); found || record.Successor() != "the next token" || time.Since(began) > 0 {
+				t.Errorf("found %v, %+v after %v; want the tombstone at once", found, record, time.Since(began))
+			}
+			v.end()
+		}
+	})
+}
+
+// An acquisition that arrives after its request has given it up is in nobody's way in this process.
+func TestLateAcquisition(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		driver := stocked(t, map[string]any{})
+		late := lateLeaser{spy: newSpy(driver)}
+		p := newProcess(t, driver, lockstrategy.Lease())
+		p.visited()
+		p.backend.Driver = &late
+		if _, err := p.open(); !errors.Is(err, storage.ErrOutcomeUnknown) {
+			t.Fatalf("%v; want ErrOutcomeUnknown", err)
+		}
+		if err := late.arrive(); err != nil {
+			t.Fatal(err)
+		}
+		if r, _ := stored(t, driver); r.Lease.Free() {
+			t.Fatal("the acquisition has not arrived")
+		}
+		began := time.Now()
+		p.mustOpen().end()
+		if waited := time.Since(began); waited > lockstrategy.DefaultPoll {
+			t.Errorf("the next request waited %v", waited)
+		}
+	})
+}
+
+// lateLeaser holds the first acquisition up on its way.
+type lateLeaser struct {
+	*spy
+	arrive func() error
+}
+
+func (d *lateLeaser) Acquire(
+	ctx context.Context, key string, lease storage.Lease, c storage.Condition,
+) (storage.Record, error) {
+	if d.arrive != nil {
+		return d.spy.Acquire(ctx, key, lease, c)
+	}
+	d.arrive = func() error {
+		_, err := d.spy.Acquire(context.WithoutCancel(ctx), key, lease, c)
+		return err
+	}
+	return storage.Record{}, storage.ErrOutcomeUnknown
+}
+
+// A session that moves on to another key is not said to be gone on the evidence of that key.
+func TestMoveThatMeetsATombstone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		driver := stocked(t, map[string]any{})
+		tombstone := storage.Tombstone("the new key", "", time.Now())
+		if err := driver.Put(t.Context(), tombstone, storage.Always()); err != nil {
+			t.Fatal(err)
+		}
+		p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.WithMaxWait(time.Minute)))
+		v := p.mustOpen()
+		time.Sleep(time.Millisecond)
+		var done sync.WaitGroup
+		for range 3 {
+			done.Go(func() {
+				next := p.mustOpen()
+				if next.values == nil {
+					t.Error("a session that is there was said to be gone")
+				}
+				next.end()
+			})
+		}
+		synctest.Wait()
+		time.Sleep(time.Millisecond)
+		v.key = "the new key"
+		if err := v.set("a", 1); !errors.Is(err, lockstrategy.ErrSessionGone) {
+			t.Errorf("the move: %v; want ErrSessionGone", err)
+		}
+		v.end()
+		done.Wait()
+	})
+}
+
+// What a touch of unknown outcome has left is read before it is handed on.
+func TestHandedOnAfterAnUnknownTouch(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		driver := stocked(t, map[string]any{})
+		p := newProcess(t, driver, lockstrategy.Lease())
+		first := p.mustOpen()
+		later := first.expiry.Add(time.Hour)
+		var done sync.WaitGroup
+		done.Go(func() {
+			unlucky := p.mustOpen()
+			p.spy.set(nil, func(string, error) error { return storage.ErrOutcomeUnknown }) // it was applied all the same
+			change := storage.Change{ExpiresAt: later, UpdatedAt: time.Now()}
+			if err := unlucky.session.Touch(unlucky.ctx, change); !errors.Is(err, storage.ErrOutcomeUnknown) {
+				t.Error(err)
+			}
+			p.spy.set(nil, nil)
+			unlucky.end()
+		})
+		synctest.Wait()
+		done.Go(func() {
+			next := p.mustOpen()
+			if record, _ := next.session.Record(); !record.ExpiresAt.Equal(later) {
+				t.Errorf("the session ends %v; want what is stored, %v", record.ExpiresAt, later)
+			}
+			next.end()
+		})
+		time.Sleep(time.Second)
+		if err := first.set("first", 1); err != nil { // later than both came
+			t.Error(err)
+		}
+		first.end()
+		done.Wait()
+	})
+}
+
+// A touch that finds another version under its own lease leaves the session alone, and the lease to the end of the
+// request.
+func TestTouchMeetsAnotherVersion(t *testing.T) {
+	t.Parallel()
+	driver := stocked(t, map[string]any{})
+	p := newProcess(t, driver, lockstrategy.Lease())
+	v := p.mustOpen()
+	late, _ := stored(t, driver) // an earlier commit of the same lease arrives
+	late.Version = storage.NewVersion()
+	if err := driver.Put(t.Context(), late, storage.IfLease(late.Lease.ID)); err != nil {
+		t.Fatal(err)
+	}
+	change := storage.Change{ExpiresAt: v.expiry.Add(time.Hour), UpdatedAt: time.Now()}
+	if err := v.session.Touch(v.ctx, change); err != nil {
+		t.Error(err)
+	}
+	v.end()
+	if r, _ := stored(t, driver); !r.ExpiresAt.Equal(late.ExpiresAt) || !r.Lease.Free() || len(p.noticed(lockstrategy.Lost)) > 0 {
+		t.Errorf("ends %v, lease %+v; want it as it was, and free", r.ExpiresAt, r.Lease)
+	}
+}
+
+// What a process remembers of sessions is bounded, and nothing of it is about cookies that anybody has invented.
+func TestLeaseRemembersLittle(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		driver := memory.New()
+		strategy := lockstrategy.Lease(lockstrategy.WithMaxWait(lockstrategy.MinWait))
+		p := newProcess(t, driver, strategy)
+		for i := range 100 {
+			p.mustOpenAt(fmt.Sprint("invented ", i)).end()
+		}
+		if n := lockstrategy.Known(strategy); n != 0 {
+			t.Errorf("%d invented sessions are known", n)
+		}
+		const held = lockstrategy.MaxObservations + 10
+		for i := range held {
+			r := record(fmt.Sprint("held ", i), inAnHour())
+			r.Lease = storage.Lease{ID: "somebody's", Duration: time.Hour, ExpiresAt: inAnHour()}
+			if err := driver.Put(t.Context(), r, storage.Always()); err != nil {
+				t.Fatal(err)
+			}
+			ctx, request := p.request(t.Context())
+			if _, err := p.loadAt(ctx, request, r.Key); !errors.Is(err, lockstrategy.ErrLockTimeout) {
+				t.Fatal(err)
+			}
+		}
+		if n := lockstrategy.Observed(strategy); n != lockstrategy.MaxObservations {
+			t.Errorf("%d leases are remembered; want at most %d", n, lockstrategy.MaxObservations)
+		}
+	})
+}
+
+func TestKnownSessionsAreBounded(t *testing.T) {
+	t.Parallel()
+	driver := memory.New()
+	strategy := lockstrategy.Lease()
+	p := newProcess(t, driver, strategy)
+	const sessions = 3*lockstrategy.KnownSessions + 10
+	for i := range sessions {
+		lockstrategy.Know(strategy, p.backend, fmt.Sprint(i))
+	}
+	if n := lockstrategy.Known(strategy); n <= lockstrategy.KnownSessions || n > 2*lockstrategy.KnownSessions {
+		t.Errorf("%d sessions are known; want more than %d and at most twice as many", n, lockstrategy.KnownSessions)
+	}
+	for key, want := range map[string]string{fmt.Sprint(sessions - 1): "acquire", fmt.Sprint(sessions - 20): "acquire", "0": "get"} {
+		p.spy.take()
+		p.mustOpenAt(key).end()
+		if calls := p.spy.take(); !maps.Equal(calls, map[string]int{want: 1}) {
+			t.Errorf("%s: calls: %v; want %s", key, calls, want)
+		}
+	}
+}
+
+// A lease that was acquired is not one to be watched any more.
+func TestAcquiredLeaseIsNotObserved(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		driver := stocked(t, map[string]any{})
+		v := newProcess(t, driver, lockstrategy.Lease()).mustOpen()
+		time.AfterFunc(time.Second, v.end)
+		strategy := lockstrategy.Lease()
+		newProcess(t, driver, strategy).mustOpen().end()
+		if n := lockstrategy.Observed(strategy); n != 0 {
+			t.Errorf("%d leases are remembered", n)
+		}
+	})
+}
