@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 )
 
@@ -41,7 +42,10 @@ func serve(ctx context.Context, addr string) error {
 	if err := table.Create(ctx, client); err != nil { // Does nothing where the table is there.
 		return err
 	}
-	store, err := dynamostore.New(client, table)
+	// Two requests of one visitor may count at the same time: then both have counted.
+	merge := lockstrategy.Merge(lockstrategy.WithSameKey(lockstrategy.PerKey(
+		map[string]lockstrategy.SameKey{"visits": lockstrategy.Sum})))
+	store, err := dynamostore.New(client, table, sessionstore.WithStrategy(merge))
 	if err != nil {
 		return err
 	}

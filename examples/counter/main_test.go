@@ -3,6 +3,7 @@ package main_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -39,8 +41,9 @@ func TestCounter(t *testing.T) {
 	}
 	client := &http.Client{Jar: jar, Transport: &http.Transport{DisableKeepAlives: true}}
 
-	// The second start finds the table, and the session in it.
-	for _, want := range []string{"visits: 1\n", "visits: 2\n"} {
+	// The second start finds the table, and the session in it. In between, many requests of the visitor meet.
+	const parallel = 20
+	for _, want := range []string{"visits: 1\n", fmt.Sprintf("visits: %d\n", 2+parallel)} {
 		addr := freeAddress(t)
 		ctx, stop := context.WithCancel(t.Context())
 		program := exec.CommandContext(ctx, binary, "-addr", addr)
@@ -56,6 +59,17 @@ func TestCounter(t *testing.T) {
 			_ = program.Wait() // It is killed.
 		}()
 		got, err := visit(t.Context(), client, "http://"+addr, ended)
+		if want == "visits: 1\n" {
+			var done sync.WaitGroup
+			for range parallel {
+				done.Go(func() {
+					if page, err := visit(t.Context(), client, "http://"+addr, ended); !strings.HasPrefix(page, "visits: ") {
+						t.Errorf("one of %d requests at once: the page is %q, %v", parallel, page, err)
+					}
+				})
+			}
+			done.Wait()
+		}
 		stop()
 		<-ended
 		if err != nil || got != want {
