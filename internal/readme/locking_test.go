@@ -25,20 +25,23 @@ func _(client dynamostore.Client, table dynamostore.Table) error {
 }
 
 func _() []lockstrategy.Strategy {
-	merge := lockstrategy.Merge(lockstrategy.WithSameKey(
+	merge := lockstrategy.Merge(lockstrategy.WithSameKey(lockstrategy.PerKey(map[string]lockstrategy.SameKey{
+		"visits": lockstrategy.Sum,
+		"cart":   lockstrategy.Union,
+	})))
+	longest := lockstrategy.Merge(lockstrategy.WithSameKey(
 		func(key string, base, ours, theirs lockstrategy.Value) (lockstrategy.Value, error) {
-			before, _ := base.Value.(int)
-			our, ok1 := ours.Value.(int)
-			their, ok2 := theirs.Value.(int)
-			if key != "visits" || !ok1 || !ok2 {
-				return lockstrategy.Ours(key, base, ours, theirs)
+			our, _ := ours.Value.(string)
+			their, _ := theirs.Value.(string)
+			if key == "comment" && len(their) > len(our) {
+				return theirs, nil
 			}
-			return lockstrategy.Value{Value: their + our - before, Present: true}, nil
+			return ours, nil
 		}))
 	lease := lockstrategy.Lease(
 		lockstrategy.WithDuration(5*time.Second),
 		lockstrategy.WithMaxWait(10*time.Second))
-	return []lockstrategy.Strategy{merge, lease}
+	return []lockstrategy.Strategy{merge, longest, lease}
 }
 
 func _(mux *http.ServeMux, store *sessionstore.Store, sessions *scs.SessionManager, search, cart, rest http.Handler) {
