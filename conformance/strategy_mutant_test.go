@@ -396,7 +396,7 @@ func strategyMutations() []strategyMutation {
 					if err := s.driver().Put(ctx, next, storage.IfAbsent(next.UpdatedAt)); err != nil {
 						return err
 					}
-					return s.driver().Put(ctx, storage.Tombstone(s.key, next.Key, next.UpdatedAt), storage.Always())
+					return s.driver().Put(ctx, storage.Tombstone(storage.Record{Key: s.key}, next.Key, next.UpdatedAt), storage.Always())
 				}
 			}),
 		},

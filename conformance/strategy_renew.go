@@ -180,7 +180,7 @@ func (p *strategyProbe) mustRenew(v *strategyVisit, name string) (to string) {
 
 // bury ends the session as another process does that leaves a tombstone.
 func (p *strategyProbe) bury() {
-	p.write("another process ends the session", p.driver.Put(p.ctx, storage.Tombstone(p.key, "", p.now()), storage.Always()))
+	p.write("another process ends the session", p.driver.Put(p.ctx, storage.Tombstone(storage.Record{Key: p.key}, "", p.now()), storage.Always()))
 }
 
 // wantNothing expects that there is no session under a key.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/scsdynamo/scsdynamo/internal/backoff"
+	"github.com/scsdynamo/scsdynamo/internal/outcome"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -136,6 +137,7 @@ func (a *acquisition) ask(ctx, wait context.Context, line *line[turn]) (_ *tenur
 		case !errors.As(err, &conflict):
 			if errors.Is(err, storage.ErrOutcomeUnknown) {
 				a.forgo(ctx, mine)
+				err = outcome.Known("the session could not be locked", err)
 			}
 			return nil, nil, err
 		case conflict.Current == nil || !conflict.Current.Live(now):

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/internal/outcome"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -32,9 +33,6 @@ type Backend struct {
 	Reads Reads
 	// Now is the clock by which expiry is judged.
 	Now func() time.Time
-	// Moves says that a session may be moved from one key to another, so that one which has ended always leaves a
-	// tombstone.
-	Moves bool
 }
 
 // Read returns the live record under key. It is the one place where it is judged whether a session that is read by its
@@ -70,9 +68,7 @@ func (b *Backend) Write(
 	ctx context.Context, from string, next storage.Record, condition storage.Condition,
 ) (inTheWay *storage.Record, err error) {
 	if next.Ended() {
-		version := next.Version
-		next = storage.Tombstone(next.Key, "", next.UpdatedAt)
-		next.Version = version
+		next = storage.Tombstone(storage.Record{Key: next.Key, CreatedAt: next.CreatedAt}, "", next.UpdatedAt)
 	}
 	if from == next.Key {
 		return b.judge(b.Driver.Put(ctx, next, condition))
@@ -101,26 +97,60 @@ func (b *Backend) Renew(
 	switch err := b.Driver.Put(ctx, next, storage.IfAbsent(next.UpdatedAt)); {
 	case errors.Is(err, storage.ErrOutcomeUnknown):
 		b.takeBack(ctx, next)
-		return nil, &notRenewedError{cause: err} // known it is: the old session was not touched
+		return nil, outcome.Known("the session keeps its token, as it could not be stored under the new one", err)
 	case errors.Is(err, storage.ErrConflict):
 		return nil, errConflict
 	case err != nil:
 		return nil, err
 	}
-	inTheWay, err = b.End(ctx, from, next.Key, condition)
+	inTheWay, err = b.End(ctx, storage.Record{Key: from, CreatedAt: next.CreatedAt}, next.Key, condition)
 	if err != nil && !errors.Is(err, storage.ErrOutcomeUnknown) {
 		b.takeBack(ctx, next)
 	}
 	return inTheWay, err
 }
 
-// End puts a tombstone in the place of the record under key if the condition holds for it. Its results are those of
+// End puts a tombstone in the place of a record if the condition holds for what is there. Its results are those of
 // [Backend.Write]. successor is the key of the session that replaces it, empty where none does.
 func (b *Backend) End(
-	ctx context.Context, key, successor string, condition storage.Condition,
+	ctx context.Context, record storage.Record, successor string, condition storage.Condition,
 ) (inTheWay *storage.Record, err error) {
-	return b.judge(b.Driver.Put(ctx, storage.Tombstone(key, successor, b.Now()), condition))
+	return b.judge(b.Driver.Put(ctx, storage.Tombstone(record, successor, b.Now()), condition))
 }
+
+// Delete ends a session that was read, whatever has become of it since: where another request has changed it, or has
+// renewed its token, it ends all the same, under the new token. record is what was read, a session or its tombstone.
+func (b *Backend) Delete(ctx context.Context, record storage.Record) error {
+	for range deleteTries {
+		if record.Ended() {
+			if record.Successor() == "" {
+				return nil
+			}
+			next, found, err := b.Driver.Get(ctx, record.Successor(), storage.Strong)
+			if err != nil || !found {
+				return err
+			}
+			record = next
+			continue
+		}
+		now := b.Now()
+		err := b.Driver.Put(ctx, storage.Tombstone(record, "", now), storage.IfVersion(record.Version, now))
+		var conflict *storage.ConflictError
+		switch {
+		case !errors.As(err, &conflict):
+			return err
+		case conflict.Current == nil || !conflict.Current.Ended() && conflict.Current.Expired(now):
+			return nil
+		}
+		record = *conflict.Current
+	}
+	_, err := b.End(ctx, record, "", storage.Always())
+	return err
+}
+
+// deleteTries is how often a session may change, or be renewed, while it is being deleted, before nothing is asked any
+// more.
+const deleteTries = 16
 
 const takeBackTimeout = time.Second
 

@@ -228,8 +228,8 @@ func (b *Base) touched(change storage.Change, err error) error {
 	}
 }
 
-// Delete implements Session. A session that was written a short while ago leaves a tombstone: the write that has put it
-// under this key may have been sent twice, and arrive once more.
+// Delete implements Session. A session leaves a tombstone: the write that has put it under this key may have been sent
+// twice, and arrive once more.
 func (b *Base) Delete(ctx context.Context) error {
 	if err := b.enter(ctx); err != nil {
 		return err
@@ -243,10 +243,11 @@ func (b *Base) delete(ctx context.Context) error {
 	backend := b.request.Backend
 	var err error
 	switch {
-	case gone || record.Ended(): // the tombstone stays in the way of what may arrive late, and names its successor
-		_, err = backend.End(ctx, record.Key, record.Successor(), storage.Always())
-	case found && (backend.Moves || backend.Now().Sub(record.UpdatedAt) < storage.LateWrites):
-		_, err = backend.End(ctx, record.Key, "", storage.Always())
+	case found || record.Ended():
+		err = backend.Delete(ctx, record)
+	case gone:
+	case b.isUnknown():
+		_, err = backend.End(ctx, record, "", storage.Always())
 	default:
 		err = backend.Driver.Delete(ctx, record.Key, storage.Always())
 	}

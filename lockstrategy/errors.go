@@ -42,15 +42,3 @@ var errConflict = fmt.Errorf("another request changed the session while this one
 
 // errNotMergeable does not say why a payload does not decode: a codec may quote it.
 var errNotMergeable = fmt.Errorf("%w, and the two cannot be merged: the session manager's codec does not decode both", errConflict)
-
-// notRenewedError says that the session of a new token could not be stored. Whether it is stored all the same is of no
-// matter: nobody has its token.
-type notRenewedError struct{ cause error }
-
-// Error implements error.
-func (e *notRenewedError) Error() string {
-	return "the session keeps its token, as it could not be stored under the new one: " + e.cause.Error()
-}
-
-// Is matches storage.ErrUnavailable.
-func (e *notRenewedError) Is(target error) bool { return target == storage.ErrUnavailable }

@@ -101,20 +101,6 @@ func TestDeleteLeavesATombstone(t *testing.T) {
 		if r, _ := stored(t, driver); r.Successor() != "renewed" {
 			t.Errorf("%s: the tombstone of the old token names %q", name, r.Successor())
 		}
-		// One that nobody can have sent lately leaves nothing.
-		idle := store(t, driver, map[string]any{})
-		idle.UpdatedAt = time.Now().Add(-storage.LateWrites)
-		if err := driver.Put(t.Context(), idle, storage.Always()); err != nil {
-			t.Fatal(err)
-		}
-		v = p.mustOpen()
-		if err := v.session.Delete(v.ctx); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		v.end()
-		if r, _ := stored(t, driver); r.Key != "" {
-			t.Errorf("%s: there is a record", name)
-		}
 		// What was never there is not made.
 		missed := p.mustOpenAt("never")
 		if err := missed.session.Delete(missed.ctx); err != nil {

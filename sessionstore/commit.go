@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/internal/outcome"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
@@ -122,7 +123,7 @@ func (s *Store) store(
 		}
 	})
 	err = commit(ctx, next)
-	if errors.Is(err, ErrSessionGone) && s.backend.Moves && !errors.Is(err, storage.ErrOutcomeUnknown) {
+	if errors.Is(err, ErrSessionGone) && s.vault.generations() > 1 && !errors.Is(err, storage.ErrOutcomeUnknown) {
 		stored, _ := l.tokensOf(e)
 		if _, found, readErr := s.find(ctx, nil, stored); readErr == nil && found {
 			err = errMoved
@@ -163,7 +164,7 @@ func (s *Store) touch(
 	l.update(func() {
 		e.quiet, e.gone = !writes && l.idle() > 0, gone
 		if errors.Is(err, storage.ErrOutcomeUnknown) && !e.unknown {
-			err = &expiryNotMovedError{cause: err}
+			err = outcome.Known("the expiry of the session was not moved", err) // and nothing else was to be stored
 		}
 	})
 	if gone {
@@ -190,7 +191,7 @@ func (s *Store) endMerged(
 ) error {
 	for _, other := range l.take(merged) {
 		record, _ := other.session.Record()
-		_, err := s.backend.End(ctx, record.Key, successor, storage.IfVersion(record.Version, s.backend.Now()))
+		_, err := s.backend.End(ctx, record, successor, storage.IfVersion(record.Version, s.backend.Now()))
 		if err == nil {
 			continue
 		}

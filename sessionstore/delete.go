@@ -94,7 +94,7 @@ func (s *Store) end(ctx context.Context, l *layer, e *scopedSession) error {
 		}
 		var err error
 		if found {
-			_, err = s.backend.End(ctx, key, "", storage.Always())
+			_, err = s.backend.End(ctx, storage.Record{Key: key, CreatedAt: record.CreatedAt}, "", storage.Always())
 		} else {
 			err = s.backend.Driver.Delete(ctx, key, storage.Always())
 		}
@@ -126,28 +126,5 @@ func (s *Store) endSuccessor(ctx context.Context, l *layer) error {
 	if !found {
 		return nil
 	}
-	key := tombstone.Successor()
-	var err error
-	for range maxSuccessors {
-		var record storage.Record
-		if record, found, err = s.backend.Driver.Get(ctx, key, storage.Strong); err != nil {
-			return err
-		}
-		switch now := s.backend.Now(); {
-		case found && record.Successor() != "":
-			key = record.Successor()
-			continue
-		case !found || !record.Live(now):
-			return nil
-		default:
-			_, err = s.backend.End(ctx, key, "", storage.IfVersion(record.Version, now))
-		}
-		if !errors.Is(err, storage.ErrConflict) && !errors.Is(err, ErrSessionGone) {
-			return err
-		}
-	}
-	return err
+	return s.backend.Delete(ctx, tombstone)
 }
-
-// maxSuccessors bounds how often a session that is being ended may change, or be renewed, meanwhile.
-const maxSuccessors = 16

@@ -42,15 +42,3 @@ var (
 	// ErrNotIterable says that the driver cannot list sessions.
 	ErrNotIterable = errors.New("sessionstore: this driver cannot list sessions: it has no storage.Scanner")
 )
-
-// expiryNotMovedError says that the expiry of a session could not be moved, or that it is not known. Nothing of what the
-// request has done is lost by that, so that it may be sent again.
-type expiryNotMovedError struct{ cause error }
-
-// Error implements error.
-func (e *expiryNotMovedError) Error() string {
-	return "the expiry of the session was not moved: " + e.cause.Error()
-}
-
-// Is matches storage.ErrUnavailable.
-func (e *expiryNotMovedError) Is(target error) bool { return target == storage.ErrUnavailable }

@@ -195,7 +195,7 @@ func (c *config) validate(driver storage.Driver) error {
 }
 
 func (c *config) backend(driver storage.Driver) lockstrategy.Backend {
-	return lockstrategy.Backend{Driver: driver, Reads: c.reads, Now: c.now, Moves: len(c.secrets) > 1}
+	return lockstrategy.Backend{Driver: driver, Reads: c.reads, Now: c.now}
 }
 
 // warnUnscoped returns what says, once, that sessions are committed without the protection that was asked for.

@@ -2,20 +2,32 @@ package storage
 
 import "time"
 
-// LateWrites is how long a write may arrive after its sender has given it up. AWS accepts a signed request for 15 minutes
-// at most (AWS Identity and Access Management, "Elements of an AWS API request signature").
-const LateWrites = 15 * time.Minute
+const (
+	// LateWrites is how long a write may arrive after its sender has given it up. AWS accepts a signed request for 15
+	// minutes at most (AWS Identity and Access Management, "Elements of an AWS API request signature").
+	LateWrites = 15 * time.Minute
+
+	// TombstoneTime is how long a tombstone stays: for late writes, and for clocks of which some are an hour wrong.
+	TombstoneTime = LateWrites + time.Hour
+)
 
 // Tombstone returns the record that takes the place of an ended session: no session, and in the way of any record that
-// somebody has tried to create under the key before. It stays for [LateWrites] and is then like any expired record.
-// successor is the key of the session that has replaced the ended one, empty where none has.
+// somebody has tried to create under the key before. It stays for [TombstoneTime] after now, or after the last write of
+// the session where the clock of that was ahead, and is then like any expired record. successor is the key of the session
+// that has replaced the ended one, empty where none has.
 //
 // A tombstone is a record that ended when it was last written, as no session does: it needs no attribute of its own, and
 // no clock is asked whether it is one. Its CreatedAt is when the session ended.
-func Tombstone(key, successor string, now time.Time) Record {
-	until := now.Add(LateWrites)
+func Tombstone(ended Record, successor string, now time.Time) Record {
+	until := now
+	for _, written := range []time.Time{ended.CreatedAt, ended.UpdatedAt} {
+		if written.After(until) {
+			until = written
+		}
+	}
+	until = until.Add(TombstoneTime)
 	return Record{
-		Key: key, Data: []byte(successor), CreatedAt: now, UpdatedAt: until, ExpiresAt: until, Version: NewVersion(),
+		Key: ended.Key, Data: []byte(successor), CreatedAt: now, UpdatedAt: until, ExpiresAt: until, Version: NewVersion(),
 	}
 }
 
