@@ -17,7 +17,7 @@ const (
 )
 
 // attempt does an operation in its turn, and again where the service was not available. Throttling slows down all that
-// the pacer paces, and is no reason to give up.
+// the pacer paces. It is a reason to give up only where nothing else has come back for long.
 func (r *run) attempt(
 	ctx context.Context, pace *pacer, expected func() float64, units func(storage.Usage) float64,
 	operation func(context.Context) error,
@@ -42,15 +42,22 @@ func (r *run) attempt(
 		}
 		consumed += units(usage)
 		if err == nil {
+			pace.accepted()
 			pace.spend(estimate, units(usage))
 			return consumed, nil
 		}
 		// What a refused write has consumed is billed, but not reported: the estimate stands for it.
 		switch unclear := errors.Is(err, storage.ErrOutcomeUnknown); {
 		case errors.Is(err, storage.ErrConflict):
+			pace.accepted()
 			return consumed, err
 		case throttled:
+			r.tellNowAndThen()
+			if pace.refused(err) > r.patience {
+				return consumed, err
+			}
 		case unclear || errors.Is(err, storage.ErrUnavailable):
+			pace.refused(err)
 			if failures++; failures == maxFailures {
 				return consumed, err
 			}

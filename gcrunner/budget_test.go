@@ -2,6 +2,7 @@ package gcrunner_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -246,17 +247,53 @@ func TestThrottledAttemptsSlowDown(t *testing.T) {
 	})
 }
 
-// Throttling is no reason to give up before the time is over.
+// Throttling is no reason to give up before the time is over. Where nothing at all was accepted by then, that is a failure:
+// of the limit's time, of some minutes where there is no limit, or until the run is told to end.
 func TestThrottlingForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, operation := range []string{"Scan", "Delete"} {
-			driver := newBetween()
-			fill(t, driver, 10, 1)
-			throttle(driver, operation, 0)
-			report := run(t, newCollector(t, driver, gcrunner.WithLimits(gcrunner.Limits{Duration: time.Hour})))
-			if report.Stopped != gcrunner.StoppedByDuration || report.Total() != 0 || report.Throttles < 100 || report.Throttles > 4000*8 {
-				t.Errorf("%s: %+v", operation, report)
+			for _, test := range []struct {
+				name           string
+				limits         gcrunner.Limits
+				cancelled      time.Duration
+				least, longest time.Duration
+				stopped        gcrunner.StopReason
+			}{
+				{"limit", gcrunner.Limits{Duration: time.Hour}, 2 * time.Hour, 59 * time.Minute, time.Hour, gcrunner.Failed},
+				{"no limit", gcrunner.Limits{}, time.Hour, time.Minute, 5 * time.Minute, gcrunner.Failed},
+				{"told to end", gcrunner.Limits{}, time.Minute, time.Minute, 66 * time.Second, gcrunner.Canceled},
+			} {
+				driver := newBetween()
+				fill(t, driver, 10, 1)
+				throttle(driver, operation, 0)
+				ctx, cancel := context.WithTimeout(t.Context(), test.cancelled)
+				report, err := newCollector(t, driver, gcrunner.WithLimits(test.limits)).Run(ctx)
+				cancel()
+				if !errors.Is(err, storage.ErrThrottled) || report.Stopped != test.stopped || report.Total() != 0 ||
+					report.Throttles < 8 || report.Throttles > 4000*8 || report.Duration < test.least || report.Duration > test.longest {
+					t.Errorf("%s is refused, %s: %v, %+v", operation, test.name, err, report)
+				}
 			}
+		}
+	})
+}
+
+// A service that refuses most of what it is asked for, for hours, is one that accepts something.
+func TestThrottledHalfTheTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		driver := newBetween()
+		dead := fill(t, driver, 40, 2)
+		began := time.Now()
+		driver.before = func(string, string) error {
+			if int(time.Since(began).Minutes())%2 == 0 {
+				return fmt.Errorf("driver: %w", storage.ErrThrottled)
+			}
+			<-time.After(10 * time.Second)
+			return nil
+		}
+		report := run(t, newCollector(t, driver, gcrunner.WithPageSize(2), gcrunner.WithSegments(1), gcrunner.WithConcurrency(1)))
+		if report.Total() != dead || report.Stopped != gcrunner.Completed || report.Duration < 5*time.Minute {
+			t.Errorf("%+v; want %d deleted", report, dead)
 		}
 	})
 }

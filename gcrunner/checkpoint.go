@@ -13,9 +13,10 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// Checkpoint keeps the position of a run, so that the next one goes on there, also after a crash. A collector saves every
-// few seconds and when a run ends; where saving fails, it tries again with the next one, and a run returns the error of the
-// last. A position that is old is no harm: what is behind it is looked at again.
+// Checkpoint keeps the position of a run, so that the next one goes on there, also after a crash. A collector saves when a
+// run begins, every few seconds, and when it ends. Where the first save fails, nothing is deleted; where a later one does, the
+// next one tries again, and a run returns the error of the last. A position that is old is no harm: what is behind it is looked
+// at again.
 type Checkpoint interface {
 	// Load returns the position that was saved last, the zero Position where there is none.
 	Load(ctx context.Context) (Position, error)
@@ -57,7 +58,7 @@ func (c fileCheckpoint) Load(context.Context) (Position, error) {
 		return Position{}, nil
 	}
 	if err != nil {
-		return Position{}, fmt.Errorf("gcrunner: the checkpoint cannot be read: %w", err)
+		return Position{}, err
 	}
 	position, err := ParsePosition(string(text))
 	if err != nil {
@@ -68,10 +69,7 @@ func (c fileCheckpoint) Load(context.Context) (Position, error) {
 
 // Save implements Checkpoint.
 func (c fileCheckpoint) Save(_ context.Context, position Position) error {
-	if err := c.replace(position); err != nil {
-		return fmt.Errorf("gcrunner: the checkpoint cannot be written: %w", err)
-	}
-	return nil
+	return c.replace(position)
 }
 
 func (c fileCheckpoint) replace(position Position) (err error) {

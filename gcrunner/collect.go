@@ -154,8 +154,10 @@ func (r *run) remove(ctx context.Context, c candidate) error {
 // deleted counts a record that is gone, or that would be.
 func (r *run) deleted(c candidate) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.report.Deleted[c.rule]++
+	r.further = time.Now()
+	r.mu.Unlock()
+	r.tellNowAndThen()
 }
 
 // postpone leaves a record with a lease until it is known whether that is over.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/scsdynamo/scsdynamo/storage"
 )
@@ -35,23 +36,43 @@ func New(driver storage.Driver, rules Rules, options ...Option) (*Collector, err
 // Run looks once at all sessions, or, by an index, at all that have expired, or at those of them that an earlier run has left,
 // and deletes those to which a rule applies. The report says what was done, also where there is an error.
 //
+// Before it deletes anything, Run saves the position that it begins at: a checkpoint that cannot be written is found then.
+//
 // Once ctx has ended, no further page is begun; see [WithStopTimeout]. Run returns when all it has started has ended, its
 // position is saved, and its election is given back. Where ctx ends with the cause [ErrElectionLost], it stops at once and
 // saves nothing.
 //
-// Errors: the context's, [ErrNotElected], [ErrElectionLost], [ErrRunning], that of the checkpoint, and the driver's, after
-// which nothing more is deleted. Throttling is no error, and neither is a limit: a run slows down and goes on.
+// Errors: the context's, [ErrNotElected], [ErrElectionLost], [ErrRunning], [ErrCheckpoint], and the driver's, after which
+// nothing more is deleted. A limit is no error, and neither is throttling, as long as the service accepts something: a run
+// slows down and goes on. Where all reads, or all deletes, are refused until a limit is reached or ctx ends, or for two
+// minutes where no limit of duration says otherwise, the error is the last refusal.
 func (c *Collector) Run(ctx context.Context) (Report, error) {
+	return c.run(ctx, func(func() soFar) {})
+}
+
+// run is Run. It calls began with a function that tells at any time how far the run has come.
+func (c *Collector) run(ctx context.Context, began func(func() soFar)) (Report, error) {
 	if !c.running.CompareAndSwap(false, true) {
 		return Report{}, ErrRunning
 	}
 	defer c.running.Store(false)
 	r := c.newRun()
-	var err error
+	began(r.soFar)
 	if c.election == nil {
-		err = r.do(ctx)
-	} else {
-		err = c.election.Lead(ctx, r.do)
+		return r.finish(ctx, r.do(ctx))
+	}
+	// Standing for election is part of the time that a run may take.
+	standing, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	over := time.AfterFunc(r.left(), func() { end(ErrNotElected) })
+	err := c.election.Lead(standing, func(term context.Context) error {
+		if !over.Stop() { // it was elected a moment too late
+			return ErrNotElected
+		}
+		return r.do(term)
+	})
+	if context.Cause(standing) == ErrNotElected && ctx.Err() == nil { //nolint:errorlint // This very one.
+		err = ErrNotElected
 	}
 	return r.finish(ctx, err)
 }
@@ -66,7 +87,7 @@ func (c *Collector) begin(ctx context.Context) (Position, error) {
 	if resume.IsZero() && !c.dryRun {
 		var err error
 		if resume, err = c.checkpoint.Load(ctx); err != nil {
-			return Position{}, err
+			return Position{}, fmt.Errorf("%w: %w", ErrCheckpoint, err)
 		}
 	}
 	if resume.done() || !resume.fits(c.from) {

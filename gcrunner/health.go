@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -19,6 +20,8 @@ var (
 const (
 	// overdueRuns is after how many runs without success a runner is not ready.
 	overdueRuns = 3
+	// longestStep is how long a run takes at most to come further, with the smallest budgets.
+	longestStep = 30 * time.Second
 	// overrunGrace is how much later than it should something must be before a runner counts as stuck.
 	overrunGrace = time.Minute
 )
@@ -26,7 +29,8 @@ const (
 // Ready reports why this process does not do its work, nil where it does. It does not where
 //
 //   - the table cannot be read: it is asked at most every five seconds, for half a read unit,
-//   - it is elected, and no run has succeeded for three intervals, or for three of the instants that Cron names,
+//   - it is elected, and for three intervals, or three of the instants that Cron names, no run has succeeded, nor the present
+//     one has come further: a run that goes on deleting is ready, however long it takes,
 //   - its first runs have failed: who has never collected is not ready to,
 //   - it cannot find out who is elected, and so would never be,
 //   - it is told to end, or has ended.
@@ -36,8 +40,8 @@ func (r *Runner) Ready(ctx context.Context) error {
 	if err := r.readyBut(time.Now()); err != nil {
 		return err
 	}
-	if err := r.reach.ask(ctx, r.collector.driver); err != nil {
-		return fmt.Errorf("%w: the table cannot be read: %w", ErrNotReady, err)
+	if err := r.reach.ask(ctx, r.collector.driver, r.logger); err != nil {
+		return &NotReadyError{Reason: "the table cannot be read", Err: err}
 	}
 	return nil
 }
@@ -45,30 +49,54 @@ func (r *Runner) Ready(ctx context.Context) error {
 // readyBut is Ready, but for the table.
 func (r *Runner) readyBut(now time.Time) error {
 	s := r.Status()
+	going := s.Phase == Running && s.LastProgress.After(s.LastAttempt) &&
+		(now.Sub(s.LastProgress) < longestStep || now.Before(s.Schedule.runs(overdueRuns, s.LastProgress)))
 	switch {
 	case s.Phase == Idle:
-		return fmt.Errorf("%w: it has not begun", ErrNotReady)
+		return &NotReadyError{Reason: "it has not begun"}
 	case s.Stopping || s.Phase == Ended:
-		return fmt.Errorf("%w: it is ending", ErrNotReady)
-	case s.Err != nil && s.LastSuccess.IsZero():
-		return fmt.Errorf("%w: no run has succeeded yet: %w", ErrNotReady, s.Err)
+		return &NotReadyError{Reason: "it is ending"}
+	case going:
+		return nil
+	case s.Elected && s.Err != nil && s.LastSuccess.IsZero():
+		return &NotReadyError{Reason: "no run has succeeded yet", Err: s.Err}
 	case !s.Elected && s.Err != nil:
-		return fmt.Errorf("%w: it cannot be found out who is elected: %w", ErrNotReady, s.Err)
+		return &NotReadyError{Reason: "it cannot be found out who is elected", Err: s.Err}
 	case !s.Elected:
 		return nil
 	}
-	since := s.Since
-	if s.LastSuccess.After(since) {
-		since = s.LastSuccess
-	}
+	since := later(s.Since, s.LastSuccess)
 	if now.Before(s.Schedule.runs(overdueRuns, since)) {
 		return nil
 	}
-	overdue := fmt.Errorf("%w: no run has succeeded for %v", ErrNotReady, now.Sub(since).Round(time.Second))
-	if s.Err != nil {
-		return fmt.Errorf("%w: %w", overdue, s.Err)
+	return &NotReadyError{
+		Reason: fmt.Sprintf("no run has succeeded for %v", now.Sub(since).Round(time.Second)), Err: s.Err,
 	}
-	return overdue
+}
+
+// NotReadyError is what [Runner.Ready] returns. It matches [ErrNotReady] and its cause.
+type NotReadyError struct {
+	// Reason says in words of this package what is the matter.
+	Reason string
+	// Err is the cause, nil where there is none. Its text may name accounts and roles.
+	Err error
+}
+
+// Error implements error.
+func (e *NotReadyError) Error() string {
+	text := ErrNotReady.Error() + ": " + e.Reason
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+// Unwrap makes the error match.
+func (e *NotReadyError) Unwrap() []error {
+	if e.Err == nil {
+		return []error{ErrNotReady}
+	}
+	return []error{ErrNotReady, e.Err}
 }
 
 // Alive reports why this process should be started anew, nil where it need not. That is so where Run has returned without
@@ -111,7 +139,8 @@ type reach struct {
 
 func newReach() *reach { return &reach{asking: make(chan struct{}, 1)} }
 
-func (r *reach) ask(ctx context.Context, driver storage.Driver) error {
+// ask asks, and logs where the answer is another than before.
+func (r *reach) ask(ctx context.Context, driver storage.Driver, logger *slog.Logger) error {
 	select {
 	case r.asking <- struct{}{}:
 	case <-ctx.Done():
@@ -126,8 +155,15 @@ func (r *reach) ask(ctx context.Context, driver storage.Driver) error {
 	defer cancel()
 	_, _, err := driver.Get(ctx, reachKey, storage.Eventual)
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	before := r.err
 	r.asked, r.err = time.Now(), err
+	r.mu.Unlock()
+	switch {
+	case err != nil && before == nil:
+		logger.ErrorContext(ctx, "the table cannot be read", "error", err)
+	case err == nil && before != nil:
+		logger.InfoContext(ctx, "the table can be read again")
+	}
 	return err
 }
 

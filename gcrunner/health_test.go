@@ -66,6 +66,87 @@ func TestRunnerHealth(t *testing.T) {
 	})
 }
 
+// A run that takes longer than ten intervals is ready as long as it comes further, and counts while it goes: within a page, and
+// also the first one. One that does not come further is not ready, and alive.
+func TestRunnerHealthDuringALongRun(t *testing.T) {
+	t.Parallel()
+	for name, failed := range map[string]bool{"the first run": false, "after a failure": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				driver := newBetween()
+				driver.writeUnits = 1
+				fill(t, driver, 3000, 1)
+				stuck, broken := make(chan struct{}), failed
+				var hang atomic.Bool
+				driver.before = func(operation, _ string) error {
+					if broken {
+						broken = false
+						return errBroken
+					}
+					if operation == "Delete" && hang.Load() {
+						<-stuck
+					}
+					return nil
+				}
+				collector := newCollector(t, driver, gcrunner.WithBudget(gcrunner.Budget{ReadUnits: gcrunner.Unlimited, WriteUnits: 1}))
+				runner := newRunner(t, collector, gcrunner.Schedule{Interval: 2 * time.Second})
+				defer goRun(t, runner)()
+				defer close(stuck)
+				time.Sleep(4 * time.Second)
+				deleted := 0
+				for range 100 {
+					time.Sleep(3 * time.Second)
+					synctest.Wait()
+					if err := runner.Ready(t.Context()); err != nil {
+						t.Fatalf("a run that goes on deleting is not ready: %v", err)
+					}
+					s := runner.Status()
+					if n := s.Totals.Deleted[gcrunner.RuleExpired]; n < deleted+2 {
+						t.Fatalf("3 seconds after %d, %d are deleted", deleted, n)
+					}
+					deleted = s.Totals.Deleted[gcrunner.RuleExpired]
+					if s.Current == nil || s.Current.WriteUnits < float64(deleted) || s.LastProgress.IsZero() {
+						t.Fatalf("the present run: %+v", s.Current)
+					}
+				}
+				hang.Store(true)
+				time.Sleep(time.Minute)
+				if err := runner.Ready(t.Context()); !errors.Is(err, gcrunner.ErrNotReady) {
+					t.Errorf("a run that hangs is ready: %v", err)
+				}
+				if err := runner.Alive(); err != nil {
+					t.Errorf("it is not alive: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// Where nothing can be deleted, reading alone does not make a process ready, and neither does one page that had nothing to delete.
+func TestRunnerNotReadyWithoutDeletes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		driver := newBetween()
+		fill(t, driver, 100, 10)
+		driver.before = func(operation, _ string) error {
+			if operation == "Delete" {
+				return errBroken
+			}
+			return nil
+		}
+		runner := newRunner(t, newCollector(t, driver, gcrunner.WithPageSize(5)), gcrunner.Schedule{Interval: time.Second})
+		defer goRun(t, runner)()
+		for range 20 {
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if err := runner.Ready(t.Context()); !errors.Is(err, errBroken) {
+				t.Fatalf("ready: %v", err)
+			}
+		}
+	})
+}
+
 // A process that has never collected is not ready as soon as it has failed to, or a rollout would go on.
 func TestRunnerNotReadyBeforeTheFirstSuccess(t *testing.T) {
 	t.Parallel()

@@ -171,8 +171,8 @@ func TestLimitOfDuration(t *testing.T) {
 		collector := newCollector(t, driver, gcrunner.WithConcurrency(1), gcrunner.WithPageSize(20),
 			gcrunner.WithLimits(gcrunner.Limits{Duration: 5 * time.Minute}), gcrunner.WithStopTimeout(30*time.Second))
 		report := run(t, collector)
-		// The page that was begun is finished, and no other is.
-		if report.Stopped != gcrunner.StoppedByDuration || report.Duration < 5*time.Minute || report.Duration > 5*time.Minute+25*time.Second {
+		// The page that was begun is finished, and no other is: within the limit.
+		if report.Stopped != gcrunner.StoppedByDuration || report.Duration < 4*time.Minute+30*time.Second || report.Duration > 5*time.Minute {
 			t.Errorf("%+v", report)
 		}
 		if report.Total()%20 != 0 || report.Total() == 0 {
@@ -184,6 +184,92 @@ func TestLimitOfDuration(t *testing.T) {
 				report.Total(), rest.Total(), rest.Scanned, dead-report.Total())
 		}
 	})
+}
+
+// A limit of duration is when a run has ended, whatever takes long: its calls, its pages, finishing them, or its election.
+func TestLimitOfDurationIsTheEnd(t *testing.T) {
+	for name, test := range map[string]struct {
+		slow    string // operation
+		takes   time.Duration
+		elected bool // whether somebody else is
+		stopped gcrunner.StopReason
+	}{
+		"scans":    {slow: "Scan", takes: time.Hour, stopped: gcrunner.StoppedByDuration},
+		"deletes":  {slow: "Delete", takes: time.Hour, stopped: gcrunner.StoppedByDuration},
+		"pages":    {slow: "Delete", takes: 700 * time.Millisecond, stopped: gcrunner.StoppedByDuration},
+		"election": {elected: true, stopped: gcrunner.NotElected},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				driver := &slowly{Driver: memory.New(), operation: test.slow, takes: test.takes}
+				fill(t, driver, 100, 1)
+				options := []gcrunner.Option{
+					gcrunner.WithConcurrency(1), gcrunner.WithStopTimeout(time.Minute), gcrunner.WithElection(newElection(t, driver)),
+				}
+				if test.elected {
+					ended := make(chan struct{})
+					defer func() { <-ended }()
+					ctx, cancel := context.WithCancel(t.Context())
+					defer cancel()
+					go func() {
+						defer close(ended)
+						_ = newElection(t, driver).Lead(ctx, func(ctx context.Context) error { <-ctx.Done(); return nil })
+					}()
+					synctest.Wait()
+				}
+				for _, limit := range []time.Duration{200 * time.Millisecond, 5 * time.Second, time.Minute} {
+					began := time.Now()
+					report, err := newCollector(t, driver, append(options, gcrunner.WithLimits(gcrunner.Limits{Duration: limit}))...).
+						Run(t.Context())
+					if took := time.Since(began); took > limit {
+						t.Errorf("a run of at most %v took %v", limit, took)
+					}
+					if test.elected {
+						if !errors.Is(err, gcrunner.ErrNotElected) || report.Stopped != gcrunner.NotElected {
+							t.Errorf("%v: %v, %+v", limit, err, report)
+						}
+						continue
+					}
+					if err != nil || report.Stopped != test.stopped && report.Stopped != gcrunner.Completed {
+						t.Errorf("%v: %v, %+v", limit, err, report)
+					}
+				}
+			})
+		})
+	}
+}
+
+// slowly is a driver of which one operation takes long, unless its context ends.
+type slowly struct {
+	*memory.Driver
+	operation string
+	takes     time.Duration
+}
+
+func (d *slowly) hang(ctx context.Context, operation string) error {
+	if operation != d.operation {
+		return nil
+	}
+	select {
+	case <-time.After(d.takes):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (d *slowly) Scan(ctx context.Context, request storage.ScanRequest) (storage.Page, error) {
+	if err := d.hang(ctx, "Scan"); err != nil {
+		return storage.Page{}, err
+	}
+	return d.Driver.Scan(ctx, request)
+}
+
+func (d *slowly) Delete(ctx context.Context, key string, condition storage.Condition) error {
+	if err := d.hang(ctx, "Delete"); err != nil {
+		return err
+	}
+	return d.Driver.Delete(ctx, key, condition)
 }
 
 // A run whose context ends finishes its page if that does not take longer than it may, saves its position, and returns.
@@ -405,14 +491,60 @@ func TestFileCheckpoint(t *testing.T) {
 	}
 }
 
-// A run tells that its last position was not saved, and has done its work all the same.
+// A checkpoint that cannot be written, or read, is found out before anything is deleted.
 func TestCheckpointFails(t *testing.T) {
 	t.Parallel()
-	driver := memory.New()
+	directory := t.TempDir()
+	text := filepath.Join(directory, "text")
+	if err := os.WriteFile(text, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	errNo := errors.New("not allowed")
+	denied := newBetween()
+	for name, test := range map[string]struct {
+		checkpoint gcrunner.Checkpoint
+		err        error
+	}{
+		"no directory": {gcrunner.FileCheckpoint(filepath.Join(directory, "no", "such")), os.ErrNotExist},
+		"a directory":  {gcrunner.FileCheckpoint(directory), nil},
+		"no position":  {gcrunner.FileCheckpoint(text), gcrunner.ErrPosition},
+		"no rights":    {gcrunner.TableCheckpoint(unwritable{denied, errNo}), errNo},
+	} {
+		driver := newBetween()
+		fill(t, driver, 100, 2)
+		report, err := newCollector(t, driver, gcrunner.WithCheckpoint(test.checkpoint)).Run(t.Context())
+		if !errors.Is(err, gcrunner.ErrCheckpoint) || test.err != nil && !errors.Is(err, test.err) ||
+			report.Total() != 0 || report.Stopped != gcrunner.Failed || driver.called("Delete") != 0 {
+			t.Errorf("%s: %v, %+v", name, err, report)
+		}
+	}
+}
+
+// unwritable is a driver that denies what is put.
+type unwritable struct {
+	*between
+	err error
+}
+
+func (d unwritable) Put(context.Context, storage.Record, storage.Condition) error { return d.err }
+
+// A run tells that its last position was not saved, and has done its work all the same.
+func TestCheckpointFailsInTheEnd(t *testing.T) {
+	t.Parallel()
+	driver := newBetween()
 	dead := fill(t, driver, 100, 2)
-	no := gcrunner.FileCheckpoint(filepath.Join(t.TempDir(), "no", "such"))
-	report, err := newCollector(t, driver, gcrunner.WithCheckpoint(no)).Run(t.Context())
-	if !errors.Is(err, os.ErrNotExist) || report.Total() != dead || report.Stopped != gcrunner.Completed {
+	path := filepath.Join(t.TempDir(), "there", "position")
+	if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	driver.before = func(op, _ string) error {
+		if op == "Delete" {
+			return os.RemoveAll(filepath.Dir(path))
+		}
+		return nil
+	}
+	report, err := newCollector(t, driver, gcrunner.WithCheckpoint(gcrunner.FileCheckpoint(path))).Run(t.Context())
+	if !errors.Is(err, gcrunner.ErrCheckpoint) || !errors.Is(err, os.ErrNotExist) || report.Total() != dead {
 		t.Errorf("%v, %+v", err, report)
 	}
 }

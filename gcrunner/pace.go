@@ -15,6 +15,8 @@ import (
 //
 // The rate adapts to throttling: it is halved where the service refuses requests, and grows again little by little.
 type pacer struct {
+	refusals
+
 	ceiling float64 // units per second; +Inf for none
 	// turnstile holds who waits for its turn: one at a time, so that by then what others have consumed is known.
 	turnstile chan struct{}

@@ -3,6 +3,7 @@ package gcrunner
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"sync"
 	"time"
@@ -17,6 +18,7 @@ import (
 type run struct {
 	*Collector
 	reads, writes *pacer
+	patience      time.Duration // for refusals without an end
 	costs         estimate
 	slots         chan struct{} // one for each delete that may be under way
 	began         time.Time
@@ -28,6 +30,9 @@ type run struct {
 	claimed  int // deleted, or being deleted
 	later    []candidate
 	saved    time.Time
+	further  time.Time // when a session was deleted, or a page was done, the last time
+	told     time.Time // when progress was told the last time
+	bytes    int64     // the largest estimate so far: it must not shrink
 
 	telling sync.Mutex // held while progress is told, so that calls do not overlap
 }
@@ -60,9 +65,12 @@ func (c *Collector) newRun() *run {
 	r := &run{
 		Collector: c,
 		reads:     newPacer(c.budget.ReadUnits), writes: newPacer(c.budget.WriteUnits),
-		slots: make(chan struct{}, c.concurrency),
+		slots: make(chan struct{}, c.concurrency), patience: refusalLimit,
 		began: time.Now(), mostRecords: c.pageSize,
 		report: Report{DryRun: c.dryRun, Source: c.from.kind(), Started: c.now(), Deleted: map[Rule]int{}},
+	}
+	if c.limits.Duration > 0 { // which says how long to try
+		r.patience = 1<<63 - 1
 	}
 	r.costs.byIndex = c.from.kind() == SourceIndex
 	if index, ok := c.driver.(storage.ExpiryScanner); ok && index.ExpiryShards() > 0 {
@@ -84,7 +92,12 @@ func (r *run) do(ctx context.Context) error {
 		return err
 	}
 	r.leases.begin()
+	r.mu.Lock()
 	r.position, r.saved = start, time.Now()
+	r.mu.Unlock()
+	if err := r.save(ctx); err != nil { // which is better known before anything is deleted
+		return err
+	}
 
 	deleting, abort := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer abort(nil)
@@ -105,11 +118,31 @@ func (r *run) do(ctx context.Context) error {
 	if why.reason == ElectionLost { // another process has its own position
 		return why.err
 	}
-	return errors.Join(why.err, r.save(ctx))
+	refused := r.refused()
+	if refused != nil && why.reason != Canceled {
+		r.report.Stopped = Failed
+	}
+	return errors.Join(why.err, differing(refused, why.err), r.save(ctx))
 }
 
-// brakeWith makes the run stop where ctx ends or its time is over, and gives it the stop timeout to do so. What it returns
-// ends that.
+// refused returns the last refusal of reads, or of deletes, where none was accepted, nil otherwise.
+func (r *run) refused() error {
+	if err := r.reads.throughout(); err != nil {
+		return err
+	}
+	return r.writes.throughout()
+}
+
+// left is how much of its time the run has left.
+func (r *run) left() time.Duration {
+	if r.limits.Duration == 0 {
+		return 1<<63 - 1
+	}
+	return r.limits.Duration - time.Since(r.began)
+}
+
+// brakeWith makes the run stop where ctx ends, and gives it the stop timeout to do so; and where its time is nearly over, so
+// that it has stopped when it is. What it returns ends that.
 func (r *run) brakeWith(ctx, reading context.Context, b brake) (end func()) {
 	ended := context.AfterFunc(ctx, func() {
 		cause := context.Cause(ctx)
@@ -119,11 +152,9 @@ func (r *run) brakeWith(ctx, reading context.Context, b brake) (end func()) {
 		}
 		b.stop(&stopped{Canceled, errors.Join(ctx.Err(), differing(cause, ctx.Err()))})
 	})
-	limit := time.Duration(1<<63 - 1)
-	if r.limits.Duration > 0 {
-		limit = r.limits.Duration
-	}
-	over := time.AfterFunc(limit, func() { b.stop(&stopped{reason: StoppedByDuration}) })
+	finishing := min(r.stopTimeout, r.limits.Duration/finishingShare)
+	late := time.AfterFunc(r.left()-finishing, func() { b.reached(StoppedByDuration) })
+	over := time.AfterFunc(r.left(), func() { b.abort(&stopped{reason: StoppedByDuration}) })
 	var last *time.Timer
 	var mu sync.Mutex
 	stopping := context.AfterFunc(reading, func() {
@@ -133,6 +164,7 @@ func (r *run) brakeWith(ctx, reading context.Context, b brake) (end func()) {
 	})
 	return func() {
 		ended()
+		late.Stop()
 		over.Stop()
 		stopping()
 		mu.Lock()
@@ -143,9 +175,12 @@ func (r *run) brakeWith(ctx, reading context.Context, b brake) (end func()) {
 	}
 }
 
+// finishingShare is which share of a limit of duration is kept for finishing pages, at most.
+const finishingShare = 10
+
 // differing returns cause, nil where it is err.
 func differing(cause, err error) error {
-	if errors.Is(err, cause) {
+	if cause == nil || errors.Is(err, cause) {
 		return nil
 	}
 	return cause
@@ -175,11 +210,24 @@ func (r *run) snapshotLocked() Report {
 	report.Position = r.position.clone()
 	report.Duration = time.Since(r.began)
 	size, total := r.costs.size(), float64(report.Total())
-	report.Bytes = int64(size * total)
+	r.bytes = max(r.bytes, int64(size*total))
+	report.Bytes = r.bytes
 	if r.dryRun {
 		report.WriteUnits = (math.Ceil(size/bytesPerWriteUnit) + r.costs.indexed) * total
 	}
 	return report
+}
+
+// soFar is how far a run has come.
+type soFar struct {
+	report  Report
+	further time.Time // when it last came further, the zero time where it has not yet
+}
+
+func (r *run) soFar() soFar {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return soFar{r.snapshotLocked(), r.further}
 }
 
 // tell tells the progress.
@@ -190,9 +238,26 @@ func (r *run) tell() {
 	r.telling.Lock()
 	defer r.telling.Unlock()
 	r.mu.Lock()
+	r.told = time.Now()
 	report := r.snapshotLocked()
 	r.mu.Unlock()
 	r.progress(report)
+}
+
+// tellEvery is how often progress is told within a page.
+const tellEvery = time.Second
+
+// tellNowAndThen tells the progress if that is some time ago.
+func (r *run) tellNowAndThen() {
+	r.mu.Lock()
+	due := time.Since(r.told) >= tellEvery
+	if due {
+		r.told = time.Now() // for others who ask meanwhile
+	}
+	r.mu.Unlock()
+	if due {
+		r.tell()
+	}
 }
 
 const (
@@ -206,6 +271,7 @@ const (
 func (r *run) advance(ctx context.Context, at int, next storage.Position) {
 	r.mu.Lock()
 	r.position.segments[at] = segment{Next: next, Done: next == ""}
+	r.further = time.Now()
 	position := r.position.clone()
 	due := !r.dryRun && time.Since(r.saved) >= saveEvery
 	if due {
@@ -230,11 +296,14 @@ func (r *run) save(ctx context.Context) error {
 	return err
 }
 
-// saveAs saves a position, which may be in the table.
+// saveAs saves a position, which may be in the table. Errors: [ErrCheckpoint].
 func (r *run) saveAs(ctx context.Context, position Position) (units float64, err error) {
 	meter := &storage.Meter{}
 	err = r.checkpoint.Save(storage.WithMeter(ctx, meter), position)
 	usage := meter.Usage()
 	r.count(usage)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", ErrCheckpoint, err)
+	}
 	return usage.WriteUnits, err
 }

@@ -26,9 +26,10 @@ type Runner struct {
 	problems  []error
 	reach     *reach
 
-	mu      sync.Mutex // never held during a call
-	status  Status     // Totals without the present run
-	overrun time.Time  // when the present run should have ended
+	mu      sync.Mutex   // never held during a call
+	status  Status       // Totals without the present run
+	current func() soFar // of the present run, nil between runs
+	overrun time.Time    // when the present run should have ended
 }
 
 // RunnerOption is a setting of a runner.
@@ -76,13 +77,6 @@ func NewRunner(collector *Collector, schedule Schedule, options ...RunnerOption)
 	r.status = Status{
 		Phase: Idle, Totals: newTotals(),
 		Schedule: schedule, Budget: collector.budget, Rules: collector.rules, Source: collector.from.kind(), DryRun: collector.dryRun,
-	}
-	told := collector.progress
-	collector.progress = func(report Report) {
-		r.progressed(report)
-		if told != nil {
-			told(report)
-		}
 	}
 	return r, nil
 }
@@ -216,11 +210,15 @@ func (r *Runner) collect(ctx context.Context) error {
 	r.status.Phase, r.status.Next, r.status.LastAttempt = Running, time.Time{}, began
 	r.overrun = time.Time{}
 	if limit := r.collector.limits.Duration; limit > 0 {
-		r.overrun = began.Add(limit + r.collector.stopTimeout + saveTimeout + overrunGrace)
+		r.overrun = began.Add(limit + 2*saveTimeout + overrunGrace)
 	}
 	r.mu.Unlock()
 
-	report, err := r.collector.Run(ctx)
+	report, err := r.collector.run(ctx, func(current func() soFar) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.current = current
+	})
 	report.Position = Position{}
 	failed := err
 	if report.Stopped == Canceled || report.Stopped == ElectionLost {
@@ -228,7 +226,11 @@ func (r *Runner) collect(ctx context.Context) error {
 	}
 	ended := time.Now()
 	r.set(func(s *Status) {
-		s.Phase, s.Current = Waiting, nil
+		s.Phase = Waiting
+		if r.current != nil {
+			s.LastProgress = later(s.LastProgress, r.current().further)
+			r.current = nil
+		}
 		s.Totals = s.Totals.plus(report)
 		s.Last = append(s.Last, Result{Report: report, Ended: ended, Err: failed})
 		s.Last = s.Last[max(0, len(s.Last)-RememberedRuns):]
@@ -245,10 +247,12 @@ func (r *Runner) collect(ctx context.Context) error {
 	return failed
 }
 
-// progressed notes what the present run has done so far.
-func (r *Runner) progressed(report Report) {
-	report.Position = Position{}
-	r.set(func(s *Status) { s.Current = &report })
+// later returns the later of two instants.
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // Status returns what is known at the moment.
@@ -257,12 +261,14 @@ func (r *Runner) Status() Status {
 	defer r.mu.Unlock()
 	s := r.status
 	s.Last = slices.Clone(s.Last)
-	if s.Current == nil {
+	if r.current == nil {
 		s.Totals = s.Totals.plus(Report{})
 		return s
 	}
-	current := s.Current.clone()
-	s.Totals, s.Current = s.Totals.plus(current), &current
+	current := r.current()
+	current.report.Position = Position{}
+	s.LastProgress = later(s.LastProgress, current.further)
+	s.Totals, s.Current = s.Totals.plus(current.report), &current.report
 	return s
 }
 

@@ -39,6 +39,8 @@ type Status struct {
 	Current *Report
 	// LastAttempt and LastSuccess are when the last run began, and when the last one ended well.
 	LastAttempt, LastSuccess time.Time
+	// LastProgress is when a run, the present one included, last deleted a session or was done with a page.
+	LastProgress time.Time
 	// Failures is how many runs, or attempts to be elected, have failed in a row. Err is what the last of them has failed
 	// with, nil where there is none.
 	Failures int
