@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/adhocore/gronx"
-
 	"github.com/scsdynamo/scsdynamo/gcrunner"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
@@ -121,11 +119,15 @@ func checkPositive(value any) string {
 }
 
 func checkSchedule(value any) string {
-	if text := value.(string); len(strings.Fields(text)) != 5 || !gronx.IsValid(text) {
-		return quote(text) + " is not a cron expression of five fields, such as 17 3 * * *"
+	if err := gcrunner.ValidateCron(value.(string)); err != nil {
+		return cronInKeys.Replace(err.Error())
 	}
 	return ""
 }
+
+// cronInKeys puts what gcrunner says of cron expressions into the words of who sets keys.
+var cronInKeys = strings.NewReplacer("gcrunner: ", "", "set Interval", "set collection.interval, in place of this",
+	"set Zone", "use --time-zone of gcrunner, or gcrunner.Schedule.Zone")
 
 // Rules returns which sessions are collected.
 func (c Config) Rules() gcrunner.Rules {
@@ -198,18 +200,25 @@ type Schedule struct {
 	Cron string
 }
 
-// Schedule returns when collections begin.
+// Schedule returns when collections begin. Of collection.interval and collection.schedule, that counts which was set in the
+// place of higher precedence; a jitter that does not fit an interval of higher precedence does not count.
 func (c Config) Schedule() Schedule {
-	s := Schedule{
-		Interval: c.duration("collection.interval"),
-		Jitter:   c.duration("collection.jitter"),
-		Cron:     c.text("collection.schedule"),
+	const interval, jitter, schedule = "collection.interval", "collection.jitter", "collection.schedule"
+	var s Schedule
+	if c.overrides(interval, schedule) {
+		s.Interval = c.duration(interval)
+	} else {
+		s.Cron = c.text(schedule)
 	}
-	if !c.isSet("collection.jitter") {
+	s.Jitter = c.duration(jitter)
+	if !c.isSet(jitter) || s.Interval > 0 && s.Jitter > s.Interval && c.overrides(interval, jitter) {
 		s.Jitter = s.Interval / 10
 	}
 	return s
 }
+
+// overrides reports whether a key was set in a place of higher precedence than the other.
+func (c Config) overrides(key, other string) bool { return c.source(key).Kind > c.source(other).Kind }
 
 // checkCollection reports what does not go together about collection.
 func (l *loader) checkCollection(c *Config) {
@@ -223,15 +232,15 @@ func (l *loader) checkCollection(c *Config) {
 	switch asFile := c.text(checkpoint) == checkpointFile; {
 	case asFile && !c.isSet(file):
 		l.together(c, "set collection.checkpoint_file, too: the file to keep the position in", checkpoint, file)
-	case c.isSet(file) && !asFile:
+	case c.isSet(file) && !asFile && !c.overrides(checkpoint, file):
 		l.together(c, "a file that is not used; set collection.checkpoint to file, or leave it out", file, checkpoint)
 	}
 	switch {
-	case c.isSet(interval) && c.isSet(schedule):
+	case c.isSet(interval) && c.isSet(schedule) && c.source(interval).Kind == c.source(schedule).Kind:
 		l.together(c, "collection.interval is set, too; set one of them", schedule, interval)
 	case c.isSet(jitter) && !c.isSet(interval) && !c.isSet(schedule):
 		l.together(c, "there is no interval and no schedule to vary; set collection.interval, or leave it out", jitter, interval)
-	case c.isSet(interval) && c.duration(jitter) > c.duration(interval):
+	case c.Schedule().Interval > 0 && c.Schedule().Jitter > c.Schedule().Interval:
 		l.together(c, "longer than collection.interval", jitter, interval)
 	}
 }

@@ -284,3 +284,60 @@ func TestCollectorSource(t *testing.T) {
 		t.Errorf("%v; want ErrNoIndex, and what to set", err)
 	}
 }
+
+// Where two keys exclude each other, that counts which is set in the place of higher precedence. In one place, both are a mistake.
+func TestHigherPrecedenceWinsOverTheOtherKey(t *testing.T) {
+	t.Parallel()
+	const night, day = "17 3 * * *", "17 15 * * *"
+	for name, test := range map[string]struct {
+		file    string
+		environ []string
+		code    []config.Option
+		want    config.Schedule
+	}{
+		"code over file": {
+			"collection: {schedule: '" + night + "'}", nil, []config.Option{config.With("collection.interval", "10m")},
+			config.Schedule{Interval: 10 * time.Minute, Jitter: time.Minute},
+		},
+		"code over file, the other way": {
+			"collection: {interval: 1h}", nil, []config.Option{config.With("collection.schedule", night)}, config.Schedule{Cron: night},
+		},
+		"environment over file": {
+			"collection: {interval: 1h}", []string{"SCSDYNAMO_COLLECTION_SCHEDULE=" + night}, nil, config.Schedule{Cron: night},
+		},
+		"code over both": {
+			"collection: {interval: 1h}", []string{"SCSDYNAMO_COLLECTION_SCHEDULE=" + night},
+			[]config.Option{config.With("collection.schedule", day)}, config.Schedule{Cron: day},
+		},
+		"jitter of a longer interval": {
+			"collection: {interval: 1h, jitter: 30m}", nil, []config.Option{config.With("collection.interval", "10m")},
+			config.Schedule{Interval: 10 * time.Minute, Jitter: time.Minute},
+		},
+		"jitter of a schedule": {
+			"collection: {schedule: '" + night + "', jitter: 2h}", nil, []config.Option{config.With("collection.interval", "10m")},
+			config.Schedule{Interval: 10 * time.Minute, Jitter: time.Minute},
+		},
+		"another checkpoint": {
+			"collection: {interval: 1h, checkpoint: file, checkpoint_file: position}", nil,
+			[]config.Option{config.With("collection.checkpoint", "table")}, config.Schedule{Interval: time.Hour, Jitter: 6 * time.Minute},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := mustLoad(t, append(test.code, withFile(t, test.file), config.WithEnviron(test.environ))...)
+			if got := cfg.Schedule(); got != test.want {
+				t.Errorf("%+v; want %+v", got, test.want)
+			}
+		})
+	}
+	_, err := config.Load(config.WithEnviron(nil), config.WithFlag("--interval", "collection.interval", "1h"),
+		config.WithFlag("--schedule", "collection.schedule", night))
+	if wrong := (*config.Error)(nil); !errors.As(err, &wrong) || !strings.Contains(err.Error(), "--schedule: collection.schedule: ") {
+		t.Errorf("both in one place: %v", err)
+	}
+	_, err = config.Load(config.WithEnviron(nil), config.WithFlag("--schedule", "collection.schedule", "@daily"))
+	if err == nil || !strings.Contains(err.Error(), `--schedule: collection.schedule: "@daily" is not`) ||
+		!strings.Contains(err.Error(), "write 0 0 * * *") {
+		t.Errorf("a tag: %v", err)
+	}
+}

@@ -31,6 +31,7 @@ type loader struct {
 type codeSetting struct {
 	key   string
 	value any
+	flag  string
 }
 
 // WithFile names the file. A file that is named must be there. Default: that of SCSDYNAMO_CONFIG_FILE, else the first there
@@ -52,7 +53,12 @@ func WithDir(dir string) Option { return func(l *loader) { l.dir = dir } }
 // variable, or of the type that the kind of the key suggests: time.Duration, int or int64, float64, bool, []string,
 // map[string]string, and for a secret its bytes themselves, []byte or [][]byte. Of two values for one key, the later counts.
 func With(key string, value any) Option {
-	return func(l *loader) { l.code = append(l.code, codeSetting{key, value}) }
+	return WithFlag("", key, value)
+}
+
+// WithFlag is [With] for what a flag of a command sets, such as "--interval": errors name it, in place of code.
+func WithFlag(flag, key string, value any) Option {
+	return func(l *loader) { l.code = append(l.code, codeSetting{key, value, flag}) }
 }
 
 // WithClientOptions changes every DynamoDB client that the Config makes, after its keys are applied. It is for what has no
@@ -130,8 +136,9 @@ func defaults() layer {
 
 // readCode returns what code sets.
 func (l *loader) readCode() layer {
-	settings, source := layer{}, Source{Kind: FromCode}
+	settings := layer{}
 	for _, s := range l.code {
+		source := Source{Kind: FromCode, Name: s.flag}
 		key, ok := FindKey(s.key)
 		if !ok {
 			l.problems.add(source, "", "%s", unknown("key", s.key, ".", names))

@@ -22,7 +22,7 @@ const (
 type Source struct {
 	// Kind is the kind of place.
 	Kind SourceKind
-	// Name is the file or the environment variable. It is empty for the others.
+	// Name is the file, the environment variable, or the flag of [WithFlag]. It is empty for the others.
 	Name string
 	// Line is the line in the file, counted from 1. 0 means the file as a whole.
 	Line int
@@ -40,7 +40,7 @@ func (s Source) String() string {
 	case FromEnvironment:
 		return name
 	case FromCode:
-		return "code"
+		return cmp.Or(name, "code")
 	default:
 		return "default"
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	"github.com/adhocore/gronx"
@@ -45,8 +44,8 @@ func (s Schedule) Validate() error {
 	case s.Cron == "" && s.Interval < MinInterval:
 		problem("Interval: %v; at least %v are needed", s.Interval, MinInterval)
 	case s.Cron != "":
-		if err := s.validateCron(); err != nil {
-			problems = append(problems, err)
+		if err := ValidateCron(s.Cron); err != nil {
+			problem("Cron: %w", err)
 		}
 	}
 	switch {
@@ -59,35 +58,6 @@ func (s Schedule) Validate() error {
 		problem("Zone: %v without Cron; leave it out", s.Zone)
 	}
 	return errors.Join(problems...)
-}
-
-func (s Schedule) validateCron() error {
-	if !isCron(s.Cron) {
-		return fmt.Errorf("gcrunner: Schedule.Cron: %q is not a cron expression of five fields, such as 17 3 * * *", s.Cron)
-	}
-	if _, err := gronx.NextTickAfter(s.Cron, time.Now().In(s.zone()), false); err != nil {
-		return fmt.Errorf("%w: %q", ErrNeverDue, s.Cron)
-	}
-	return nil
-}
-
-// isCron reports whether it is a cron expression of five fields. The elements of lists are looked at one by one: of a
-// whole list, gronx may look only at those up to the one that is due.
-func isCron(expression string) bool {
-	fields := strings.Fields(expression)
-	if len(fields) != 5 {
-		return false
-	}
-	for i, field := range fields {
-		for element := range strings.SplitSeq(field, ",") {
-			alone := []string{"*", "*", "*", "*", "*"}
-			alone[i] = element
-			if !gronx.IsValid(strings.Join(alone, " ")) {
-				return false
-			}
-		}
-	}
-	return true
 }
 
 func (s Schedule) zone() *time.Location {

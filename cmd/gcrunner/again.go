@@ -7,36 +7,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"syscall"
 
 	"github.com/scsdynamo/scsdynamo/config"
 	"github.com/scsdynamo/scsdynamo/gcrunner"
 	"github.com/scsdynamo/scsdynamo/gcrunner/operations"
+	"github.com/scsdynamo/scsdynamo/internal/explain"
 )
-
-// checkFlags checks what is not the configuration's matter, and returns the logger.
-func (a *app) checkFlags() (*slog.Logger, error) {
-	if a.output != outputTable && a.output != outputJSON {
-		wrong := a.output
-		a.output = outputTable
-		return nil, usage(fmt.Sprintf("--output %q is neither table nor json", wrong), "")
-	}
-	if a.once && (a.interval != "" || a.schedule != "") {
-		return nil, usage("--once together with --interval or --schedule", "leave one of them out")
-	}
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(a.logLevel)); err != nil {
-		return nil, usage(fmt.Sprintf("--log-level %q is neither debug, info, warn nor error", a.logLevel), "")
-	}
-	options := &slog.HandlerOptions{Level: level}
-	switch a.logFormat {
-	case "text":
-		return slog.New(slog.NewTextHandler(a.Err, options)), nil
-	case "json":
-		return slog.New(slog.NewJSONHandler(a.Err, options)), nil
-	default:
-		return nil, usage(fmt.Sprintf("--log-format %q is neither text nor json", a.logFormat), "")
-	}
-}
 
 // runAgain runs by the schedule until ctx ends, and shows itself over HTTP meanwhile.
 func (a *app) runAgain(
@@ -70,7 +47,7 @@ func (a *app) runAgain(
 	} else {
 		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", a.listen)
 		if err != nil {
-			return fmt.Errorf("--listen %s: %w", a.listen, err)
+			return badListen(a.listen, err)
 		}
 		logger.InfoContext(ctx, "serving status page, probes and metrics", "address", "http://"+listener.Addr().String())
 		go func() {
@@ -88,6 +65,16 @@ func (a *app) runAgain(
 	err = errors.Join(err, <-served)
 	logger.InfoContext(ctx, "ended")
 	return err
+}
+
+// badListen explains why nobody can listen there. An address that is in use may be free later; others are mistakes.
+func badListen(address string, err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("--listen %s: %w", address, err)
+	}
+	e := explain.New(explain.Usage, "--listen "+address+": "+err.Error(), "write --listen HOST:PORT, of this machine, or none")
+	e.Err = err
+	return e
 }
 
 func (a *app) handler(cfg *config.Config, runner *gcrunner.Runner) http.Handler {

@@ -155,20 +155,26 @@ func (a *app) load() (*config.Config, error) {
 	if a.environment != "" {
 		options = append(options, config.WithEnvironment(a.environment))
 	}
+	const interval, schedule = "collection.interval", "collection.schedule"
+	when := a.interval != "" || a.schedule != ""
 	for _, setting := range a.settings {
 		key, value, ok := strings.Cut(setting, "=")
 		if !ok {
 			return nil, explain.New(explain.Usage, "--set "+setting+": there is no value", "write --set KEY=VALUE")
 		}
-		options = append(options, config.With(key, value))
-	}
-	for key, value := range map[string]string{"collection.interval": a.interval, "collection.schedule": a.schedule} {
-		if value != "" {
-			options = append(options, config.With(key, value))
+		if when && (key == interval || key == schedule) {
+			continue
 		}
+		options = append(options, config.WithFlag("--set", key, value))
+	}
+	if a.interval != "" {
+		options = append(options, config.WithFlag("--interval", interval, a.interval))
+	}
+	if a.schedule != "" {
+		options = append(options, config.WithFlag("--schedule", schedule, a.schedule))
 	}
 	if a.dryRun {
-		options = append(options, config.With("collection.dry_run", true))
+		options = append(options, config.WithFlag("--dry-run", "collection.dry_run", true))
 	}
 	return config.Load(options...)
 }
@@ -209,12 +215,13 @@ func text(cfg *config.Config, key string) string {
 	return value.Value
 }
 
-// place says where the sessions are.
+// place says where the sessions are. Where the table is named by its ARN, it leaves out account and Region.
 func place(cfg *config.Config) string {
 	if text(cfg, "driver") == "bolt" {
 		return "file " + text(cfg, "bolt.path")
 	}
-	return "DynamoDB table " + text(cfg, "table.name")
+	name := text(cfg, "table.name")
+	return "DynamoDB table " + name[strings.LastIndexByte(name, '/')+1:]
 }
 
 // usage is the error of a command line that is wrong.

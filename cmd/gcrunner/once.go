@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/scsdynamo/scsdynamo/config"
 	"github.com/scsdynamo/scsdynamo/gcrunner"
@@ -25,12 +26,10 @@ func (a *app) runOnce(ctx context.Context, cfg *config.Config, driver config.Dri
 	}
 	report, err := collector.Run(ctx)
 	progress.done()
-	if !a.quiet && report.Stopped != gcrunner.NotElected && (err == nil || report.Scanned > 0) {
-		if err := a.printReport(report); err != nil {
-			return err
-		}
+	if !a.quiet && report.Stopped != gcrunner.NotElected && (err == nil || report.Scanned > 0 || report.Throttles > 0) {
+		err = errors.Join(err, a.printReport(report))
 	}
-	return err
+	return outcome(report, err)
 }
 
 // electionOf returns the election, nil for none. A dry run has none: it writes nothing, and the election is a record.

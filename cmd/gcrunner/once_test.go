@@ -108,6 +108,19 @@ func TestBadInput(t *testing.T) {
 		{"no such file", []string{"--set", "bolt.path=nowhere.db"}, 4, "there is no file nowhere.db"},
 		{"no such configuration", []string{"--config", "nowhere.yaml"}, 3, "nowhere.yaml"},
 		{"address in use", []string{"--interval", "1h", "--listen", takenAddress(t)}, 1, "address already in use"},
+		{"no address", []string{"--interval", "1h", "--listen", "here"}, 2, "--listen here: "},
+		{"no port", []string{"--interval", "1h", "--listen", ":99999"}, 2, "--listen :99999: "},
+		{"another machine's address", []string{"--interval", "1h", "--listen", "192.0.2.1:9464"}, 2, "--listen 192.0.2.1:9464: "},
+		{"cron field", []string{"--schedule", "0 24 * * *"}, 3, "--schedule: collection.schedule: \"0 24 * * *\" is not a cron expression of " +
+			"five fields: hour: 24 is out of range; it is from 0 to 23"},
+		{"cron tag", []string{"--schedule", "@daily"}, 3, "for @daily write 0 0 * * *"},
+		{"cron interval", []string{"--schedule", "@every 1h"}, 3, "set collection.interval"},
+		{"no directory for the position", []string{
+			"--set", "collection.checkpoint=file", "--set", "collection.checkpoint_file=/no/where/position",
+		}, 3, "the position of the run cannot be kept"},
+		{"no directory for the position, again", []string{
+			"--set", "collection.checkpoint=file", "--set", "collection.checkpoint_file=/dev/null/position",
+		}, 3, "correct collection.checkpoint_file"},
 	} {
 		t.Run(test.name, func(t *testing.T) { // one after the other: they share a file
 			r := invoke(t, env, test.args...)

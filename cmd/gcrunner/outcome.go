@@ -1,0 +1,75 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/scsdynamo/scsdynamo/gcrunner"
+	"github.com/scsdynamo/scsdynamo/internal/explain"
+	"github.com/scsdynamo/scsdynamo/internal/terminal"
+)
+
+// outcome explains the error of a single run by what the run has done. Kinds that say that nothing was done are only for runs
+// that have done nothing.
+func outcome(report gcrunner.Report, err error) error {
+	if err == nil {
+		return nil
+	}
+	e := *explain.Error(err)
+	e.Err = err
+	if report.Stopped == gcrunner.Canceled {
+		e.Kind, e.Text, e.Fix = explain.Interrupted, interrupted(err), ""
+	}
+	deleted := int64(report.Total())
+	if report.DryRun {
+		deleted = 0
+	}
+	switch {
+	case errors.Is(err, gcrunner.ErrCheckpoint) && e.Kind != explain.Interrupted:
+		e.Text = "the position of the run cannot be kept: " + e.Text
+		path, link := (*fs.PathError)(nil), (*os.LinkError)(nil)
+		if errors.As(err, &path) || errors.As(err, &link) {
+			e.Kind = explain.Configuration
+			e.Fix = "correct collection.checkpoint_file: its directory must be there, and this process must be allowed to write in it"
+		}
+	case e.Kind == explain.Findings: // which scsdynamo alone has
+		e.Kind = explain.Configuration
+	}
+	if deleted == 0 {
+		return &e
+	}
+	switch e.Kind {
+	case explain.Usage, explain.Configuration, explain.NotFound:
+		e.Kind = explain.Failed
+	}
+	e.Text += fmt.Sprintf(" (before that, %s deleted)", were(deleted))
+	return &e
+}
+
+// interrupted says that a run was told to end, and whether it had got anywhere.
+func interrupted(err error) string {
+	for _, part := range parts(err) {
+		if e := explain.Error(part); e.Kind == explain.Unavailable {
+			return "interrupted; until then everything was refused: " + e.Text
+		}
+	}
+	return "interrupted"
+}
+
+// parts returns what an error was joined from.
+func parts(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // It is about this error, not about its causes.
+	if !ok {
+		return []error{err}
+	}
+	return joined.Unwrap()
+}
+
+func were(n int64) string {
+	if n == 1 {
+		return "1 session was"
+	}
+	return terminal.Number(n) + " sessions were"
+}
