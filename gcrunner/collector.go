@@ -29,6 +29,9 @@ func New(driver storage.Driver, rules Rules, options ...Option) (*Collector, err
 	if err != nil {
 		return nil, err
 	}
+	if c.election != nil {
+		c.election.rules = rules
+	}
 	ghosts, _ := driver.(storage.GhostDeleter)
 	return &Collector{config: c, driver: driver, from: from, ghosts: ghosts, rules: rules}, nil
 }

@@ -26,6 +26,7 @@ type Election struct {
 	backend  lockstrategy.Backend
 	strategy lockstrategy.Strategy
 	lease    time.Duration // of the record: a part of what was asked for
+	rules    Rules         // of the collector that it is for
 }
 
 // MinElectionLease is the shortest lease of [NewElection].
@@ -98,6 +99,7 @@ func (e *Election) Lead(ctx context.Context, work func(ctx context.Context) erro
 	}()
 	record, _ := session.Record()
 	end.Reset(record.Lease.ExpiresAt.Sub(e.backend.Now())) // by the clock that has set it
+	e.announce(term, record.Lease)
 	err = work(term)
 	if lost := context.Cause(term); ctx.Err() == nil && errors.Is(lost, ErrElectionLost) && errors.Is(err, context.Canceled) &&
 		!errors.Is(err, lost) {

@@ -3,6 +3,7 @@ package gcrunner
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/scsdynamo/scsdynamo/storage"
@@ -57,6 +58,20 @@ func (r Rules) Validate() error {
 		problems = append(problems, ErrNoRule)
 	}
 	return errors.Join(problems...)
+}
+
+// LogValue implements slog.LogValuer.
+func (r Rules) LogValue() slog.Value {
+	attrs := []slog.Attr{slog.Bool("expired", r.Expired)}
+	for _, age := range []struct {
+		name  string
+		value time.Duration
+	}{{"grace", r.Grace}, {"max_age", r.MaxAge}, {"max_stale", r.MaxStale}} {
+		if age.value > 0 {
+			attrs = append(attrs, slog.Duration(age.name, age.value))
+		}
+	}
+	return slog.GroupValue(attrs...)
 }
 
 // judge returns the first rule that applies to the record, "" for none. Where a record does not say when it was created

@@ -74,6 +74,9 @@ func NewRunner(collector *Collector, schedule Schedule, options ...RunnerOption)
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
+	if r.election != nil {
+		r.election.rules = collector.rules
+	}
 	r.status = Status{
 		Phase: Idle, Totals: newTotals(),
 		Schedule: schedule, Budget: collector.budget, Rules: collector.rules, Source: collector.from.kind(), DryRun: collector.dryRun,
@@ -104,6 +107,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		return r.lead(ctx)
 	}
 	pause, told := newRetry(longestStandby), false
+	var last Elected // who was elected when that was last told
 	for ctx.Err() == nil {
 		err := r.election.Lead(ctx, r.lead)
 		elected := r.resign()
@@ -112,10 +116,14 @@ func (r *Runner) Run(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, ErrNotElected):
-			r.set(func(s *Status) { s.Failures, s.Err = 0, nil })
-			if !told {
-				r.logger.InfoContext(ctx, "standing by: another process is elected, and alive")
+			leader := r.election.elected(ctx)
+			if !told || leader != nil && *leader != last {
+				r.tellStandby(ctx, leader)
 			}
+			if leader != nil {
+				last = *leader
+			}
+			r.set(func(s *Status) { s.Failures, s.Err, s.Leader = 0, nil, leader })
 			told, pause, wait = true, newRetry(longestStandby), r.standby()
 		case elected: // and lost; what its last run has failed with is over, too
 			r.set(func(s *Status) { s.Failures, s.Err = 0, nil })
@@ -124,12 +132,25 @@ func (r *Runner) Run(ctx context.Context) error {
 			r.logger.WarnContext(ctx, "the election was lost; standing for it again")
 		default:
 			wait, told = pause.Next(), false
-			r.set(func(s *Status) { s.Failures++; s.Err = err })
+			r.set(func(s *Status) { s.Failures++; s.Err, s.Leader = err, nil })
 			r.logger.ErrorContext(ctx, "it cannot be found out who is elected", "error", err, "next_attempt_in", wait)
 		}
 		_ = backoff.Sleep(ctx, wait)
 	}
 	return nil
+}
+
+// tellStandby logs why this process does not collect, and whether it would do so otherwise.
+func (r *Runner) tellStandby(ctx context.Context, leader *Elected) {
+	if leader == nil {
+		r.logger.InfoContext(ctx, "standing by: another process is elected, and alive")
+		return
+	}
+	r.logger.InfoContext(ctx, "standing by: another process is elected, and alive", "elected", leader.Name)
+	if leader.Rules != r.collector.rules {
+		r.logger.WarnContext(ctx, "the elected process collects by other rules than this one would", "elected", leader.Name,
+			"its_rules", leader.Rules, "rules", r.collector.rules)
+	}
 }
 
 func newRetry(limit time.Duration) backoff.Backoff {
@@ -148,7 +169,7 @@ func (r *Runner) standby() time.Duration {
 // lead is the time for which this process collects.
 func (r *Runner) lead(ctx context.Context) error {
 	now := time.Now()
-	r.set(func(s *Status) { s.Elected, s.Since, s.Failures, s.Err = true, now, 0, nil })
+	r.set(func(s *Status) { s.Elected, s.Since, s.Leader, s.Failures, s.Err = true, now, nil, 0, nil })
 	if r.election != nil {
 		r.logger.InfoContext(ctx, "elected")
 	}

@@ -31,6 +31,9 @@ type Status struct {
 	Stopping bool
 	// Elected is whether it collects: without an election, it does so from beginning to end.
 	Elected bool
+	// Leader is who is elected, where this process stands by and that is known. Where its rules are not those of this
+	// process, what is collected depends on who is elected.
+	Leader *Elected
 	// Started is when Run was called. Since is since when it is elected, the zero time where it is not.
 	Started, Since time.Time
 	// Next is when the next run begins, the zero time where that is not known.
