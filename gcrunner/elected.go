@@ -20,40 +20,37 @@ type Elected struct {
 	Rules Rules
 }
 
-// noticeKey is the record by which the elected process says who it is.
-const noticeKey = storage.ReservedPrefix + "collector-elected"
-
-// notice is what that record holds. Term is the lease that it is about: what an earlier process has left does not count.
+// notice is what the record of the election holds, for people. Term is the lease that it is about: what an earlier process has
+// left does not count.
 type notice struct {
 	Elected
 
 	Term string
 }
 
-// announce says who is elected. It is for people: where it fails, nobody is told, and nothing else is lost.
-func (e *Election) announce(ctx context.Context, term storage.Lease) {
+// announce says who is elected. Where it fails, nobody is told, and nothing else is lost.
+func (e *Election) announce(ctx context.Context, record storage.Record) {
 	name, err := os.Hostname()
 	if err != nil {
 		name = "a machine without a name"
 	}
 	text, err := json.Marshal(notice{
-		Term:    term.ID,
+		Term:    record.Lease.ID,
 		Elected: Elected{Name: fmt.Sprintf("%s, process %d", name, os.Getpid()), Since: e.backend.Now().UTC(), Rules: e.rules},
 	})
-	if err == nil {
-		_ = e.backend.Driver.Put(ctx, reservedRecord(noticeKey, text), storage.Always())
+	if err != nil {
+		return
 	}
+	seen := record
+	record.Data, record.Version, record.UpdatedAt = text, storage.NewVersion(), e.backend.Now()
+	_ = e.backend.Driver.Put(ctx, record, storage.IfUnchanged(seen))
 }
 
 // elected returns who is elected, nil where that is not known.
 func (e *Election) elected(ctx context.Context) *Elected {
-	lease, found, err := e.backend.Driver.Get(ctx, electionKey, storage.Eventual)
-	if err != nil || !found || lease.Lease.Free() {
-		return nil
-	}
-	record, found, err := e.backend.Driver.Get(ctx, noticeKey, storage.Eventual)
+	record, found, err := e.backend.Driver.Get(ctx, electionKey, storage.Eventual)
 	var n notice
-	if err != nil || !found || json.Unmarshal(record.Data, &n) != nil || n.Term != lease.Lease.ID {
+	if err != nil || !found || record.Lease.Free() || json.Unmarshal(record.Data, &n) != nil || n.Term != record.Lease.ID {
 		return nil
 	}
 	return &n.Elected

@@ -73,7 +73,7 @@ func TestAnnouncementsThatAreNone(t *testing.T) {
 				first := newReplica(t, shared, 15*time.Second, time.Minute)
 				defer goRun(t, first.runner)()
 				synctest.Wait()
-				record := keys(t, shared.Driver)[storage.ReservedPrefix+"collector-elected"]
+				record := keys(t, shared.Driver)[storage.ReservedPrefix+"collector"]
 				record.Data = []byte(data)
 				put(t, shared, record)
 				second := newReplica(t, shared, 15*time.Second, time.Minute)

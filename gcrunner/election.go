@@ -99,7 +99,7 @@ func (e *Election) Lead(ctx context.Context, work func(ctx context.Context) erro
 	}()
 	record, _ := session.Record()
 	end.Reset(record.Lease.ExpiresAt.Sub(e.backend.Now())) // by the clock that has set it
-	e.announce(term, record.Lease)
+	e.announce(term, record)
 	err = work(term)
 	if lost := context.Cause(term); ctx.Err() == nil && errors.Is(lost, ErrElectionLost) && errors.Is(err, context.Canceled) &&
 		!errors.Is(err, lost) {

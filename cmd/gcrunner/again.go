@@ -78,7 +78,10 @@ func badListen(address string, err error) error {
 }
 
 func (a *app) handler(cfg *config.Config, runner *gcrunner.Runner) http.Handler {
-	options := []operations.Option{operations.WithPlace(place(cfg)), operations.WithVersion(buildVersion())}
+	options := []operations.Option{
+		operations.WithPlace(place(cfg)), operations.WithVersion(buildVersion()), operations.WithHosts(a.hosts...),
+		operations.WithReasons(reason),
+	}
 	if a.profiles {
 		options = append(options, operations.WithProfiles())
 	}

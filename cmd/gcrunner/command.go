@@ -30,6 +30,7 @@ type app struct {
 	once, dryRun, profiles       bool
 	interval, schedule, timeZone string
 	listen, logFormat, logLevel  string
+	hosts                        []string
 
 	began bool // The command line was understood.
 }
@@ -102,6 +103,8 @@ func (a *app) command() *cobra.Command {
 	flags.StringVar(&a.schedule, "schedule", "", "run at these times, a cron `EXPRESSION` such as \"17 3 * * *\": collection.schedule")
 	flags.StringVar(&a.timeZone, "time-zone", "", "the time zone `NAME` of --schedule, such as Europe/Berlin (default: UTC)")
 	flags.StringVar(&a.listen, "listen", defaultListen, "the `ADDRESS` of status page, probes and metrics, with a schedule; none for none")
+	flags.StringArrayVar(&a.hosts, "host", nil, "serve requests to this `NAME`, too, such as that of a proxy, or * for any; may be "+
+		"repeated (addresses, localhost, names without a dot, and under .internal, .local and .svc, are served always)")
 	flags.BoolVar(&a.profiles, "pprof", false, "serve profiles there, too, under /debug/pprof/")
 	flags.StringVar(&a.logFormat, "log-format", "text", "how to log: text or json")
 	flags.StringVar(&a.logLevel, "log-level", "info", "what to log: debug, info, warn or error")

@@ -1,19 +1,14 @@
 package operations_test
 
 import (
-	"bufio"
-	"cmp"
-	"context"
-	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
+	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -50,13 +45,16 @@ const look = `(() => {
     if (!e.closest(".scroll") && words.getBoundingClientRect().right > edge)
       problems.push("beyond its panel: " + JSON.stringify(e.textContent.trim().slice(0, 40)));
   }
-  const area = e => { const r = e.getBoundingClientRect(); return r.width * r.height; };
+  const area = e => { if (!e) return 0; const r = e.getBoundingClientRect(); return r.width * r.height; };
+  const tall = [...document.querySelectorAll("svg rect:not(.failed)")].filter(e => e.getBoundingClientRect().height > 6).length;
   const bars = [...document.querySelectorAll("svg rect.expired")].filter(e => area(e) > 0 &&
     contrast(getComputedStyle(e).fill, ground(e.closest("section"))) >= 3);
-  const deleted = [...document.querySelectorAll("thead th")].find(e => e.textContent === "Deleted").getBoundingClientRect();
-  if (deleted.right > innerWidth) problems.push("who does not scroll the table does not see how many were deleted");
+  for (const cell of document.querySelectorAll("td")) {
+    const place = cell.getBoundingClientRect();
+    if (place.width === 0 || place.right > innerWidth) problems.push("not seen: " + JSON.stringify(cell.textContent.trim()));
+  }
   return JSON.stringify({
-    problems, bars: bars.length, chart: area(document.querySelector("svg")), text: document.body.innerText,
+    problems, bars: bars.length, tall, chart: area(document.querySelector("svg")), headline: document.querySelector("h1").innerText, text: document.body.innerText,
     meters: [...document.querySelectorAll("meter")].filter(e => area(e) > 0).length,
     dark: luminance(getComputedStyle(document.body).backgroundColor) < 0.2,
   });
@@ -64,36 +62,84 @@ const look = `(() => {
 
 // seen is what look has found.
 type seen struct {
-	Problems     []string
-	Bars, Meters int
-	Chart        float64
-	Text         string
-	Dark         bool
+	Problems []string
+	Bars     int // that can be seen
+	Tall     int // and are more than a line, failures left out
+	Meters   int
+	Chart    float64
+	Headline string
+	Text     string
+	Dark     bool
 }
 
-// Real browsers lay the page out without overflow, with a chart that can be seen, with contrast, and without anything that
-// the page's policy forbids: wide and narrow, light and dark, when all is well and when nothing is.
+// appearance is how a page must look.
+type appearance struct {
+	headline string   // how it begins
+	says     []string // among others
+	bars     int      // at least so many that can be seen; -1 for none that is more than a line
+}
+
+// Real browsers lay the page out without overflow, with a chart that tells the truth, with contrast, with nothing that axe finds, and
+// without anything that the page's policy forbids: wide and narrow, light and dark, behind a path of a proxy; when all is well, when
+// nothing is, when there was nothing to do, and where another process is elected.
 //
 // BROWSER_SHOTS names a directory for pictures of it.
 func TestPageInABrowser(t *testing.T) {
 	t.Parallel()
 	b := startBrowser(t)
-	serve := func(interval time.Duration) (*table, *gcrunner.Runner, string) {
-		table := newTable(t, 20, 10)
-		runner := newRunner(t, table, interval, gcrunner.WithBudget(gcrunner.Budget{ReadUnits: 1000, WriteUnits: gcrunner.Unlimited}))
+	serve := func(runner *gcrunner.Runner) string {
 		t.Cleanup(start(t, runner))
-		server := httptest.NewServer(operations.NewHandler(runner,
+		server := httptest.NewServer(operations.NewHandler(runner, operations.WithHosts(),
 			operations.WithPlace("DynamoDB table sessions-of-a-rather-large-shop"), operations.WithVersion("v1.2.3")))
 		t.Cleanup(server.Close)
-		await(t, "a run has ended", func() bool { return len(runner.Status().Last) > 0 })
-		return table, runner, server.URL
+		return server.URL
 	}
-	table, runner, broken := serve(time.Second)
-	table.broken.Store(true) // it takes three intervals until it is not ready
-	_, _, well := serve(time.Hour)
-	b.check(well, "well", "The last run has deleted 10 sessions.", "Backlog\n10 min", "no bound")
-	await(t, "it is not ready", func() bool { return runner.Ready(t.Context()) != nil })
-	b.check(broken, "broken", "not ready", "broken on purpose", "of them have failed")
+	ran := func(runner *gcrunner.Runner, runs int) {
+		await(t, "runs have ended", func() bool { return len(runner.Status().Last) >= runs })
+	}
+	budget := gcrunner.WithBudget(gcrunner.Budget{ReadUnits: 1000, WriteUnits: gcrunner.Unlimited})
+
+	breaking := newTable(t, 20, 10)
+	failing := newRunner(t, breaking, time.Second, budget)
+	broken := serve(failing)
+	ran(failing, 1)
+	breaking.broken.Store(true) // it takes three intervals until it is not ready
+
+	idle := newRunner(t, newTable(t, 20, 0), time.Second, budget)
+	empty := serve(idle)
+	fine := newRunner(t, newTable(t, 20, 10), time.Hour, budget)
+	well := serve(fine)
+	shared := newTable(t, 20, 10)
+	elected := newElectedRunner(t, shared, gcrunner.Rules{Expired: true})
+	serve(elected)
+	ran(elected, 1)
+	standing := newElectedRunner(t, shared, gcrunner.Rules{Expired: true, MaxAge: time.Hour})
+	standby := serve(standing)
+
+	ran(fine, 1)
+	good := appearance{"Next run in", []string{"The last run has deleted 10 sessions.", "Backlog\n10 min", "no bound"}, 1}
+	b.check(well, "well", good)
+	b.check(behindAPath(t, well), "path", good)
+	ran(idle, 3)
+	b.check(empty, "empty", appearance{"", []string{"runs have deleted nothing."}, -1})
+	await(t, "it is not ready", func() bool { return failing.Ready(t.Context()) != nil })
+	b.check(broken, "broken", appearance{"No run has succeeded for", []string{"not ready", "of them have failed"}, 1})
+	await(t, "it knows who is elected", func() bool { return standing.Status().Leader != nil })
+	b.check(standby, "standby", appearance{"Standing by", []string{"Elected is ", ", process ", "The rules are not the same"}, 0})
+}
+
+// behindAPath returns the address of the page behind a proxy that serves it under a path of its own.
+func behindAPath(t *testing.T, page string) string {
+	t.Helper()
+	target, err := url.Parse(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/ops/gcrunner/", http.StripPrefix("/ops/gcrunner", httputil.NewSingleHostReverseProxy(target)))
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	return server.URL + "/ops/gcrunner/"
 }
 
 func await(t *testing.T, what string, is func() bool) {
@@ -109,23 +155,30 @@ func await(t *testing.T, what string, is func() bool) {
 	}
 }
 
-// check looks at the page in all ways, in which it must say what is given.
-func (b *browser) check(url, name string, says ...string) {
+// check looks at the page in all ways.
+func (b *browser) check(url, name string, want appearance) {
 	b.t.Helper()
-	for _, width := range []int{360, 1200} {
+	for _, width := range []int{360, 390, 1200} {
 		for _, scheme := range []string{"light", "dark"} {
 			what := fmt.Sprintf("%s-%s-%d", name, scheme, width)
 			got := b.look(url, width, scheme)
 			for _, problem := range got.Problems {
 				b.t.Errorf("%s: %s", what, problem)
 			}
-			if got.Bars == 0 || got.Chart < 5000 || got.Meters == 0 {
-				b.t.Errorf("%s: the chart has %d bars that can be seen and an area of %v; there are %d meters", what, got.Bars, got.Chart, got.Meters)
+			switch {
+			case want.bars > 0 && (got.Bars < want.bars || got.Chart < 5000), want.bars < 0 && (got.Tall > 0 || got.Chart < 5000):
+				b.t.Errorf("%s: the chart has %d bars that can be seen, %d of them tall, and an area of %v; want %d",
+					what, got.Bars, got.Tall, got.Chart, want.bars)
+			case want.bars != 0 && got.Meters == 0:
+				b.t.Errorf("%s: there is no meter", what)
 			}
 			if got.Dark != (scheme == "dark") {
 				b.t.Errorf("%s: its ground is dark: %v", what, got.Dark)
 			}
-			for _, part := range says {
+			if !strings.HasPrefix(got.Headline, want.headline) {
+				b.t.Errorf("%s: the headline is %q; want %q", what, got.Headline, want.headline)
+			}
+			for _, part := range want.says {
 				if !strings.Contains(got.Text, part) {
 					b.t.Errorf("%s: it does not say %q:\n%s", what, part, got.Text)
 				}
@@ -133,75 +186,6 @@ func (b *browser) check(url, name string, says ...string) {
 			b.picture(what)
 		}
 	}
-}
-
-// browser is a tab of a Chromium, spoken to in the DevTools protocol over two pipes.
-type browser struct {
-	t       *testing.T
-	ctx     context.Context
-	to      io.Writer
-	from    *bufio.Reader
-	session string
-	last    int
-	loaded  bool
-	faults  []string // what the browser has complained about
-}
-
-// startBrowser starts Chromium. Without one, the test is skipped, or fails where REQUIRE_BROWSER is 1.
-func startBrowser(t *testing.T) *browser {
-	t.Helper()
-	var path string
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
-		if found, err := exec.LookPath(name); err == nil && path == "" {
-			path = found
-		}
-	}
-	switch {
-	case path != "" && runtime.GOOS != "windows": // which has no such pipes
-	case os.Getenv("REQUIRE_BROWSER") == "1":
-		t.Fatal("REQUIRE_BROWSER is 1, and there is no Chromium; scripts/browser.sh installs Debian's")
-	default:
-		t.Skip("no browser to look at the page with: install Chromium, on Debian by scripts/browser.sh")
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
-	cmd := exec.CommandContext(ctx, path, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-proxy-server", "--hide-scrollbars",
-		"--remote-debugging-pipe", "--user-data-dir="+t.TempDir(), "about:blank")
-	in, to, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	from, out, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var log strings.Builder
-	cmd.ExtraFiles, cmd.Stderr = []*os.File{in, out}, &log // 3 and 4, as Chromium expects
-	cmd.WaitDelay = 5 * time.Second
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	_, _ = in.Close(), out.Close()
-	b := &browser{t: t, ctx: ctx, to: to, from: bufio.NewReader(from)}
-	t.Cleanup(func() {
-		defer cancel()
-		// Chromium ends all its processes, and lets go of its directory, before the test removes that.
-		_, _ = b.call("Browser.close", nil)
-		_ = to.Close()
-		_ = cmd.Wait()
-		_ = from.Close()
-		if t.Failed() {
-			t.Logf("the browser has logged:\n%s", log.String())
-		}
-	})
-	var target struct{ TargetID, SessionID string }
-	b.must("Target.createTarget", map[string]any{"url": "about:blank"}, &target)
-	b.must("Target.attachToTarget", map[string]any{"targetId": target.TargetID, "flatten": true}, &target)
-	b.session = target.SessionID
-	for _, domain := range []string{"Page.enable", "Log.enable", "Runtime.enable"} {
-		b.must(domain, nil, nil)
-	}
-	return b
 }
 
 // look loads the page in a window that is so wide and looks at it.
@@ -226,87 +210,42 @@ func (b *browser) look(url string, width int, scheme string) (got seen) {
 	if err := json.Unmarshal([]byte(value.Result.Value), &got); err != nil {
 		b.t.Fatalf("%v: %v", err, value.ExceptionDetails)
 	}
-	got.Problems = append(got.Problems, b.faults...)
+	got.Problems = append(append(got.Problems, b.faults...), b.axe()...)
 	return got
 }
 
-// picture keeps the page as it is now, if somebody wants to see it.
-func (b *browser) picture(name string) {
+// axe returns what axe-core finds on the page: what keeps people out who do not see it, or not well, or have no mouse.
+func (b *browser) axe() []string {
 	b.t.Helper()
-	dir := os.Getenv("BROWSER_SHOTS")
-	if dir == "" {
-		return
+	if b.axeCore == "" {
+		return nil
 	}
-	var shot struct{ Data string }
-	b.must("Page.captureScreenshot", map[string]any{"captureBeyondViewport": true}, &shot)
-	png, err := base64.StdEncoding.DecodeString(shot.Data)
-	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, name+".png"), png, 0o600)
+	const run = `axe.run(document, {resultTypes: ["violations"]}).then(found => JSON.stringify(found.violations.map(
+		v => "axe: " + v.id + " (" + v.impact + "): " + v.help + ": " + v.nodes.map(n => n.html).join(" "))))`
+	var value struct {
+		Result           struct{ Value string }
+		ExceptionDetails any
 	}
-	if err != nil {
-		b.t.Error(err)
+	b.must("Runtime.evaluate", map[string]any{"expression": b.axeCore + `;""`}, &value)
+	b.must("Runtime.evaluate", map[string]any{"expression": run, "awaitPromise": true}, &value)
+	var found []string
+	if err := json.Unmarshal([]byte(value.Result.Value), &found); err != nil {
+		b.t.Fatalf("axe: %v: %v", err, value.ExceptionDetails)
 	}
+	return found
 }
 
-// must calls a method, whose result it decodes.
-func (b *browser) must(method string, params, result any) {
-	b.t.Helper()
-	text, err := b.call(method, params)
-	if err == nil && result != nil {
-		err = json.Unmarshal(text, result)
-	}
-	if err != nil {
-		b.t.Fatalf("the browser: %s: %v", method, err)
-	}
-}
-
-// message is what is sent and received: a call, its answer, or an event.
-type message struct {
-	ID      int             `json:"id,omitempty"`
-	Session string          `json:"sessionId,omitempty"`
-	Method  string          `json:"method,omitempty"`
-	Params  any             `json:"params,omitempty"`
-	Result  json.RawMessage `json:"result,omitempty"`
-	Error   json.RawMessage `json:"error,omitempty"`
-}
-
-func (b *browser) call(method string, params any) (json.RawMessage, error) {
-	b.last++
-	text, err := json.Marshal(message{ID: b.last, Session: b.session, Method: method, Params: params})
-	if err != nil {
-		return nil, err
-	}
-	if _, err := b.to.Write(append(text, 0)); err != nil {
-		return nil, err
-	}
-	for {
-		answer, err := b.read()
-		switch {
-		case err != nil:
-			return nil, err
-		case answer.ID == b.last && answer.Error != nil:
-			return nil, errors.New(string(answer.Error))
-		case answer.ID == b.last:
-			return answer.Result, nil
+// findAxe returns the program of axe-core, empty where there is none.
+func findAxe(t *testing.T) string {
+	t.Helper()
+	for _, dir := range []string{os.Getenv("DYNAMOTEST_ENGINES"), "../../.engines"} {
+		if text, err := os.ReadFile(filepath.Join(dir, "axe-core", "axe.min.js")); dir != "" && err == nil {
+			return string(text)
 		}
 	}
-}
-
-// read receives a message, and notes what the browser complains about: what a policy has blocked, what could not be loaded,
-// and whatever scripts there should not be have to say.
-func (b *browser) read() (m message, err error) {
-	text, err := b.from.ReadBytes(0)
-	if err != nil {
-		return m, cmp.Or(b.ctx.Err(), err)
+	if os.Getenv("REQUIRE_BROWSER") == "1" {
+		t.Fatal("REQUIRE_BROWSER is 1, and there is no axe-core; scripts/browser.sh installs it")
 	}
-	if err := json.Unmarshal(text[:len(text)-1], &m); err != nil {
-		return m, err
-	}
-	switch m.Method {
-	case "Page.loadEventFired":
-		b.loaded = true
-	case "Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown":
-		b.faults = append(b.faults, fmt.Sprintf("the browser complains: %v", m.Params))
-	}
-	return m, nil
+	t.Log("the page is not looked at with axe-core: scripts/browser.sh installs it")
+	return ""
 }

@@ -10,16 +10,17 @@ import (
 type chart struct {
 	Width, Height int
 	Bars          []bar
-	Top           int // what a bar of full height stands for
+	Top           int // what a bar of full height stands for, 0 where all are empty
 	Rules         []gcrunner.Rule
 	Summary       string
 }
 
-// bar is one run. One that has failed has a ground of its own.
+// bar is one run. One that has failed has a ground of its own; one that has deleted nothing is a line at the bottom.
 type bar struct {
 	X, Width float64
 	Title    string
 	Parts    []part
+	Empty    float64 // where the line of an empty one is
 	Failed   bool
 }
 
@@ -39,7 +40,7 @@ const (
 )
 
 func newChart(results []gcrunner.Result) chart {
-	c := chart{Width: chartWidth, Height: chartHeight, Top: 1}
+	c := chart{Width: chartWidth, Height: chartHeight}
 	total, failed := 0, 0
 	shown := map[gcrunner.Rule]bool{}
 	for _, result := range results {
@@ -104,7 +105,7 @@ func newBar(result gcrunner.Result, x, step float64, top int) bar {
 		verb = "would be deleted"
 	}
 	b := bar{
-		X: x + step*0.1, Width: step * 0.8, Failed: isFailure(result),
+		X: x + step*0.1, Width: step * 0.8, Empty: chartHeight - leastPart, Failed: isFailure(result),
 		Title: fmt.Sprintf("%s UTC: %s of %s sessions %s, %s after %s", instantText(r.Started), count(r.Total()),
 			count(r.Scanned), verb, outcomeText(result), duration(r.Duration)),
 	}

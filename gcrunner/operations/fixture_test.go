@@ -78,6 +78,24 @@ func newRunner(t testing.TB, driver storage.Driver, interval time.Duration, opti
 	return runner
 }
 
+// newElectedRunner returns one that runs only while it is elected.
+func newElectedRunner(t testing.TB, driver storage.Driver, rules gcrunner.Rules) *gcrunner.Runner {
+	t.Helper()
+	election, err := gcrunner.NewElection(driver, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	collector, err := gcrunner.New(driver, rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	runner, err := gcrunner.NewRunner(collector, gcrunner.Schedule{Interval: time.Hour}, gcrunner.WithRunnerElection(election))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return runner
+}
+
 // start runs the runner in the background. What it returns ends it, and waits for that.
 func start(t testing.TB, runner *gcrunner.Runner) (end func()) {
 	t.Helper()

@@ -1,7 +1,9 @@
 package operations
 
 import (
+	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/pprof"
@@ -12,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/scsdynamo/scsdynamo/gcrunner"
+	"github.com/scsdynamo/scsdynamo/storage"
 )
 
 //go:embed page.html style.css icon.svg
@@ -29,8 +32,14 @@ func WithPlace(place string) Option { return func(h *handler) { h.place = place 
 // WithVersion says on the page and in the metrics which version of the program runs. Default: "unknown".
 func WithVersion(version string) Option { return func(h *handler) { h.version = version } }
 
+// WithReasons says in a few words what sort of error one is, for the page and the probes: everybody may see those, and the text
+// of an error names accounts, roles and tables. The logger of the runner has that. Default: what package storage tells apart.
+func WithReasons(reason func(error) string) Option { return func(h *handler) { h.reason = reason } }
+
 type handler struct {
 	runner   *gcrunner.Runner
+	reason   func(error) string
+	hosts    *hosts // nil for all
 	place    string
 	version  string
 	profiles bool
@@ -38,7 +47,7 @@ type handler struct {
 
 // NewHandler returns a handler that shows the runner. Its metrics have a registry of their own.
 func NewHandler(runner *gcrunner.Runner, options ...Option) http.Handler {
-	h := &handler{runner: runner, version: "unknown"}
+	h := &handler{runner: runner, version: "unknown", reason: reasonOf}
 	for _, option := range options {
 		option(h)
 	}
@@ -60,7 +69,7 @@ func NewHandler(runner *gcrunner.Runner, options ...Option) http.Handler {
 		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	}
-	return withHeaders(mux)
+	return withHeaders(h.hosts.check(mux))
 }
 
 // withHeaders tells browsers to load nothing from elsewhere, to run no scripts, and to keep nothing.
@@ -77,18 +86,58 @@ func withHeaders(next http.Handler) http.Handler {
 	})
 }
 
-func (h *handler) alive(w http.ResponseWriter, _ *http.Request) { answer(w, h.runner.Alive()) }
-
-func (h *handler) ready(w http.ResponseWriter, r *http.Request) {
-	answer(w, h.runner.Ready(r.Context()))
+func (h *handler) alive(w http.ResponseWriter, _ *http.Request) {
+	text := ""
+	if err := h.runner.Alive(); err != nil { // which has no cause
+		text = err.Error()
+	}
+	answer(w, text)
 }
 
-// answer is that of a probe.
-func answer(w http.ResponseWriter, err error) {
+func (h *handler) ready(w http.ResponseWriter, r *http.Request) {
+	text := h.problem(h.runner.Ready(r.Context()))
+	if text != "" {
+		text = "not ready: " + text
+	}
+	answer(w, text)
+}
+
+// problem says why the runner is not ready, and nothing where it is.
+func (h *handler) problem(err error) string {
+	if err == nil {
+		return ""
+	}
+	unready := (*gcrunner.NotReadyError)(nil)
+	switch {
+	case !errors.As(err, &unready):
+		return h.reason(err)
+	case unready.Err == nil:
+		return unready.Reason
+	default:
+		return unready.Reason + ": " + h.reason(unready.Err)
+	}
+}
+
+// reasonOf is what everybody may know of an error.
+func reasonOf(err error) string {
+	switch {
+	case errors.Is(err, gcrunner.ErrCheckpoint):
+		return "the position of the run cannot be kept"
+	case errors.Is(err, storage.ErrThrottled):
+		return "throttled"
+	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
+		return "not reachable"
+	default:
+		return "the log says why"
+	}
+}
+
+// answer is that of a probe: 200 where nothing is wrong.
+func answer(w http.ResponseWriter, wrong string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	if err != nil {
+	if wrong != "" {
 		w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = fmt.Fprintln(w, err)
+		_, _ = fmt.Fprintln(w, wrong)
 		return
 	}
 	_, _ = fmt.Fprintln(w, "ok")

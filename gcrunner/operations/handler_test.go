@@ -1,12 +1,16 @@
 package operations_test
 
 import (
+	"bytes"
+	"errors"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/gcrunner"
 	"github.com/scsdynamo/scsdynamo/gcrunner/operations"
 	"github.com/scsdynamo/scsdynamo/storage/memory"
 )
@@ -108,4 +112,79 @@ func TestNothingLeaks(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Everybody who can connect may read the page and the probes: the texts of errors, which name accounts and roles, are in the log.
+func TestCausesAreInTheLogAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		driver := newTable(t, 3, 3)
+		var log bytes.Buffer
+		collector, err := gcrunner.New(driver, gcrunner.Rules{Expired: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		runner, err := gcrunner.NewRunner(collector, gcrunner.Schedule{Interval: time.Hour},
+			gcrunner.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer start(t, runner)()
+		synctest.Wait()
+		plain := operations.NewHandler(runner)
+		named := operations.NewHandler(runner, operations.WithReasons(func(err error) string {
+			if !errors.Is(err, errBroken) {
+				t.Errorf("asked for the reason of %v", err)
+			}
+			return "a <reason>"
+		}))
+		for cause, breaks := range map[string]func(bool){
+			"the table cannot be read": driver.unreachable.Store, "no run has succeeded": driver.broken.Store,
+		} {
+			log.Reset()
+			breaks(true)
+			time.Sleep(4 * time.Hour)
+			synctest.Wait()
+			for _, path := range []string{"/", "/readyz", "/livez", "/metrics"} {
+				for _, handler := range []http.Handler{plain, named} {
+					if _, _, body := get(t, handler, path); strings.Contains(body, "on purpose") {
+						t.Errorf("%s: %s has the text of the error:\n%s", cause, path, body)
+					}
+				}
+			}
+			if code, _, body := get(t, plain, "/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(body, cause) ||
+				!strings.Contains(body, "the log says why") {
+				t.Errorf("%s: /readyz is %d %s", cause, code, body)
+			}
+			if _, _, body := get(t, named, "/readyz"); !strings.Contains(body, "a <reason>") {
+				t.Errorf("%s: /readyz with reasons is %s", cause, body)
+			}
+			if _, _, body := get(t, named, "/"); !strings.Contains(body, "a &lt;reason&gt;") {
+				t.Errorf("%s: the page does not have the reason", cause)
+			}
+			if !strings.Contains(log.String(), "on purpose") {
+				t.Errorf("%s: the log does not say why:\n%s", cause, log.String())
+			}
+			breaks(false)
+			time.Sleep(2 * time.Hour)
+			synctest.Wait()
+			if code, _, body := get(t, plain, "/readyz"); code != http.StatusOK {
+				t.Fatalf("%s, which is over: /readyz is %d %s", cause, code, body)
+			}
+		}
+		if !strings.Contains(log.String(), "the table can be read again") && !strings.Contains(log.String(), "collected") {
+			t.Errorf("the log does not say that it is over:\n%s", log.String())
+		}
+	})
+}
+
+// The page refreshes itself where that is not turned off.
+func TestPageRefreshesItself(t *testing.T) {
+	t.Parallel()
+	handler := operations.NewHandler(newRunner(t, memory.New(), time.Hour))
+	for path, want := range map[string]string{"/": "10", "/?refresh=on": "10", "/?refresh=off": ""} {
+		if _, header, _ := get(t, handler, path); header.Get("Refresh") != want {
+			t.Errorf("%s refreshes after %q seconds; want %q", path, header.Get("Refresh"), want)
+		}
+	}
 }

@@ -49,6 +49,10 @@ func Metrics() []Metric {
 		Help: "When the last run ended that was completed, or stopped at a limit, in Unix time. Left out before the first.",
 		emit: func(f facts, set func(float64, ...string)) { instant(f.LastSuccess, set) },
 	}, {
+		Name: "gcrunner_last_progress_timestamp_seconds", Type: gauge,
+		Help: "When a run, the present one included, last deleted a session or was done with a page, in Unix time. Left out before that.",
+		emit: func(f facts, set func(float64, ...string)) { instant(f.LastProgress, set) },
+	}, {
 		Name: "gcrunner_next_run_timestamp_seconds", Type: gauge,
 		Help: "When the next run begins, in Unix time. Left out during a run, and where another process is elected.",
 		emit: func(f facts, set func(float64, ...string)) { instant(f.Next, set) },
@@ -92,7 +96,7 @@ func Metrics() []Metric {
 		emit: func(f facts, set func(float64, ...string)) { set(float64(f.Totals.Scanned)) },
 	}, {
 		Name: "gcrunner_sessions_deleted_total", Type: counter, Labels: []string{"rule"},
-		Help: "Sessions that were deleted. Rules: expired, max_age, max_stale, and ghost, a lease without a session. Dry runs " +
+		Help: "Sessions that were deleted, also by the run that goes on. Rules: expired, max_age, max_stale, and ghost, a lease without a session. Dry runs " +
 			"are left out.",
 		emit: func(f facts, set func(float64, ...string)) {
 			for rule, n := range f.Totals.Deleted {
@@ -140,6 +144,10 @@ func Metrics() []Metric {
 		Name: "gcrunner_elected", Type: gauge,
 		Help: "1 where this process is the one that collects, 0 where it stands by. Always 1 without an election.",
 		emit: func(f facts, set func(float64, ...string)) { set(truth(f.Elected)) },
+	}, {
+		Name: "gcrunner_rules_differ", Type: gauge,
+		Help: "1 where this process stands by, and the one that is elected collects by other rules, else 0.",
+		emit: func(f facts, set func(float64, ...string)) { set(truth(f.Leader != nil && f.Leader.Rules != f.Rules)) },
 	}, {
 		Name: "gcrunner_running", Type: gauge, Help: "1 during a run, else 0.",
 		emit: func(f facts, set func(float64, ...string)) { set(truth(f.Phase == gcrunner.Running)) },

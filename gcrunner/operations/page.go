@@ -17,7 +17,7 @@ import (
 
 var page = template.Must(template.New("page.html").Funcs(template.FuncMap{
 	"count": count, "duration": duration, "instant": instantText, "units": units, "bytes": byteSize, "outcome": outcomeText,
-	"rule": ruleName, "failure": isFailure, "leftAlone": leftAlone,
+	"rule": ruleName, "failure": isFailure, "leftAlone": leftAlone, "oneof": oneOf,
 	"progress": progress,
 }).ParseFS(files, "page.html"))
 
@@ -30,7 +30,7 @@ func progress(r gcrunner.Report) string {
 	return fmt.Sprintf(", about %.0f %% of what is to be looked at", 100*share)
 }
 
-// refresh is how often the page asks anew, in seconds.
+// refresh is how often the page asks anew, in seconds, unless it is told not to.
 const refresh = 10
 
 // view is what the page shows.
@@ -38,12 +38,15 @@ type view struct {
 	gcrunner.Status
 	Place, Version string
 	Now            time.Time
-	Refresh        int
+	Refresh        int    // 0 for not at all
 	Problem        string // why it is not ready, empty where it is
 	Headline       string
-	Rhythm         string // its schedule
+	Doing          string   // what goes on, where the headline is about something else
+	LeaderRules    []string // those of the process that is elected, where they are others
+	Rhythm         string   // its schedule
 	Rules          []string
 	Backlog        string
+	Reason         func(error) string
 	Deleted        int
 	ByRule         string
 	Budgets        []budget
@@ -65,9 +68,14 @@ type budget struct {
 const maxRows = 15
 
 func (h *handler) page(w http.ResponseWriter, r *http.Request) {
-	problem := h.runner.Ready(r.Context())
-	v := newView(h.runner.Status(), problem, time.Now())
+	problem := h.problem(h.runner.Ready(r.Context()))
+	v := newView(h.runner.Status(), problem, h.reason, time.Now())
 	v.Place, v.Version, v.Profiles = h.place, h.version, h.profiles
+	if r.URL.Query().Get("refresh") == "off" {
+		v.Refresh = 0
+	} else { // not in the page itself, where some cannot turn it off
+		w.Header().Set("Refresh", strconv.Itoa(v.Refresh))
+	}
 	var body bytes.Buffer
 	if err := page.Execute(&body, v); err != nil {
 		http.Error(w, "the page cannot be made: "+err.Error(), http.StatusInternalServerError)
@@ -77,15 +85,19 @@ func (h *handler) page(w http.ResponseWriter, r *http.Request) {
 	_, _ = body.WriteTo(w)
 }
 
-func newView(s gcrunner.Status, problem error, now time.Time) view {
+func newView(s gcrunner.Status, problem string, reason func(error) string, now time.Time) view {
 	v := view{
-		Status: s, Now: now, Refresh: refresh, Rules: ruleTexts(s.Rules), Backlog: "not known yet",
+		Status: s, Now: now, Refresh: refresh, Problem: problem, Reason: reason, Rules: ruleTexts(s.Rules), Backlog: "not known yet",
 		Budgets: budgets(s), Chart: newChart(s.Last),
 	}
-	if problem != nil {
-		v.Problem = strings.TrimPrefix(problem.Error(), gcrunner.ErrNotReady.Error()+": ")
+	v.Headline, v.Doing = headline(s, problem, reason), doing(s, now)
+	if v.Headline == "" {
+		v.Headline, v.Doing = v.Doing, ""
 	}
-	v.Headline, v.Rhythm = headline(s, now), s.Schedule.String()
+	if s.Leader != nil && s.Leader.Rules != s.Rules {
+		v.LeaderRules = ruleTexts(s.Leader.Rules)
+	}
+	v.Rhythm = s.Schedule.String()
 	if s.Schedule.Interval > 0 {
 		v.Rhythm = "every " + duration(s.Schedule.Interval)
 	}
@@ -101,15 +113,29 @@ func newView(s gcrunner.Status, problem error, now time.Time) view {
 	return v
 }
 
-// headline says in one line what is going on.
-func headline(s gcrunner.Status, now time.Time) string {
+// headline says in one line what is wrong, and nothing where all is well.
+func headline(s gcrunner.Status, problem string, reason func(error) string) string {
+	switch {
+	case s.Phase == gcrunner.Idle, s.Stopping, s.Phase == gcrunner.Ended:
+		return ""
+	case problem != "":
+		return strings.ToUpper(problem[:1]) + problem[1:]
+	case s.Err == nil:
+		return ""
+	case s.Failures > 1:
+		return fmt.Sprintf("The last %s runs have failed: %s", count(s.Failures), reason(s.Err))
+	default:
+		return "The last run has failed: " + reason(s.Err)
+	}
+}
+
+// doing says in a few words what is going on.
+func doing(s gcrunner.Status, now time.Time) string {
 	switch {
 	case s.Phase == gcrunner.Idle:
 		return "Not begun"
 	case s.Stopping, s.Phase == gcrunner.Ended:
 		return "Ending"
-	case s.Phase == gcrunner.Standby && s.Err != nil:
-		return "Cannot find out who is elected"
 	case s.Phase == gcrunner.Standby:
 		return "Standing by"
 	case s.Phase == gcrunner.Running:
@@ -138,6 +164,9 @@ func ruleTexts(r gcrunner.Rules) []string {
 	}
 	return texts
 }
+
+// oneOf joins texts to a choice.
+func oneOf(texts []string) string { return strings.Join(texts, ", or ") }
 
 // deleted returns how many were deleted, and under which rules.
 func deleted(byRule map[gcrunner.Rule]int) (total int, text string) {

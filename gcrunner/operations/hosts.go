@@ -1,0 +1,55 @@
+package operations
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// AnyHost is a name for [WithHosts] that stands for all.
+const AnyHost = "*"
+
+// WithHosts refuses requests to other hosts than ours: a website must not make browsers read these pages by giving its own
+// name the address of this process (DNS rebinding). Ours are those that no website can have: addresses, localhost, names without
+// a dot, and names under .localhost, .local, .internal and .svc. So probes, port forwarding and the names of services in a cluster
+// work. names are others that are ours, such as that of a proxy that passes its own on, or service.namespace; with [AnyHost] among
+// them, all are. Default: every host is served.
+func WithHosts(names ...string) Option {
+	return func(h *handler) { h.hosts = &hosts{names} }
+}
+
+// hosts are those that are served.
+type hosts struct{ names []string }
+
+// privateDomains are those that nobody can register a name in.
+var privateDomains = []string{".localhost", ".local", ".internal", ".svc"}
+
+func (h *hosts) check(next http.Handler) http.Handler {
+	if h == nil || slices.Contains(h.names, AnyHost) {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !h.ours(r.Host) {
+			http.Error(w, "This host is not one of this collector. If it should be, allow it with --host, or operations.WithHosts.",
+				http.StatusMisdirectedRequest)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (h *hosts) ours(host string) bool {
+	name := host
+	if withoutPort, _, err := net.SplitHostPort(host); err == nil {
+		name = withoutPort
+	}
+	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
+		return true
+	}
+	return !strings.Contains(name, ".") || // or no name at all, which browsers do not do
+		slices.ContainsFunc(privateDomains, func(domain string) bool { return strings.HasSuffix(name, domain) }) ||
+		slices.ContainsFunc(h.names, func(ours string) bool { return strings.EqualFold(ours, name) || strings.EqualFold(ours, host) })
+}
