@@ -137,9 +137,18 @@ func (t Table) writeManagedPolicy(w *textWriter, role Role) {
 		if len(s.only) > 0 {
 			w.line(5, "  Condition:")
 		}
-		for _, c := range s.only {
-			w.line(7, "%s:", c.operator)
-			w.line(8, "%s: %s", c.key, quoteYAML(c.value))
+		for _, group := range byOperator(s.only) {
+			w.line(7, "%s:", group[0].operator)
+			for _, c := range group {
+				if len(c.values) == 1 {
+					w.line(8, "%s: %s", c.key, quoteYAML(c.values[0]))
+					continue
+				}
+				w.line(8, "%s:", c.key)
+				for _, value := range c.values {
+					w.line(9, "- %s", quoteYAML(value))
+				}
+			}
 		}
 	}
 }
@@ -174,4 +183,6 @@ func policyDescription(t Table, role Role) string {
 	return fmt.Sprintf("What the %s needs on the DynamoDB table %s", roleNames[role], t.Name)
 }
 
-var roleNames = map[Role]string{RoleApp: "application", RoleCollector: "collector of sessions", RoleAdmin: "administrator"}
+var roleNames = map[Role]string{
+	RoleApp: "application", RoleIterator: "iteration over sessions", RoleCollector: "collector of sessions", RoleAdmin: "administrator",
+}

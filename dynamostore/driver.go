@@ -37,7 +37,8 @@ type Driver struct {
 	upserts     upserts
 	faults      faults
 	// sendsItems is whether the engine has been seen to send the item that a condition failed on.
-	sendsItems atomic.Bool
+	sendsItems  atomic.Bool
+	withoutData bool // see WithoutData
 }
 
 var (
@@ -82,12 +83,9 @@ func (d *Driver) Get(ctx context.Context, key string, consistency storage.Consis
 		return storage.Record{}, false, nil
 	}
 	meter := storage.MeterFrom(ctx)
-	out, err := d.client.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName:              &d.table.Name,
-		Key:                    d.table.key(key),
-		ConsistentRead:         aws.Bool(consistency == storage.Strong),
-		ReturnConsumedCapacity: capacityOf(meter),
-	})
+	input := d.getInput(key)
+	input.ConsistentRead, input.ReturnConsumedCapacity = aws.Bool(consistency == storage.Strong), capacityOf(meter)
+	out, err := d.client.GetItem(ctx, input)
 	meter.Add(storage.Usage{Calls: 1})
 	if err != nil {
 		return storage.Record{}, false, d.faults.wrap(ctx, "GetItem", err)
@@ -96,6 +94,10 @@ func (d *Driver) Get(ctx context.Context, key string, consistency storage.Consis
 	addThrottled(meter, out.ResultMetadata)
 	if len(out.Item) == 0 {
 		return storage.Record{}, false, nil
+	}
+	if d.hides(key) {
+		record, ours, err := d.table.decode(out.Item)
+		return record, ours && err == nil, err
 	}
 	record, err := d.whole(out.Item)
 	return record, err == nil, err
@@ -189,7 +191,7 @@ func (d *Driver) Delete(ctx context.Context, key string, condition storage.Condi
 		ConditionExpression:                 expression.text,
 		ExpressionAttributeNames:            expression.names,
 		ExpressionAttributeValues:           expression.values(nil, condition),
-		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		ReturnValuesOnConditionCheckFailure: d.refused(key),
 		ReturnConsumedCapacity:              capacityOf(meter),
 	}, w.watch)
 	meter.Add(storage.Usage{Calls: 1})

@@ -2,10 +2,10 @@ package dynamostore
 
 import (
 	"context"
+	"errors"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/scsdynamo/scsdynamo/storage"
 )
@@ -49,7 +49,10 @@ func (d *Driver) DeleteGhost(ctx context.Context, key string, lease storage.Leas
 	})
 	meter.Add(storage.Usage{Calls: 1})
 	if err != nil {
-		return d.faults.wrap(ctx, "GetItem", err)
+		if err = d.faults.wrap(ctx, "GetItem", err); d.withoutData && errors.Is(err, ErrAccessDenied) {
+			return &storage.CorruptError{Part: "record", Problem: "may be that of others, and may not be read"}
+		}
+		return err
 	}
 	addRead(meter, read.ConsumedCapacity)
 	addThrottled(meter, read.ResultMetadata)
@@ -68,7 +71,7 @@ func (d *Driver) DeleteGhost(ctx context.Context, key string, lease storage.Leas
 		ConditionExpression:                 d.ghost.text,
 		ExpressionAttributeNames:            d.ghost.names,
 		ExpressionAttributeValues:           d.ghost.values(nil, seen),
-		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		ReturnValuesOnConditionCheckFailure: d.refused(key),
 		ReturnConsumedCapacity:              capacityOf(meter),
 	}, w.watch)
 	meter.Add(storage.Usage{Calls: 1})

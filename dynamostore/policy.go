@@ -42,7 +42,8 @@ func (l Location) arn(service, resource string) string {
 // Policy returns an IAM policy, as JSON, that allows what the role needs on this table and nothing else: see
 // [Role.Actions]. Where the name of the table is an ARN, that is the table, and the location does not matter.
 //
-// Statements called "OnlyFor..." can be left out by whoever does not need what they are for. Where the partition key has a
+// Statements called "OnlyFor..." can be left out by whoever does not need what they are for. A collector cannot read the data of
+// sessions; where a deleted session has left a lease behind, it then cannot tell that from a record of others, and leaves it. Where the partition key has a
 // prefix or suffix, the items of others in the same table are out of reach (dynamodb:LeadingKeys); except for Scan, which
 // names no keys: IAM lets it read the whole table, or nothing. An index, which holds nothing but keys, is read as a whole, too. A KMS key of one's own needs rights too, unless its key
 // policy grants them. Give it as an ARN: of an alias, IAM only knows which key it stands for at the moment.
@@ -63,11 +64,17 @@ func (t Table) Policy(role Role, at Location) (string, error) {
 		case theKMSKey:
 			encoded.Resource = t.keyARN(at)
 		}
-		for _, c := range s.only {
+		for _, group := range byOperator(s.only) {
 			if encoded.Condition == nil {
-				encoded.Condition = map[string]map[string]string{}
+				encoded.Condition = map[string]map[string]any{}
 			}
-			encoded.Condition[c.operator] = map[string]string{c.key: c.value}
+			keys := map[string]any{}
+			for _, c := range group {
+				if keys[c.key] = c.values; len(c.values) == 1 {
+					keys[c.key] = c.values[0]
+				}
+			}
+			encoded.Condition[group[0].operator] = keys
 		}
 		document.Statement = append(document.Statement, encoded)
 	}
@@ -93,7 +100,7 @@ type policyStatement struct {
 	Sid, Effect string
 	Action      []string
 	Resource    string
-	Condition   map[string]map[string]string `json:",omitempty"`
+	Condition   map[string]map[string]any `json:",omitempty"`
 }
 
 // validateFor reports what is wrong with the table and the roles.

@@ -26,7 +26,20 @@ type iamPolicy struct {
 type iamStatement struct {
 	Sid, Effect, Resource string
 	Action                []string
-	Condition             map[string]map[string]string
+	Condition             map[string]map[string]stringOrList
+}
+
+// stringOrList is what IAM takes in both forms.
+type stringOrList []string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *stringOrList) UnmarshalJSON(text []byte) error {
+	var one string
+	if json.Unmarshal(text, &one) == nil {
+		*s = stringOrList{one}
+		return nil
+	}
+	return json.Unmarshal(text, (*[]string)(s))
 }
 
 func readPolicy(t rapid.TB, text string) iamPolicy {
@@ -43,8 +56,12 @@ var conditionKeys = map[string]struct{ operator, actions string }{
 	"dynamodb:LeadingKeys": {
 		"ForAllValues:StringLike", `^dynamodb:(Get|Put|Update|Delete|BatchWrite)Item$`,
 	},
-	"kms:ViaService":      {"StringLike", `^kms:(Encrypt|Decrypt|ReEncrypt\*|GenerateDataKey\*|DescribeKey|CreateGrant)$`},
-	"kms:ResourceAliases": {"ForAnyValue:StringEquals", `^kms:`},
+	"dynamodb:Attributes":       {"ForAllValues:StringLike", `^dynamodb:(Get|Put|Update|Delete|BatchWrite)Item$|^dynamodb:(Scan|Query)$`},
+	"dynamodb:Select":           {"StringEqualsIfExists", `^dynamodb:(GetItem|Scan|Query)$`},
+	"dynamodb:ReturnValues":     {"StringEqualsIfExists", `^dynamodb:(Put|Update|Delete)Item$`},
+	"kms:ViaService":            {"StringLike", `^kms:(Encrypt|Decrypt|ReEncrypt\*|GenerateDataKey\*|DescribeKey|CreateGrant)$`},
+	"kms:GrantIsForAWSResource": {"Bool", `^kms:CreateGrant$`},
+	"kms:ResourceAliases":       {"ForAnyValue:StringEquals", `^kms:`},
 }
 
 var (
@@ -53,7 +70,7 @@ var (
 	indexARNs    = regexp.MustCompile(`^arn:aws:dynamodb:eu-central-1:123456789012:table/[a-zA-Z0-9_.-]{3,255}/index/[a-zA-Z0-9_.-]{3,255}$`)
 	keyARNs      = regexp.MustCompile(`^arn:aws:kms:eu-central-1:123456789012:key/([a-z0-9-]+|\*)$`)
 	variables    = regexp.MustCompile(`\$\{[*?$]\}`)
-	kmsActions   = []string{"kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey", "kms:CreateGrant"}
+	kmsActions   = []string{"kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"}
 	clientMethod = reflect.TypeFor[*dynamodb.Client]().MethodByName
 )
 
@@ -112,24 +129,26 @@ func (s iamStatement) check(t rapid.TB) {
 		_, exists := clientMethod(operation)
 		switch {
 		case ofDynamoDB && exists && (operation == "Query" && indexARNs.MatchString(s.Resource) || tableARNs.MatchString(s.Resource)):
-		case slices.Contains(kmsActions, action) && keyARNs.MatchString(s.Resource):
+		case (slices.Contains(kmsActions, action) || action == "kms:CreateGrant") && keyARNs.MatchString(s.Resource):
 		default:
 			t.Errorf("%s: there is no action %s on %s", s.Sid, action, s.Resource)
 		}
 	}
 	for operator, restrictions := range s.Condition {
-		for key, value := range restrictions {
+		for key, values := range restrictions {
 			known := conditionKeys[key]
-			if operator != known.operator || value == "" {
-				t.Errorf("%s: condition %s %s %q", s.Sid, operator, key, value)
+			if operator != known.operator || len(values) == 0 || slices.Contains(values, "") {
+				t.Errorf("%s: condition %s %s %q", s.Sid, operator, key, values)
 			}
 			for _, action := range s.Action {
 				if !regexp.MustCompile(known.actions).MatchString(action) {
 					t.Errorf("%s: %s has no %s, and the condition would hold for all of it, or never", s.Sid, action, key)
 				}
 			}
-			if rest := variables.ReplaceAllString(value, ""); strings.Contains(rest, "${") {
-				t.Errorf("%s: %q has a variable", s.Sid, value)
+			for _, value := range values {
+				if rest := variables.ReplaceAllString(value, ""); strings.Contains(rest, "${") {
+					t.Errorf("%s: %q has a variable", s.Sid, value)
+				}
 			}
 		}
 	}
@@ -153,9 +172,21 @@ func TestPolicyOfAnAliasNamesIt(t *testing.T) {
 			}
 			statements := readPolicy(t, text).Statement
 			s := statements[len(statements)-1]
-			if s.Resource != want.resource || s.Condition["ForAnyValue:StringEquals"]["kms:ResourceAliases"] != want.alias ||
+			var alias stringOrList
+			if want.alias != "" {
+				alias = stringOrList{want.alias}
+			}
+			if s.Resource != want.resource || !slices.Equal(s.Condition["ForAnyValue:StringEquals"]["kms:ResourceAliases"], alias) ||
 				!slices.Equal(s.Action, actions) {
 				t.Errorf("%s, %s: %+v", key, role, s)
+			}
+			// What may be granted is what DynamoDB needs for the table, by nobody but DynamoDB.
+			for _, s := range statements {
+				if slices.Contains(s.Action, "kms:CreateGrant") && (len(s.Action) > 1 ||
+					!slices.Equal(s.Condition["Bool"]["kms:GrantIsForAWSResource"], stringOrList{"true"}) || role != dynamostore.RoleAdmin ||
+					!slices.Equal(s.Condition["ForAnyValue:StringEquals"]["kms:ResourceAliases"], alias) || s.Resource != want.resource) {
+					t.Errorf("%s, %s: %+v", key, role, s)
+				}
 			}
 		}
 	}
@@ -245,12 +276,35 @@ func TestPolicyOfTheCollector(t *testing.T) {
 
 // allows judges as IAM does: an action with the partition keys of the items it is about.
 func (p iamPolicy) allows(action string, keys ...string) bool {
+	return p.allowsRequest(request{action: strings.TrimPrefix(action, "dynamodb:"), keys: keys})
+}
+
+// request is what IAM knows of a request. What a request does not say is empty.
+type request struct {
+	action       string
+	keys         []string
+	attributes   []string // that it names; nil for none
+	selects      string
+	returnValues string
+}
+
+// allowsRequest judges as IAM does. A condition on all values holds where there are none, and one that is about what is there
+// only where it is not there.
+func (p iamPolicy) allowsRequest(r request) bool {
 	return slices.ContainsFunc(p.Statement, func(s iamStatement) bool {
-		if !slices.Contains(s.Action, action) {
-			return false
+		allLike := func(key string, values []string) bool {
+			patterns, limited := s.Condition["ForAllValues:StringLike"][key]
+			return !limited || !slices.ContainsFunc(values, func(value string) bool {
+				return !slices.ContainsFunc(patterns, func(pattern string) bool { return like(pattern, value) })
+			})
 		}
-		pattern, limited := s.Condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
-		return !limited || !slices.ContainsFunc(keys, func(key string) bool { return !like(pattern, key) })
+		equalIfThere := func(key, value string) bool {
+			allowed, limited := s.Condition["StringEqualsIfExists"][key]
+			return !limited || value == "" || slices.Contains(allowed, value)
+		}
+		return slices.Contains(s.Action, "dynamodb:"+r.action) && allLike("dynamodb:LeadingKeys", r.keys) &&
+			allLike("dynamodb:Attributes", r.attributes) && equalIfThere("dynamodb:Select", r.selects) &&
+			equalIfThere("dynamodb:ReturnValues", r.returnValues)
 	})
 }
 
@@ -289,6 +343,7 @@ func TestActionsOfRoles(t *testing.T) {
 			}
 		}
 		slices.Sort(granted)
+		granted = slices.Compact(granted)
 		if got := role.Actions(); !slices.Equal(got, granted) || len(slices.Compact(got)) != len(granted) {
 			t.Errorf("%s: actions %v; the policy has %v", role, got, granted)
 		}

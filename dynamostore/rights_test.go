@@ -3,6 +3,7 @@ package dynamostore_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -38,6 +39,12 @@ func useStore(t *testing.T, layout dynamostore.Table) {
 	f := newFixture(t, layout)
 	under := rightsUnder(t, f.table, dynamostore.RoleApp)
 	client := appClient(t, under.enforce)
+	iterating := rightsUnder(t, f.table, dynamostore.RoleIterator)
+	iterator, err := dynamostore.New(dynamotest.Client(t, rights.As(string(dynamostore.RoleIterator)), iterating.enforce), f.table,
+		sessionstore.WithSecret(storetest.Secret(2), storetest.Secret(1)))
+	if err != nil {
+		t.Fatal(err)
+	}
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -62,12 +69,16 @@ func useStore(t *testing.T, layout dynamostore.Table) {
 	must(err)
 	must(driver.Update(ctx, store.StorageKey("token"), storage.Change{ExpiresAt: hour}, storage.Always()))
 	must(store.DeleteCtx(ctx, "token"))
-	_, err = store.AllCtx(ctx)
-	must(err)
 	must(store.CommitCtx(t.Context(), "another", nil, hour))
-	_, err = store.DeleteAll(t.Context())
-	must(err)
 	under.check(t)
+	if _, err := store.DeleteAll(t.Context()); !errors.Is(err, dynamostore.ErrAccessDenied) {
+		t.Errorf("an application ends all sessions, for which it was given no right: %v", err)
+	}
+	_, err = iterator.AllCtx(t.Context())
+	must(err)
+	_, err = iterator.DeleteAll(t.Context())
+	must(err)
+	iterating.check(t)
 
 	others := f.table
 	others.PartitionKey.Prefix = "others#"
@@ -120,10 +131,11 @@ func collect(t *testing.T, layout dynamostore.Table) {
 	t.Helper()
 	f := newFixture(t, layout)
 	under := rightsUnder(t, f.table, dynamostore.RoleCollector)
-	driver, err := dynamostore.NewDriver(dynamotest.Client(t, rights.As(string(dynamostore.RoleCollector)), under.enforce), f.table)
+	reading, err := dynamostore.NewDriver(dynamotest.Client(t, rights.As(string(dynamostore.RoleCollector)), under.enforce), f.table)
 	if err != nil {
 		t.Fatal(err)
 	}
+	driver := reading.WithoutData()
 	for _, key := range []string{"live", "expired"} {
 		record := newRecord(key, "data")
 		if key == "expired" {
@@ -155,9 +167,32 @@ func collect(t *testing.T, layout dynamostore.Table) {
 	if total != 1 {
 		t.Fatalf("%d sessions were collected; want 1", total)
 	}
+	// What was renewed meanwhile is read, to tell it from what is gone.
+	seen := newRecord("live", "data")
+	seen.Version = storage.NewVersion()
+	conflict := (*storage.ConflictError)(nil)
+	if err := driver.Delete(t.Context(), "live", storage.IfUnchanged(seen)); !errors.As(err, &conflict) || conflict.Current == nil ||
+		conflict.Current.Version == "" || len(conflict.Current.Data) > 0 {
+		t.Errorf("a session that was renewed: %v, %+v", err, conflict)
+	}
+	if err := driver.Delete(t.Context(), "gone", storage.IfUnchanged(seen)); err != nil {
+		t.Errorf("a session that is gone: %v", err)
+	}
 	under.check(t)
 	if err := driver.Put(t.Context(), newRecord("forged", "data"), storage.Always()); !errors.Is(err, dynamostore.ErrAccessDenied) {
 		t.Errorf("the collector writes a session: %v; want ErrAccessDenied", err)
+	}
+	for name, read := range map[string]func() error{
+		"get":  func() error { _, _, err := reading.Get(t.Context(), "live", storage.Strong); return err },
+		"scan": func() error { _, err := reading.Scan(t.Context(), storage.ScanRequest{}); return err },
+	} {
+		if err := read(); !errors.Is(err, dynamostore.ErrAccessDenied) {
+			t.Errorf("the collector can %s the data of sessions: %v; want ErrAccessDenied", name, err)
+		}
+	}
+	// Without the right to read it as a whole, a lease without a session stays.
+	if err := driver.DeleteGhost(t.Context(), "live", newLease("ghost")); !errors.Is(err, storage.ErrCorrupt) {
+		t.Errorf("what may be a record of others: %v; want ErrCorrupt", err)
 	}
 }
 
@@ -190,7 +225,7 @@ func (r *restricted) enforce(o *dynamodb.Options) {
 				middleware.InitializeOutput, middleware.Metadata, error,
 			) {
 				for _, need := range r.needs(middleware.GetOperationName(ctx), in.Parameters) {
-					if !r.policy.allows("dynamodb:"+need.action, need.keys...) {
+					if !r.policy.allowsRequest(need) {
 						err := &smithy.GenericAPIError{Code: "AccessDeniedException", Message: need.action}
 						return middleware.InitializeOutput{}, middleware.Metadata{}, err
 					}
@@ -208,18 +243,24 @@ func (r *restricted) check(t *testing.T) {
 		want = append(want, s.Action...)
 	}
 	slices.Sort(want)
+	want = slices.Compact(want)
 	if got := r.rights.Used(string(r.role)); !slices.Equal(got, want) {
 		t.Errorf("the role %s used %v; it has %v", r.role, got, want)
 	}
 }
 
-// need is an action on items with these partition keys.
-type need struct {
-	action string
-	keys   []string
+// reads is what a request that reads tells IAM: what it names, and that it names all that it reads, or that it does not.
+func reads(of request, projection *string, names map[string]string) request {
+	of.selects = string(types.SelectAllAttributes)
+	if projection != nil {
+		of.selects = string(types.SelectSpecificAttributes)
+	}
+	of.attributes = slices.Sorted(maps.Values(names))
+	return of
 }
 
-func (r *restricted) needs(operation string, input any) []need {
+func (r *restricted) needs(operation string, input any) []request {
+	type need = request
 	keys := func(items ...map[string]types.AttributeValue) []string {
 		var keys []string
 		for _, item := range items {
@@ -229,13 +270,18 @@ func (r *restricted) needs(operation string, input any) []need {
 	}
 	switch input := input.(type) {
 	case *dynamodb.GetItemInput:
-		return []need{{operation, keys(input.Key)}}
+		return []need{reads(need{action: operation, keys: keys(input.Key)}, input.ProjectionExpression, input.ExpressionAttributeNames)}
+	case *dynamodb.ScanInput:
+		return []need{reads(need{action: operation}, input.ProjectionExpression, input.ExpressionAttributeNames)}
 	case *dynamodb.PutItemInput:
-		return []need{{operation, keys(input.Item)}}
+		return []need{{action: operation, keys: keys(input.Item), returnValues: string(input.ReturnValues)}}
 	case *dynamodb.UpdateItemInput:
-		return []need{{operation, keys(input.Key)}}
+		return []need{{action: operation, keys: keys(input.Key), returnValues: string(input.ReturnValues)}}
 	case *dynamodb.DeleteItemInput:
-		return []need{{operation, keys(input.Key)}}
+		if r.role == dynamostore.RoleCollector && input.ReturnValuesOnConditionCheckFailure == types.ReturnValuesOnConditionCheckFailureAllOld {
+			panic("a delete of a collector asks for the whole item, which no condition of IAM keeps from it")
+		}
+		return []need{{action: operation, keys: keys(input.Key), returnValues: string(input.ReturnValues)}}
 	case *dynamodb.BatchWriteItemInput:
 		batch := need{action: operation}
 		for _, requests := range input.RequestItems {
@@ -249,9 +295,9 @@ func (r *restricted) needs(operation string, input any) []need {
 		for _, item := range input.TransactItems {
 			switch {
 			case item.Put != nil:
-				all = append(all, need{"PutItem", keys(item.Put.Item)})
+				all = append(all, need{action: "PutItem", keys: keys(item.Put.Item)})
 			case item.Delete != nil:
-				all = append(all, need{"DeleteItem", keys(item.Delete.Key)})
+				all = append(all, need{action: "DeleteItem", keys: keys(item.Delete.Key)})
 			}
 		}
 		return all

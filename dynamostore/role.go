@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -13,17 +15,21 @@ type Role string
 
 // The roles. None of them includes another: a process that does the work of two needs the policies of both.
 const (
-	// RoleApp is a process that serves requests: it uses a store.
+	// RoleApp is a process that serves requests: it uses a store, session by session.
 	RoleApp Role = "app"
-	// RoleCollector is a process that deletes sessions with package gcrunner. It cannot write one: what it writes is where it
-	// is, and by which lease it was elected.
+	// RoleIterator is a process that looks at all sessions, or deletes them all: with All, Iterate, Sessions and DeleteAll.
+	RoleIterator Role = "iterator"
+	// RoleCollector is a process that deletes sessions with package gcrunner, over [Driver.WithoutData]. It is granted to read
+	// everything of a session but its data. It cannot write one: what it writes is where it is, and by which lease it was
+	// elected. IAM knows no condition on what a delete returns that is refused (ReturnValuesOnConditionCheckFailure): whoever has
+	// the credentials of a collector and not its program can read sessions by that.
 	RoleCollector Role = "collector"
 	// RoleAdmin creates, verifies, describes and deletes the table. It cannot read or write a session.
 	RoleAdmin Role = "admin"
 )
 
 // Roles returns all roles.
-func Roles() []Role { return []Role{RoleApp, RoleCollector, RoleAdmin} }
+func Roles() []Role { return []Role{RoleApp, RoleCollector, RoleAdmin, RoleIterator} }
 
 func (r Role) validate() error {
 	if slices.Contains(Roles(), r) {
@@ -44,7 +50,7 @@ func (r Role) Actions() []string {
 		actions = append(actions, s.actions...)
 	}
 	slices.Sort(actions)
-	return actions
+	return slices.Compact(actions)
 }
 
 // statement is a statement of a policy, whatever it is written in. It allows the actions.
@@ -55,8 +61,25 @@ type statement struct {
 	only    []restriction
 }
 
-// restriction is one operator, on one key, with one value.
-type restriction struct{ operator, key, value string }
+// restriction is one operator, on one key, with the values that are allowed.
+type restriction struct {
+	operator, key string
+	values        []string
+}
+
+// byOperator returns restrictions with those together that have an operator in common, as a policy has them.
+func byOperator(restrictions []restriction) [][]restriction {
+	var groups [][]restriction
+	for _, r := range restrictions {
+		at := slices.IndexFunc(groups, func(group []restriction) bool { return group[0].operator == r.operator })
+		if at < 0 {
+			groups = append(groups, []restriction{r})
+		} else {
+			groups[at] = append(groups[at], r)
+		}
+	}
+	return groups
+}
 
 // resource is what a statement is about.
 type resource uint8
@@ -79,13 +102,16 @@ func (t Table) statements(role Role) []statement {
 			{sid: "Sessions", actions: []string{
 				"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem",
 			}, only: items},
-			{sid: "OnlyForDeleteAll", actions: []string{"dynamodb:BatchWriteItem"}, only: items},
+		}
+	case RoleIterator:
+		statements = []statement{
 			// A scan names no key, and a condition that is about all its keys holds: it would look like a limit and be none.
-			{sid: "OnlyForIterationAndDeleteAll", actions: []string{"dynamodb:Scan"}},
+			{sid: "Iteration", actions: []string{"dynamodb:Scan"}},
+			{sid: "OnlyForDeleteAll", actions: []string{"dynamodb:BatchWriteItem"}, only: items},
 		}
 	case RoleCollector:
 		statements = []statement{
-			{sid: "FindSessions", actions: []string{"dynamodb:Scan"}},
+			{sid: "FindSessions", actions: []string{"dynamodb:Scan"}, only: t.withoutData()},
 		}
 		if t.hasExpiryIndex() { // where a scan is for the other rules, and for what the index does not know
 			statements[0].sid = "OnlyForScans"
@@ -94,10 +120,12 @@ func (t Table) statements(role Role) []statement {
 			})
 		}
 		statements = append(statements, []statement{
-			// The outcome of a delete whose response was lost is read.
-			{sid: "DeleteSessions", actions: []string{"dynamodb:DeleteItem", "dynamodb:GetItem"}, only: items},
+			{sid: "DeleteSessions", actions: []string{"dynamodb:DeleteItem"}, only: append(
+				[]restriction{{"StringEqualsIfExists", "dynamodb:ReturnValues", []string{"NONE"}}}, items...)},
+			// The outcome of a delete that was refused, or whose response was lost, is read.
+			{sid: "ReadOutcomes", actions: []string{"dynamodb:GetItem"}, only: append(t.withoutData(), items...)},
 			{
-				sid: "OnlyForElectionAndPosition", actions: []string{"dynamodb:PutItem", "dynamodb:UpdateItem"},
+				sid: "ElectionAndPosition", actions: []string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
 				only: t.leadingKeys(storage.ReservedPrefix),
 			},
 		}...)
@@ -129,17 +157,19 @@ func (t Table) keyStatements(role Role) []statement {
 	s := statement{
 		sid: "KeyOfTheTable", actions: []string{"kms:Decrypt"}, on: theKMSKey,
 		// Behind amazonaws.com, partitions differ. A Region would be wrong for a global table.
-		only: []restriction{{"StringLike", "kms:ViaService", "dynamodb.*.amazonaws.com*"}},
-	}
-	if role == RoleAdmin {
-		s.actions = []string{
-			"kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey", "kms:CreateGrant",
-		}
+		only: []restriction{{"StringLike", "kms:ViaService", []string{"dynamodb.*.amazonaws.com*"}}},
 	}
 	if alias, ok := aliasOf(t.KMSKey); ok { // which cannot be a resource
-		s.only = append(s.only, restriction{"ForAnyValue:StringEquals", resourceAliases, alias})
+		s.only = append(s.only, restriction{"ForAnyValue:StringEquals", resourceAliases, []string{alias}})
 	}
-	return []statement{s}
+	if role != RoleAdmin {
+		return []statement{s}
+	}
+	s.actions = []string{"kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"}
+	grant := s
+	grant.sid, grant.actions = "GrantForTheTable", []string{"kms:CreateGrant"}
+	grant.only = append([]restriction{{"Bool", "kms:GrantIsForAWSResource", []string{"true"}}}, s.only...) // DynamoDB itself, that is
+	return []statement{grant, s}
 }
 
 const resourceAliases = "kms:ResourceAliases"
@@ -167,7 +197,44 @@ func (t Table) leadingKeys(begin string) []restriction {
 	if pattern == "*" {
 		return nil
 	}
-	return []restriction{{"ForAllValues:StringLike", "dynamodb:LeadingKeys", pattern}}
+	return []restriction{{"ForAllValues:StringLike", "dynamodb:LeadingKeys", []string{pattern}}}
+}
+
+// withoutData limits reads to those that name what they read, and not the data of sessions among that.
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
+func (t Table) withoutData() []restriction {
+	t = t.WithDefaults()
+	names := t.attributesWithoutData()
+	if t.hasExpiryIndex() { // all keys must be there, those of indexes, too
+		names = append(names, t.Attributes.ExpiryShard, t.Attributes.ExpiryHour)
+	}
+	for i, name := range names {
+		names[i] = namePattern(name)
+	}
+	return []restriction{
+		{"ForAllValues:StringLike", "dynamodb:Attributes", names},
+		{"StringEqualsIfExists", "dynamodb:Select", []string{string(types.SelectSpecificAttributes)}},
+	}
+}
+
+// maxNameRunes is how much of the name of an attribute is in a pattern.
+const maxNameRunes = 32
+
+// namePattern is an IAM pattern of the name of an attribute. What cannot be in a policy stands for any character.
+func namePattern(name string) string {
+	runes, rest := []rune(name), ""
+	if len(runes) > maxNameRunes {
+		runes, rest = runes[:maxNameRunes], "*"
+	}
+	var pattern strings.Builder
+	for _, r := range runes {
+		if notInPolicies(r) {
+			pattern.WriteString("?")
+		} else {
+			pattern.WriteString(escapePattern.Replace(string(r)))
+		}
+	}
+	return pattern.String() + rest
 }
 
 // maxAffixRunes is how much of a prefix or suffix is in a pattern: both, in each statement, must fit in a policy.

@@ -80,6 +80,7 @@ func (d *Driver) scanInput(request storage.ScanRequest) (*dynamodb.ScanInput, er
 	d.filterPrefix(input, names)
 	if request.Fields == storage.WithoutData {
 		input.ProjectionExpression = aws.String(d.projectWithoutData(names))
+		input.Select = types.SelectSpecificAttributes // which rights can be limited to
 	}
 	if len(names) > 0 {
 		input.ExpressionAttributeNames = names
@@ -110,27 +111,31 @@ func (d *Driver) filterPrefix(input *dynamodb.ScanInput, names map[string]string
 
 // projectWithoutData names everything but the payload. It saves transfer and memory, not capacity.
 func (d *Driver) projectWithoutData(names map[string]string) string {
-	a := d.table.Attributes
-	projected := []string{namePartition}
-	names[namePartition] = d.table.PartitionKey.Name
-	for _, n := range []struct{ name, attribute string }{
-		{nameCreated, a.CreatedAt},
-		{nameUpdated, a.UpdatedAt},
-		{nameExpiry, a.Expiry},
-		{nameVersion, a.Version},
-		{nameAncestry, a.Ancestry},
-		{nameLeaseID, a.LeaseID},
-		{nameLeaseDuration, a.LeaseDuration},
-		{nameLeaseExpiry, a.LeaseExpiry},
-	} {
-		projected = append(projected, n.name)
-		names[n.name] = n.attribute
+	a, k := d.table.Attributes, d.table
+	placeholders := map[string]string{
+		k.PartitionKey.Name: namePartition, a.CreatedAt: nameCreated, a.UpdatedAt: nameUpdated, a.Expiry: nameExpiry,
+		a.Version: nameVersion, a.Ancestry: nameAncestry, a.LeaseID: nameLeaseID, a.LeaseDuration: nameLeaseDuration,
+		a.LeaseExpiry: nameLeaseExpiry, k.SortKey.Name: "#sk",
 	}
-	if d.table.SortKey.Name != "" {
-		projected = append(projected, "#sk")
-		names["#sk"] = d.table.SortKey.Name
+	var projected []string
+	for _, attribute := range d.table.attributesWithoutData() {
+		name := placeholders[attribute]
+		projected = append(projected, name)
+		names[name] = attribute
 	}
 	return strings.Join(projected, ", ")
+}
+
+// attributesWithoutData are those of a record, save its data: the key, and what the driver decides by.
+func (t Table) attributesWithoutData() []string {
+	a := t.Attributes
+	all := []string{
+		t.PartitionKey.Name, a.CreatedAt, a.UpdatedAt, a.Expiry, a.Version, a.Ancestry, a.LeaseID, a.LeaseDuration, a.LeaseExpiry,
+	}
+	if t.SortKey.Name != "" {
+		all = append(all, t.SortKey.Name)
+	}
+	return all
 }
 
 // position is a storage.Position as it is written: the primary key that a scan goes on after, and in an index the hour.

@@ -158,8 +158,12 @@ func (t Table) writeTerraformPolicy(w *textWriter, role Role) {
 			}
 			w.line(0, "")
 			w.line(2, "condition {")
+			values := make([]string, len(c.values))
+			for i, value := range c.values {
+				values[i] = quoteHCL(value)
+			}
 			writeArguments(w, 3, [2]string{"test", quoteHCL(c.operator)}, [2]string{"variable", quoteHCL(c.key)},
-				[2]string{"values", "[" + quoteHCL(c.value) + "]"})
+				[2]string{"values", "[" + strings.Join(values, ", ") + "]"})
 			w.line(2, "}")
 		}
 		w.line(1, "}")

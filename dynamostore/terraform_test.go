@@ -314,10 +314,15 @@ func (r terraformReader) policy(body *hclsyntax.Body) any {
 		}
 		conditions := map[string]any{}
 		for _, condition := range block.Body.Blocks {
-			value := r.list(condition.Body, "values")[0].(string)
-			conditions[r.text(condition.Body, "test")] = map[string]any{
-				r.text(condition.Body, "variable"): strings.ReplaceAll(value, "&{", "${"),
+			values := r.list(condition.Body, "values")
+			for i, value := range values {
+				values[i] = strings.ReplaceAll(value.(string), "&{", "${")
 			}
+			test := r.text(condition.Body, "test")
+			if conditions[test] == nil {
+				conditions[test] = map[string]any{}
+			}
+			conditions[test].(map[string]any)[r.text(condition.Body, "variable")] = oneOrAll(values)
 		}
 		if len(conditions) > 0 {
 			statement["Condition"] = conditions
@@ -325,6 +330,14 @@ func (r terraformReader) policy(body *hclsyntax.Body) any {
 		statements = append(statements, statement)
 	}
 	return map[string]any{"Version": "2012-10-17", "Statement": statements}
+}
+
+// oneOrAll returns the only value, or else all.
+func oneOrAll(values []any) any {
+	if len(values) == 1 {
+		return values[0]
+	}
+	return values
 }
 
 func (r terraformReader) list(body *hclsyntax.Body, name string) []any {

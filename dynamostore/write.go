@@ -204,7 +204,8 @@ func (d *Driver) inTheWay(
 		}
 		return &record, nil
 	}
-	if d.sendsItems.Load() || condition.Kind == storage.KindAlways { // that fails on nothing but the lack of an item
+	sends := d.sendsItems.Load() && !d.hides(key)
+	if sends || condition.Kind == storage.KindAlways { // that fails on nothing but the lack of an item
 		return nil, nil //nolint:nilnil // No record is no error here.
 	}
 	return d.decide(ctx, key)

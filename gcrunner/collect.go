@@ -143,9 +143,12 @@ func (r *run) remove(ctx context.Context, c candidate) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if c.record.Lease.Free() {
+	switch {
+	case errors.Is(err, storage.ErrCorrupt):
+		r.report.Unreadable++
+	case c.record.Lease.Free():
 		r.report.Conflicts++
-	} else {
+	default:
 		r.report.Leased++ // whoever has it has changed it
 	}
 	return nil

@@ -20,14 +20,18 @@ func (r *run) sample(ctx context.Context, c candidate) error {
 	}
 	var record storage.Record
 	var found bool
-	_, err := r.attempt(ctx, r.reads, func() float64 { return 1 },
+	units, err := r.attempt(ctx, r.reads, func() float64 { return 1 },
 		func(u storage.Usage) float64 { return u.ReadUnits },
 		func(ctx context.Context) (err error) {
 			record, found, err = r.driver.Get(ctx, c.record.Key, storage.Eventual)
 			return err
 		})
-	if err == nil && found {
+	switch {
+	case err != nil || !found:
+	case len(record.Data) > 0:
 		r.costs.sampled(len(record.Key) + len(record.Data) + recordOverhead)
+	default: // without its data, all that is known is between which sizes it is
+		r.costs.sampled(int(units*bytesPerReadUnit) - bytesPerReadUnit/4)
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"runtime"
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scsdynamo/scsdynamo/config"
+	"github.com/scsdynamo/scsdynamo/dynamostore"
 	"github.com/scsdynamo/scsdynamo/gcrunner"
 	"github.com/scsdynamo/scsdynamo/internal/explain"
 	"github.com/scsdynamo/scsdynamo/internal/terminal"
@@ -210,7 +212,17 @@ func openDriver(ctx context.Context, cfg *config.Config) (config.Driver, error) 
 			return nil, explain.New(explain.NotFound, "there is no file "+path, "correct bolt.path; the application makes the file at its start")
 		}
 	}
-	return cfg.Driver(ctx)
+	driver, err := cfg.Driver(ctx)
+	if table, ok := driver.(interface{ WithoutData() *dynamostore.Driver }); ok {
+		return withoutData{table.WithoutData(), driver}, err
+	}
+	return driver, err
+}
+
+// withoutData is a table of which no data of sessions is read.
+type withoutData struct {
+	*dynamostore.Driver
+	io.Closer
 }
 
 func text(cfg *config.Config, key string) string {

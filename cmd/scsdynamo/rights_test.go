@@ -29,7 +29,7 @@ func granted(command string) []string {
 	case "sessions delete --expired":
 		return append(dynamostore.RoleCollector.Actions(), describe...)
 	default:
-		return append(dynamostore.RoleApp.Actions(), describe...)
+		return slices.Concat(dynamostore.RoleApp.Actions(), dynamostore.RoleIterator.Actions(), describe)
 	}
 }
 

@@ -87,7 +87,8 @@ func (a *app) tableIAMCommand() *cobra.Command {
 		Long: `Print the IAM policy of a role, as JSON, with exactly the calls that it makes:
 
   app        a process that serves requests
-  collector  a process that deletes expired sessions
+  iterator   a process that lists all sessions, or deletes them all; besides app
+  collector  a process that deletes expired sessions; it cannot read what is in one
   admin      who makes, checks, describes and deletes the table; it cannot read a session
 
 Statements called "OnlyFor..." can be left out where that is not needed. The Region is that of the configuration.

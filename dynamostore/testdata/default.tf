@@ -30,18 +30,6 @@ data "aws_iam_policy_document" "sessions_app" {
     actions   = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]
     resources = [aws_dynamodb_table.sessions.arn]
   }
-
-  statement {
-    sid       = "OnlyForDeleteAll"
-    actions   = ["dynamodb:BatchWriteItem"]
-    resources = [aws_dynamodb_table.sessions.arn]
-  }
-
-  statement {
-    sid       = "OnlyForIterationAndDeleteAll"
-    actions   = ["dynamodb:Scan"]
-    resources = [aws_dynamodb_table.sessions.arn]
-  }
 }
 
 resource "aws_iam_policy" "sessions_app" {
@@ -55,17 +43,53 @@ data "aws_iam_policy_document" "sessions_collector" {
     sid       = "FindSessions"
     actions   = ["dynamodb:Scan"]
     resources = [aws_dynamodb_table.sessions.arn]
+
+    condition {
+      test     = "ForAllValues:StringLike"
+      variable = "dynamodb:Attributes"
+      values   = ["session_id", "created_at", "updated_at", "expiry", "version", "ancestry", "lease_id", "lease_duration", "lease_expiry"]
+    }
+
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "dynamodb:Select"
+      values   = ["SPECIFIC_ATTRIBUTES"]
+    }
   }
 
   statement {
     sid       = "DeleteSessions"
-    actions   = ["dynamodb:DeleteItem", "dynamodb:GetItem"]
+    actions   = ["dynamodb:DeleteItem"]
     resources = [aws_dynamodb_table.sessions.arn]
+
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "dynamodb:ReturnValues"
+      values   = ["NONE"]
+    }
   }
 
   statement {
-    sid       = "OnlyForElectionAndPosition"
-    actions   = ["dynamodb:PutItem", "dynamodb:UpdateItem"]
+    sid       = "ReadOutcomes"
+    actions   = ["dynamodb:GetItem"]
+    resources = [aws_dynamodb_table.sessions.arn]
+
+    condition {
+      test     = "ForAllValues:StringLike"
+      variable = "dynamodb:Attributes"
+      values   = ["session_id", "created_at", "updated_at", "expiry", "version", "ancestry", "lease_id", "lease_duration", "lease_expiry"]
+    }
+
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "dynamodb:Select"
+      values   = ["SPECIFIC_ATTRIBUTES"]
+    }
+  }
+
+  statement {
+    sid       = "ElectionAndPosition"
+    actions   = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
     resources = [aws_dynamodb_table.sessions.arn]
 
     condition {
@@ -108,6 +132,26 @@ resource "aws_iam_policy" "sessions_admin" {
   policy      = data.aws_iam_policy_document.sessions_admin.json
 }
 
+data "aws_iam_policy_document" "sessions_iterator" {
+  statement {
+    sid       = "Iteration"
+    actions   = ["dynamodb:Scan"]
+    resources = [aws_dynamodb_table.sessions.arn]
+  }
+
+  statement {
+    sid       = "OnlyForDeleteAll"
+    actions   = ["dynamodb:BatchWriteItem"]
+    resources = [aws_dynamodb_table.sessions.arn]
+  }
+}
+
+resource "aws_iam_policy" "sessions_iterator" {
+  name_prefix = "sessions-iterator-"
+  description = "What the iteration over sessions needs on the DynamoDB table sessions"
+  policy      = data.aws_iam_policy_document.sessions_iterator.json
+}
+
 output "table_name" {
   value = aws_dynamodb_table.sessions.name
 }
@@ -126,4 +170,8 @@ output "collector_policy_arn" {
 
 output "admin_policy_arn" {
   value = aws_iam_policy.sessions_admin.arn
+}
+
+output "iterator_policy_arn" {
+  value = aws_iam_policy.sessions_iterator.arn
 }

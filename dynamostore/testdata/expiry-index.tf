@@ -53,24 +53,6 @@ data "aws_iam_policy_document" "sessions_app" {
       values   = ["SESSION#*"]
     }
   }
-
-  statement {
-    sid       = "OnlyForDeleteAll"
-    actions   = ["dynamodb:BatchWriteItem"]
-    resources = [aws_dynamodb_table.sessions.arn]
-
-    condition {
-      test     = "ForAllValues:StringLike"
-      variable = "dynamodb:LeadingKeys"
-      values   = ["SESSION#*"]
-    }
-  }
-
-  statement {
-    sid       = "OnlyForIterationAndDeleteAll"
-    actions   = ["dynamodb:Scan"]
-    resources = [aws_dynamodb_table.sessions.arn]
-  }
 }
 
 resource "aws_iam_policy" "sessions_app" {
@@ -84,6 +66,18 @@ data "aws_iam_policy_document" "sessions_collector" {
     sid       = "OnlyForScans"
     actions   = ["dynamodb:Scan"]
     resources = [aws_dynamodb_table.sessions.arn]
+
+    condition {
+      test     = "ForAllValues:StringLike"
+      variable = "dynamodb:Attributes"
+      values   = ["session_id", "created_at", "updated_at", "expiry", "version", "ancestry", "lease_id", "lease_duration", "lease_expiry", "expiry_shard", "expiry_hour"]
+    }
+
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "dynamodb:Select"
+      values   = ["SPECIFIC_ATTRIBUTES"]
+    }
   }
 
   statement {
@@ -94,8 +88,14 @@ data "aws_iam_policy_document" "sessions_collector" {
 
   statement {
     sid       = "DeleteSessions"
-    actions   = ["dynamodb:DeleteItem", "dynamodb:GetItem"]
+    actions   = ["dynamodb:DeleteItem"]
     resources = [aws_dynamodb_table.sessions.arn]
+
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "dynamodb:ReturnValues"
+      values   = ["NONE"]
+    }
 
     condition {
       test     = "ForAllValues:StringLike"
@@ -105,8 +105,32 @@ data "aws_iam_policy_document" "sessions_collector" {
   }
 
   statement {
-    sid       = "OnlyForElectionAndPosition"
-    actions   = ["dynamodb:PutItem", "dynamodb:UpdateItem"]
+    sid       = "ReadOutcomes"
+    actions   = ["dynamodb:GetItem"]
+    resources = [aws_dynamodb_table.sessions.arn]
+
+    condition {
+      test     = "ForAllValues:StringLike"
+      variable = "dynamodb:Attributes"
+      values   = ["session_id", "created_at", "updated_at", "expiry", "version", "ancestry", "lease_id", "lease_duration", "lease_expiry", "expiry_shard", "expiry_hour"]
+    }
+
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "dynamodb:Select"
+      values   = ["SPECIFIC_ATTRIBUTES"]
+    }
+
+    condition {
+      test     = "ForAllValues:StringLike"
+      variable = "dynamodb:LeadingKeys"
+      values   = ["SESSION#*"]
+    }
+  }
+
+  statement {
+    sid       = "ElectionAndPosition"
+    actions   = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
     resources = [aws_dynamodb_table.sessions.arn]
 
     condition {
@@ -155,6 +179,32 @@ resource "aws_iam_policy" "sessions_admin" {
   policy      = data.aws_iam_policy_document.sessions_admin.json
 }
 
+data "aws_iam_policy_document" "sessions_iterator" {
+  statement {
+    sid       = "Iteration"
+    actions   = ["dynamodb:Scan"]
+    resources = [aws_dynamodb_table.sessions.arn]
+  }
+
+  statement {
+    sid       = "OnlyForDeleteAll"
+    actions   = ["dynamodb:BatchWriteItem"]
+    resources = [aws_dynamodb_table.sessions.arn]
+
+    condition {
+      test     = "ForAllValues:StringLike"
+      variable = "dynamodb:LeadingKeys"
+      values   = ["SESSION#*"]
+    }
+  }
+}
+
+resource "aws_iam_policy" "sessions_iterator" {
+  name_prefix = "sessions-iterator-"
+  description = "What the iteration over sessions needs on the DynamoDB table sessions"
+  policy      = data.aws_iam_policy_document.sessions_iterator.json
+}
+
 output "table_name" {
   value = aws_dynamodb_table.sessions.name
 }
@@ -173,4 +223,8 @@ output "collector_policy_arn" {
 
 output "admin_policy_arn" {
   value = aws_iam_policy.sessions_admin.arn
+}
+
+output "iterator_policy_arn" {
+  value = aws_iam_policy.sessions_iterator.arn
 }

@@ -70,18 +70,6 @@ data "aws_iam_policy_document" "sessions_app" {
   }
 
   statement {
-    sid       = "OnlyForDeleteAll"
-    actions   = ["dynamodb:BatchWriteItem"]
-    resources = [aws_dynamodb_table.sessions.arn]
-  }
-
-  statement {
-    sid       = "OnlyForIterationAndDeleteAll"
-    actions   = ["dynamodb:Scan"]
-    resources = [aws_dynamodb_table.sessions.arn]
-  }
-
-  statement {
     sid       = "KeyOfTheTable"
     actions   = ["kms:Decrypt"]
     resources = [data.aws_kms_key.sessions.arn]
@@ -105,6 +93,18 @@ data "aws_iam_policy_document" "sessions_collector" {
     sid       = "OnlyForScans"
     actions   = ["dynamodb:Scan"]
     resources = [aws_dynamodb_table.sessions.arn]
+
+    condition {
+      test     = "ForAllValues:StringLike"
+      variable = "dynamodb:Attributes"
+      values   = ["session_id", "created_at", "updated_at", "expiry", "version", "ancestry", "lease_id", "lease_duration", "lease_expiry", "expiry_shard", "expiry_hour"]
+    }
+
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "dynamodb:Select"
+      values   = ["SPECIFIC_ATTRIBUTES"]
+    }
   }
 
   statement {
@@ -115,13 +115,37 @@ data "aws_iam_policy_document" "sessions_collector" {
 
   statement {
     sid       = "DeleteSessions"
-    actions   = ["dynamodb:DeleteItem", "dynamodb:GetItem"]
+    actions   = ["dynamodb:DeleteItem"]
     resources = [aws_dynamodb_table.sessions.arn]
+
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "dynamodb:ReturnValues"
+      values   = ["NONE"]
+    }
   }
 
   statement {
-    sid       = "OnlyForElectionAndPosition"
-    actions   = ["dynamodb:PutItem", "dynamodb:UpdateItem"]
+    sid       = "ReadOutcomes"
+    actions   = ["dynamodb:GetItem"]
+    resources = [aws_dynamodb_table.sessions.arn]
+
+    condition {
+      test     = "ForAllValues:StringLike"
+      variable = "dynamodb:Attributes"
+      values   = ["session_id", "created_at", "updated_at", "expiry", "version", "ancestry", "lease_id", "lease_duration", "lease_expiry", "expiry_shard", "expiry_hour"]
+    }
+
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "dynamodb:Select"
+      values   = ["SPECIFIC_ATTRIBUTES"]
+    }
+  }
+
+  statement {
+    sid       = "ElectionAndPosition"
+    actions   = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
     resources = [aws_dynamodb_table.sessions.arn]
 
     condition {
@@ -176,8 +200,26 @@ data "aws_iam_policy_document" "sessions_admin" {
   }
 
   statement {
+    sid       = "GrantForTheTable"
+    actions   = ["kms:CreateGrant"]
+    resources = [data.aws_kms_key.sessions.arn]
+
+    condition {
+      test     = "Bool"
+      variable = "kms:GrantIsForAWSResource"
+      values   = ["true"]
+    }
+
+    condition {
+      test     = "StringLike"
+      variable = "kms:ViaService"
+      values   = ["dynamodb.*.amazonaws.com*"]
+    }
+  }
+
+  statement {
     sid       = "KeyOfTheTable"
-    actions   = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey", "kms:CreateGrant"]
+    actions   = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"]
     resources = [data.aws_kms_key.sessions.arn]
 
     condition {
@@ -192,6 +234,38 @@ resource "aws_iam_policy" "sessions_admin" {
   name_prefix = "sessions-admin-"
   description = "What the administrator needs on the DynamoDB table sessions"
   policy      = data.aws_iam_policy_document.sessions_admin.json
+}
+
+data "aws_iam_policy_document" "sessions_iterator" {
+  statement {
+    sid       = "Iteration"
+    actions   = ["dynamodb:Scan"]
+    resources = [aws_dynamodb_table.sessions.arn]
+  }
+
+  statement {
+    sid       = "OnlyForDeleteAll"
+    actions   = ["dynamodb:BatchWriteItem"]
+    resources = [aws_dynamodb_table.sessions.arn]
+  }
+
+  statement {
+    sid       = "KeyOfTheTable"
+    actions   = ["kms:Decrypt"]
+    resources = [data.aws_kms_key.sessions.arn]
+
+    condition {
+      test     = "StringLike"
+      variable = "kms:ViaService"
+      values   = ["dynamodb.*.amazonaws.com*"]
+    }
+  }
+}
+
+resource "aws_iam_policy" "sessions_iterator" {
+  name_prefix = "sessions-iterator-"
+  description = "What the iteration over sessions needs on the DynamoDB table sessions"
+  policy      = data.aws_iam_policy_document.sessions_iterator.json
 }
 
 output "table_name" {
@@ -212,4 +286,8 @@ output "collector_policy_arn" {
 
 output "admin_policy_arn" {
   value = aws_iam_policy.sessions_admin.arn
+}
+
+output "iterator_policy_arn" {
+  value = aws_iam_policy.sessions_iterator.arn
 }

@@ -42,24 +42,6 @@ data "aws_iam_policy_document" "sessions_app" {
       values   = ["SESSION#*#v1"]
     }
   }
-
-  statement {
-    sid       = "OnlyForDeleteAll"
-    actions   = ["dynamodb:BatchWriteItem"]
-    resources = [aws_dynamodb_table.sessions.arn]
-
-    condition {
-      test     = "ForAllValues:StringLike"
-      variable = "dynamodb:LeadingKeys"
-      values   = ["SESSION#*#v1"]
-    }
-  }
-
-  statement {
-    sid       = "OnlyForIterationAndDeleteAll"
-    actions   = ["dynamodb:Scan"]
-    resources = [aws_dynamodb_table.sessions.arn]
-  }
 }
 
 resource "aws_iam_policy" "sessions_app" {
@@ -73,12 +55,30 @@ data "aws_iam_policy_document" "sessions_collector" {
     sid       = "FindSessions"
     actions   = ["dynamodb:Scan"]
     resources = [aws_dynamodb_table.sessions.arn]
+
+    condition {
+      test     = "ForAllValues:StringLike"
+      variable = "dynamodb:Attributes"
+      values   = ["pk", "created_at", "updated_at", "expiry", "version", "ancestry", "lease_id", "lease_duration", "lease_expiry", "sk"]
+    }
+
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "dynamodb:Select"
+      values   = ["SPECIFIC_ATTRIBUTES"]
+    }
   }
 
   statement {
     sid       = "DeleteSessions"
-    actions   = ["dynamodb:DeleteItem", "dynamodb:GetItem"]
+    actions   = ["dynamodb:DeleteItem"]
     resources = [aws_dynamodb_table.sessions.arn]
+
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "dynamodb:ReturnValues"
+      values   = ["NONE"]
+    }
 
     condition {
       test     = "ForAllValues:StringLike"
@@ -88,8 +88,32 @@ data "aws_iam_policy_document" "sessions_collector" {
   }
 
   statement {
-    sid       = "OnlyForElectionAndPosition"
-    actions   = ["dynamodb:PutItem", "dynamodb:UpdateItem"]
+    sid       = "ReadOutcomes"
+    actions   = ["dynamodb:GetItem"]
+    resources = [aws_dynamodb_table.sessions.arn]
+
+    condition {
+      test     = "ForAllValues:StringLike"
+      variable = "dynamodb:Attributes"
+      values   = ["pk", "created_at", "updated_at", "expiry", "version", "ancestry", "lease_id", "lease_duration", "lease_expiry", "sk"]
+    }
+
+    condition {
+      test     = "StringEqualsIfExists"
+      variable = "dynamodb:Select"
+      values   = ["SPECIFIC_ATTRIBUTES"]
+    }
+
+    condition {
+      test     = "ForAllValues:StringLike"
+      variable = "dynamodb:LeadingKeys"
+      values   = ["SESSION#*#v1"]
+    }
+  }
+
+  statement {
+    sid       = "ElectionAndPosition"
+    actions   = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
     resources = [aws_dynamodb_table.sessions.arn]
 
     condition {
@@ -132,6 +156,32 @@ resource "aws_iam_policy" "sessions_admin" {
   policy      = data.aws_iam_policy_document.sessions_admin.json
 }
 
+data "aws_iam_policy_document" "sessions_iterator" {
+  statement {
+    sid       = "Iteration"
+    actions   = ["dynamodb:Scan"]
+    resources = [aws_dynamodb_table.sessions.arn]
+  }
+
+  statement {
+    sid       = "OnlyForDeleteAll"
+    actions   = ["dynamodb:BatchWriteItem"]
+    resources = [aws_dynamodb_table.sessions.arn]
+
+    condition {
+      test     = "ForAllValues:StringLike"
+      variable = "dynamodb:LeadingKeys"
+      values   = ["SESSION#*#v1"]
+    }
+  }
+}
+
+resource "aws_iam_policy" "sessions_iterator" {
+  name_prefix = "app-iterator-"
+  description = "What the iteration over sessions needs on the DynamoDB table app"
+  policy      = data.aws_iam_policy_document.sessions_iterator.json
+}
+
 output "table_name" {
   value = aws_dynamodb_table.sessions.name
 }
@@ -150,4 +200,8 @@ output "collector_policy_arn" {
 
 output "admin_policy_arn" {
   value = aws_iam_policy.sessions_admin.arn
+}
+
+output "iterator_policy_arn" {
+  value = aws_iam_policy.sessions_iterator.arn
 }
