@@ -1,15 +1,9 @@
 package main_test
 
 import (
-	"bytes"
 	"encoding/json"
-	"io"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -123,39 +117,4 @@ func TestRightsLost(t *testing.T) {
 	if strings.Contains(p.logged(), "secret-") {
 		t.Errorf("the log has tokens or data in it:\n%s", p.logged())
 	}
-}
-
-// gate stands before a DynamoDB: it can refuse everything, or deny one operation.
-type gate struct {
-	url    string
-	closed atomic.Bool
-	denied atomic.Value // string
-}
-
-func newGate(t *testing.T, endpoint string) *gate {
-	t.Helper()
-	target, err := url.Parse(endpoint)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g := &gate{}
-	g.denied.Store("")
-	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
-		switch {
-		case g.closed.Load():
-			panic(http.ErrAbortHandler) // the connection breaks
-		case operation == g.denied.Load():
-			w.Header().Set("Content-Type", "application/x-amz-json-1.0")
-			w.WriteHeader(http.StatusBadRequest)
-			_, _ = io.Copy(w, bytes.NewBufferString(
-				`{"__type":"com.amazon.coral.service#AccessDeniedException","Message":"not authorized"}`))
-		default:
-			proxy.ServeHTTP(w, r)
-		}
-	}))
-	t.Cleanup(server.Close)
-	g.url = server.URL
-	return g
 }

@@ -142,7 +142,7 @@ func serve(t *testing.T, env []string, args ...string) *process {
 func (p *process) awaitAddress() {
 	p.t.Helper()
 	p.eventually("it listens", func() bool {
-		found := regexp.MustCompile(`address=(http://\S+)`).FindStringSubmatch(p.logged())
+		found := regexp.MustCompile(`address"?[=:]"?(http://[^\s"]+)`).FindStringSubmatch(p.logged())
 		if found != nil {
 			p.address = found[1]
 		}
@@ -235,6 +235,9 @@ func (p *process) exit(limit time.Duration) int {
 		return 0
 	}
 }
+
+// waitToEnd is how long a process may take to end in order, on a machine that has other things to do.
+const waitToEnd = 20 * time.Second
 
 // kill ends the process without a word.
 func (p *process) kill() {
