@@ -72,10 +72,12 @@ func collectionKeys() []Key {
 		Option: "gcrunner.Limits.Units",
 	}, {
 		Name: "collection.limits.duration", Kind: Duration, Otherwise: "no limit", Example: "10m", least: ms(1),
-		Doc: "A run stops after this time.", Option: "gcrunner.Limits.Duration",
+		Doc: "A run has ended after this time, standing for election and finishing its pages included; only its position may still be " +
+			"saved.", Option: "gcrunner.Limits.Duration",
 	}, {
 		Name: "collection.stop_timeout", Kind: Duration, fallback: gcrunner.DefaultStopTimeout,
-		Doc: "How long a run that is asked to stop may take to finish its pages.", Option: "gcrunner.WithStopTimeout",
+		Doc:    "How long a run that is told to end, or has reached a limit, may take to finish its pages.",
+		Option: "gcrunner.WithStopTimeout",
 	}, {
 		Name: "collection.dry_run", Kind: Boolean, fallback: false,
 		Doc: "Whether runs only count what they would delete.", Option: "gcrunner.WithDryRun",
@@ -98,7 +100,8 @@ func collectionKeys() []Key {
 			"interval.", Option: "gcrunner.NewElection",
 	}, {
 		Name: "collection.interval", Kind: Duration, Otherwise: "one run", Example: "1h", least: ms(1000),
-		Doc:    "Time from the beginning of one run to that of the next. Set this or collection.schedule.",
+		Doc: "Time from the beginning of one run to that of the next. Set this or collection.schedule: of two places, that " +
+			"of higher precedence counts.",
 		Option: "config.Schedule.Interval",
 	}, {
 		Name: "collection.jitter", Kind: Duration, Otherwise: "a tenth of collection.interval", Example: "5m",

@@ -272,6 +272,77 @@ func (pod fittingPod) check(t *testing.T, path string, there map[string]bool) {
 	}
 }
 
+// The pages have no authentication: whoever is not let in by name does not reach them, and nothing else is cut off.
+func TestNetworkPolicies(t *testing.T) {
+	t.Parallel()
+	type policy struct {
+		Kind string
+		Spec struct {
+			PodSelector struct {
+				MatchLabels map[string]string `yaml:"matchLabels"`
+			} `yaml:"podSelector"`
+			PolicyTypes []string `yaml:"policyTypes"`
+			Ingress     []struct {
+				From  []any
+				Ports []struct{ Port int }
+			}
+			Template fittingPod `yaml:"template"`
+			Job      struct {
+				Spec struct {
+					Template fittingPod `yaml:"template"`
+				} `yaml:"spec"`
+			} `yaml:"jobTemplate"`
+		}
+	}
+	var policies, pods []policy
+	paths, _ := filepath.Glob(deploy + "kubernetes/*.yaml")
+	for _, path := range paths {
+		for decoder := yaml.NewDecoder(bytes.NewReader(read(t, path))); ; {
+			var object policy
+			if err := decoder.Decode(&object); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				t.Fatalf("%s: %v", path, err)
+			}
+			switch object.Kind {
+			case "NetworkPolicy":
+				policies = append(policies, object)
+			case "Deployment":
+				pods = append(pods, object)
+			case "CronJob":
+				object.Spec.Template = object.Spec.Job.Spec.Template
+				pods = append(pods, object)
+			}
+		}
+	}
+	if len(pods) != 3 {
+		t.Fatalf("%d pods; want 3", len(pods))
+	}
+	for _, pod := range pods {
+		labels, guarded := pod.Spec.Template.Metadata.Labels, false
+		for _, p := range policies {
+			selects := true
+			for key, value := range p.Spec.PodSelector.MatchLabels {
+				selects = selects && labels[key] == value
+			}
+			if !selects {
+				continue
+			}
+			guarded = guarded || slices.Contains(p.Spec.PolicyTypes, "Ingress")
+			for _, in := range p.Spec.Ingress {
+				for _, port := range in.Ports {
+					if port.Port == 9464 && len(in.From) == 0 || port.Port == 0 {
+						t.Errorf("pods with %v: everybody reaches the pages of the collector", labels)
+					}
+				}
+			}
+		}
+		if !guarded {
+			t.Errorf("pods with %v: everybody reaches all their ports", labels)
+		}
+	}
+}
+
 // A sidecar that is not ready would take its pod out of service.
 func TestSidecarDoesNotTakeThePodOutOfService(t *testing.T) {
 	t.Parallel()
