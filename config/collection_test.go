@@ -296,7 +296,8 @@ func TestHigherPrecedenceWinsOverTheOtherKey(t *testing.T) {
 		want    config.Schedule
 	}{
 		"code over file": {
-			"collection: {schedule: '" + night + "'}", nil, []config.Option{config.With("collection.interval", "10m")},
+			"collection: {schedule: '" + night + "'}", nil,
+			[]config.Option{config.With("collection.interval", "10m")},
 			config.Schedule{Interval: 10 * time.Minute, Jitter: time.Minute},
 		},
 		"code over file, the other way": {
@@ -306,20 +307,25 @@ func TestHigherPrecedenceWinsOverTheOtherKey(t *testing.T) {
 			"collection: {interval: 1h}", []string{"SCSDYNAMO_COLLECTION_SCHEDULE=" + night}, nil, config.Schedule{Cron: night},
 		},
 		"code over both": {
-			"collection: {interval: 1h}", []string{"SCSDYNAMO_COLLECTION_SCHEDULE=" + night},
-			[]config.Option{config.With("collection.schedule", day)}, config.Schedule{Cron: day},
+			"collection: {interval: 1h}",
+			[]string{"SCSDYNAMO_COLLECTION_SCHEDULE=" + night},
+			[]config.Option{config.With("collection.schedule", day)},
+			config.Schedule{Cron: day},
 		},
 		"jitter of a longer interval": {
-			"collection: {interval: 1h, jitter: 30m}", nil, []config.Option{config.With("collection.interval", "10m")},
+			"collection: {interval: 1h, jitter: 30m}", nil,
+			[]config.Option{config.With("collection.interval", "10m")},
 			config.Schedule{Interval: 10 * time.Minute, Jitter: time.Minute},
 		},
 		"jitter of a schedule": {
-			"collection: {schedule: '" + night + "', jitter: 2h}", nil, []config.Option{config.With("collection.interval", "10m")},
+			"collection: {schedule: '" + night + "', jitter: 2h}", nil,
+			[]config.Option{config.With("collection.interval", "10m")},
 			config.Schedule{Interval: 10 * time.Minute, Jitter: time.Minute},
 		},
 		"another checkpoint": {
 			"collection: {interval: 1h, checkpoint: file, checkpoint_file: position}", nil,
-			[]config.Option{config.With("collection.checkpoint", "table")}, config.Schedule{Interval: time.Hour, Jitter: 6 * time.Minute},
+			[]config.Option{config.With("collection.checkpoint", "table")},
+			config.Schedule{Interval: time.Hour, Jitter: 6 * time.Minute},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -15,7 +15,10 @@
 //     by the clock of the collector's process: what other clocks say does not matter.
 //   - Only the driver's own records are looked at. On a shared table those are the ones inside its key prefix. Of what cannot
 //     be read, only ghosts are deleted: leases without a session, that can be nobody else's.
-//   - After an error that nobody knows, nothing more is deleted. Throttling and short outages are waited for.
+//   - After an error that nobody knows, nothing more is deleted. Throttling and short outages are waited for, but not where
+//     nothing at all is accepted.
+//   - Before anything is deleted, the position was saved: a checkpoint that cannot be written is found out then.
+//   - A limit of duration is when a run has ended, save for saving its position.
 //   - With a budget, operations are spread evenly, and no second consumes more than 110 % of it, save by items that each cost
 //     more than a twentieth of it. Costs are those that the service reports.
 //   - A position never moves past a page whose deletes are not done. Whatever happens, what was left is found by the next run.
@@ -37,7 +40,8 @@
 //
 // # Rights
 //
-// On DynamoDB a collector needs dynamodb:DeleteItem, and Scan on the table or Query on its index; GetItem as well for ghosts and
-// for what became of a delete whose response was lost; GetItem, PutItem and UpdateItem as well with an election or a checkpoint
-// in the table.
+// On DynamoDB a collector needs dynamodb:DeleteItem, and Scan on the table or Query on its index; GetItem for what became of a
+// delete whose response was lost; and GetItem, PutItem and UpdateItem on records of its own, for an election, a checkpoint in the
+// table and [Runner.Ready]. Over the driver that WithoutData of dynamostore returns, it needs no right to read the data of
+// sessions, but for ghosts.
 package gcrunner

@@ -60,7 +60,7 @@ func interrupted(err error) string {
 
 // parts returns what an error was joined from.
 func parts(err error) []error {
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // It is about this error, not about its causes.
+	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		return []error{err}
 	}

@@ -10,13 +10,14 @@
 //
 // # Guarantees
 //
-//   - Nothing that is served holds a key, a token or session data. Reasons are error texts, which hold none either.
-//   - The page loads nothing from elsewhere and runs no script.
+//   - Nothing that is served holds a key, a token or session data, nor the text of an error, which may name accounts and roles:
+//     see [WithReasons].
+//   - The page loads nothing from elsewhere and runs no script. Its links are relative: a proxy can serve it under a path.
 //   - Nothing can be changed: there are no requests but GET and HEAD.
 //
 // # Non-guarantees
 //
-//   - There is no authentication. Listen where only those can connect who may know how many sessions there are, and
+//   - There is no authentication, and unless [WithHosts] is given, websites can make browsers read what is served. Listen where only those can connect who may know how many sessions there are, and
 //     who may take profiles where they are switched on.
 package operations
 

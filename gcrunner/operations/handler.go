@@ -1,7 +1,6 @@
 package operations
 
 import (
-	"context"
 	"embed"
 	"errors"
 	"fmt"
@@ -14,7 +13,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/scsdynamo/scsdynamo/gcrunner"
-	"github.com/scsdynamo/scsdynamo/storage"
 )
 
 //go:embed page.html style.css icon.svg
@@ -33,7 +31,7 @@ func WithPlace(place string) Option { return func(h *handler) { h.place = place 
 func WithVersion(version string) Option { return func(h *handler) { h.version = version } }
 
 // WithReasons says in a few words what sort of error one is, for the page and the probes: everybody may see those, and the text
-// of an error names accounts, roles and tables. The logger of the runner has that. Default: what package storage tells apart.
+// of an error names accounts, roles and tables. The logger of the runner has that. Default: that the log says why.
 func WithReasons(reason func(error) string) Option { return func(h *handler) { h.reason = reason } }
 
 type handler struct {
@@ -120,16 +118,10 @@ func (h *handler) problem(err error) string {
 
 // reasonOf is what everybody may know of an error.
 func reasonOf(err error) string {
-	switch {
-	case errors.Is(err, gcrunner.ErrCheckpoint):
+	if errors.Is(err, gcrunner.ErrCheckpoint) {
 		return "the position of the run cannot be kept"
-	case errors.Is(err, storage.ErrThrottled):
-		return "throttled"
-	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
-		return "not reachable"
-	default:
-		return "the log says why"
 	}
+	return "the log says why"
 }
 
 // answer is that of a probe: 200 where nothing is wrong.
