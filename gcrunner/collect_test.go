@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -303,6 +304,35 @@ func TestRunFails(t *testing.T) {
 			t.Errorf("%s fails: after the next run %d are left, %+v", operation, left, report)
 		}
 	}
+}
+
+// Where a delete fails, those that are on their way are counted: the report says what was deleted.
+func TestFailureCountsWhatIsOnItsWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		driver := &slowly{Driver: memory.New(), operation: "Delete", takes: time.Second}
+		dead := fill(t, driver, 100, 1)
+		failing := &failingOnce{slowly: driver}
+		report, err := newCollector(t, failing, gcrunner.WithConcurrency(8)).Run(t.Context())
+		if !errors.Is(err, errBroken) || report.Stopped != gcrunner.Failed {
+			t.Errorf("%v, %+v", err, report)
+		}
+		if left := len(keys(t, driver.Driver)); report.Total() == 0 || dead-report.Total() != left {
+			t.Errorf("%d of %d are left; the report says that %d were deleted", left, dead, report.Total())
+		}
+	})
+}
+
+// failingOnce is a driver of which a delete fails while others are under way.
+type failingOnce struct {
+	*slowly
+	deletes atomic.Int32
+}
+
+func (d *failingOnce) Delete(ctx context.Context, key string, condition storage.Condition) error {
+	if d.deletes.Add(1) == 5 {
+		return errBroken
+	}
+	return d.slowly.Delete(ctx, key, condition)
 }
 
 // What passes is tried again.

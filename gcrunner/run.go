@@ -13,14 +13,16 @@ import (
 
 // run is one run of a collector.
 //
-// Two contexts govern it. One is for reading: it ends as soon as the run is to stop, whatever the reason. The other is for
-// deleting: it goes on for the stop timeout, save where the run must stop at once.
+// Three contexts govern it. One is for reading: it ends as soon as the run is to stop, whatever the reason. The second is for
+// deleting: it goes on for the stop timeout, save where the run must stop at once. The third is for deletes that are on their way:
+// where another one has failed, they are not cut off, so that they are counted.
 type run struct {
 	*Collector
 	reads, writes *pacer
 	patience      time.Duration // for refusals without an end
 	costs         estimate
-	slots         chan struct{} // one for each delete that may be under way
+	slots         chan struct{}   // one for each delete that may be under way
+	sent          context.Context //nolint:containedctx // Of one run, as the others are, which are handed down.
 	began         time.Time
 	mostRecords   int // on a page, by what the number of segments leaves
 
@@ -101,6 +103,10 @@ func (r *run) do(ctx context.Context) error {
 
 	deleting, abort := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer abort(nil)
+	sent, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	r.sent = sent
+	defer r.cutOff(deleting, cut)()
 	reading, stop := context.WithCancelCause(deleting)
 	b := brake{stop: stop, abort: abort}
 	defer r.brakeWith(ctx, reading, b)()
@@ -172,6 +178,23 @@ func (r *run) brakeWith(ctx, reading context.Context, b brake) (end func()) {
 		if last != nil {
 			last.Stop()
 		}
+	}
+}
+
+// cutOff ends the deletes that are on their way once there are to be no more: at once, or after the stop timeout where the reason
+// is a failure. What it returns ends that.
+func (r *run) cutOff(deleting context.Context, cut context.CancelFunc) (end func()) {
+	late := time.AfterFunc(1<<63-1, cut)
+	stopping := context.AfterFunc(deleting, func() {
+		if why := (*stopped)(nil); errors.As(context.Cause(deleting), &why) && why.reason == Failed {
+			late.Reset(r.stopTimeout)
+			return
+		}
+		cut()
+	})
+	return func() {
+		stopping()
+		late.Stop()
 	}
 }
 
