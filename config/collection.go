@@ -203,8 +203,8 @@ type Schedule struct {
 	Cron string
 }
 
-// Schedule returns when collections begin. Of collection.interval and collection.schedule, that counts which was set in the
-// place of higher precedence; a jitter that does not fit an interval of higher precedence does not count.
+// Schedule returns when collections begin. Of collection.interval and collection.schedule, that counts which was set in
+// the place of higher precedence; a jitter that does not fit an interval of higher precedence does not count.
 func (c Config) Schedule() Schedule {
 	const interval, jitter, schedule = "collection.interval", "collection.jitter", "collection.schedule"
 	var s Schedule

@@ -285,7 +285,8 @@ func TestCollectorSource(t *testing.T) {
 	}
 }
 
-// Where two keys exclude each other, that counts which is set in the place of higher precedence. In one place, both are a mistake.
+// Where two keys exclude each other, that counts which is set in the place of higher precedence. In one place, both are
+// a mistake.
 func TestHigherPrecedenceWinsOverTheOtherKey(t *testing.T) {
 	t.Parallel()
 	const night, day = "17 3 * * *", "17 15 * * *"

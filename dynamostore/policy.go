@@ -42,11 +42,12 @@ func (l Location) arn(service, resource string) string {
 // Policy returns an IAM policy, as JSON, that allows what the role needs on this table and nothing else: see
 // [Role.Actions]. Where the name of the table is an ARN, that is the table, and the location does not matter.
 //
-// Statements called "OnlyFor..." can be left out by whoever does not need what they are for. A collector cannot read the data of
-// sessions; where a deleted session has left a lease behind, it then cannot tell that from a record of others, and leaves it. Where the partition key has a
-// prefix or suffix, the items of others in the same table are out of reach (dynamodb:LeadingKeys); except for Scan, which
-// names no keys: IAM lets it read the whole table, or nothing. An index, which holds nothing but keys, is read as a whole, too. A KMS key of one's own needs rights too, unless its key
-// policy grants them. Give it as an ARN: of an alias, IAM only knows which key it stands for at the moment.
+// Statements called "OnlyFor..." can be left out by whoever does not need what they are for. A collector cannot read
+// the data of sessions; where a deleted session has left a lease behind, it then cannot tell that from a record of
+// others, and leaves it. Where the partition key has a prefix or suffix, the items of others in the same table are out
+// of reach (dynamodb:LeadingKeys); except for Scan, which names no keys: IAM lets it read the whole table, or nothing.
+// An index, which holds nothing but keys, is read as a whole, too. A KMS key of one's own needs rights too, unless its
+// key policy grants them. Give it as an ARN: of an alias, IAM only knows which key it stands for at the moment.
 //
 // Errors: what [Table.Validate] reports, and a role that there is not. It makes no call.
 func (t Table) Policy(role Role, at Location) (string, error) {

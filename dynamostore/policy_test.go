@@ -288,8 +288,8 @@ type request struct {
 	returnValues string
 }
 
-// allowsRequest judges as IAM does. A condition on all values holds where there are none, and one that is about what is there
-// only where it is not there.
+// allowsRequest judges as IAM does. A condition on all values holds where there are none, and one that is about what is
+// there only where it is not there.
 func (p iamPolicy) allowsRequest(r request) bool {
 	return slices.ContainsFunc(p.Statement, func(s iamStatement) bool {
 		allLike := func(key string, values []string) bool {

@@ -249,7 +249,8 @@ func (r *restricted) check(t *testing.T) {
 	}
 }
 
-// reads is what a request that reads tells IAM: what it names, and that it names all that it reads, or that it does not.
+// reads is what a request that reads tells IAM: what it names, and that it names all that it reads, or that it does
+// not.
 func reads(of request, projection *string, names map[string]string) request {
 	of.selects = string(types.SelectAllAttributes)
 	if projection != nil {

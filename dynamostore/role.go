@@ -17,12 +17,14 @@ type Role string
 const (
 	// RoleApp is a process that serves requests: it uses a store, session by session.
 	RoleApp Role = "app"
-	// RoleIterator is a process that looks at all sessions, or deletes them all: with All, Iterate, Sessions and DeleteAll.
+	// RoleIterator is a process that looks at all sessions, or deletes them all: with All, Iterate, Sessions and
+	// DeleteAll.
 	RoleIterator Role = "iterator"
-	// RoleCollector is a process that deletes sessions with package gcrunner, over [Driver.WithoutData]. It is granted to read
-	// everything of a session but its data. It cannot write one: what it writes is where it is, and by which lease it was
-	// elected. IAM knows no condition on what a delete returns that is refused (ReturnValuesOnConditionCheckFailure): whoever has
-	// the credentials of a collector and not its program can read sessions by that.
+	// RoleCollector is a process that deletes sessions with package gcrunner, over [Driver.WithoutData]. It is granted
+	// to read everything of a session but its data. It cannot write one: what it writes is where it is, and by which
+	// lease it was elected. IAM knows no condition on what a delete returns that is refused
+	// (ReturnValuesOnConditionCheckFailure): whoever has the credentials of a collector and not its program can read
+	// sessions by that.
 	RoleCollector Role = "collector"
 	// RoleAdmin creates, verifies, describes and deletes the table. It cannot read or write a session.
 	RoleAdmin Role = "admin"

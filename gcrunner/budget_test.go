@@ -247,8 +247,8 @@ func TestThrottledAttemptsSlowDown(t *testing.T) {
 	})
 }
 
-// Throttling is no reason to give up before the time is over. Where nothing at all was accepted by then, that is a failure:
-// of the limit's time, of some minutes where there is no limit, or until the run is told to end.
+// Throttling is no reason to give up before the time is over. Where nothing at all was accepted by then, that is a
+// failure: of the limit's time, of some minutes where there is no limit, or until the run is told to end.
 func TestThrottlingForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, operation := range []string{"Scan", "Delete"} {

@@ -13,10 +13,10 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// Checkpoint keeps the position of a run, so that the next one goes on there, also after a crash. A collector saves when a
-// run begins, every few seconds, and when it ends. Where the first save fails, nothing is deleted; where a later one does, the
-// next one tries again, and a run returns the error of the last. A position that is old is no harm: what is behind it is looked
-// at again.
+// Checkpoint keeps the position of a run, so that the next one goes on there, also after a crash. A collector saves
+// when a run begins, every few seconds, and when it ends. Where the first save fails, nothing is deleted; where a later
+// one does, the next one tries again, and a run returns the error of the last. A position that is old is no harm: what
+// is behind it is looked at again.
 type Checkpoint interface {
 	// Load returns the position that was saved last, the zero Position where there is none.
 	Load(ctx context.Context) (Position, error)

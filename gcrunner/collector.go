@@ -39,16 +39,17 @@ func New(driver storage.Driver, rules Rules, options ...Option) (*Collector, err
 // Run looks once at all sessions, or, by an index, at all that have expired, or at those of them that an earlier run has left,
 // and deletes those to which a rule applies. The report says what was done, also where there is an error.
 //
-// Before it deletes anything, Run saves the position that it begins at: a checkpoint that cannot be written is found then.
+// Before it deletes anything, Run saves the position that it begins at: a checkpoint that cannot be written is found
+// then.
 //
 // Once ctx has ended, no further page is begun; see [WithStopTimeout]. Run returns when all it has started has ended, its
 // position is saved, and its election is given back. Where ctx ends with the cause [ErrElectionLost], it stops at once and
 // saves nothing.
 //
-// Errors: the context's, [ErrNotElected], [ErrElectionLost], [ErrRunning], [ErrCheckpoint], and the driver's, after which
-// nothing more is deleted. A limit is no error, and neither is throttling, as long as the service accepts something: a run
-// slows down and goes on. Where all reads, or all deletes, are refused until a limit is reached or ctx ends, or for two
-// minutes where no limit of duration says otherwise, the error is the last refusal.
+// Errors: the context's, [ErrNotElected], [ErrElectionLost], [ErrRunning], [ErrCheckpoint], and the driver's, after
+// which nothing more is deleted. A limit is no error, and neither is throttling, as long as the service accepts
+// something: a run slows down and goes on. Where all reads, or all deletes, are refused until a limit is reached or ctx
+// ends, or for two minutes where no limit of duration says otherwise, the error is the last refusal.
 func (c *Collector) Run(ctx context.Context) (Report, error) {
 	return c.run(ctx, func(func() soFar) {})
 }

@@ -31,7 +31,8 @@ var cronTags = map[string]string{
 	"@midnight": "0 0 * * *", "@hourly": "0 * * * *",
 }
 
-// ValidateCron reports what is wrong with a [Schedule.Cron], and in which of its fields. Errors: [ErrNeverDue] among others.
+// ValidateCron reports what is wrong with a [Schedule.Cron], and in which of its fields. Errors: [ErrNeverDue] among
+// others.
 func ValidateCron(expression string) error {
 	if wrong := cronMistake(expression); wrong != "" {
 		return fmt.Errorf("%q is not a cron expression of five fields: %s", expression, wrong)
@@ -64,7 +65,8 @@ func cronMistake(expression string) string {
 			if wrong := cronFields[i].mistake(element); wrong != "" {
 				return cronFields[i].name + ": " + wrong
 			}
-			// Elements are looked at one by one: of a whole list, gronx may look only at those up to the one that is due.
+			// Elements are looked at one by one: of a whole list, gronx may look only at those up to the one that is
+			// due.
 			alone := []string{"*", "*", "*", "*", "*"}
 			alone[i] = element
 			if !gronx.IsValid(strings.Join(alone, " ")) {

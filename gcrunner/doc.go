@@ -40,8 +40,8 @@
 //
 // # Rights
 //
-// On DynamoDB a collector needs dynamodb:DeleteItem, and Scan on the table or Query on its index; GetItem for what became of a
-// delete whose response was lost; and GetItem, PutItem and UpdateItem on records of its own, for an election, a checkpoint in the
-// table and [Runner.Ready]. Over the driver that WithoutData of dynamostore returns, it needs no right to read the data of
-// sessions, but for ghosts.
+// On DynamoDB a collector needs dynamodb:DeleteItem, and Scan on the table or Query on its index; GetItem for what
+// became of a delete whose response was lost; and GetItem, PutItem and UpdateItem on records of its own, for an
+// election, a checkpoint in the table and [Runner.Ready]. Over the driver that WithoutData of dynamostore returns, it
+// needs no right to read the data of sessions, but for ghosts.
 package gcrunner

@@ -20,8 +20,8 @@ type Elected struct {
 	Rules Rules
 }
 
-// notice is what the record of the election holds, for people. Term is the lease that it is about: what an earlier process has
-// left does not count.
+// notice is what the record of the election holds, for people. Term is the lease that it is about: what an earlier
+// process has left does not count.
 type notice struct {
 	Elected
 

@@ -12,7 +12,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// One that stands by knows who is elected, and that it would collect by other rules. It knows no more once that one has gone.
+// One that stands by knows who is elected, and that it would collect by other rules. It knows no more once that one has
+// gone.
 func TestRunnerKnowsWhoIsElected(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

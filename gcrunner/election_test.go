@@ -217,8 +217,8 @@ func TestElectionIsLostInTime(t *testing.T) {
 	})
 }
 
-// A run stops at once where its election is lost: it neither finishes its page nor saves its position, save the one that it
-// began at.
+// A run stops at once where its election is lost: it neither finishes its page nor saves its position, save the one
+// that it began at.
 func TestLosingTheElectionStopsTheRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		driver := newBetween()

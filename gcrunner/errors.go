@@ -19,8 +19,8 @@ var (
 	// renewed in time. It is the cause with which its context is cancelled.
 	ErrElectionLost = errors.New("gcrunner: the election was lost while it was made use of; stand for election again")
 
-	// ErrCheckpoint says that the position of a run cannot be loaded or saved. It wraps the cause. Where it is the error of a
-	// run that has deleted nothing, that was found out before the first delete.
+	// ErrCheckpoint says that the position of a run cannot be loaded or saved. It wraps the cause. Where it is the
+	// error of a run that has deleted nothing, that was found out before the first delete.
 	ErrCheckpoint = errors.New("gcrunner: the position of the run cannot be kept")
 
 	// ErrPosition says that a text is not a position.

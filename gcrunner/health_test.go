@@ -66,8 +66,8 @@ func TestRunnerHealth(t *testing.T) {
 	})
 }
 
-// A run that takes longer than ten intervals is ready as long as it comes further, and counts while it goes: within a page, and
-// also the first one. One that does not come further is not ready, and alive.
+// A run that takes longer than ten intervals is ready as long as it comes further, and counts while it goes: within a
+// page, and also the first one. One that does not come further is not ready, and alive.
 func TestRunnerHealthDuringALongRun(t *testing.T) {
 	t.Parallel()
 	for name, failed := range map[string]bool{"the first run": false, "after a failure": true} {
@@ -123,7 +123,8 @@ func TestRunnerHealthDuringALongRun(t *testing.T) {
 	}
 }
 
-// Where nothing can be deleted, reading alone does not make a process ready, and neither does one page that had nothing to delete.
+// Where nothing can be deleted, reading alone does not make a process ready, and neither does one page that had nothing
+// to delete.
 func TestRunnerNotReadyWithoutDeletes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

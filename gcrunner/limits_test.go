@@ -186,7 +186,8 @@ func TestLimitOfDuration(t *testing.T) {
 	})
 }
 
-// A limit of duration is when a run has ended, whatever takes long: its calls, its pages, finishing them, or its election.
+// A limit of duration is when a run has ended, whatever takes long: its calls, its pages, finishing them, or its
+// election.
 func TestLimitOfDurationIsTheEnd(t *testing.T) {
 	for name, test := range map[string]struct {
 		slow    string // operation

@@ -45,8 +45,9 @@ type Limits struct {
 	// Units is how many capacity units are consumed at most, read and write units together. What is being read or deleted
 	// at the moment may exceed it.
 	Units float64
-	// Duration is how long the run may take, standing for election included; only saving the position comes after it. The
-	// last tenth of it, or the time of [WithStopTimeout] where that is less, is for finishing the pages that were begun.
+	// Duration is how long the run may take, standing for election included; only saving the position comes after it.
+	// The last tenth of it, or the time of [WithStopTimeout] where that is less, is for finishing the pages that were
+	// begun.
 	Duration time.Duration
 }
 
@@ -162,9 +163,8 @@ func WithElection(election *Election) Option {
 	}
 }
 
-// WithProgress has fn called with what a run has done so far: after each page, and about once in a second in which a session
-// was deleted or a request was refused. Calls do not overlap; a run waits for fn.
-// Default: none.
+// WithProgress has fn called with what a run has done so far: after each page, and about once in a second in which a
+// session was deleted or a request was refused. Calls do not overlap; a run waits for fn. Default: none.
 func WithProgress(fn func(Report)) Option {
 	return func(c *config) {
 		c.progress = fn
@@ -174,8 +174,8 @@ func WithProgress(fn func(Report)) Option {
 	}
 }
 
-// WithStopTimeout sets for how long a run goes on deleting what is on the pages it has begun, once its context has ended or it
-// has reached a limit. 0 stops at once. Default: [DefaultStopTimeout].
+// WithStopTimeout sets for how long a run goes on deleting what is on the pages it has begun, once its context has
+// ended or it has reached a limit. 0 stops at once. Default: [DefaultStopTimeout].
 func WithStopTimeout(d time.Duration) Option {
 	return func(c *config) {
 		c.stopTimeout = d

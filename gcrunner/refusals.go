@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// refusalLimit is for how long a run tries where all reads, or all deletes, are refused, unless it has a limit of duration.
+// refusalLimit is for how long a run tries where all reads, or all deletes, are refused, unless it has a limit of
+// duration.
 const refusalLimit = 2 * time.Minute
 
 // refusals tell a service that accepts some operations of a kind from one that refuses all of them.

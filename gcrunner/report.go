@@ -17,9 +17,9 @@ type Report struct {
 
 	// Scanned is how many records were looked at: by an index, those alone that seem to have expired.
 	Scanned int
-	// Deleted is how many were deleted, by rule; each rule is there. Records that somebody else, such as DynamoDB's TTL, had
-	// deleted since they were read are among them. Those that were on their way when the time of a run was over, or its election
-	// lost, are not, although they may be gone.
+	// Deleted is how many were deleted, by rule; each rule is there. Records that somebody else, such as DynamoDB's
+	// TTL, had deleted since they were read are among them. Those that were on their way when the time of a run was
+	// over, or its election lost, are not, although they may be gone.
 	Deleted map[Rule]int
 	// Leased is how many sessions were left alone because a request has a lease on them. In a dry run those whose holder
 	// has died are among them.

@@ -13,9 +13,9 @@ import (
 
 // run is one run of a collector.
 //
-// Three contexts govern it. One is for reading: it ends as soon as the run is to stop, whatever the reason. The second is for
-// deleting: it goes on for the stop timeout, save where the run must stop at once. The third is for deletes that are on their way:
-// where another one has failed, they are not cut off, so that they are counted.
+// Three contexts govern it. One is for reading: it ends as soon as the run is to stop, whatever the reason. The second
+// is for deleting: it goes on for the stop timeout, save where the run must stop at once. The third is for deletes that
+// are on their way: where another one has failed, they are not cut off, so that they are counted.
 type run struct {
 	*Collector
 	reads, writes *pacer
@@ -147,8 +147,8 @@ func (r *run) left() time.Duration {
 	return r.limits.Duration - time.Since(r.began)
 }
 
-// brakeWith makes the run stop where ctx ends, and gives it the stop timeout to do so; and where its time is nearly over, so
-// that it has stopped when it is. What it returns ends that.
+// brakeWith makes the run stop where ctx ends, and gives it the stop timeout to do so; and where its time is nearly
+// over, so that it has stopped when it is. What it returns ends that.
 func (r *run) brakeWith(ctx, reading context.Context, b brake) (end func()) {
 	ended := context.AfterFunc(ctx, func() {
 		cause := context.Cause(ctx)
@@ -181,8 +181,8 @@ func (r *run) brakeWith(ctx, reading context.Context, b brake) (end func()) {
 	}
 }
 
-// cutOff ends the deletes that are on their way once there are to be no more: at once, or after the stop timeout where the reason
-// is a failure. What it returns ends that.
+// cutOff ends the deletes that are on their way once there are to be no more: at once, or after the stop timeout where
+// the reason is a failure. What it returns ends that.
 func (r *run) cutOff(deleting context.Context, cut context.CancelFunc) (end func()) {
 	late := time.AfterFunc(1<<63-1, cut)
 	stopping := context.AfterFunc(deleting, func() {

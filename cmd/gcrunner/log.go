@@ -32,8 +32,8 @@ func (a *app) checkFlags() (*slog.Logger, error) {
 	}
 }
 
-// printable escapes what a terminal may obey. The text handler of slog does so by itself; that for JSON lets control characters
-// beyond ASCII through.
+// printable escapes what a terminal may obey. The text handler of slog does so by itself; that for JSON lets control
+// characters beyond ASCII through.
 func printable(_ []string, attr slog.Attr) slog.Attr {
 	text := ""
 	switch value := attr.Value.Any().(type) {

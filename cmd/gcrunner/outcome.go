@@ -11,8 +11,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/internal/terminal"
 )
 
-// outcome explains the error of a single run by what the run has done. Kinds that say that nothing was done are only for runs
-// that have done nothing.
+// outcome explains the error of a single run by what the run has done. Kinds that say that nothing was done are only
+// for runs that have done nothing.
 func outcome(report gcrunner.Report, err error) error {
 	if err == nil {
 		return nil

@@ -144,8 +144,8 @@ var troubles = map[string]trouble{
 	},
 }
 
-// Whatever happens: exit code, report, log, metrics, probes and page say the same, and that is what has happened. None of them
-// says what strangers should not know, or what a terminal obeys.
+// Whatever happens: exit code, report, log, metrics, probes and page say the same, and that is what has happened. None
+// of them says what strangers should not know, or what a terminal obeys.
 func TestWhatIsSaidIsWhatHappened(t *testing.T) {
 	t.Parallel()
 	for name, trouble := range troubles {

@@ -8,8 +8,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// reason is what the page and the probes say of an error. They are for everybody who can connect, and so it names no account, no
-// role and no address; the log has all that.
+// reason is what the page and the probes say of an error. They are for everybody who can connect, and so it names no
+// account, no role and no address; the log has all that.
 func reason(err error) string {
 	what := ""
 	for _, known := range []struct {

@@ -79,9 +79,9 @@ type appearance struct {
 	bars     int      // at least so many that can be seen; -1 for none that is more than a line
 }
 
-// Real browsers lay the page out without overflow, with a chart that tells the truth, with contrast, with nothing that axe finds, and
-// without anything that the page's policy forbids: wide and narrow, light and dark, behind a path of a proxy; when all is well, when
-// nothing is, when there was nothing to do, and where another process is elected.
+// Real browsers lay the page out without overflow, with a chart that tells the truth, with contrast, with nothing that
+// axe finds, and without anything that the page's policy forbids: wide and narrow, light and dark, behind a path of a
+// proxy; when all is well, when nothing is, when there was nothing to do, and where another process is elected.
 //
 // BROWSER_SHOTS names a directory for pictures of it.
 func TestPageInABrowser(t *testing.T) {

@@ -150,8 +150,8 @@ func (b *browser) call(method string, params any) (json.RawMessage, error) {
 	}
 }
 
-// read receives a message, and notes what the browser complains about: what a policy has blocked, what could not be loaded,
-// and whatever scripts there should not be have to say.
+// read receives a message, and notes what the browser complains about: what a policy has blocked, what could not be
+// loaded, and whatever scripts there should not be have to say.
 func (b *browser) read() (m message, err error) {
 	text, err := b.from.ReadBytes(0)
 	if err != nil {

@@ -30,8 +30,9 @@ func WithPlace(place string) Option { return func(h *handler) { h.place = place 
 // WithVersion says on the page and in the metrics which version of the program runs. Default: "unknown".
 func WithVersion(version string) Option { return func(h *handler) { h.version = version } }
 
-// WithReasons says in a few words what sort of error one is, for the page and the probes: everybody may see those, and the text
-// of an error names accounts, roles and tables. The logger of the runner has that. Default: that the log says why.
+// WithReasons says in a few words what sort of error one is, for the page and the probes: everybody may see those, and
+// the text of an error names accounts, roles and tables. The logger of the runner has that. Default: that the log says
+// why.
 func WithReasons(reason func(error) string) Option { return func(h *handler) { h.reason = reason } }
 
 type handler struct {

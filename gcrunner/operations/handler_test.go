@@ -114,7 +114,8 @@ func TestNothingLeaks(t *testing.T) {
 	})
 }
 
-// Everybody who can connect may read the page and the probes: the texts of errors, which name accounts and roles, are in the log.
+// Everybody who can connect may read the page and the probes: the texts of errors, which name accounts and roles, are
+// in the log.
 func TestCausesAreInTheLogAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
