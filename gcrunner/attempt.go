@@ -17,9 +17,10 @@ const (
 )
 
 // attempt does an operation in its turn, and again where the service was not available. Throttling slows down all that
-// the pacer paces. It is a reason to give up only where nothing else has come back for long.
+// the pacer paces. It is a reason to give up only where nothing else has come back for long. Once ctx has ended, there is no
+// new attempt; one that was made goes on until sent has.
 func (r *run) attempt(
-	ctx context.Context, pace *pacer, expected func() float64, units func(storage.Usage) float64,
+	ctx, sent context.Context, pace *pacer, expected func() float64, units func(storage.Usage) float64,
 	operation func(context.Context) error,
 ) (consumed float64, err error) {
 	pause := backoff.Backoff{First: firstPause, Limit: lastPause}
@@ -30,7 +31,7 @@ func (r *run) attempt(
 			return consumed, err
 		}
 		meter := &storage.Meter{}
-		err := operation(storage.WithMeter(ctx, meter))
+		err := operation(storage.WithMeter(sent, meter))
 		usage := meter.Usage()
 		throttled := errors.Is(err, storage.ErrThrottled)
 		if throttled {

@@ -116,10 +116,9 @@ func (r *run) unclaim() {
 
 // remove deletes one record if it still is what was read, and counts it.
 func (r *run) remove(ctx context.Context, c candidate) error {
-	consumed, err := r.attempt(ctx, r.writes, r.costs.write,
+	consumed, err := r.attempt(ctx, r.sent, r.writes, r.costs.write,
 		func(u storage.Usage) float64 { return u.WriteUnits },
 		func(ctx context.Context) error {
-			ctx = storage.WithMeter(r.sent, storage.MeterFrom(ctx))
 			if c.rule == RuleGhost {
 				return r.ghosts.DeleteGhost(ctx, c.record.Key, c.record.Lease)
 			}

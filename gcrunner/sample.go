@@ -20,7 +20,7 @@ func (r *run) sample(ctx context.Context, c candidate) error {
 	}
 	var record storage.Record
 	var found bool
-	units, err := r.attempt(ctx, r.reads, func() float64 { return 1 },
+	units, err := r.attempt(ctx, ctx, r.reads, func() float64 { return 1 },
 		func(u storage.Usage) float64 { return u.ReadUnits },
 		func(ctx context.Context) (err error) {
 			record, found, err = r.driver.Get(ctx, c.record.Key, storage.Eventual)

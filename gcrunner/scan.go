@@ -106,7 +106,7 @@ func (r *run) readAll(ctx context.Context, b brake, batches chan<- batch, at int
 // read reads a page of at most so many records, or a whole one, or fewer where the budget says so.
 func (r *run) read(ctx context.Context, at place, most int) (page, float64, error) {
 	var p page
-	units, err := r.attempt(ctx, r.reads,
+	units, err := r.attempt(ctx, ctx, r.reads,
 		func() float64 {
 			at.limit = r.costs.pageLimit(r.pageUnits(), r.mostRecords)
 			if most != wholePage && (at.limit == wholePage || at.limit > most) {
