@@ -254,6 +254,39 @@ func TestOnceNotElected(t *testing.T) {
 	}
 }
 
+// That DynamoDB refuses requests is said while that goes on, once; programs and those who want quiet are not told.
+func TestOnceThrottled(t *testing.T) {
+	t.Parallel()
+	name, _ := newTable(t, 1, 5)
+	gate := newGate(t, dynamotest.Endpoint(t))
+	gate.refuse.Store(always("Scan", throttling)(t, name))
+	const said = "DynamoDB refuses requests"
+	for _, test := range []struct {
+		args []string
+		said int
+	}{{nil, 1}, {[]string{"--quiet"}, 0}, {[]string{"--output", "json"}, 0}} {
+		r := invoke(t, onDynamoDB(gate.url, name), append(test.args, "--set", "collection.limits.duration=2s")...)
+		if n := strings.Count(r.stderr, said); r.code != 7 || n != test.said {
+			t.Errorf("%v: exit code %d; it was said %d times, want %d:\n%s", test.args, r.code, n, test.said, r.stderr)
+		}
+	}
+}
+
+// A run that is told to end while everything is refused says so.
+func TestOnceToldToEndWhileThrottled(t *testing.T) {
+	t.Parallel()
+	name, _ := newTable(t, 1, 5)
+	gate := newGate(t, dynamotest.Endpoint(t))
+	gate.refuse.Store(always("DeleteItem", throttling)(t, name))
+	p := launch(t, onDynamoDB(gate.url, name))
+	p.eventually("it says that it is refused", func() bool { return strings.Contains(p.logged(), "DynamoDB refuses requests") })
+	p.signal(syscall.SIGTERM)
+	if code := p.exit(waitToEnd); code != 130 || !strings.Contains(p.logged(), "interrupted; until then everything was refused") ||
+		!strings.Contains(p.logged(), "beyond its capacity") {
+		t.Errorf("exit code %d:\n%s", code, p.logged())
+	}
+}
+
 // On a terminal, a long run shows how far it has come; elsewhere it does not.
 func TestProgressOnATerminal(t *testing.T) {
 	t.Parallel()

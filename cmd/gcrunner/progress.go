@@ -14,7 +14,9 @@ import (
 type progress struct {
 	options []progressbar.Option
 	watched bool
-	bar     *progressbar.ProgressBar // nil before the first page
+	say     func(format string, args ...any) // nil where nobody wants to know
+	slowed  bool                             // whether that was said
+	bar     *progressbar.ProgressBar         // nil before the first page
 }
 
 const (
@@ -25,17 +27,25 @@ const (
 )
 
 func (a *app) newProgress() *progress {
-	return &progress{
+	p := &progress{
 		watched: !a.quiet && a.Watched,
 		options: []progressbar.Option{
 			progressbar.OptionSetWriter(a.Err), progressbar.OptionSpinnerType(14), progressbar.OptionThrottle(refresh),
 			progressbar.OptionClearOnFinish(), progressbar.OptionSetElapsedTime(true), progressbar.OptionSetWidth(20),
 		},
 	}
+	if !a.quiet && a.output == outputTable {
+		p.say = a.Say
+	}
+	return p
 }
 
-// tell is called after each page.
+// tell is called after each page, and now and then.
 func (p *progress) tell(r gcrunner.Report) {
+	if r.Throttles > 0 && !p.slowed && p.say != nil {
+		p.slowed = true
+		p.say("gcrunner: DynamoDB refuses requests, as there are too many; the run goes on more slowly")
+	}
 	if !p.watched {
 		return
 	}
