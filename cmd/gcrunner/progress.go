@@ -30,7 +30,7 @@ func (a *app) newProgress() *progress {
 	p := &progress{
 		watched: !a.quiet && a.Watched,
 		options: []progressbar.Option{
-			progressbar.OptionSetWriter(a.Err), progressbar.OptionSpinnerType(14), progressbar.OptionThrottle(refresh),
+			progressbar.OptionSetWriter(a.Screen()), progressbar.OptionSpinnerType(14), progressbar.OptionThrottle(refresh),
 			progressbar.OptionClearOnFinish(), progressbar.OptionSetElapsedTime(true), progressbar.OptionSetWidth(20),
 		},
 	}

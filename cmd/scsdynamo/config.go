@@ -62,7 +62,7 @@ type initialized struct {
 
 func (i *initialize) run() error {
 	if name := i.environmentName(); name != "" && (name != filepath.Base(name) || name[0] == '.') {
-		return explain.New(explain.Usage, fmt.Sprintf("%q is not the name of an environment", name), "it is part of a file's name, such as production")
+		return explain.New(explain.Usage, "this is not the name of an environment", "it is part of a file's name, such as production")
 	}
 	if i.printOnly && i.secretFile != "" {
 		return explain.New(explain.Usage, "--print writes no file, and --secret-file does", "choose one of them")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -20,15 +21,22 @@ import (
 type deletion struct {
 	*app
 	expired, all, yes, dryRun bool
+	confirmed                 *string // what --confirm repeats
 }
 
 func (a *app) sessionsDeleteCommand() *cobra.Command {
+	var confirm string
 	d := &deletion{app: a}
 	cmd := &cobra.Command{
 		Use:   "delete [SESSION...] | --expired | --all",
 		Short: "Delete sessions: these, the expired ones, or all",
 		Long: `Delete sessions: those that are named, at once and whoever uses them; all that have expired; or all, and everybody is logged
-out. On a terminal it asks before live sessions are deleted; anywhere else --yes is needed, and nothing is done without it.
+out. On a terminal it asks before live sessions are deleted. Anywhere else, those that are named need --yes, and nothing is
+done without it.
+
+With --all, it says which table, region, account, endpoint and prefix that is, and how many sessions, and the name of the table
+is asked for; on bolt, the path of the file. Anywhere but on a terminal, --confirm with that name is needed: without it nothing
+is done, and it says what it would have done. --yes does not do.
 
 SESSION is a token, a storage key or a fingerprint: see "scsdynamo sessions --help". - reads one from standard input.
 
@@ -38,7 +46,9 @@ collection.read_units and collection.write_units hold, too.`,
 		Example: `  scsdynamo sessions delete sha256:5e884898da28 --yes
   scsdynamo sessions delete --expired --dry-run
   scsdynamo sessions delete --expired --set collection.write_units=25
-  scsdynamo sessions delete --all --yes`,
+  scsdynamo sessions delete --all --dry-run
+  scsdynamo sessions delete --all --confirm sessions-staging --environment staging`,
+		Annotations:       map[string]string{namesSessions: "yes"},
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -47,16 +57,22 @@ collection.read_units and collection.write_units hold, too.`,
 				return usage(cmd, "name the sessions to delete, or choose --expired or --all")
 			case chosen && (d.expired || d.all), d.expired && d.all:
 				return usage(cmd, "name sessions, or choose --expired, or --all: one of them")
-			case d.dryRun && !d.expired:
-				return usage(cmd, "--dry-run is for --expired")
+			case d.dryRun && chosen:
+				return usage(cmd, "--dry-run is for --expired and --all")
+			case cmd.Flags().Changed("confirm") && !d.all:
+				return usage(cmd, "--confirm is for --all")
+			}
+			if cmd.Flags().Changed("confirm") {
+				d.confirmed = &confirm
 			}
 			return d.run(cmd.Context(), args)
 		},
 	}
 	cmd.Flags().BoolVar(&d.expired, "expired", false, "delete all sessions that have expired")
-	cmd.Flags().BoolVar(&d.dryRun, "dry-run", false, "with --expired: count what would be deleted, and delete nothing")
+	cmd.Flags().BoolVar(&d.dryRun, "dry-run", false, "with --expired or --all: count what would be deleted, and delete nothing")
 	cmd.Flags().BoolVar(&d.all, "all", false, "delete all sessions: everybody is logged out")
-	cmd.Flags().BoolVar(&d.yes, "yes", false, "do not ask")
+	cmd.Flags().BoolVar(&d.yes, "yes", false, "do not ask before sessions that are named are deleted")
+	cmd.Flags().StringVar(&confirm, "confirm", "", "with --all: the `NAME` of the table, exactly; on bolt, the path of the file")
 	return cmd
 }
 
@@ -107,20 +123,17 @@ func (d *deletion) confirm(ctx context.Context, question string) error {
 
 // named deletes the sessions of these names, all or, where one cannot be found, none.
 func (d *deletion) named(ctx context.Context, sessions *opened, names []string) error {
-	now := time.Now()
-	var all []inspect.Found
-	for i, name := range names {
-		found, err := d.find(ctx, sessions, name)
-		if err != nil {
-			e := explain.Error(err)
-			if len(names) > 1 { // A name may be a token, so it is not repeated.
-				e.Text = fmt.Sprintf("nothing was deleted, because of the session that is named as number %d: %s", i+1, e.Text)
-			}
-			return e
+	all, err := d.find(ctx, sessions, names...)
+	if err != nil {
+		e, which := explain.Error(err), (*inspect.NameError)(nil)
+		if errors.As(err, &which) && len(names) > 1 { // A name may be a token, so it is not repeated.
+			e.Text = fmt.Sprintf("nothing was deleted, because of the session that is named as number %d: %s", which.Index+1, e.Text)
 		}
-		all = append(all, found)
-		if !d.yes && d.Asks {
-			report := sessions.foundReport(found, now)
+		return e
+	}
+	if now := time.Now(); !d.yes && d.Asks {
+		for _, found := range all {
+			report := sessions.reportOf(found, now)
 			d.Say("%s: %s, updated %s", report.Session, report.Status, terminal.From(now, report.UpdatedAt))
 		}
 	}
@@ -135,10 +148,25 @@ func (d *deletion) named(ctx context.Context, sessions *opened, names []string) 
 	return d.print(deleted{len(all)}, "deleted "+plural(len(all)))
 }
 
+// emptied is the result of sessions delete --all.
+type emptied struct {
+	DryRun  bool   `json:"dry_run"`
+	Deleted int    `json:"deleted"`
+	Of      string `json:"of"`
+}
+
 func (d *deletion) everything(ctx context.Context, sessions *opened) error {
 	expected := d.cost(ctx, sessions.cfg)
-	if err := d.confirm(ctx, "Delete all sessions, and log everybody out?"); err != nil {
+	target, err := targetOf(ctx, sessions.cfg)
+	if err != nil {
 		return err
+	}
+	if d.confirmed == nil || *d.confirmed != target.name || d.dryRun {
+		if confirmed, err := d.confirmAll(ctx, sessions, target, expected); err != nil || !confirmed {
+			return err
+		}
+	} else {
+		d.note("this deletes all sessions of %s", target.text)
 	}
 	progress := d.NewProgress("deleting", expected)
 	n, err := sessions.DeleteAll(ctx, func(n int) { progress.Set(int64(n)) })
@@ -146,7 +174,30 @@ func (d *deletion) everything(ctx context.Context, sessions *opened) error {
 	if err != nil {
 		return partly(n, err)
 	}
-	return d.print(deleted{n}, "deleted "+plural(n))
+	return d.print(emptied{false, n, target.text}, fmt.Sprintf("deleted %s of %s", plural(n), target.text))
+}
+
+// confirmAll says what would be deleted, and reports whether it is to be.
+func (d *deletion) confirmAll(ctx context.Context, sessions *opened, target target, expected int64) (bool, error) {
+	progress := d.NewProgress("counting", expected)
+	count, err := sessions.Count(ctx, time.Now(), func(c inspect.Count) { progress.Set(int64(c.Total())) })
+	progress.Done()
+	if err != nil {
+		return false, err
+	}
+	what := fmt.Sprintf("%s of %s, %d of them live", plural(count.Total()), target.text, count.Live)
+	if d.dryRun {
+		return false, d.print(emptied{true, count.Total(), target.text}, "would delete "+what)
+	}
+	if d.confirmed == nil && d.Asks {
+		d.Say("This deletes %s. Everybody is logged out.", what)
+		answer, err := d.Ask(ctx, "Type "+target.name+" to delete them:")
+		if err != nil || answer == target.name {
+			return err == nil, err
+		}
+	}
+	return false, explain.New(explain.Unconfirmed, "nothing was deleted; it would have been "+what,
+		"to delete them, and log everybody out, add: "+target.confirm())
 }
 
 // collected is the result of sessions delete --expired.

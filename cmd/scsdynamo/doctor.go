@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -71,7 +70,7 @@ func (a *app) doctor(ctx context.Context, readOnly bool) error {
 	report := func(finding doctor.Finding) {
 		result.add(finding)
 		if a.output != outputJSON && writing == nil {
-			_, writing = fmt.Fprint(a.Out, a.lines(finding))
+			writing = a.printFinding(finding)
 		}
 	}
 	if onBolt(cfg) {
@@ -79,7 +78,7 @@ func (a *app) doctor(ctx context.Context, readOnly bool) error {
 	} else if err := examineTable(ctx, cfg, &probe, settings, report); err != nil {
 		return err
 	}
-	if err := errors.Join(ctx.Err(), outputError(writing)); err != nil {
+	if err := errors.Join(ctx.Err(), writing); err != nil {
 		return err
 	}
 	summary := fmt.Sprintf("%s, %s", terminal.Count(int64(result.Failures), "failure", "failures"),
@@ -103,16 +102,16 @@ func (e *examined) add(finding doctor.Finding) {
 	}
 }
 
-// lines is a finding as a person reads it.
-func (a *app) lines(finding doctor.Finding) string {
+// printFinding prints a finding as a person reads it.
+func (a *app) printFinding(finding doctor.Finding) error {
 	style := map[doctor.Status]terminal.Style{
 		doctor.OK: terminal.Good, doctor.Warn: terminal.Warning, doctor.Fail: terminal.Bad, doctor.Skipped: terminal.Faint,
 	}[finding.Status]
-	text := a.Paint(fmt.Sprintf("%-7s", finding.Status), style) + fmt.Sprintf("  %-13s  %s\n", finding.Check, finding.Detail)
-	if finding.Fix != "" {
-		text += strings.Repeat(" ", 24) + a.Paint("to do: "+finding.Fix, terminal.Strong) + "\n"
+	err := a.Print("%s  %-13s  %s", a.Paint(fmt.Sprintf("%-7s", finding.Status), style), finding.Check, finding.Detail)
+	if finding.Fix != "" && err == nil {
+		err = a.Print("%24s%s", "", a.Paint("to do: "+finding.Fix, terminal.Strong))
 	}
-	return text
+	return err
 }
 
 // boltPatient is the file to be examined.

@@ -129,7 +129,7 @@ func TestDoctorOnBolt(t *testing.T) {
 	s.driver(func(storage.Driver) {
 		s.run("doctor", "--set", "bolt.lock_timeout=1ms")
 		s.run("sessions", "list", "--set", "bolt.lock_timeout=1ms")
-		s.run("sessions", "delete", "--all", "--yes", "--set", "bolt.lock_timeout=1ms", "--output", "json")
+		s.run("sessions", "delete", "--all", "--confirm", s.place(), "--set", "bolt.lock_timeout=1ms", "--output", "json")
 	})
 	s.note("sessions that another secret has sealed")
 	s.run("doctor", "--set", "secret.current="+secret)

@@ -24,8 +24,8 @@ var codes = explain.ExitCodes{
 // fail prints the error and returns the exit code.
 func (a *app) fail(err error) int {
 	e := explain.Error(err)
-	if !a.began && e.Kind == explain.Failed { // What cobra has to say about its own commands has no type.
-		e = explain.New(explain.Usage, e.Text, `see "scsdynamo --help"`)
+	if !a.began && e.Kind == explain.Failed { // What cobra has to say about its own commands has no type, and repeats words.
+		e = explain.New(explain.Usage, "the command line is not understood", `see "scsdynamo --help"`)
 	}
 	return explain.Report{Command: "scsdynamo", Codes: codes, JSON: a.output == outputJSON, Cause: a.verbose}.Write(a.Terminal, e)
 }
@@ -46,8 +46,8 @@ func (a *app) print(value any, lines ...string) error {
 		return outputError(encoder.Encode(value))
 	}
 	for _, line := range lines {
-		if _, err := fmt.Fprintln(a.Out, line); err != nil {
-			return outputError(err)
+		if err := a.Print("%s", line); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scsdynamo/scsdynamo/internal/explain"
+	"github.com/scsdynamo/scsdynamo/internal/inspect"
 	"github.com/scsdynamo/scsdynamo/internal/terminal"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
@@ -26,6 +27,7 @@ type listing struct {
 	table    *terminal.Table
 	begun    bool
 	printed  int
+	unopened int
 	cut      bool // Not all were printed.
 }
 
@@ -38,8 +40,9 @@ func (a *app) sessionsListCommand() *cobra.Command {
 		Use:   "list",
 		Short: "List the live sessions, or the expired ones",
 		Long: `List the live sessions, in no particular order, with the name that "show" and "delete" take: with a secret the storage key,
-without one a fingerprint. Those that cannot be read are listed, too. All are listed with --limit 0; they are printed as
-they are read, and a page of them is held in memory. On DynamoDB this scans the table, up to the limit.`,
+without one a fingerprint. Those that cannot be read, or do not open with the secret that is configured, are listed and
+marked. All are listed with --limit 0; they are printed as they are read, and a page of them is held in memory. On DynamoDB
+this scans the table, up to the limit.`,
 		Example: `  scsdynamo sessions list
   scsdynamo sessions list --expired --limit 0 --output json | jq -r '.sessions[].session'`,
 		Args: noArgs,
@@ -77,6 +80,9 @@ func (l *listing) run(ctx context.Context) (err error) {
 		return err
 	}
 	l.consumed(used)
+	if l.unopened > 0 {
+		l.note("%s", doNotOpen(l.unopened))
+	}
 	if l.cut {
 		l.note("there are more than these %d; --limit 0 lists all", l.limit)
 	}
@@ -120,21 +126,18 @@ func (l *listing) read(ctx context.Context) error {
 			return err
 		}
 		for _, bad := range page.Unreadable {
-			if err := l.add(l.sessions.unreadableReport(bad.Key, bad.Err), ""); err != nil {
+			if err := l.add(l.sessions.reportOf(inspect.Found{Record: storage.Record{Key: bad.Key}, Err: bad.Err}, l.now), ""); err != nil {
 				return err
 			}
 		}
 		for _, record := range page.Records {
-			report := l.sessions.reportOf(record, l.now)
+			found := l.sessions.Open(ctx, record)
+			report := l.sessions.reportOf(found, l.now)
 			if !l.all && (report.Status == expired) != l.expired {
 				continue
 			}
 			token := ""
 			if l.showToken {
-				found, err := l.sessions.Open(ctx, record)
-				if err != nil {
-					return err
-				}
 				token = found.Token
 			}
 			if err := l.add(report, token); err != nil {
@@ -160,6 +163,9 @@ func (l *listing) add(report sessionReport, token string) error {
 		return nil
 	}
 	l.printed++
+	if report.Status == unopened {
+		l.unopened++
+	}
 	report.Token = token
 	if l.output == outputJSON {
 		text, err := json.Marshal(report)
@@ -185,6 +191,10 @@ func (l *listing) add(report sessionReport, token string) error {
 	cells = append(cells, terminal.Cell{Text: terminal.Time(report.CreatedAt)}, terminal.Cell{Text: terminal.Time(report.UpdatedAt)},
 		terminal.Cell{Text: terminal.From(l.now, report.ExpiresAt)}, terminal.Cell{Text: terminal.Bytes(int64(report.Bytes))},
 		terminal.Cell{Text: lease})
+	if report.Status == unopened {
+		l.table.Row(append(cells, terminal.Cell{Text: "does not open: " + report.Problem, Style: terminal.Bad})...)
+		return nil
+	}
 	if l.showToken {
 		cells = append(cells, terminal.Cell{Text: token})
 	}

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
+	"github.com/scsdynamo/scsdynamo/internal/terminal"
 )
 
 var update = flag.Bool("update", false, "write what is seen into testdata and docs")
@@ -104,7 +105,14 @@ func (s *transcript) sorted(args ...string) result {
 }
 
 func (s *transcript) add(r result, args ...string) result {
-	fmt.Fprintf(&s.text, "$ scsdynamo %s\n%s", strings.Join(args, " "), r.stdout)
+	words := make([]string, len(args))
+	for i, arg := range args {
+		words[i] = terminal.Quote(arg)
+		if arg == "" {
+			words[i] = "''"
+		}
+	}
+	fmt.Fprintf(&s.text, "$ scsdynamo %s\n%s", strings.Join(words, " "), r.stdout)
 	if r.stdout != "" && !strings.HasSuffix(r.stdout, "\n") {
 		s.text.WriteString("(no end of line)\n")
 	}
@@ -162,6 +170,7 @@ var changing = []struct {
 	{regexp.MustCompile(`about \d+ items?, \S+ \S+, \d+ read units?`), "about N items, SIZE, N read units"},
 	{regexp.MustCompile(`\d+ items?, \S+ \S+ \(figures`), "N items, SIZE (figures"},
 	{regexp.MustCompile(`arn:aws:dynamodb:[a-z0-9-]+:\d+:`), "arn:aws:dynamodb:REGION:ACCOUNT:"},
+	{regexp.MustCompile(`account \d+`), "account ACCOUNT"},
 	{regexp.MustCompile(`\b[A-Z2-7]{26}\b`), "VERSION"},
 	{regexp.MustCompile(`scsdynamo \S+( [0-9a-f]{40})? go\S+ \S+/\S+`), "scsdynamo BUILD"},
 }

@@ -91,6 +91,14 @@ func (s *transcript) config() *config.Config {
 	return cfg
 }
 
+// place is what confirms that all sessions are to be deleted.
+func (s *transcript) place() string {
+	if s.variable("AWS_REGION") != "" {
+		return s.variable("SCSDYNAMO_TABLE_NAME")
+	}
+	return s.variable("SCSDYNAMO_BOLT_PATH")
+}
+
 func (s *transcript) variable(name string) (value string) {
 	for _, entry := range s.env {
 		if rest, ok := strings.CutPrefix(entry, name+"="); ok {

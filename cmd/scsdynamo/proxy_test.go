@@ -1,8 +1,7 @@
 package main_test
 
 import (
-	"fmt"
-	"io"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -21,6 +20,7 @@ type proxy struct {
 	ahead   time.Duration // of its clock
 	rejects bool          // all credentials
 	slow    []string      // operations that take as long as a person notices
+	says    string        // what it says of everything it is asked
 }
 
 // through makes the command use the engine through the proxy.
@@ -49,6 +49,8 @@ func (s *transcript) through(t *testing.T, p proxy) {
 			}
 		}
 		switch {
+		case p.says != "":
+			refuse(w, "com.amazonaws.dynamodb.v20120810#OfItsOwnException", p.says)
 		case p.rejects:
 			refuse(w, "com.amazon.coral.service#UnrecognizedClientException", "The security token included in the request is invalid.")
 		case slices.Contains(p.denied, operation):
@@ -65,7 +67,8 @@ func (s *transcript) through(t *testing.T, p proxy) {
 func refuse(w http.ResponseWriter, kind, message string) {
 	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
 	w.WriteHeader(http.StatusBadRequest)
-	_, _ = io.WriteString(w, fmt.Sprintf(`{"__type":%q,"message":%q}`, kind, message)) // The client may be gone.
+	body, _ := json.Marshal(map[string]string{"__type": kind, "message": message}) // It fails for no strings.
+	_, _ = w.Write(body)                                                           // The client may be gone.
 }
 
 // set sets an environment variable of the command.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,11 +34,13 @@ const (
 	outputJSON  = "json"
 )
 
+var outputs = []string{outputTable, outputJSON}
+
 // run does what the arguments say and returns the exit code.
 func run(ctx context.Context, t *terminal.Terminal, args []string) int {
 	a := &app{Terminal: t, output: outputTable, cancel: func() {}}
 	root := a.root() //nolint:contextcheck // Cobra hands the context on.
-	root.SetArgs(args)
+	root.SetArgs(arguments(root, args))
 	err := root.ExecuteContext(ctx)
 	a.cancel()
 	if err == nil {
@@ -80,7 +83,7 @@ func (a *app) root() *cobra.Command {
 		PersistentPreRunE: a.begin,
 	}
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err.Error()) })
+	root.SetFlagErrorFunc(flagError)
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
 	flags := root.PersistentFlags()
@@ -93,7 +96,7 @@ func (a *app) root() *cobra.Command {
 	flags.DurationVar(&a.timeout, "timeout", 0, "give up after this `TIME`, such as 30s (default: none, but each call has its own)")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "print results and errors only: no notes, no progress")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "print the causes of errors, and what was consumed")
-	a.complete(root, "output", outputTable, outputJSON)
+	a.complete(root, "output", outputs...)
 	_ = root.RegisterFlagCompletionFunc("set", completeSetting)             // It fails for flags that there are not.
 	_ = root.RegisterFlagCompletionFunc("environment", completeEnvironment) // Likewise.
 
@@ -103,10 +106,9 @@ func (a *app) root() *cobra.Command {
 
 // begin is what happens before each command, once its flags and arguments are understood.
 func (a *app) begin(cmd *cobra.Command, _ []string) error {
-	if a.output != outputTable && a.output != outputJSON {
-		wrong := a.output
+	if !slices.Contains(outputs, a.output) {
 		a.output = outputTable
-		return usage(cmd, fmt.Sprintf("--output %q is neither table nor json", wrong))
+		return usage(cmd, "--output must be "+strings.Join(outputs, " or "))
 	}
 	if a.timeout < 0 {
 		return usage(cmd, "--timeout must not be negative")
@@ -124,7 +126,7 @@ func (a *app) begin(cmd *cobra.Command, _ []string) error {
 // group is the run function of commands that only have others below them.
 func (a *app) group(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		text := fmt.Sprintf("there is no command %q", args[0])
+		text := "there is no such command" // It may be a token, so it is not repeated.
 		if meant := cmd.SuggestionsFor(args[0]); len(meant) > 0 {
 			text += "; did you mean " + strings.Join(meant, " or ") + "?"
 		}
@@ -148,7 +150,7 @@ func (a *app) commands(use, short, long string, below ...*cobra.Command) *cobra.
 // noArgs refuses arguments.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usage(cmd, fmt.Sprintf("it takes no arguments, and %q is one", args[0]))
+		return usage(cmd, fmt.Sprintf("it takes no arguments, and has %d", len(args)))
 	}
 	return nil
 }
@@ -195,7 +197,7 @@ func (a *app) set() ([]setting, error) {
 	for _, text := range a.settings {
 		key, value, ok := strings.Cut(text, "=")
 		if !ok {
-			return nil, explain.New(explain.Usage, fmt.Sprintf("--set %s: there is no value", text), "write --set KEY=VALUE")
+			return nil, explain.New(explain.Usage, "a --set has no value", "write --set KEY=VALUE")
 		}
 		set = append(set, setting{key, value})
 	}

@@ -19,9 +19,13 @@ const sessionsLong = `Count, list, show and delete the sessions that are stored.
 A session is called by one of these:
 
   its token         what the browser has in its cookie, also where the application sets HashTokenInStore
-  its storage key   with a secret: the key of the item, which lists show
-  its fingerprint   without a secret the storage key is the token, so lists show "sha256:" and the beginning of its hash
-                    instead; the first digits are enough where they name one session, and all sessions are read for it
+  its storage key   the key of the item, which lists show where it is a keyed hash of the token: the session opens with
+                    the secret that is configured
+  its fingerprint   else the storage key may be the token, so lists show "sha256:" and the beginning of its hash instead;
+                    the first digits are enough where they name one session. All sessions are read, once, for
+                    all fingerprints of a command
+
+What begins with a dash and is none of the command's flags is a name, too: one token in 64 does.
 
 A token lets whoever has it in. It is never printed, unless --show-token asks for it. On a command line, it ends up in the
 history of the shell: write - in place of it to have it read from standard input.
@@ -39,7 +43,8 @@ func (a *app) sessionsCountCommand() *cobra.Command {
 		Use:   "count",
 		Short: "Count the sessions, live and expired, and their size",
 		Long: `Count the sessions, live and expired, and add up the size of their data. Any number of sessions can be counted: a page of
-them is held in memory. On DynamoDB this scans the table, which is billed by its size.`,
+them is held in memory. Sessions that do not open with the secret that is configured are not counted as live, but as
+unopened. On DynamoDB this scans the table, which is billed by its size.`,
 		Example: `  scsdynamo sessions count
   scsdynamo sessions count --output json | jq .live`,
 		Args: noArgs,
@@ -51,11 +56,13 @@ them is held in memory. On DynamoDB this scans the table, which is billed by its
 type counted struct {
 	Live          int       `json:"live"`
 	Expired       int       `json:"expired"`
+	Unopened      int       `json:"unopened"`
 	Unreadable    int       `json:"unreadable"`
 	Total         int       `json:"total"`
 	Leased        int       `json:"leased"`
 	LiveBytes     int64     `json:"live_bytes"`
 	ExpiredBytes  int64     `json:"expired_bytes"`
+	UnopenedBytes int64     `json:"unopened_bytes"`
 	LargestBytes  int64     `json:"largest_bytes"`
 	OldestExpired time.Time `json:"oldest_expired,omitzero"`
 }
@@ -77,8 +84,8 @@ func (a *app) sessionsCount(ctx context.Context) (err error) {
 	a.consumed(used)
 	if a.output == outputJSON {
 		return a.print(counted{
-			count.Live, count.Expired, count.Unreadable, count.Total(), count.Leased,
-			count.LiveBytes, count.ExpiredBytes, count.Largest, count.OldestExpired,
+			count.Live, count.Expired, count.Unopened, count.Unreadable, count.Total(), count.Leased,
+			count.LiveBytes, count.ExpiredBytes, count.UnopenedBytes, count.Largest, count.OldestExpired,
 		})
 	}
 	table := a.NewTable("", "SESSIONS", "DATA").AlignRight(1, 2)
@@ -87,14 +94,20 @@ func (a *app) sessionsCount(ctx context.Context) (err error) {
 	}
 	row("live", count.Live, terminal.Bytes(count.LiveBytes))
 	row("expired", count.Expired, terminal.Bytes(count.ExpiredBytes))
+	if count.Unopened > 0 {
+		row("unopened", count.Unopened, terminal.Bytes(count.UnopenedBytes))
+	}
 	if count.Unreadable > 0 {
 		row("unreadable", count.Unreadable, "-")
 	}
-	row("total", count.Total(), terminal.Bytes(count.LiveBytes+count.ExpiredBytes))
+	row("total", count.Total(), terminal.Bytes(count.LiveBytes+count.ExpiredBytes+count.UnopenedBytes))
 	if err := table.Flush(); err != nil {
 		return err
 	}
 	var lines []string
+	if count.Unopened > 0 {
+		lines = append(lines, doNotOpen(count.Unopened))
+	}
 	if count.Leased > 0 {
 		lines = append(lines, terminal.Count(int64(count.Leased), "live session has", "live sessions have")+" a lease")
 	}
@@ -105,6 +118,12 @@ func (a *app) sessionsCount(ctx context.Context) (err error) {
 		lines = append(lines, "the oldest expired one ended "+terminal.From(now, count.OldestExpired))
 	}
 	return a.print(nil, lines...)
+}
+
+// doNotOpen says what it means that so many sessions do not open.
+func doNotOpen(n int) string {
+	return terminal.Count(int64(n), "session does", "sessions do") +
+		` not open with the secret that is configured, and not log in; "scsdynamo doctor" says more`
 }
 
 // metered returns a context under which what is consumed is added up.
@@ -145,30 +164,33 @@ type leaseReport struct {
 const (
 	live       = "live"
 	expired    = "expired"
-	unreadable = "unreadable"
+	unopened   = "unopened"   // It does not open with the secrets that are configured.
+	unreadable = "unreadable" // The driver cannot read it.
 )
 
-// reportOf returns what may be printed of a record.
-func (o *opened) reportOf(record storage.Record, now time.Time) sessionReport {
-	r := sessionReport{
-		Session: o.Name(record.Key), Fingerprint: inspect.Fingerprint(record.Key), Status: live,
-		CreatedAt: record.CreatedAt, UpdatedAt: record.UpdatedAt, ExpiresAt: record.ExpiresAt,
-		Bytes: len(record.Data), Version: record.Version,
+// reportOf returns what may be printed of a record, opened or not.
+func (o *opened) reportOf(found inspect.Found, now time.Time) sessionReport {
+	record := found.Record
+	r := sessionReport{Session: o.Name(found), Fingerprint: inspect.Fingerprint(record.Key), Status: live}
+	if found.Err != nil {
+		r.Problem = found.Err.Error()
 	}
-	if record.Expired(now) {
+	if found.Err != nil && record.Version == "" { // The driver cannot read it.
+		r.Status = unreadable
+		return r
+	}
+	r.CreatedAt, r.UpdatedAt, r.ExpiresAt = record.CreatedAt, record.UpdatedAt, record.ExpiresAt
+	r.Bytes, r.Version = len(record.Data), record.Version
+	switch {
+	case record.Expired(now):
 		r.Status = expired
+	case found.Err != nil:
+		r.Status = unopened
 	}
 	if !record.Lease.Free() {
 		r.Lease = &leaseReport{record.Lease.ID, record.Lease.ExpiresAt}
 	}
 	return r
-}
-
-// unreadableReport is what may be printed of a record that the driver cannot read.
-func (o *opened) unreadableReport(key string, err error) sessionReport {
-	return sessionReport{
-		Session: o.Name(key), Fingerprint: inspect.Fingerprint(key), Status: unreadable, Problem: err.Error(),
-	}
 }
 
 // cost tells what looking at all sessions will cost, and returns how many there are about; 0 where that is not known.

@@ -28,6 +28,7 @@ func (a *app) sessionsShowCommand() *cobra.Command {
 SESSION is its token, its storage key or its fingerprint: see "scsdynamo sessions --help". - reads it from standard input.`,
 		Example: `  scsdynamo sessions show sha256:5e88
   read -rs TOKEN; printf %s "$TOKEN" | scsdynamo sessions show - --values`,
+		Annotations:       map[string]string{namesSessions: "yes"},
 		Args:              oneSession,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -46,12 +47,12 @@ func (a *app) sessionsShow(ctx context.Context, name string, showToken, values b
 	}
 	defer sessions.close(&err)
 	ctx, used := metered(ctx)
-	found, err := a.find(ctx, sessions, name)
+	all, err := a.find(ctx, sessions, name)
 	if err != nil {
 		return err
 	}
-	now := time.Now()
-	report := sessions.foundReport(found, now)
+	found, now := all[0], time.Now()
+	report := sessions.reportOf(found, now)
 	if showToken {
 		report.Token = found.Token
 	}
@@ -79,30 +80,23 @@ func oneSession(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// foundReport is what may be printed of a session that was found.
-func (o *opened) foundReport(found inspect.Found, now time.Time) sessionReport {
-	if found.Err != nil && found.Record.Version == "" {
-		return o.unreadableReport(found.Record.Key, found.Err)
-	}
-	report := o.reportOf(found.Record, now)
-	if found.Err != nil {
-		report.Problem = found.Err.Error()
-	}
-	return report
-}
-
-// find returns the session of that name, which is read from standard input where it is -.
-func (a *app) find(ctx context.Context, sessions *opened, name string) (inspect.Found, error) {
-	if name == "-" {
-		line, _ := bufio.NewReader(a.In).ReadString('\n') // What comes before the end counts, too.
-		if name = strings.TrimSpace(line); name == "" {
-			return inspect.Found{}, explain.New(explain.Usage, "there is no session on standard input", "write its token in one line")
+// find returns the sessions of these names, each of which is read from standard input where it is -.
+func (a *app) find(ctx context.Context, sessions *opened, names ...string) ([]inspect.Found, error) {
+	names = slices.Clone(names)
+	input := bufio.NewReader(a.In)
+	for i, name := range names {
+		if name != "-" {
+			continue
+		}
+		line, _ := input.ReadString('\n') // What comes before the end counts, too.
+		if names[i] = strings.TrimSpace(line); names[i] == "" {
+			return nil, explain.New(explain.Usage, "there is no session on standard input", "write its token in one line")
 		}
 	}
-	if inspect.IsFingerprint(name) {
+	if slices.ContainsFunc(names, inspect.IsFingerprint) {
 		a.cost(ctx, sessions.cfg)
 	}
-	return sessions.Find(ctx, name)
+	return sessions.Find(ctx, names...)
 }
 
 func (a *app) showTable(report sessionReport, now time.Time) error {
@@ -118,7 +112,7 @@ func (a *app) showTable(report sessionReport, now time.Time) error {
 	if report.Token != "" {
 		row("token", report.Token, terminal.Warning)
 	}
-	row("status", report.Status, map[string]terminal.Style{live: terminal.Good, expired: terminal.Warning, unreadable: terminal.Bad}[report.Status])
+	row("status", report.Status, map[string]terminal.Style{live: terminal.Good, expired: terminal.Warning, unopened: terminal.Bad, unreadable: terminal.Bad}[report.Status])
 	if report.Status != unreadable {
 		row("created", at(report.CreatedAt), terminal.Plain)
 		row("updated", at(report.UpdatedAt), terminal.Plain)

@@ -180,7 +180,7 @@ func (a *app) tableDelete(ctx context.Context, yes bool, confirm string) error {
 	}
 	if !confirmed {
 		return explain.New(explain.Unconfirmed, fmt.Sprintf("table %q was not deleted", name),
-			fmt.Sprintf("to delete it with everything in it, add: --yes --confirm %s", name))
+			"to delete it with everything in it, add: --yes --confirm "+shellWord(name))
 	}
 	ctx, cancel := a.patience(ctx, tableTimeout)
 	defer cancel()

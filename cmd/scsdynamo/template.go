@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -19,7 +18,7 @@ func rolesOf(cmd *cobra.Command, names ...string) ([]dynamostore.Role, error) {
 	roles := make([]dynamostore.Role, len(names))
 	for i, name := range names {
 		if !slices.Contains(roleNames(), name) {
-			return nil, usage(cmd, fmt.Sprintf("--role %q is none of %s", name, strings.Join(roleNames(), ", ")))
+			return nil, usage(cmd, "--role must be one of "+strings.Join(roleNames(), ", "))
 		}
 		roles[i] = dynamostore.Role(name)
 	}
@@ -127,8 +126,5 @@ func (a *app) printDocument(document string) error {
 		document += "\n"
 	}
 	_, err := io.WriteString(a.Out, document)
-	if err != nil {
-		return fmt.Errorf("the output cannot be written: %w", err)
-	}
-	return nil
+	return outputError(err)
 }

@@ -194,7 +194,7 @@ func TestSessionsDeleteAsks(t *testing.T) {
 		}
 	}
 	c := s.onTerminal("sessions", "delete", "--all")
-	c.await("log everybody out? [y/N]")
+	c.await("Type sessions.db to delete them:")
 	if err := c.cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
@@ -204,6 +204,30 @@ func TestSessionsDeleteAsks(t *testing.T) {
 	if _, leased, expired := s.stored(); !leased || !expired {
 		t.Error("an interrupt has deleted sessions")
 	}
+}
+
+// All sessions are deleted where the name is typed, and by nothing else.
+func TestSessionsDeleteAllAsks(t *testing.T) {
+	t.Parallel()
+	drivers(t, nil, func(t *testing.T, _ string, s *transcript) {
+		t.Helper()
+		s.seed()
+		for _, test := range []struct {
+			answer string
+			code   int
+		}{{"y", 6}, {"yes", 6}, {"", 6}, {s.place() + "x", 6}, {s.place(), 0}} {
+			c := s.onTerminal("sessions", "delete", "--all", "--yes")
+			c.await("Type " + s.place() + " to delete them:")
+			c.enter(test.answer)
+			code, shown := c.wait()
+			if code != test.code || !strings.Contains(shown, "3 sessions of the ") {
+				t.Errorf("with the answer %q, the exit code is %d; want %d; shown is\n%s", test.answer, code, test.code, shown)
+			}
+			if live, leased, expired := s.stored(); live != (code != 0) || leased != live || expired != live {
+				t.Errorf("with the answer %q, stored are live %v, leased %v, expired %v", test.answer, live, leased, expired)
+			}
+		}
+	})
 }
 
 func TestColour(t *testing.T) {
@@ -245,7 +269,7 @@ func TestProgress(t *testing.T) {
 	for words, args := range map[string][]string{
 		"counting":                     {"sessions", "count"},
 		"looking for expired sessions": {"sessions", "delete", "--expired"},
-		"deleting":                     {"sessions", "delete", "--all", "--yes"},
+		"deleting":                     {"sessions", "delete", "--all", "--confirm", s.place()},
 	} {
 		s.seed()
 		if r := s.execute("", args...); strings.Contains(r.stderr, words) || r.code != 0 {

@@ -141,7 +141,7 @@ func content(ctx context.Context, e examination, sessions *inspect.Sessions) {
 		unreadable += len(page.Unreadable)
 		for _, record := range page.Records {
 			read++
-			if found, err := sessions.Open(ctx, record); err != nil || found.Err != nil {
+			if sessions.Open(ctx, record).Err != nil {
 				sealed++
 			}
 		}

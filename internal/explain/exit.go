@@ -60,20 +60,23 @@ func (r Report) Write(to *terminal.Terminal, e *Explanation) int {
 			Fix      string   `json:"fix,omitempty"`
 			Cause    string   `json:"cause,omitempty"`
 		}{e.Kind, code, e.Text, e.Problems, e.Fix, cause}}, "", "  ")
-		to.Say("%s", text)
+		_, _ = fmt.Fprintln(to.Err, string(text)) // Nobody could be told.
 		return code
 	}
-	line := to.PaintErr(r.Command+":", terminal.Bad) + " " + e.Text
+	name := to.PaintErr(r.Command+":", terminal.Bad)
 	switch {
 	case len(e.Problems) > 0:
-		to.Say("%s:\n  %s", line, strings.Join(e.Problems, "\n  "))
+		to.Say("%s %s:", name, e.Text)
+		for _, problem := range e.Problems {
+			to.Say("  %s", problem)
+		}
 		if e.Fix != "" {
 			to.Say("to do: %s", e.Fix)
 		}
 	case e.Fix != "":
-		to.Say("%s; %s", line, e.Fix)
+		to.Say("%s %s; %s", name, e.Text, e.Fix)
 	default:
-		to.Say("%s", line)
+		to.Say("%s %s", name, e.Text)
 	}
 	if cause != "" {
 		to.Say("cause: %s", cause)

@@ -44,17 +44,53 @@ func IsFingerprint(name string) bool {
 	return ok && len(digits) >= leastDigits && len(digits) <= fingerprintDigits && strings.Trim(digits, "0123456789abcdef") == ""
 }
 
-// Find returns the session that an operator calls by its token, its storage key or its fingerprint, or by a token that a
-// session manager with HashTokenInStore has given out. Expired ones are found, too. A fingerprint may be cut short, and
-// is looked for in all sessions; the others cost a few reads. Errors: [ErrNotFound], [ErrAmbiguous], [ErrFingerprint], and
-// the driver's.
-func (s *Sessions) Find(ctx context.Context, name string) (Found, error) {
-	switch {
-	case IsFingerprint(name):
-		return s.findFingerprint(ctx, name)
-	case strings.HasPrefix(name, fingerprintPrefix):
-		return Found{}, ErrFingerprint
+// Find returns the sessions that an operator calls by their tokens, their storage keys or their fingerprints, or by tokens
+// that a session manager with HashTokenInStore has given out. Expired ones are found, too. Fingerprints may be cut short;
+// all sessions are read for them, once. The others cost a few reads each. Errors: a [*NameError] with [ErrNotFound],
+// [ErrAmbiguous] or [ErrFingerprint], and the driver's.
+func (s *Sessions) Find(ctx context.Context, names ...string) ([]Found, error) {
+	keys, err := s.findFingerprints(ctx, names)
+	if err != nil {
+		return nil, err
 	}
+	all := make([]Found, len(names))
+	for i, name := range names {
+		if key, ok := keys[name]; ok {
+			all[i], err = s.findKey(ctx, key)
+		} else {
+			all[i], err = s.findName(ctx, name)
+		}
+		if err != nil {
+			return nil, named(i, err)
+		}
+	}
+	return all, nil
+}
+
+// NameError says which of the names does not lead to a session. A name may be a token, so it is not repeated.
+type NameError struct {
+	// Index is that of the name, counted from 0.
+	Index int
+	// Err says why.
+	Err error
+}
+
+// Error implements error.
+func (e *NameError) Error() string { return e.Err.Error() }
+
+// Unwrap makes the reason match.
+func (e *NameError) Unwrap() error { return e.Err }
+
+// named adds which name it was where the name is to blame.
+func named(index int, err error) error {
+	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrAmbiguous) || errors.Is(err, ErrFingerprint) {
+		return &NameError{index, err}
+	}
+	return err
+}
+
+// findName finds a session by what is no fingerprint.
+func (s *Sessions) findName(ctx context.Context, name string) (Found, error) {
 	hash := sha256.Sum256([]byte(name))
 	for _, token := range []string{name, base64.RawURLEncoding.EncodeToString(hash[:])} {
 		if found, err := s.findToken(ctx, token); !errors.Is(err, ErrNotFound) {
@@ -101,39 +137,65 @@ func (s *Sessions) findKey(ctx context.Context, key string) (Found, error) {
 	case !found:
 		return Found{}, ErrNotFound
 	}
-	return s.Open(ctx, record)
+	return s.Open(ctx, record), nil
 }
 
 // Open returns the token and the data of a record that was read whole.
-func (s *Sessions) Open(ctx context.Context, record storage.Record) (Found, error) {
-	store, err := s.timeless(oneRecord{s.driver, record})
-	if err != nil {
-		return Found{}, err
+func (s *Sessions) Open(ctx context.Context, record storage.Record) Found {
+	if !s.sealed && looksSealed(record.Data) {
+		return Found{Record: record, Err: errNoSecret}
 	}
-	for session, err := range store.Sessions(ctx) {
+	for session, err := range s.opener.Sessions(context.WithValue(ctx, recordOf{}, record)) {
 		if err != nil {
-			return Found{Record: record, Err: err}, nil
+			return Found{Record: record, Err: err}
 		}
-		return Found{Record: record, Token: session.Token, Data: session.Data}, nil
+		return Found{Record: record, Token: session.Token, Data: session.Data}
 	}
-	return Found{Record: record, Err: errSealed}, nil // with WithUnreadableAsMiss among the options
+	return Found{Record: record, Err: errSealed} // with WithUnreadableAsMiss among the options
+}
+
+// looksSealed reports whether data begins as sessionstore seals it: with the number of the format, and long enough to be
+// sealed. What codecs write begins otherwise: gob with a length of more, JSON and MessagePack with a bracket.
+func looksSealed(data []byte) bool {
+	const highestFormat, least = 4, 32
+	return len(data) > least && data[0] >= 1 && data[0] <= highestFormat
 }
 
 // errSealed stands for the error that a store keeps to itself.
 var errSealed = &storage.CorruptError{Part: "data", Problem: "cannot be opened with the secrets that are configured"}
 
-func (s *Sessions) findFingerprint(ctx context.Context, beginning string) (Found, error) {
-	var key string
-	matches := 0
-	note := func(candidate string) {
-		if strings.HasPrefix(Fingerprint(candidate), beginning) {
-			key = candidate
-			matches++
+// errNoSecret says that there is no secret to open data with that looks sealed.
+var errNoSecret = &storage.CorruptError{Part: "data", Problem: "is sealed, and no secret is configured"}
+
+// findFingerprints returns the storage keys of the names that are fingerprints.
+func (s *Sessions) findFingerprints(ctx context.Context, names []string) (map[string]string, error) {
+	keys, twice := map[string]string{}, map[string]bool{}
+	var wanted []string
+	for i, name := range names {
+		switch {
+		case IsFingerprint(name):
+			wanted = append(wanted, name)
+		case strings.HasPrefix(name, fingerprintPrefix):
+			return nil, named(i, ErrFingerprint)
+		}
+	}
+	if len(wanted) == 0 {
+		return nil, nil
+	}
+	note := func(key string) {
+		fingerprint := Fingerprint(key)
+		for _, beginning := range wanted {
+			if strings.HasPrefix(fingerprint, beginning) {
+				if other, taken := keys[beginning]; taken && other != key {
+					twice[beginning] = true
+				}
+				keys[beginning] = key
+			}
 		}
 	}
 	for page, err := range s.Pages(ctx, storage.WithoutData) {
 		if err != nil {
-			return Found{}, err
+			return nil, err
 		}
 		for _, record := range page.Records {
 			note(record.Key)
@@ -142,14 +204,15 @@ func (s *Sessions) findFingerprint(ctx context.Context, beginning string) (Found
 			note(unreadable.Key)
 		}
 	}
-	switch matches {
-	case 0:
-		return Found{}, ErrNotFound
-	case 1:
-		return s.findKey(ctx, key)
-	default:
-		return Found{}, ErrAmbiguous
+	for i, name := range names {
+		switch _, found := keys[name]; {
+		case twice[name]:
+			return nil, named(i, ErrAmbiguous)
+		case IsFingerprint(name) && !found:
+			return nil, named(i, ErrNotFound)
+		}
 	}
+	return keys, nil
 }
 
 // lastRead is a driver that remembers the record which it read last: a store tells less of it.
@@ -168,13 +231,14 @@ func (d *lastRead) Get(ctx context.Context, key string, consistency storage.Cons
 	return record, found, err
 }
 
-// oneRecord is a driver that has one record.
-type oneRecord struct {
-	Driver
-	record storage.Record
-}
+// recordOf is the key of the record in a context that oneRecord returns.
+type recordOf struct{}
+
+// oneRecord is a driver that has one record: that of the context.
+type oneRecord struct{ Driver }
 
 // Scan implements storage.Scanner.
-func (d oneRecord) Scan(context.Context, storage.ScanRequest) (storage.Page, error) {
-	return storage.Page{Records: []storage.Record{d.record}}, nil
+func (oneRecord) Scan(ctx context.Context, _ storage.ScanRequest) (storage.Page, error) {
+	record, _ := ctx.Value(recordOf{}).(storage.Record)
+	return storage.Page{Records: []storage.Record{record}}, nil
 }

@@ -31,6 +31,7 @@ var ErrDriver = errors.New("inspect: this driver cannot list sessions, lock them
 type Sessions struct {
 	driver   Driver
 	newStore StoreFunc
+	opener   *sessionstore.Store // over the one record that a context has
 	sealed   bool
 }
 
@@ -39,10 +40,12 @@ type StoreFunc func(driver storage.Driver, options ...sessionstore.Option) (*ses
 
 // New returns the sessions that a driver keeps. sealed says whether the store has a secret. Errors are those of the function.
 func New(driver Driver, newStore StoreFunc, sealed bool) (*Sessions, error) {
-	if _, err := newStore(driver); err != nil {
+	s := &Sessions{driver: driver, newStore: newStore, sealed: sealed}
+	var err error
+	if s.opener, err = s.timeless(oneRecord{driver}); err != nil {
 		return nil, err
 	}
-	return &Sessions{driver: driver, newStore: newStore, sealed: sealed}, nil
+	return s, nil
 }
 
 // timeless returns a store that takes no session for expired: an operator wants to see what is there.
@@ -63,13 +66,14 @@ func Fingerprint(key string) string {
 	return fingerprintPrefix + hex.EncodeToString(hash[:])[:fingerprintDigits]
 }
 
-// Name returns what a session may be called where others look on: with a secret its storage key, which is a keyed hash of
-// its token, and without one, where that key is the token itself, its fingerprint.
-func (s *Sessions) Name(key string) string {
-	if s.sealed {
-		return key
+// Name returns what a session may be called where others look on: its storage key where its record opens with a secret, for
+// then that is a keyed hash of its token; else its fingerprint. A record that was stored without a secret has its token as
+// storage key, whatever is configured now.
+func (s *Sessions) Name(found Found) string {
+	if s.sealed && found.Err == nil && found.Token != "" && found.Token != found.Record.Key {
+		return found.Record.Key
 	}
-	return Fingerprint(key)
+	return Fingerprint(found.Record.Key)
 }
 
 // Sealed reports whether the store has a secret.
@@ -98,18 +102,19 @@ func (s *Sessions) Pages(ctx context.Context, fields storage.Fields) iter.Seq2[s
 
 // Count is how many sessions there are, and how large they are.
 type Count struct {
-	// Live and Expired are how many can be read, by whether their expiry has passed; Unreadable is how many cannot.
-	Live, Expired, Unreadable int
+	// Live and Expired are how many there are by whether their expiry has passed. Unopened is how many would be live, but do
+	// not open with the secrets that are configured; Unreadable is how many the driver cannot read.
+	Live, Expired, Unopened, Unreadable int
 	// Leased is how many of the live ones have a lease on them, whether or not its holder is alive.
 	Leased int
-	// LiveBytes and ExpiredBytes are the sizes of their data; Largest is the size of the largest, live or expired.
-	LiveBytes, ExpiredBytes, Largest int64
+	// LiveBytes, ExpiredBytes and UnopenedBytes are the sizes of their data; Largest is the size of the largest.
+	LiveBytes, ExpiredBytes, UnopenedBytes, Largest int64
 	// OldestExpired is the earliest expiry that has passed: how far tidying up is behind. Zero where nothing has expired.
 	OldestExpired time.Time
 }
 
 // Total is how many there are.
-func (c Count) Total() int { return c.Live + c.Expired + c.Unreadable }
+func (c Count) Total() int { return c.Live + c.Expired + c.Unopened + c.Unreadable }
 
 // Count counts the sessions. progress is called after each page; nil for nothing. Where it fails, it returns what it has
 // counted until then.
@@ -121,7 +126,8 @@ func (s *Sessions) Count(ctx context.Context, now time.Time, progress func(Count
 		}
 		count.Unreadable += len(page.Unreadable)
 		for _, record := range page.Records {
-			count.add(record, now)
+			opens := record.Expired(now) || s.Open(ctx, record).Err == nil
+			count.add(record, now, opens)
 		}
 		if progress != nil {
 			progress(count)
@@ -130,20 +136,24 @@ func (s *Sessions) Count(ctx context.Context, now time.Time, progress func(Count
 	return count, nil
 }
 
-func (c *Count) add(record storage.Record, now time.Time) {
+func (c *Count) add(record storage.Record, now time.Time, opens bool) {
 	size := int64(len(record.Data))
 	c.Largest = max(c.Largest, size)
-	if !record.Expired(now) {
+	switch {
+	case record.Expired(now):
+		c.Expired++
+		c.ExpiredBytes += size
+		if c.OldestExpired.IsZero() || record.ExpiresAt.Before(c.OldestExpired) {
+			c.OldestExpired = record.ExpiresAt
+		}
+	case !opens:
+		c.Unopened++
+		c.UnopenedBytes += size
+	default:
 		c.Live++
 		c.LiveBytes += size
 		if !record.Lease.Free() {
 			c.Leased++
 		}
-		return
-	}
-	c.Expired++
-	c.ExpiredBytes += size
-	if c.OldestExpired.IsZero() || record.ExpiresAt.Before(c.OldestExpired) {
-		c.OldestExpired = record.ExpiresAt
 	}
 }

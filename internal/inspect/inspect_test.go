@@ -106,14 +106,15 @@ func TestFind(t *testing.T) {
 				"expired":                           {expired, "expired"},
 				inspect.Fingerprint(expired):        {expired, "expired"},
 				"cookie":                            {cookie, hashed("cookie")},
-				sessions.Name(live):                 {live, "live"},
+				nameOf(t, driver, sessions, live):   {live, "live"},
 				inspect.Fingerprint(cookie)[:7+8+1]: {cookie, hashed("cookie")},
 			} {
-				found, err := sessions.Find(t.Context(), called)
+				all, err := sessions.Find(t.Context(), called)
 				if err != nil {
 					t.Errorf("%q: %v", called, err)
 					continue
 				}
+				found := all[0]
 				if found.Err != nil || found.Record.Key != want.key || found.Token != want.token ||
 					string(found.Data) != "data of "+want.token || found.Record.Version == "" {
 					t.Errorf("%q: found %q under %q with %q, %v", called, found.Token, found.Record.Key, found.Data, found.Err)
@@ -175,7 +176,7 @@ func TestFindAmbiguous(t *testing.T) {
 		if _, err := sessions.Find(t.Context(), beginning); !errors.Is(err, inspect.ErrAmbiguous) {
 			t.Errorf("a fingerprint of two sessions: %v; want ErrAmbiguous", err)
 		}
-		if found, err := sessions.Find(t.Context(), inspect.Fingerprint(token)); err != nil || found.Token != token {
+		if all, err := sessions.Find(t.Context(), inspect.Fingerprint(token)); err != nil || all[0].Token != token {
 			t.Errorf("the whole fingerprint: %v", err)
 		}
 		return
@@ -208,9 +209,13 @@ func TestFindSealedByAnother(t *testing.T) {
 			}
 			sessions := sessionsOf(t, driver, true, options...)
 			for _, called := range []string{key, "token"} {
-				found, err := sessions.Find(t.Context(), called)
-				if err != nil || !errors.Is(found.Err, storage.ErrCorrupt) || found.Token != "" || found.Data != nil {
-					t.Fatalf("%q: found %q, %v, %v; want a session that does not open", called, found.Token, found.Err, err)
+				all, err := sessions.Find(t.Context(), called)
+				if err != nil {
+					t.Fatal(err)
+				}
+				found := all[0]
+				if !errors.Is(found.Err, storage.ErrCorrupt) || found.Token != "" || found.Data != nil {
+					t.Fatalf("%q: found %q, %v; want a session that does not open", called, found.Token, found.Err)
 				}
 				if err := sessions.Delete(t.Context(), found); err != nil {
 					t.Fatal(err)
@@ -229,10 +234,11 @@ func TestDelete(t *testing.T) {
 	driver := open(t)
 	commit(t, driver, "token", time.Hour, sessionstore.WithSecret(previous))
 	sessions := sessionsOf(t, driver, true, sessionstore.WithSecret(current, previous))
-	found, err := sessions.Find(t.Context(), "token")
+	all, err := sessions.Find(t.Context(), "token")
 	if err != nil {
 		t.Fatal(err)
 	}
+	found := all[0]
 	commit(t, driver, "token", time.Hour, sessionstore.WithSecret(current)) // As if a request had moved it meanwhile.
 	if err := sessions.Delete(t.Context(), found); err != nil {
 		t.Fatal(err)
@@ -350,11 +356,93 @@ func TestFingerprint(t *testing.T) {
 	if got, want := inspect.Fingerprint("token"), "sha256:3c469e9d6c5875d3"; got != want {
 		t.Errorf("the fingerprint is %q; want %q, in all versions", got, want)
 	}
-	driver := open(t)
-	if got := sessionsOf(t, driver, false).Name("key"); got != inspect.Fingerprint("key") {
-		t.Errorf("without a secret, a session is called %q", got)
+}
+
+// nameOf returns what the session under a storage key is called.
+func nameOf(t *testing.T, driver storage.Driver, sessions *inspect.Sessions, key string) string {
+	t.Helper()
+	record, found, err := driver.Get(t.Context(), key, storage.Strong)
+	if err != nil || !found {
+		t.Fatal(found, err)
 	}
-	if got := sessionsOf(t, driver, true, sessionstore.WithSecret(current)).Name("key"); got != "key" {
-		t.Errorf("with a secret, a session is called %q", got)
+	return sessions.Name(sessions.Open(t.Context(), record))
+}
+
+// What a session is called never logs in: whether a key is a token is the record's matter, not the configuration's.
+func TestI9_NamesAreNoTokens(t *testing.T) {
+	t.Parallel()
+	with := func(secrets ...[]byte) []sessionstore.Option {
+		if len(secrets) == 0 {
+			return nil
+		}
+		return []sessionstore.Option{sessionstore.WithSecret(secrets[0], secrets[1:]...)}
 	}
+	for name, test := range map[string]struct {
+		stored, configured []sessionstore.Option
+		byKey              bool
+	}{
+		"plain":                      {nil, nil, false},
+		"sealed":                     {with(current), with(current), true},
+		"sealed by the previous":     {with(previous), with(current, previous), true},
+		"stored before the secret":   {nil, with(current), false},
+		"sealed by a foreign secret": {with(previous), with(current), false},
+		"the secret is missing":      {with(current), nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			driver := open(t)
+			const token = "a-token-that-lets-in"
+			key := commit(t, driver, token, time.Hour, test.stored...)
+			sessions := sessionsOf(t, driver, test.configured != nil, test.configured...)
+			want := inspect.Fingerprint(key)
+			if test.byKey {
+				want = key
+			}
+			if got := nameOf(t, driver, sessions, key); got != want {
+				t.Errorf("it is called %q; want %q", got, want)
+			}
+			opens := test.byKey || test.stored == nil && test.configured == nil
+			count, err := sessions.Count(t.Context(), time.Now(), nil)
+			if err != nil || (count.Live == 1) != opens || (count.Unopened == 1) == opens {
+				t.Errorf("counted %+v, %v", count, err)
+			}
+		})
+	}
+}
+
+// Several are found at once, and the one that cannot be is told of by its place.
+func TestFindSeveral(t *testing.T) {
+	t.Parallel()
+	driver := &scans{Driver: open(t)}
+	var names []string
+	for i := range 5 {
+		names = append(names, inspect.Fingerprint(commit(t, driver, fmt.Sprint("token-", i), time.Hour)))
+	}
+	sessions := sessionsOf(t, driver, false)
+	all, err := sessions.Find(t.Context(), append(names, "token-2")...)
+	if err != nil || len(all) != 6 || all[5].Token != "token-2" || driver.n != 1 {
+		t.Fatalf("found %d by %d scans; %v", len(all), driver.n, err)
+	}
+	for i, found := range all[:5] {
+		if found.Token != fmt.Sprint("token-", i) {
+			t.Errorf("number %d is %q", i, found.Token)
+		}
+	}
+	for _, unknown := range []string{"unknown", "sha256:0000", "sha256:x"} {
+		wrong := (*inspect.NameError)(nil)
+		if _, err := sessions.Find(t.Context(), names[0], unknown); !errors.As(err, &wrong) || wrong.Index != 1 {
+			t.Errorf("%q: %v; want the second name", unknown, err)
+		}
+	}
+}
+
+// scans counts them.
+type scans struct {
+	inspect.Driver
+	n int
+}
+
+func (d *scans) Scan(ctx context.Context, request storage.ScanRequest) (storage.Page, error) {
+	d.n++
+	return d.Driver.Scan(ctx, request)
 }

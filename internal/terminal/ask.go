@@ -4,13 +4,14 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"strings"
 )
 
 // Ask asks a question and returns the answer, without white space around it. It is not for a terminal where nobody
 // answers: see Asks. It returns when ctx ends, and leaves a goroutine behind that waits for the answer.
 func (t *Terminal) Ask(ctx context.Context, question string) (string, error) {
-	if _, err := fmt.Fprint(t.Err, t.PaintErr(question, Strong)+" "); err != nil {
+	if _, err := io.WriteString(t.Screen(), string(t.PaintErr(question, Strong))+" "); err != nil {
 		return "", fmt.Errorf("the question cannot be asked: %w", err)
 	}
 	answer := make(chan string, 1)

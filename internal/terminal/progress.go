@@ -30,8 +30,8 @@ func (t *Terminal) NewProgress(what string, total int64) *Progress {
 		total = -1
 	}
 	bar := progressbar.NewOptions64(total,
-		progressbar.OptionSetWriter(t.Err),
-		progressbar.OptionSetDescription(what),
+		progressbar.OptionSetWriter(t.Screen()),
+		progressbar.OptionSetDescription(Quote(what)),
 		progressbar.OptionShowCount(),
 		progressbar.OptionSetWidth(20),
 		progressbar.OptionThrottle(refresh),

@@ -50,11 +50,14 @@ func (t *Table) Row(cells ...Cell) {
 			t.widths = append(t.widths, 0)
 		}
 		if spans := i == len(cells)-1 && i < len(t.widths)-1; !spans {
-			t.widths[i] = max(t.widths[i], utf8.RuneCountInString(cell.Text))
+			t.widths[i] = max(t.widths[i], width(cell))
 		}
 	}
 	t.rows = append(t.rows, cells)
 }
+
+// width is how many columns a cell takes.
+func width(cell Cell) int { return utf8.RuneCountInString(Quote(cell.Text)) }
 
 // Flush writes the rows that were added since the last time.
 func (t *Table) Flush() error {
@@ -65,11 +68,11 @@ func (t *Table) Flush() error {
 			if i > 0 {
 				text.WriteString(gap)
 			}
-			padding := strings.Repeat(" ", max(0, t.widths[i]-utf8.RuneCountInString(cell.Text)))
+			padding := strings.Repeat(" ", max(0, t.widths[i]-width(cell)))
 			if t.right[i] {
 				text.WriteString(padding)
 			}
-			text.WriteString(t.t.Paint(cell.Text, cell.Style))
+			text.WriteString(string(t.t.Paint(cell.Text, cell.Style)))
 			if !t.right[i] && i < len(row)-1 {
 				text.WriteString(padding)
 			}
@@ -77,7 +80,7 @@ func (t *Table) Flush() error {
 		text.WriteString("\n")
 	}
 	t.rows = nil
-	if _, err := io.WriteString(t.t.Out, text.String()); err != nil {
+	if _, err := io.WriteString(behind(t.t.Out), text.String()); err != nil {
 		return fmt.Errorf("the output cannot be written: %w", err)
 	}
 	return nil

@@ -11,7 +11,8 @@ import (
 	"golang.org/x/term"
 )
 
-// Terminal is the standard input and output of a command. Results go to Out, everything else to Err.
+// Terminal is the standard input and output of a command. Results go to Out, everything else to Err. Whatever is written
+// to a terminal that New has made, by its methods or to Out and Err, cannot move a cursor: see [Quote].
 type Terminal struct {
 	In       io.Reader
 	Out, Err io.Writer
@@ -27,7 +28,7 @@ func New(in, out, err *os.File, getenv func(string) string) *Terminal {
 	colored := getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"
 	watched := isTerminal(err)
 	return &Terminal{
-		In: in, Out: out, Err: err,
+		In: in, Out: guard{out}, Err: guard{err},
 		OutColor: colored && isTerminal(out), ErrColor: colored && watched,
 		Watched: watched, Asks: watched && isTerminal(in),
 	}
@@ -56,23 +57,35 @@ var attributes = map[Style][]color.Attribute{
 	Strong:  {color.Bold},
 }
 
-// paint returns the text in the style, where there is colour.
-func paint(text string, style Style, colored bool) string {
+// paint returns the text, quoted, in the style, where there is colour.
+func paint(text string, style Style, colored bool) Painted {
+	text = Quote(text)
 	if !colored || style == Plain || text == "" {
-		return text
+		return Painted(text)
 	}
 	c := color.New(attributes[style]...)
 	c.EnableColor()
-	return c.Sprint(text)
+	return Painted(c.Sprint(text))
 }
 
 // Paint returns the text in the style, for Out.
-func (t *Terminal) Paint(text string, style Style) string { return paint(text, style, t.OutColor) }
+func (t *Terminal) Paint(text string, style Style) Painted { return paint(text, style, t.OutColor) }
 
 // PaintErr returns the text in the style, for Err.
-func (t *Terminal) PaintErr(text string, style Style) string { return paint(text, style, t.ErrColor) }
+func (t *Terminal) PaintErr(text string, style Style) Painted { return paint(text, style, t.ErrColor) }
+
+// Print writes a line to Out.
+func (t *Terminal) Print(format string, args ...any) error {
+	if _, err := io.WriteString(behind(t.Out), compose(format, args)+"\n"); err != nil {
+		return fmt.Errorf("the output cannot be written: %w", err)
+	}
+	return nil
+}
 
 // Say writes a line to Err. Where nobody can be told, there is nobody to tell that either.
 func (t *Terminal) Say(format string, args ...any) {
-	_, _ = fmt.Fprintf(t.Err, format+"\n", args...)
+	_, _ = io.WriteString(behind(t.Err), compose(format, args)+"\n")
 }
+
+// Screen is Err for what draws on it, such as a bar. It passes everything on: write nothing there that comes from outside.
+func (t *Terminal) Screen() io.Writer { return behind(t.Err) }

@@ -98,7 +98,7 @@ func TestPaint(t *testing.T) {
 	if got := plain.Paint("word", terminal.Bad); got != "word" {
 		t.Errorf("without colour, the word is %q", got)
 	}
-	if got := colored.Paint("word", terminal.Bad); !strings.HasPrefix(got, "\x1b[") || !strings.Contains(got, "word") {
+	if got := colored.Paint("word", terminal.Bad); !strings.HasPrefix(string(got), "\x1b[") || !strings.Contains(string(got), "word") {
 		t.Errorf("in colour, the word is %q", got)
 	}
 	if got := colored.PaintErr("word", terminal.Bad); got != "word" {
