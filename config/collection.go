@@ -88,7 +88,7 @@ func collectionKeys() []Key {
 			"sessions, for any process. The position can hold tokens, as the table does.",
 		Option: "gcrunner.WithCheckpoint",
 	}, {
-		Name: "collection.checkpoint_file", Kind: Text, Otherwise: "no file", Example: "/var/lib/sessions/position",
+		Name: "collection.checkpoint_file", Kind: Text, Otherwise: "no file", Example: "/var/lib/sessions/position", check: checkPath,
 		Doc: "The file for the checkpoint file.", Option: "gcrunner.FileCheckpoint",
 	}, {
 		Name: "collection.elect", Kind: Boolean, fallback: true,

@@ -25,6 +25,7 @@ type settings struct {
 	secrets           []secret
 	environment, file string
 	dir               string
+	serviceLinks      []string
 	clientOptions     []func(*dynamodb.Options)
 }
 

@@ -14,9 +14,11 @@
 // The later of these wins, key by key:
 //
 //   - the defaults, which are those of the packages that the keys are about,
-//   - one file: that of [WithFile], else of SCSDYNAMO_CONFIG_FILE, else config/scsdynamo/<environment>.yaml, else
-//     config/scsdynamo.yaml; the environment is that of [WithEnvironment], else of SCSDYNAMO_ENV,
-//   - environment variables: SCSDYNAMO_ and the key in capitals, with underscores for dots ([Key.Env]),
+//   - one file: that of [WithFile], else of SCSDYNAMO_CONFIG_FILE, else with an environment
+//     config/scsdynamo/<environment>.yaml, which must be there, and without one config/scsdynamo.yaml, which may be missing;
+//     the environment is that of [WithEnvironment], else of SCSDYNAMO_ENV,
+//   - environment variables: SCSDYNAMO_ and the key in capitals, with underscores for dots ([Key.Env]); those that Kubernetes
+//     sets for a Service whose name begins with scsdynamo are told apart, and not read,
 //   - code: [With].
 //
 // [Config.Values] tells for each key what it is and where it was set.
@@ -30,6 +32,7 @@
 //     keys, tags and further documents are refused.
 //   - A file is read up to [MaxFileBytes], and a secret file up to 4 KiB.
 //   - No error and no way of printing a [Config] shows a secret.
+//   - What is no mistake and should be seen to is in [Config.Warnings], such as a secret that others may read.
 //
 // # Non-guarantees
 //

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
@@ -84,6 +85,9 @@ func (r *fileReader) document(data []byte) *yaml.Node {
 		}
 	}
 	line, text := explainYAML(err)
+	if hint := hintYAML(data, line); hint.line > 0 {
+		line, text = hint.line, hint.text
+	}
 	r.add(Source{Kind: FromFile, Name: r.name, Line: line}, "", "this is not YAML, here or nearby: %s", text)
 	return nil
 }
@@ -101,6 +105,35 @@ func notText(data []byte) string {
 		return fmt.Sprintf("the file is not text in UTF-8: see byte %d", i+1)
 	}
 	return ""
+}
+
+// yamlHint is what is probably wrong with a line.
+type yamlHint struct {
+	line int
+	text string
+}
+
+const backslashHint = "a backslash between double quotes begins an escape; write a path in single quotes, or without any"
+
+// hintYAML looks for what often keeps a file from being YAML, in the lines up to the one where it was noticed and the next. line
+// is 0 where that is not known.
+func hintYAML(data []byte, line int) yamlHint {
+	lines := strings.Split(string(data), "\n")
+	if line > 0 {
+		lines = lines[:min(line+1, len(lines))]
+	}
+	for i, text := range lines {
+		indentation := text[:len(text)-len(strings.TrimLeft(text, " \t"))]
+		if strings.Contains(indentation, "\t") && strings.TrimSpace(text) != "" {
+			return yamlHint{i + 1, "the line is indented with a tab; YAML is indented with spaces"}
+		}
+	}
+	for i, text := range slices.Backward(lines) {
+		if _, quoted, _ := strings.Cut(text, `"`); strings.Contains(quoted, `\`) && i+2 >= line {
+			return yamlHint{i + 1, backslashHint}
+		}
+	}
+	return yamlHint{}
 }
 
 // explainYAML takes the library's error apart, which is text alone. What it quotes from the file is left out: it could be
@@ -222,7 +255,9 @@ func (r *fileReader) value(key Key, at, node *yaml.Node) {
 		if !ok {
 			return
 		}
-		value, wrong = key.parse(text)
+		if value, wrong = key.parse(text); wrong != "" && isEscaped(node) {
+			wrong += "; " + backslashHint
+		}
 	}
 	if wrong != "" {
 		r.at(at, key.Name, "%s", wrong)
@@ -244,6 +279,11 @@ func (r *fileReader) scalar(key Key, node, at *yaml.Node) (string, bool) {
 		return node.Value, true
 	}
 	return "", false
+}
+
+// isEscaped reports whether a value has a character that only an escape can have made.
+func isEscaped(node *yaml.Node) bool {
+	return node.Style&yaml.DoubleQuotedStyle != 0 && strings.ContainsFunc(node.Value, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 func (r *fileReader) list(key Key, at, node *yaml.Node) ([]string, bool) {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -34,12 +35,11 @@ type codeSetting struct {
 	flag  string
 }
 
-// WithFile names the file. A file that is named must be there. Default: that of SCSDYNAMO_CONFIG_FILE, else the first there
-// is of [DefaultFiles], else none.
+// WithFile names the file. A file that is named must be there. Default: that of SCSDYNAMO_CONFIG_FILE, else [DefaultFile].
 func WithFile(path string) Option { return func(l *loader) { l.file = &path } }
 
-// WithEnvironment names the environment, such as "production", whose file is looked for first. Default: that of
-// SCSDYNAMO_ENV, else none.
+// WithEnvironment names the environment, such as "production". Where no file is named, its [DefaultFile] must be there. Default:
+// that of SCSDYNAMO_ENV, else none.
 func WithEnvironment(name string) Option { return func(l *loader) { l.environment = &name } }
 
 // WithEnviron sets the environment variables, as in os.Environ; nil for none. Default: those of the process.
@@ -72,6 +72,7 @@ func Load(options ...Option) (*Config, error) {
 	l := newLoader(options)
 	environment, path := l.find()
 	ours := variables(l.environ, envPrefix)
+	links := takeServiceLinks(ours)
 	layers := []layer{defaults()}
 	if path != "" {
 		layers = append(layers, readFile(path, &l.problems))
@@ -81,7 +82,7 @@ func Load(options ...Option) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.s.environment, c.s.file = environment, path
+	c.s.environment, c.s.file, c.s.serviceLinks = environment, path, links
 	return c, nil
 }
 
@@ -209,6 +210,9 @@ func (k Key) convert(value any) (any, string) {
 	return nil, fmt.Sprintf("a value of the Go type %T does not fit; the key is of the kind %s", value, k.Kind)
 }
 
+// longestEnvironment is what an environment's name has at most to be repeated.
+const longestEnvironment = 24
+
 var environmentName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_-]*$`)
 
 // find returns the environment and the path of the file, empty for none.
@@ -216,8 +220,8 @@ func (l *loader) find() (environment, path string) {
 	ours := variables(l.environ, envPrefix)
 	environment, environmentSource := choose(l.environment, ours, EnvironmentVariable)
 	if environmentSource.Kind != FromDefault && !environmentName.MatchString(environment) {
-		l.problems.add(environmentSource, "", "%s is not the name of an environment such as production; it is part of the name "+
-			"of a file, and has letters, digits, - and _", quote(environment))
+		l.problems.add(environmentSource, "", "this is not the name of an environment such as production; it is part of the name of "+
+			"a file, and has letters, digits, - and _")
 		environment = ""
 	}
 	path, fileSource := choose(l.file, ours, FileVariable)
@@ -228,7 +232,7 @@ func (l *loader) find() (environment, path string) {
 		}
 		return environment, l.path(path)
 	}
-	return environment, l.findDefault(environment)
+	return environment, l.findDefault(environment, environmentSource)
 }
 
 // choose returns what code sets, else what the variable sets.
@@ -242,29 +246,56 @@ func choose(code *string, ours map[string]string, variable string) (string, Sour
 	return "", Source{}
 }
 
-// DefaultFiles returns the files that are looked for in this order where none is named. The environment may be empty.
-func DefaultFiles(environment string) []string {
-	files := []string{filepath.Join("config", "scsdynamo.yaml")}
-	if environment != "" {
-		files = slices.Insert(files, 0, filepath.Join("config", "scsdynamo", environment+".yaml"))
+// DefaultFile returns the file that is read where none is named: config/scsdynamo/<environment>.yaml, which must be there, and
+// without an environment config/scsdynamo.yaml, which may be missing.
+func DefaultFile(environment string) string {
+	if environment == "" {
+		return filepath.Join("config", "scsdynamo.yaml")
 	}
-	return files
+	return filepath.Join(filepath.Dir(DefaultFile("")), "scsdynamo", environment+".yaml")
 }
 
-func (l *loader) findDefault(environment string) string {
-	for _, name := range DefaultFiles(environment) {
-		path := l.path(name)
-		if exists(path) {
-			return path // Also one that cannot be read: it is not to be passed over.
+func (l *loader) findDefault(environment string, source Source) string {
+	path := l.path(DefaultFile(environment))
+	if exists(path) {
+		return path // Also one that cannot be read: it is not to be passed over.
+	}
+	if short := strings.TrimSuffix(path, ".yaml") + ".yml"; exists(short) {
+		l.problems.add(Source{Kind: FromFile, Name: short}, "", "a file of this name is not read; rename it to %s", filepath.Base(path))
+	} else if environment != "" { // A slip of the pen must not mean the defaults.
+		text := "the environment has no file" // What is so long is something else, perhaps a token.
+		if len(environment) <= longestEnvironment {
+			text = fmt.Sprintf("the environment %q has no file %s", environment, DefaultFile(environment))
 		}
-		short := path[:len(path)-len(".yaml")] + ".yml"
-		if exists(short) {
-			l.problems.add(Source{Kind: FromFile, Name: short}, "", "a file of this name is not read; rename it to %s",
-				filepath.Base(path))
-			return ""
-		}
+		l.problems = append(l.problems, Problem{Source: source, Err: fs.ErrNotExist, Text: text + l.otherEnvironments(environment)})
 	}
 	return ""
+}
+
+// otherEnvironments says which environments have a file.
+func (l *loader) otherEnvironments(environment string) string {
+	const most = 10
+	files, _ := filepath.Glob(filepath.Join(globLiteral(l.path(filepath.Dir(DefaultFile("x")))), "*.yaml")) // The pattern is well formed.
+	var names []string
+	for _, file := range files {
+		if name := strings.TrimSuffix(filepath.Base(file), ".yaml"); environmentName.MatchString(name) {
+			names = append(names, shorten(name, longestName))
+		}
+	}
+	const make = `write one with "scsdynamo config init --environment", or leave the environment out for config/scsdynamo.yaml`
+	switch meant := didYouMean(environment, "-", names); {
+	case meant != "":
+		return meant
+	case len(names) == 0 || len(names) > most:
+		return "; " + make
+	default:
+		return "; there are files of " + strings.Join(names, ", ") + "; " + make
+	}
+}
+
+// globLiteral returns a path as a pattern that matches nothing else.
+func globLiteral(path string) string {
+	return strings.NewReplacer(`*`, `[*]`, `?`, `[?]`, `[`, `[[]`).Replace(path)
 }
 
 // path returns the path, from the directory where it is relative.

@@ -312,6 +312,20 @@ func checkMethods(value any) string {
 	return ""
 }
 
+// checkPath refuses what nobody has meant: an escape has become it, or it was copied along.
+func checkPath(value any) string {
+	paths, _ := value.([]string)
+	if path, ok := value.(string); ok {
+		paths = []string{path}
+	}
+	for _, path := range paths {
+		if strings.ContainsFunc(path, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			return quote(path) + " is a path with characters that cannot be seen"
+		}
+	}
+	return ""
+}
+
 // checkEndpoint never shows the URL: there may be a password in it.
 func checkEndpoint(value any) string {
 	u, err := url.Parse(value.(string))

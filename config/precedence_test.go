@@ -224,8 +224,7 @@ func TestWhereTheFileIsLookedFor(t *testing.T) {
 		"nothing":                           {},
 		"the common one":                    {files: []string{common}, want: common},
 		"that of the environment":           {[]string{common, production}, []string{"SCSDYNAMO_ENV=production"}, nil, production, "production"},
-		"the common one for another":        {[]string{common, production}, []string{"SCSDYNAMO_ENV=test"}, nil, common, "test"},
-		"none for another":                  {[]string{production}, []string{"SCSDYNAMO_ENV=test"}, nil, "", "test"},
+		"a named one for another":           {[]string{common, production, named}, []string{"SCSDYNAMO_ENV=test", "SCSDYNAMO_CONFIG_FILE=" + named}, nil, named, "test"},
 		"not that of an environment":        {[]string{production}, nil, nil, "", ""},
 		"the environment in code wins":      {[]string{common, production}, []string{"SCSDYNAMO_ENV=test"}, []config.Option{config.WithEnvironment("production")}, production, "production"},
 		"the one that a variable names":     {[]string{common, named}, []string{"SCSDYNAMO_CONFIG_FILE=" + named}, nil, named, ""},
@@ -248,6 +247,57 @@ func TestWhereTheFileIsLookedFor(t *testing.T) {
 		if cfg.File() != wantFile || cfg.Table().Name != wantTable || cfg.Environment() != c.environment {
 			t.Errorf("%s: file %q, table %q, environment %q; want %q, %q, %q",
 				name, cfg.File(), cfg.Table().Name, cfg.Environment(), wantFile, wantTable, c.environment)
+		}
+	}
+}
+
+// An environment that has no file is a mistake, whatever other files there are: a slip of the pen must not mean the defaults.
+func TestEnvironmentMustHaveItsFile(t *testing.T) {
+	t.Parallel()
+	const write1 = `; write one with "scsdynamo config init --environment", or leave the environment out for config/scsdynamo.yaml`
+	for name, c := range map[string]struct {
+		files   []string
+		environ []string
+		options []config.Option
+		want    string
+	}{
+		"a slip of the pen": {
+			[]string{"production", "staging"},
+			[]string{"SCSDYNAMO_ENV=prodution"},
+			nil,
+			`SCSDYNAMO_ENV: the environment "prodution" has no file config/scsdynamo/prodution.yaml; did you mean production?`,
+		},
+		"another": {
+			[]string{"production", "staging"},
+			[]string{"SCSDYNAMO_ENV=local"},
+			nil,
+			`SCSDYNAMO_ENV: the environment "local" has no file config/scsdynamo/local.yaml; there are files of production, staging` + write1,
+		},
+		"none at all, in code": {
+			nil, nil,
+			[]config.Option{config.WithEnvironment("test")},
+			`code: the environment "test" has no file config/scsdynamo/test.yaml` + write1,
+		},
+		"the common one alone": {
+			[]string{"../scsdynamo"},
+			[]string{"SCSDYNAMO_ENV=test", "SCSDYNAMO_TABLE_NAME=web"},
+			nil,
+			`SCSDYNAMO_ENV: the environment "test" has no file config/scsdynamo/test.yaml` + write1,
+		},
+		"one of the wrong kind": {
+			[]string{"test.yml/x"},
+			[]string{"SCSDYNAMO_ENV=test"},
+			nil,
+			`config/scsdynamo/test.yml: a file of this name is not read; rename it to test.yaml`,
+		},
+	} {
+		dir := filepath.Join(t.TempDir(), "a[b]*?") // which no pattern takes for more than it is
+		for _, file := range c.files {
+			write(t, dir, "config/scsdynamo/"+file+".yaml", "table:\n  name: web\n")
+		}
+		_, err := config.Load(append(c.options, config.WithDir(dir), config.WithEnviron(c.environ))...)
+		if err == nil || strings.ReplaceAll(err.Error(), dir+string(filepath.Separator), "") != "config: "+c.want {
+			t.Errorf("%s: %v; want %s", name, err, c.want)
 		}
 	}
 }

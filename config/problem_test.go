@@ -157,6 +157,22 @@ func badInputs() []badInput {
 		env("file variable that names nothing", "SCSDYNAMO_CONFIG_FILE="),
 		env("environment that is a path", "SCSDYNAMO_ENV=../production"),
 		env("empty environment", "SCSDYNAMO_ENV="),
+		env("environment without a file", "SCSDYNAMO_ENV=prodution"),
+
+		// What Kubernetes would call otherwise, or mean otherwise.
+		env("port that is no link", "SCSDYNAMO_PORT=8080"),
+		env("port of a table", "SCSDYNAMO_TABLE_PORT=http://127.0.0.1:80"),
+		env("host that is no address", "SCSDYNAMO_SERVICE_HOST=db.example"),
+		env("port of a service that is no number", "SCSDYNAMO_SERVICE_PORT=http"),
+
+		// YAML that is not what it looks like.
+		file("tab before a key", "lease:\n\tduration: 5s\n"),
+		file("tab behind spaces", "driver: bolt\nlease:\n  duration: 5s\n  \tmax_wait: 5s\n"),
+		file("tabs throughout", "table:\n\tname: web\n\tpartition_key:\n\t\tname: id\n"),
+		file("backslash that is no escape", "driver: bolt\nbolt:\n  path: \"C:\\sessions\\web.db\"\n"),
+		file("backslash that is a line break", "bolt:\n  path: \"C:\\new.db\"\n"),
+		file("backslash that is an escape of YAML's", "bolt:\n  path: \"D:\\Nightly\\Logs\\Program.db\"\n"),
+		file("backslash before the end", "bolt:\n  path: \"C:\\dir\\\"\ndriver: bolt\n"),
 
 		// Values.
 		file("empty name", "table:\n  name: ''\n"),

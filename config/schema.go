@@ -169,7 +169,7 @@ func tableKeys() []Key {
 
 func boltKeys() []Key {
 	return []Key{{
-		Name: "bolt.path", Kind: Text, fallback: "sessions.db",
+		Name: "bolt.path", Kind: Text, fallback: "sessions.db", check: checkPath,
 		Doc: "The file that holds the sessions. It is made where there is none; its directory must exist.", Option: "boltstore.Open",
 	}, {
 		Name: "bolt.lock_timeout", Kind: Duration, fallback: boltstore.DefaultLockTimeout, least: ms(1),
@@ -190,7 +190,7 @@ func secretKeys() []Key {
 			"secret.current_file. The command \"openssl rand -base64 32\" makes one.",
 		Option: "sessionstore.WithSecret",
 	}, {
-		Name: "secret.current_file", Kind: Text, Otherwise: "no file", Example: "/run/secrets/sessions",
+		Name: "secret.current_file", Kind: Text, Otherwise: "no file", Example: "/run/secrets/sessions", check: checkPath,
 		Doc: "A file that holds secret.current, such as one that Docker or Kubernetes mounts.", Option: "sessionstore.WithSecret",
 	}, {
 		Name: "secret.previous", Kind: List, Secret: true, Otherwise: "no secrets",
@@ -199,7 +199,7 @@ func secretKeys() []Key {
 			"costs a read more for a token that is unknown; take it out once the lifetime of a session has passed.",
 		Option: "sessionstore.WithSecret",
 	}, {
-		Name: "secret.previous_files", Kind: List, Otherwise: "no files", Example: "[/run/secrets/sessions-old]",
+		Name: "secret.previous_files", Kind: List, Otherwise: "no files", Example: "[/run/secrets/sessions-old]", check: checkPath,
 		Doc: "Files that hold previous secrets. They come behind those of secret.previous.", Option: "sessionstore.WithSecret",
 	}}
 }

@@ -159,7 +159,7 @@ func TestTemplateRefusesWhatLoadWould(t *testing.T) {
 func TestTemplateAtItsPlace(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	path := filepath.Join(dir, config.DefaultFiles("staging")[0])
+	path := filepath.Join(dir, config.DefaultFile("staging"))
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
 	}

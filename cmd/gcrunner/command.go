@@ -96,7 +96,7 @@ func (a *app) command() *cobra.Command {
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&a.file, "config", "", "the configuration `FILE` (default: "+config.FileVariable+", else "+
-		strings.Join(config.DefaultFiles("<environment>"), " or ")+")")
+		config.DefaultFile("<environment>")+" or "+config.DefaultFile("")+")")
 	flags.StringVar(&a.environment, "environment", "", "the environment, such as production (default: "+config.EnvironmentVariable+")")
 	flags.StringArrayVar(&a.settings, "set", nil, "set a `KEY=VALUE`, over file and environment; may be repeated")
 	flags.BoolVar(&a.dryRun, "dry-run", false, "delete nothing, only count: collection.dry_run=true")

@@ -39,6 +39,7 @@ type container struct {
 type podSpec struct {
 	ServiceAccountName            string `yaml:"serviceAccountName"`
 	AutomountServiceAccountToken  *bool  `yaml:"automountServiceAccountToken"`
+	EnableServiceLinks            *bool  `yaml:"enableServiceLinks"`
 	TerminationGracePeriodSeconds int    `yaml:"terminationGracePeriodSeconds"`
 	SecurityContext               struct {
 		RunAsNonRoot   bool              `yaml:"runAsNonRoot"`
@@ -129,6 +130,9 @@ func TestManifestsAreSafe(t *testing.T) {
 			}
 			if pod.AutomountServiceAccountToken == nil || *pod.AutomountServiceAccountToken || pod.ServiceAccountName == "" {
 				t.Errorf("%s: the pod mounts a token, or has no service account", path)
+			}
+			if pod.EnableServiceLinks == nil || *pod.EnableServiceLinks {
+				t.Errorf("%s: each Service of the namespace gets a say in the environment", path)
 			}
 			if pod.TerminationGracePeriodSeconds < 30 {
 				t.Errorf("%s: %d seconds to end in", path, pod.TerminationGracePeriodSeconds)

@@ -40,7 +40,7 @@ func completeSetting(_ *cobra.Command, _ []string, text string) ([]string, cobra
 
 // completeEnvironment offers the environments that have a file.
 func completeEnvironment(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	files, _ := filepath.Glob(config.DefaultFiles("*")[0]) // The pattern is well formed.
+	files, _ := filepath.Glob(config.DefaultFile("*")) // The pattern is well formed.
 	for i, file := range files {
 		files[i] = strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
 	}

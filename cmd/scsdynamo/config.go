@@ -148,26 +148,47 @@ func (i *initialize) target() string {
 	if i.file != "" {
 		return i.file
 	}
-	return config.DefaultFiles(i.environmentName())[0]
+	return config.DefaultFile(i.environmentName())
 }
 
-// writeNew writes a file that only this user may read: there may be secrets in it.
+// writeNew writes a file that only this user may read: there may be secrets in it. One that is overwritten is replaced as a
+// whole, with its mode; where it was a link, what it led to stays.
 func writeNew(path string, content []byte, overwrite bool) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // Others may look into the directory of a project.
+	directory := filepath.Dir(path)
+	if err := os.MkdirAll(directory, 0o755); err != nil { //nolint:gosec // Others may look into the directory of a project.
 		return fmt.Errorf("the directory cannot be made: %w", err)
 	}
-	mode := os.O_WRONLY | os.O_CREATE | os.O_EXCL
 	if overwrite {
-		mode = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+		return replace(path, content)
 	}
-	file, err := os.OpenFile(path, mode, 0o600) //nolint:gosec // It is the file that the user names.
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // It is the file that the user names.
 	if errors.Is(err, fs.ErrExist) {
 		return explain.New(explain.Failed, path+" is already there", "name another file, remove it, or overwrite the configuration with --force")
 	}
 	if err != nil {
 		return fmt.Errorf("the file cannot be written: %w", err)
 	}
-	_, err = file.Write(content)
+	return fill(file, content)
+}
+
+// replace puts a new file in the place of one.
+func replace(path string, content []byte) error {
+	file, err := os.CreateTemp(filepath.Dir(path), ".scsdynamo-*") // Its mode is 0600.
+	if err != nil {
+		return fmt.Errorf("the file cannot be written: %w", err)
+	}
+	if err := fill(file, content); err != nil {
+		return errors.Join(err, os.Remove(file.Name()))
+	}
+	if err := os.Rename(file.Name(), path); err != nil {
+		return errors.Join(fmt.Errorf("the file cannot be written: %w", err), os.Remove(file.Name()))
+	}
+	return nil
+}
+
+// fill writes a file, and closes it.
+func fill(file *os.File, content []byte) error {
+	_, err := file.Write(content)
 	if err = errors.Join(err, file.Close()); err != nil {
 		return fmt.Errorf("the file cannot be written: %w", err)
 	}
@@ -230,8 +251,9 @@ func (a *app) configCheckCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check",
 		Short: "Check the configuration without using it",
-		Long: `Read the configuration as the application does, and print all its mistakes at once, with file, line and key. Nothing is
-called or opened but the files that it is made of. For what only the service knows, see "scsdynamo doctor".`,
+		Long: `Read the configuration as the application does, and print all its mistakes at once, with file, line and key, or else what
+should be seen to, such as a secret that others may read. Nothing is called or opened but the files that it is made of. For
+what only the service knows, see "scsdynamo doctor".`,
 		Example: `  scsdynamo config check --config config/scsdynamo/production.yaml`,
 		Args:    noArgs,
 		RunE:    func(*cobra.Command, []string) error { return a.configCheck() },
@@ -240,9 +262,10 @@ called or opened but the files that it is made of. For what only the service kno
 
 // checked is the result of config check.
 type checked struct {
-	Environment string `json:"environment,omitempty"`
-	File        string `json:"file,omitempty"`
-	Set         int    `json:"set"`
+	Environment string   `json:"environment,omitempty"`
+	File        string   `json:"file,omitempty"`
+	Set         int      `json:"set"`
+	Warnings    []string `json:"warnings,omitempty"`
 }
 
 func (a *app) configCheck() error {
@@ -250,7 +273,12 @@ func (a *app) configCheck() error {
 	if err != nil {
 		return err
 	}
-	return a.print(checked{cfg.Environment(), cfg.File(), countSet(cfg)}, "no mistakes: "+describeConfig(cfg))
+	result, lines := checked{Environment: cfg.Environment(), File: cfg.File(), Set: countSet(cfg)}, []string{"no mistakes: " + describeConfig(cfg)}
+	for _, warning := range cfg.Warnings() {
+		result.Warnings = append(result.Warnings, warning.String())
+		lines = append(lines, "warning: "+warning.String())
+	}
+	return a.print(result, lines...)
 }
 
 // describeConfig says in a few words where the configuration comes from.

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"encoding/base64"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -99,6 +100,70 @@ func TestConfigInitForce(t *testing.T) {
 	}
 	if r := s.execute("", "config", "show", "--config", "own.yaml"); !strings.Contains(r.stdout, "second") || strings.Contains(r.stdout, "first") {
 		t.Errorf("the configuration is\n%s", r.stdout)
+	}
+}
+
+// A file that is overwritten may be read by this user alone, and is replaced in one step; what a link led to stays.
+func TestConfigInitForceIsPrivate(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has other rights, and links are for administrators")
+	}
+	s := newTranscript(t)
+	own, target := filepath.Join(s.dir, "own.yaml"), filepath.Join(s.dir, "target")
+	for _, path := range []string{own, target} {
+		if err := os.WriteFile(path, []byte("driver: bolt\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(target, filepath.Join(s.dir, "link.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"own.yaml", "link.yaml"} {
+		r := s.execute("", "config", "init", "--config", name, "--force", "--set", "secret.current="+secret)
+		info, err := os.Lstat(filepath.Join(s.dir, name))
+		if err != nil || r.code != 0 || info.Mode() != 0o600 {
+			t.Errorf("%s: exit code %d, mode %v, %v; %s", name, r.code, info.Mode(), err, r.stderr)
+		}
+	}
+	if content, err := os.ReadFile(target); err != nil || string(content) != "driver: bolt\n" {
+		t.Errorf("what the link led to is %q; %v", content, err)
+	}
+	if files, err := os.ReadDir(s.dir); err != nil || len(files) != 3 {
+		t.Errorf("left are %v; %v", files, err)
+	}
+}
+
+// What should be seen to is told, and is no mistake.
+func TestConfigWarnings(t *testing.T) {
+	t.Parallel()
+	weak := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("a", 32)))
+	s := newTranscript(t,
+		"SCSDYNAMO_SERVICE_HOST=10.0.0.1", "SCSDYNAMO_SERVICE_PORT=80", "SCSDYNAMO_PORT=tcp://10.0.0.1:80", "SCSDYNAMO_SECRET_CURRENT="+weak,
+	)
+	s.run("config", "check")
+	s.run("config", "check", "--output", "json", "--set", "dynamodb.endpoint=http://db.example")
+	s.run("doctor", "--set", "driver=bolt")
+	s.note("an environment without a file")
+	s.run("config", "init", "--environment", "production", "--quiet")
+	for _, command := range [][]string{
+		{"config", "check"},
+		{"config", "show"},
+		{"doctor"},
+		{"sessions", "count"},
+		{"sessions", "delete", "--all", "--confirm", "sessions"},
+		{"table", "create"},
+		{"table", "iam"},
+	} {
+		s.run(append(command, "--environment", "prodution")...)
+	}
+	s.set("SCSDYNAMO_ENV", "prodution")
+	s.run("sessions", "delete", "--all", "--yes", "--confirm", "sessions", "--output", "json")
+	s.golden("warnings")
+	for _, telling := range []string{secret, weak} {
+		if strings.Contains(s.text.String(), telling) {
+			t.Errorf("a secret is printed in\n%s", s.text.String())
+		}
 	}
 }
 

@@ -65,7 +65,9 @@ func (a *app) doctor(ctx context.Context, readOnly bool) error {
 		return err
 	}
 	result := examined{Findings: []doctor.Finding{}}
-	settings := doctor.Settings{Source: describeConfig(cfg), Sealed: sealed(cfg), Rotating: rotating(cfg), ReadOnly: readOnly}
+	settings := doctor.Settings{
+		Source: describeConfig(cfg), Warnings: cfg.Warnings(), Sealed: sealed(cfg), Rotating: rotating(cfg), ReadOnly: readOnly,
+	}
 	var writing error
 	report := func(finding doctor.Finding) {
 		result.add(finding)

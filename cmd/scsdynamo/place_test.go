@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"log/slog"
 	"strings"
@@ -17,7 +18,10 @@ import (
 )
 
 // secret is one that anybody may know.
-var secret = base64.StdEncoding.EncodeToString([]byte(strings.Repeat("s", 32)))
+var secret = func() string {
+	hash := sha256.Sum256([]byte("a secret of tests"))
+	return base64.StdEncoding.EncodeToString(hash[:])
+}()
 
 // onBolt returns a transcript over a file, which keeps expired sessions until they are asked to go.
 func onBolt(t *testing.T, env ...string) *transcript {

@@ -88,8 +88,8 @@ func (a *app) root() *cobra.Command {
 	root.SetErr(a.Err)
 	flags := root.PersistentFlags()
 	flags.SortFlags = false
-	flags.StringVar(&a.file, "config", "", "the configuration `FILE` (default: "+config.FileVariable+", else one of "+
-		strings.Join(config.DefaultFiles("ENVIRONMENT"), ", ")+")")
+	flags.StringVar(&a.file, "config", "", "the configuration `FILE` (default: "+config.FileVariable+", else "+
+		config.DefaultFile("ENVIRONMENT")+" or "+config.DefaultFile("")+")")
 	flags.StringVar(&a.environment, "environment", "", "the `ENVIRONMENT`, such as production (default: "+config.EnvironmentVariable+")")
 	flags.StringArrayVar(&a.settings, "set", nil, "set a `KEY=VALUE`, over file and environment; may be repeated")
 	flags.StringVarP(&a.output, "output", "o", outputTable, "how to print results: `table or json`")

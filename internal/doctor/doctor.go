@@ -6,8 +6,10 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/config"
 	"github.com/scsdynamo/scsdynamo/conformance/smoke"
 	"github.com/scsdynamo/scsdynamo/internal/explain"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
@@ -41,6 +43,8 @@ type Finding struct {
 type Settings struct {
 	// Source says where the configuration comes from.
 	Source string
+	// Warnings are what should be seen to in the configuration.
+	Warnings []config.Warning
 	// Sealed says that there is a secret, and Rotating that there are previous ones, too.
 	Sealed, Rotating bool
 	// ReadOnly leaves out what would write anything.
@@ -87,6 +91,13 @@ const (
 // settings looks at what was configured.
 func (e examination) settings() {
 	e.ok(checkConfiguration, "%s", e.Source)
+	for _, warning := range e.Warnings {
+		check := checkConfiguration
+		if strings.HasPrefix(warning.Key, "secret.") {
+			check = checkSecret
+		}
+		e.warn(check, warning.Fix, "%s", warning.Problem)
+	}
 	switch {
 	case !e.Sealed:
 		e.warn(checkSecret, "set secret.current_file; make a secret with: openssl rand -base64 32 (the sessions of now end then)",

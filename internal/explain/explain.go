@@ -111,13 +111,13 @@ func Error(err error) *Explanation {
 func ofConfig(err error) *Explanation {
 	if wrong := (*config.Error)(nil); errors.As(err, &wrong) {
 		if len(wrong.Problems) == 1 {
-			return &Explanation{Kind: Configuration, Text: wrong.Problems[0].String(), Err: err}
+			return &Explanation{Kind: Configuration, Text: problemText(wrong.Problems[0]), Err: err}
 		}
 		e := &Explanation{
 			Kind: Configuration, Text: fmt.Sprintf("the configuration has %d problems", len(wrong.Problems)), Err: err,
 		}
 		for _, problem := range wrong.Problems {
-			e.Problems = append(e.Problems, problem.String())
+			e.Problems = append(e.Problems, problemText(problem))
 		}
 		return e
 	}
@@ -128,6 +128,15 @@ func ofConfig(err error) *Explanation {
 		}
 	}
 	return nil
+}
+
+// problemText is a problem in the words of a command, whose flags are what package config knows as code.
+func problemText(problem config.Problem) string {
+	text := problem.String()
+	if problem.Source.Kind == config.FromCode {
+		text = "command line" + strings.TrimPrefix(text, problem.Source.String())
+	}
+	return text
 }
 
 // ofTable explains the errors of package dynamostore, nil for others.
