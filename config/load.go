@@ -282,14 +282,14 @@ func (l *loader) otherEnvironments(environment string) string {
 			names = append(names, shorten(name, longestName))
 		}
 	}
-	const make = `write one with "scsdynamo config init --environment", or leave the environment out for config/scsdynamo.yaml`
+	const fix = `write one with "scsdynamo config init --environment", or leave the environment out for config/scsdynamo.yaml`
 	switch meant := didYouMean(environment, "-", names); {
 	case meant != "":
 		return meant
 	case len(names) == 0 || len(names) > most:
-		return "; " + make
+		return "; " + fix
 	default:
-		return "; there are files of " + strings.Join(names, ", ") + "; " + make
+		return "; there are files of " + strings.Join(names, ", ") + "; " + fix
 	}
 }
 

@@ -1,11 +1,12 @@
 package config
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -30,8 +31,8 @@ type Driver interface {
 }
 
 // Open returns the store, ready to use: driver, strategy and all that is configured. With table.create it makes the table
-// first, as [dynamostore.Table.Create] does; else it makes no call. The options are applied after those of the
-// configuration: they are for what has no key, such as a logger.
+// first, as [dynamostore.Table.Create] does; one that is there and only has other settings is taken as it is. Else it makes no
+// call. The options are applied after those of the configuration: they are for what has no key, such as a logger.
 //
 // The caller must Close the store, once. Errors: those of [Config.Driver] and of [sessionstore.New].
 func (c Config) Open(ctx context.Context, options ...sessionstore.Option) (*sessionstore.Store, error) {
@@ -65,7 +66,8 @@ func (c Config) Driver(ctx context.Context) (Driver, error) {
 	}
 	table := c.Table()
 	if get[bool](c, "table.create") {
-		if err := table.Create(ctx, client); err != nil {
+		mismatch := (*dynamostore.MismatchError)(nil)
+		if err := table.Create(ctx, client); err != nil && !(errors.As(err, &mismatch) && len(mismatch.Problems) == 0) {
 			return nil, err
 		}
 	}
@@ -115,8 +117,9 @@ func (c Config) Table() dynamostore.Table {
 }
 
 // Client returns a DynamoDB client, as [dynamostore.ClientOptions] makes it, with what is configured on top. It makes no
-// call, but the SDK may read AWS's own files and ask the machine for its role. Errors: what the SDK reports, and
-// [dynamostore.ErrNoRegion].
+// call, but the SDK may read AWS's own files and ask the machine for its role. Errors: [*ProfileError], [*EndpointError],
+// [dynamostore.ErrNoRegion], and what else the SDK reports. Where credentials cannot be had, its calls fail with a
+// [*CredentialsError] that has the cause.
 func (c Config) Client(ctx context.Context) (*dynamodb.Client, error) {
 	var load []func(*awsconfig.LoadOptions) error
 	if region := c.text("dynamodb.region"); region != "" {
@@ -127,15 +130,23 @@ func (c Config) Client(ctx context.Context) (*dynamodb.Client, error) {
 	}
 	sdk, err := awsconfig.LoadDefaultConfig(ctx, load...)
 	if err != nil {
-		return nil, fmt.Errorf("config: the AWS configuration cannot be read; see dynamodb.profile, AWS_PROFILE and the files "+
-			"of the AWS SDK: %w", err)
+		return nil, sharedConfigError(err)
 	}
+	sdk.Credentials = explainCredentials(sdk.Credentials, c.profile())
 	options := []func(*dynamodb.Options){dynamostore.ClientOptions, c.tune}
 	client := dynamodb.NewFromConfig(sdk, append(options, c.s.clientOptions...)...)
 	if client.Options().Region == "" {
 		return nil, noRegionError{}
 	}
+	if err := checkEndpointOf(client.Options()); err != nil {
+		return nil, err
+	}
 	return client, nil
+}
+
+// profile returns the AWS profile that is in use, empty for the default one.
+func (c Config) profile() string {
+	return cmp.Or(c.text("dynamodb.profile"), os.Getenv("AWS_PROFILE"), os.Getenv("AWS_DEFAULT_PROFILE"))
 }
 
 // noRegionError is dynamostore.ErrNoRegion in terms of keys.

@@ -23,11 +23,12 @@ const (
 
 // Create makes the table, turns TTL on and waits until it can be used, as long as ctx allows; AWS takes some seconds. That
 // the table is already there is fine, whoever made it; then TTL is turned on where it was off, and nothing else is
-// changed. A table of another schema, or without [Table.ExpiryIndex], is left alone: the error is a [*MismatchError]. Other errors: what [Table.Validate]
-// reports, and [*Error].
+// changed. A table of another schema, or without [Table.ExpiryIndex], is left alone: the error is a [*MismatchError]. One that
+// only has other settings than Table asks for can be used, and the error is a [*MismatchError] that has Settings and no Problems.
+// Other errors: what [Table.Validate] reports, and [*Error].
 //
-// It needs the rights dynamodb:CreateTable, DescribeTable, UpdateTimeToLive and DescribeTimeToLive, and TagResource for
-// tags.
+// It needs the rights dynamodb:CreateTable, DescribeTable, UpdateTimeToLive and DescribeTimeToLive, and TagResource and
+// ListTagsOfResource for tags.
 func (t Table) Create(ctx context.Context, client TableClient) error {
 	a, err := t.admin(client)
 	if err != nil {
@@ -38,7 +39,9 @@ func (t Table) Create(ctx context.Context, client TableClient) error {
 		return err
 	}
 	_, err = client.CreateTable(ctx, input)
-	if inUse := (*types.ResourceInUseException)(nil); err != nil && !errors.As(err, &inUse) {
+	inUse := (*types.ResourceInUseException)(nil)
+	wasThere := errors.As(err, &inUse)
+	if err != nil && !wasThere {
 		return a.faults.wrap(ctx, "CreateTable", err)
 	}
 	description, err := a.waitActive(ctx)
@@ -51,7 +54,15 @@ func (t Table) Create(ctx context.Context, client TableClient) error {
 	if problems := a.table.compareExpiryIndex(description); len(problems) > 0 {
 		return a.mismatch(problems)
 	}
-	return a.enableTTL(ctx)
+	if err := a.enableTTL(ctx); err != nil || !wasThere {
+		return err
+	}
+	settings := a.table.compareSettings(newDescription(description, &types.TimeToLiveDescription{}))
+	tags, _, err := a.compareTags(ctx, aws.ToString(description.TableArn))
+	if settings = append(settings, tags...); err == nil && len(settings) > 0 {
+		err = &MismatchError{Table: a.table.Name, Region: a.faults.region, Settings: settings}
+	}
+	return err
 }
 
 // Delete deletes the table with all sessions in it, and waits until it is gone. confirm must be the name of the table: a
@@ -97,15 +108,11 @@ func (t Table) admin(client TableClient) (admin, error) {
 		return admin{}, errors.New("dynamostore: the client is nil; make one with dynamodb.NewFromConfig")
 	}
 	options := client.Options()
-	err := t.Validate()
-	if options.Region == "" {
-		err = errors.Join(err, ErrNoRegion)
-	}
 	return admin{
 		client: client,
 		table:  t.WithDefaults(),
 		faults: faults{table: t.Name, region: options.Region, credentials: options.Credentials},
-	}, err
+	}, t.validateClient(options.Region)
 }
 
 func (a admin) error(operation string, kind error) error {

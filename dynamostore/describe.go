@@ -1,10 +1,8 @@
 package dynamostore
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -52,18 +50,24 @@ type Description struct {
 	// Replicas are the other Regions that a global table is in.
 	Replicas []string `json:"replicas,omitempty"`
 
-	// Problems are what [Table.Verify] reports: sessions cannot be kept, or not for as long as they should.
+	// Problems are what is wrong: sessions cannot be kept, or not for as long as they should.
 	Problems []string `json:"problems,omitempty"`
-	// Remarks are what is worth knowing and harms no session: where the table is otherwise not as Table would make it,
-	// which may be how it is wanted, and what costs money or needs care.
+	// Settings are what Table asks for and the table does not have: capacity, class, deletion protection, KMS key, tags. That
+	// harms no session.
+	Settings []string `json:"settings,omitempty"`
+	// Remarks are what is worth knowing: what Table does not ask for and costs money or needs care, and what could not be
+	// compared.
 	Remarks []string `json:"remarks,omitempty"`
+	// Differences are Problems and Settings, by what they are about.
+	Differences []Difference `json:"-"`
 }
 
 // Describe returns what DynamoDB says of the table, and where it differs from t. It changes nothing. A table that does not
 // fit is no error, as it is for [Table.Verify]: see Problems. Errors: what [Table.Validate] reports, and [*Error], such as
 // one with [ErrTableNotFound].
 //
-// It needs the rights dynamodb:DescribeTable and DescribeTimeToLive.
+// It needs the rights dynamodb:DescribeTable and DescribeTimeToLive, and ListTagsOfResource for tags: where that is denied,
+// a remark says that they are not compared.
 func (t Table) Describe(ctx context.Context, client TableClient) (Description, error) {
 	a, err := t.admin(client)
 	if err != nil {
@@ -79,12 +83,27 @@ func (t Table) Describe(ctx context.Context, client TableClient) (Description, e
 	}
 	d := newDescription(table, ttl)
 	d.Region = a.faults.region
-	d.Problems = a.table.compareSchema(table)
-	d.Problems = append(d.Problems, a.table.compareExpiryIndex(table)...)
-	d.Problems = append(d.Problems, a.table.compareTTL(ttl)...)
-	d.Problems = append(d.Problems, compareStatus(table.TableStatus)...)
-	d.Problems = append(d.Problems, a.table.compareIndexStatus(table)...)
+	note := func(aspect Aspect, texts []string) {
+		for _, text := range texts {
+			d.Differences = append(d.Differences, Difference{aspect, text})
+		}
+	}
+	note(AspectKeys, a.table.compareSchema(table))
+	note(AspectIndex, a.table.compareExpiryIndex(table))
+	note(AspectTTL, a.table.compareTTL(ttl))
+	note(AspectStatus, compareStatus(table.TableStatus))
+	note(AspectIndex, a.table.compareIndexStatus(table))
+	note(AspectSettings, a.table.compareSettings(d))
 	d.Remarks = a.table.remarks(d)
+	tags, remark, err := a.compareTags(ctx, d.ARN)
+	if err != nil {
+		return Description{}, err
+	}
+	note(AspectSettings, tags)
+	if remark != "" {
+		d.Remarks = append(d.Remarks, remark)
+	}
+	d.Problems, d.Settings = texts(d.Differences, false), texts(d.Differences, true)
 	a.table.remarkExpiryIndex(table, func(format string, args ...any) {
 		d.Remarks = append(d.Remarks, fmt.Sprintf(format, args...))
 	})
@@ -134,46 +153,4 @@ func newDescription(table *types.TableDescription, ttl *types.TimeToLiveDescript
 		d.Replicas = append(d.Replicas, aws.ToString(replica.RegionName))
 	}
 	return d
-}
-
-// remarks compares what harms no session. Capacity may be set by autoscaling, and everything by a decision of somebody who
-// knew better: what Table says here is how the table is made, not how it must stay.
-func (t Table) remarks(d Description) []string {
-	var remarks []string
-	remark := func(format string, args ...any) { remarks = append(remarks, fmt.Sprintf(format, args...)) }
-	switch {
-	case t.ReadCapacity == 0 && d.Billing == types.BillingModeProvisioned:
-		remark("its capacity is provisioned (%d read, %d write units), but Table would have it billed by the request",
-			d.ReadCapacity, d.WriteCapacity)
-	case t.ReadCapacity != 0 && d.Billing != types.BillingModeProvisioned:
-		remark("it is billed by the request, but Table would provision %d read and %d write units",
-			t.ReadCapacity, t.WriteCapacity)
-	case t.ReadCapacity != d.ReadCapacity || t.WriteCapacity != d.WriteCapacity:
-		remark("it has %d read and %d write units, but Table would provision %d and %d; autoscaling may have changed them",
-			d.ReadCapacity, d.WriteCapacity, t.ReadCapacity, t.WriteCapacity)
-	}
-	if want := cmp.Or(t.Class, types.TableClassStandard); want != d.Class {
-		remark("its class is %s, but Table would have %s", d.Class, want)
-	}
-	if t.DeletionProtection && !d.DeletionProtection {
-		remark("deletion protection is off, but Table.DeletionProtection is set: turn it on in the AWS console")
-	}
-	switch {
-	case t.KMSKey != "" && d.KMSKey == "":
-		remark("it is encrypted with a key that AWS owns, but Table.KMSKey is set: change the key in the AWS console")
-	case t.KMSKey != "" && !sameKey(t.KMSKey, d.KMSKey):
-		remark("it is encrypted with another key than Table.KMSKey")
-	}
-	if len(d.Replicas) > 0 {
-		remark("it is a global table, and conditions hold in one Region: send all requests of a session to the same one")
-	}
-	return remarks
-}
-
-// sameKey reports whether both may name the same key. What key an alias stands for is not known.
-func sameKey(want, arn string) bool {
-	if _, isAlias := aliasOf(want); isAlias {
-		return true
-	}
-	return want == arn || strings.HasSuffix(arn, ":key/"+want)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
 	"github.com/scsdynamo/scsdynamo/dynamostore"
@@ -67,6 +69,19 @@ type describedAs struct {
 	dynamostore.TableClient
 	table types.TableDescription
 	ttl   *types.TimeToLiveDescription
+	tags  []types.Tag // each on a page of its own
+	noTag error
+}
+
+func (c describedAs) ListTagsOfResource(
+	_ context.Context, input *dynamodb.ListTagsOfResourceInput, _ ...func(*dynamodb.Options),
+) (*dynamodb.ListTagsOfResourceOutput, error) {
+	at, _ := strconv.Atoi(aws.ToString(input.NextToken)) // 0 on the first page
+	output := &dynamodb.ListTagsOfResourceOutput{}
+	if at < len(c.tags) {
+		output.Tags, output.NextToken = c.tags[at:at+1], aws.String(strconv.Itoa(at+1))
+	}
+	return output, c.noTag
 }
 
 func (c describedAs) Options() dynamodb.Options { return dynamodb.Options{Region: "eu-central-1"} }
@@ -131,20 +146,45 @@ func TestDescribeEverything(t *testing.T) {
 	}
 }
 
-// What harms a session is a problem, for which Verify fails; what does not is a remark.
+// What harms a session is a problem, what Table asks for and is otherwise is a setting, and Verify fails for both. What nobody has
+// asked for is a remark.
 func TestProblemsAndRemarks(t *testing.T) {
 	t.Parallel()
 	fitting := dynamostore.Table{
 		Name: "sessions", ReadCapacity: 5, WriteCapacity: 6, Class: types.TableClassStandardInfrequentAccess, KMSKey: keyARN,
-		DeletionProtection: true,
+		DeletionProtection: true, Tags: map[string]string{"team": "web", "stage": "test"},
 	}
 	for name, test := range map[string]struct {
-		change          func(*dynamostore.Table, *describedAs)
-		problem, remark string // what they must say; empty for none
+		change                   func(*dynamostore.Table, *describedAs)
+		problem, setting, remark string // what they must say; empty for none
 	}{
 		"fits":                 {change: func(*dynamostore.Table, *describedAs) {}},
 		"key by its ID":        {change: func(t *dynamostore.Table, _ *describedAs) { t.KMSKey = "1234" }},
-		"key by an alias":      {change: func(t *dynamostore.Table, _ *describedAs) { t.KMSKey = "alias/any" }},
+		"key by an alias": {
+			change: func(t *dynamostore.Table, _ *describedAs) { t.KMSKey = "alias/any" },
+			remark: "whether alias/any stands for that key is not known",
+		},
+		"an alias, and no key": {
+			change: func(t *dynamostore.Table, c *describedAs) {
+				t.KMSKey, c.table.SSEDescription = "alias/any", nil
+			},
+			setting: "that AWS owns",
+		},
+		"tags of no wish": {change: func(t *dynamostore.Table, _ *describedAs) { t.Tags = nil }},
+		"tags that may not be seen": {
+			change: func(_ *dynamostore.Table, c *describedAs) {
+				c.noTag = &smithy.GenericAPIError{Code: "AccessDeniedException"}
+			},
+			remark: "its tags are not compared: ListTagsOfResource was refused (AccessDeniedException)",
+		},
+		"another tag": {
+			change:  func(t *dynamostore.Table, _ *describedAs) { t.Tags = map[string]string{"team": "shop"} },
+			setting: `its tag "team" is "web", but Table.Tags has "shop"`,
+		},
+		"no tag": {
+			change:  func(_ *dynamostore.Table, c *describedAs) { c.tags = c.tags[1:] },
+			setting: `it has no tag "team"`,
+		},
 		"key of no wish":       {change: func(t *dynamostore.Table, _ *describedAs) { t.KMSKey = "" }},
 		"protected of no wish": {change: func(t *dynamostore.Table, _ *describedAs) { t.DeletionProtection = false }},
 
@@ -152,7 +192,7 @@ func TestProblemsAndRemarks(t *testing.T) {
 			change: func(_ *dynamostore.Table, c *describedAs) {
 				c.table.ProvisionedThroughput.ReadCapacityUnits = aws.Int64(50)
 			},
-			remark: "50 read and 6 write units",
+			setting: "50 read and 6 write units",
 		},
 		"provisioned, but not by us": {
 			change: func(t *dynamostore.Table, _ *describedAs) { t.ReadCapacity, t.WriteCapacity = 0, 0 },
@@ -162,7 +202,7 @@ func TestProblemsAndRemarks(t *testing.T) {
 			change: func(_ *dynamostore.Table, c *describedAs) {
 				c.table.BillingModeSummary = &types.BillingModeSummary{BillingMode: types.BillingModePayPerRequest}
 			},
-			remark: "Table would provision 5",
+			setting: "Table would provision 5",
 		},
 		"another class": {
 			change: func(t *dynamostore.Table, _ *describedAs) { t.Class = "" },
@@ -170,15 +210,19 @@ func TestProblemsAndRemarks(t *testing.T) {
 		},
 		"no protection": {
 			change: func(_ *dynamostore.Table, c *describedAs) { c.table.DeletionProtectionEnabled = nil },
-			remark: "DeletionProtection",
+			setting: "DeletionProtection",
 		},
 		"another key": {
 			change: func(t *dynamostore.Table, _ *describedAs) { t.KMSKey = "34" },
-			remark: "another key",
+			setting: "another key",
 		},
 		"no key": {
 			change: func(_ *dynamostore.Table, c *describedAs) { c.table.SSEDescription = nil },
-			remark: "that AWS owns",
+			setting: "that AWS owns",
+		},
+		"a class of wish": {
+			change:  func(t *dynamostore.Table, _ *describedAs) { t.Class = types.TableClassStandard },
+			setting: "STANDARD_INFREQUENT_ACCESS, but Table would have STANDARD",
 		},
 
 		"key cannot be used": {
@@ -204,6 +248,10 @@ func TestProblemsAndRemarks(t *testing.T) {
 			t.Parallel()
 			table, client := fitting, described()
 			client.table.Replicas = nil
+			client.tags = []types.Tag{
+				{Key: aws.String("team"), Value: aws.String("web")}, {Key: aws.String("other"), Value: aws.String("")},
+				{Key: aws.String("stage"), Value: aws.String("test")},
+			}
 			test.change(&table, &client)
 			d, err := table.Describe(t.Context(), client)
 			if err != nil {
@@ -212,7 +260,7 @@ func TestProblemsAndRemarks(t *testing.T) {
 			for what, is := range map[string]struct {
 				said []string
 				want string
-			}{"problem": {d.Problems, test.problem}, "remark": {d.Remarks, test.remark}} {
+			}{"problem": {d.Problems, test.problem}, "setting": {d.Settings, test.setting}, "remark": {d.Remarks, test.remark}} {
 				if is.want == "" && len(is.said) > 0 || is.want != "" && (len(is.said) != 1 || !strings.Contains(is.said[0], is.want)) {
 					t.Errorf("%ss %q; want one with %q", what, is.said, is.want)
 				}
@@ -222,8 +270,9 @@ func TestProblemsAndRemarks(t *testing.T) {
 			}
 			err = table.Verify(t.Context(), client)
 			var mismatch *dynamostore.MismatchError
-			if errors.As(err, &mismatch) != (test.problem != "") || mismatch != nil && !slices.Equal(mismatch.Problems, d.Problems) {
-				t.Errorf("verify: %v; the problems are %q", err, d.Problems)
+			if errors.As(err, &mismatch) != (test.problem+test.setting != "") ||
+				mismatch != nil && (!slices.Equal(mismatch.Problems, d.Problems) || !slices.Equal(mismatch.Settings, d.Settings)) {
+				t.Errorf("verify: %v; the problems are %q, the settings %q", err, d.Problems, d.Settings)
 			}
 		})
 	}

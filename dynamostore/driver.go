@@ -57,11 +57,7 @@ func NewDriver(client Client, table Table) (*Driver, error) {
 		return nil, errors.New("dynamostore: the client is nil; make one with dynamodb.NewFromConfig")
 	}
 	options := client.Options()
-	err := table.Validate()
-	if options.Region == "" {
-		err = errors.Join(err, ErrNoRegion)
-	}
-	if err != nil {
+	if err := table.validateClient(options.Region); err != nil {
 		return nil, err
 	}
 	table = table.WithDefaults()

@@ -46,7 +46,8 @@ func ExampleTable_Policy() {
 	//       "Effect": "Allow",
 	//       "Action": [
 	//         "dynamodb:DescribeTable",
-	//         "dynamodb:DescribeTimeToLive"
+	//         "dynamodb:DescribeTimeToLive",
+	//         "dynamodb:ListTagsOfResource"
 	//       ],
 	//       "Resource": "arn:aws:dynamodb:eu-central-1:123456789012:table/sessions"
 	//     },

@@ -14,22 +14,12 @@ type Location struct {
 	Region string
 	// Account is the number of the AWS account, of twelve digits.
 	Account string
-	// Partition is that of the Region. Default: "aws-cn" for Regions in China, "aws-us-gov" for those of the US government,
-	// else "aws".
+	// Partition is that of the Region, such as "aws-cn". Default: the one that the AWS SDK knows for the Region, else "aws".
 	Partition string
 }
 
 func (l Location) withDefaults() Location {
-	if l.Partition == "" {
-		switch {
-		case strings.HasPrefix(l.Region, "cn-"):
-			l.Partition = "aws-cn"
-		case strings.HasPrefix(l.Region, "us-gov-"):
-			l.Partition = "aws-us-gov"
-		default:
-			l.Partition = "aws"
-		}
-	}
+	l.Partition = cmp.Or(l.Partition, partitionOf(l.Region), "aws")
 	l.Region = cmp.Or(l.Region, "REGION")
 	l.Account = cmp.Or(l.Account, "ACCOUNT")
 	return l
@@ -114,8 +104,6 @@ func (t Table) validateFor(roles ...Role) error {
 	}
 	return err
 }
-
-const arnPrefix = "arn:"
 
 // arn is the ARN of the table.
 func (t Table) arn(at Location) string {

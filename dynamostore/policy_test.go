@@ -205,7 +205,8 @@ func TestPolicyOfALocation(t *testing.T) {
 		"arn:aws:dynamodb:eu-central-1:ACCOUNT:table/sessions":             {Region: "eu-central-1"},
 		"arn:aws-cn:dynamodb:cn-north-1:123456789012:table/sessions":       {Region: "cn-north-1", Account: "123456789012"},
 		"arn:aws-us-gov:dynamodb:us-gov-west-1:ACCOUNT:table/sessions":     {Region: "us-gov-west-1"},
-		"arn:aws-eusc:dynamodb:eusc-de-east-1:123456789012:table/sessions": {Region: "eusc-de-east-1", Account: "123456789012", Partition: "aws-eusc"},
+		"arn:aws-eusc:dynamodb:eusc-de-east-1:123456789012:table/sessions": {Region: "eusc-de-east-1", Account: "123456789012"},
+		"arn:aws-new:dynamodb:xx-new-1:ACCOUNT:table/sessions":             {Region: "xx-new-1", Partition: "aws-new"},
 	} {
 		text, err := dynamostore.Table{Name: "sessions"}.Policy(dynamostore.RoleAdmin, at)
 		if err != nil {

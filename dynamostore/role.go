@@ -136,7 +136,9 @@ func (t Table) statements(role Role) []statement {
 			{sid: "CreateTable", actions: []string{
 				"dynamodb:CreateTable", "dynamodb:TagResource", "dynamodb:UpdateTimeToLive",
 			}},
-			{sid: "DescribeTable", actions: []string{"dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive"}},
+			{sid: "DescribeTable", actions: []string{
+				"dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:ListTagsOfResource",
+			}},
 			{sid: "DeleteTable", actions: []string{"dynamodb:DeleteTable"}},
 		}
 		if t.hasExpiryIndex() {
@@ -158,8 +160,8 @@ func (t Table) keyStatements(role Role) []statement {
 	}
 	s := statement{
 		sid: "KeyOfTheTable", actions: []string{"kms:Decrypt"}, on: theKMSKey,
-		// Behind amazonaws.com, partitions differ. A Region would be wrong for a global table.
-		only: []restriction{{"StringLike", "kms:ViaService", []string{"dynamodb.*.amazonaws.com*"}}},
+		// Behind the name of the service, partitions differ. A Region would be wrong for a global table.
+		only: []restriction{{"StringLike", "kms:ViaService", []string{"dynamodb.*"}}},
 	}
 	if alias, ok := aliasOf(t.KMSKey); ok { // which cannot be a resource
 		s.only = append(s.only, restriction{"ForAnyValue:StringEquals", resourceAliases, []string{alias}})

@@ -166,6 +166,7 @@ func (t Table) Validate() error {
 	if t.Class != "" && !slices.Contains(t.Class.Values(), t.Class) {
 		problem("Class: %q is not a table class; there are %q", t.Class, t.Class.Values())
 	}
+	t.validateARNs(problem)
 	t.checkTags(problem)
 	t.validateExpiryIndex(problem)
 	switch {

@@ -3,6 +3,7 @@ package dynamostore_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -206,5 +207,39 @@ func TestTableValidateReportsAll(t *testing.T) {
 	}
 	if err := (dynamostore.Table{Name: "sessions"}).Validate(); err != nil {
 		t.Errorf("the default layout: %v", err)
+	}
+}
+
+// Create leaves a table that has other settings as it is, turns TTL on all the same, and says which differ.
+func TestCreateComparesSettings(t *testing.T) {
+	t.Parallel()
+	client := adminClient(t)
+	table := dynamostore.Table{Name: dynamotest.TableName(t, client)}
+	if err := table.Create(t.Context(), client); err != nil {
+		t.Fatal(err)
+	}
+	if err := table.Create(t.Context(), client); err != nil {
+		t.Errorf("again: %v", err)
+	}
+	wished := table
+	wished.DeletionProtection, wished.ReadCapacity, wished.WriteCapacity = true, 5, 6
+	wished.KMSKey, wished.Class, wished.Tags = "alias/own", types.TableClassStandardInfrequentAccess, map[string]string{"team": "web"}
+	var created, verified *dynamostore.MismatchError
+	if err := wished.Create(t.Context(), client); !errors.As(err, &created) || !errors.Is(err, dynamostore.ErrTableMismatch) {
+		t.Fatalf("with other settings: %v; want a MismatchError", err)
+	}
+	if err := wished.Verify(t.Context(), client); !errors.As(err, &verified) || !slices.Equal(created.Settings, verified.Settings) {
+		t.Errorf("created %q, verified %q", created.Settings, verified.Settings)
+	}
+	for _, want := range []string{"DeletionProtection", "5 read and 6 write", "KMSKey", "STANDARD_INFREQUENT_ACCESS"} {
+		if !strings.Contains(strings.Join(created.Settings, "; "), want) {
+			t.Errorf("%s is not told of in %q", want, created.Settings)
+		}
+	}
+	if len(created.Problems) > 0 {
+		t.Errorf("settings are problems: %q", created.Problems)
+	}
+	if err := table.Verify(t.Context(), client); err != nil {
+		t.Errorf("it was changed: %v", err)
 	}
 }

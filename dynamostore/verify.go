@@ -3,6 +3,7 @@ package dynamostore
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -13,30 +14,32 @@ import (
 type MismatchError struct {
 	// Table and Region say which table.
 	Table, Region string
-	// Problems are the differences, each with what to do about it.
+	// Problems are the differences that harm sessions, each with what to do about it.
 	Problems []string
+	// Settings are those that do not: see [Description].
+	Settings []string
 }
 
 // Error implements error.
 func (e *MismatchError) Error() string {
-	return fmt.Sprintf("dynamostore: table %q in region %s does not fit: %s", e.Table, e.Region, strings.Join(e.Problems, "; "))
+	return fmt.Sprintf("dynamostore: table %q in region %s does not fit: %s", e.Table, e.Region, strings.Join(slices.Concat(e.Problems, e.Settings), "; "))
 }
 
 // Is matches ErrTableMismatch.
 func (e *MismatchError) Is(target error) bool { return target == ErrTableMismatch }
 
-// Verify checks that the table is there and fits: its primary key and the key's types, its [Table.ExpiryIndex], TTL, and its
-// status. It changes nothing. All that is wrong is in one [*MismatchError]; a table that is not there is an [*Error] with [ErrTableNotFound].
-// What harms no session is left to [Table.Describe].
+// Verify checks that the table is there and fits: its primary key and the key's types, its [Table.ExpiryIndex], TTL, its status,
+// and every setting that Table asks for. It changes nothing. All that is wrong is in one [*MismatchError], which says what harms
+// sessions and what does not; a table that is not there is an [*Error] with [ErrTableNotFound].
 //
-// It needs the rights dynamodb:DescribeTable and DescribeTimeToLive.
+// It needs the rights of [Table.Describe].
 func (t Table) Verify(ctx context.Context, client TableClient) error {
 	d, err := t.Describe(ctx, client)
 	if err != nil {
 		return err
 	}
-	if len(d.Problems) > 0 {
-		return &MismatchError{Table: t.Name, Region: d.Region, Problems: d.Problems}
+	if len(d.Differences) > 0 {
+		return &MismatchError{Table: t.Name, Region: d.Region, Problems: d.Problems, Settings: d.Settings}
 	}
 	return nil
 }

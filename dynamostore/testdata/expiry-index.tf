@@ -156,7 +156,7 @@ data "aws_iam_policy_document" "sessions_admin" {
 
   statement {
     sid       = "DescribeTable"
-    actions   = ["dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive"]
+    actions   = ["dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:ListTagsOfResource"]
     resources = [aws_dynamodb_table.sessions.arn]
   }
 

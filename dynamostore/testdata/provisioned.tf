@@ -77,7 +77,7 @@ data "aws_iam_policy_document" "sessions_app" {
     condition {
       test     = "StringLike"
       variable = "kms:ViaService"
-      values   = ["dynamodb.*.amazonaws.com*"]
+      values   = ["dynamodb.*"]
     }
   }
 }
@@ -163,7 +163,7 @@ data "aws_iam_policy_document" "sessions_collector" {
     condition {
       test     = "StringLike"
       variable = "kms:ViaService"
-      values   = ["dynamodb.*.amazonaws.com*"]
+      values   = ["dynamodb.*"]
     }
   }
 }
@@ -183,7 +183,7 @@ data "aws_iam_policy_document" "sessions_admin" {
 
   statement {
     sid       = "DescribeTable"
-    actions   = ["dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive"]
+    actions   = ["dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:ListTagsOfResource"]
     resources = [aws_dynamodb_table.sessions.arn]
   }
 
@@ -225,7 +225,7 @@ data "aws_iam_policy_document" "sessions_admin" {
     condition {
       test     = "StringLike"
       variable = "kms:ViaService"
-      values   = ["dynamodb.*.amazonaws.com*"]
+      values   = ["dynamodb.*"]
     }
   }
 }

@@ -70,6 +70,9 @@ func Error(err error) *Explanation {
 	if e := ofConfig(err); e != nil {
 		return e
 	}
+	if e := ofClient(err); e != nil {
+		return e
+	}
 	if e := ofTable(err); e != nil {
 		return e
 	}
@@ -143,7 +146,7 @@ func problemText(problem config.Problem) string {
 func ofTable(err error) *Explanation {
 	if mismatch := (*dynamostore.MismatchError)(nil); errors.As(err, &mismatch) {
 		return &Explanation{
-			Kind: Findings, Problems: InKeys(mismatch.Problems), Err: err,
+			Kind: Findings, Problems: InKeys(slices.Concat(mismatch.Problems, mismatch.Settings)), Err: err,
 			Text: fmt.Sprintf("table %q in region %s does not fit", mismatch.Table, mismatch.Region),
 		}
 	}
@@ -160,15 +163,21 @@ func ofTable(err error) *Explanation {
 	case errors.Is(err, dynamostore.ErrTableNotFound):
 		e.Kind, e.Text = NotFound, "there is no "+table
 		e.Fix = `create it with "scsdynamo table create", or check name, region and account`
+		if endpoint := foreignEndpoint(err); endpoint != "" {
+			e.Text += " at " + endpoint
+			e.Fix += "; DynamoDB Local keeps other tables for each access key and region, unless it was started with -sharedDb"
+		}
+	case errors.Is(err, dynamostore.ErrTableMismatch) && ofTables[failed.Operation]:
+		e.Kind, e.Text = Configuration, fmt.Sprintf("AWS refuses %s on %s: %s", failed.Operation, table, message(err))
+		e.Fix = "check table.name and dynamodb.region"
 	case errors.Is(err, dynamostore.ErrTableMismatch):
-		e.Kind, e.Text = Findings, table+" does not fit"
+		e.Kind, e.Text = Findings, fmt.Sprintf("%s does not fit: %s", table, message(err))
 		e.Fix = `see "scsdynamo table verify"`
 	case errors.Is(err, dynamostore.ErrAccessDenied):
 		e.Text = fmt.Sprintf("these credentials may not call dynamodb:%s on %s", failed.Operation, table)
 		e.Fix = `the policies are printed by "scsdynamo table iam --role app", collector or admin`
 	case errors.Is(err, dynamostore.ErrCredentials):
-		e.Text = "there are no AWS credentials, or AWS does not accept them"
-		e.Fix = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and check that this machine's clock is right"
+		return Credentials(err)
 	case errors.Is(err, dynamostore.ErrThrottled):
 		e.Kind, e.Text = Unavailable, table+" is beyond its capacity"
 		e.Fix = "try again later, or raise the capacity"
@@ -180,6 +189,9 @@ func ofTable(err error) *Explanation {
 		e.Fix = "try again, and on a global table send the requests of one session to one Region"
 	case errors.Is(err, dynamostore.ErrUnreachable):
 		e.Kind, e.Text = Unavailable, "DynamoDB cannot be reached for "+table
+		if why := unreachable(err); why != "" {
+			e.Text += ": " + why
+		}
 		e.Fix = "check network, region, dynamodb.endpoint and AWS_ENDPOINT_URL_DYNAMODB"
 	case errors.Is(err, dynamostore.ErrServiceFailed):
 		e.Kind, e.Text, e.Fix = Unavailable, "DynamoDB failed at "+failed.Operation+" on "+table, "try again later"
@@ -196,6 +208,12 @@ func ofTable(err error) *Explanation {
 		e.Text = err.Error()
 	}
 	return e
+}
+
+// ofTables are the operations on tables, of which a refusal says nothing about keys.
+var ofTables = map[string]bool{
+	"CreateTable": true, "DescribeTable": true, "UpdateTable": true, "DeleteTable": true, "DescribeTimeToLive": true,
+	"UpdateTimeToLive": true, "ListTagsOfResource": true,
 }
 
 // InKeys puts texts that name the fields of dynamostore.Table into the words of who sets keys.
