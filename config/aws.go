@@ -86,7 +86,7 @@ const (
 	NoCredentials      CredentialsKind = ""                   // nowhere: nothing is configured, and the machine has no role
 	SSOCredentials     CredentialsKind = "sso"                // a session of IAM Identity Center
 	LoginCredentials   CredentialsKind = "login"              // a session of aws login
-	ProcessCredentials CredentialsKind = "credential_process" // a program that the profile names
+	ProcessCredentials CredentialsKind = "credential_process" //nolint:gosec // A program that the profile names: it is the name of a key.
 	WebIdentity        CredentialsKind = "web identity"       // a token for a role: EKS (IRSA), GitHub and others
 	AssumedRole        CredentialsKind = "role"               // another role that the profile names
 	ContainerRole      CredentialsKind = "container"          // the role of an ECS task or an EKS pod

@@ -67,7 +67,8 @@ func (c Config) Driver(ctx context.Context) (Driver, error) {
 	table := c.Table()
 	if get[bool](c, "table.create") {
 		mismatch := (*dynamostore.MismatchError)(nil)
-		if err := table.Create(ctx, client); err != nil && !(errors.As(err, &mismatch) && len(mismatch.Problems) == 0) {
+		err := table.Create(ctx, client)
+		if differs := errors.As(err, &mismatch) && len(mismatch.Problems) == 0; err != nil && !differs {
 			return nil, err
 		}
 	}

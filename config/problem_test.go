@@ -159,6 +159,12 @@ func badInputs() []badInput {
 		env("empty environment", "SCSDYNAMO_ENV="),
 		env("environment without a file", "SCSDYNAMO_ENV=prodution"),
 
+		// ARNs that do not fit.
+		{name: "table of another region", file: "table:\n  name: arn:aws:dynamodb:eu-west-1:123456789012:table/sessions\n", environ: []string{"AWS_REGION=eu-central-1"}},
+		file("table of another region than the one that is set", "dynamodb:\n  region: eu-central-1\ntable:\n  name: arn:aws:dynamodb:eu-west-1:123456789012:table/sessions\n"),
+		file("table of another partition", "table:\n  name: arn:aws:dynamodb:cn-north-1:123456789012:table/sessions\n"),
+		file("key of another region", "dynamodb:\n  region: eu-central-1\ntable:\n  kms_key: arn:aws:kms:eu-west-1:123456789012:key/1234\n"),
+
 		// What Kubernetes would call otherwise, or mean otherwise.
 		env("port that is no link", "SCSDYNAMO_PORT=8080"),
 		env("port of a table", "SCSDYNAMO_TABLE_PORT=http://127.0.0.1:80"),

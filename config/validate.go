@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -21,7 +22,11 @@ func (l *loader) checkTogether(c *Config) {
 			"dynamodb.attempt_timeout", "dynamodb.operation_timeout")
 	}
 	table := c.Table()
-	report(table.Validate())
+	if region := l.region(c); region != "" {
+		report(table.ValidateIn(region), "dynamodb.region")
+	} else {
+		report(table.Validate())
+	}
 	if get[bool](*c, "table.create") && strings.HasPrefix(table.Name, "arn:") {
 		l.together(c, "a table is created by its name, not by its ARN", "table.name", "table.create")
 	}
@@ -32,6 +37,12 @@ func (l *loader) checkTogether(c *Config) {
 	}
 	report(c.Rules().Validate())
 	l.checkCollection(c)
+}
+
+// region returns the Region of the client, empty where only a profile or the machine says.
+func (l *loader) region(c *Config) string {
+	found := variables(l.environ, "AWS_")
+	return cmp.Or(c.text("dynamodb.region"), found["AWS_REGION"], found["AWS_DEFAULT_REGION"])
 }
 
 // together adds a problem between keys, of which the first is the one to blame, at the place where one of them was set. It

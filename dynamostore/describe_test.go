@@ -158,8 +158,8 @@ func TestProblemsAndRemarks(t *testing.T) {
 		change                   func(*dynamostore.Table, *describedAs)
 		problem, setting, remark string // what they must say; empty for none
 	}{
-		"fits":                 {change: func(*dynamostore.Table, *describedAs) {}},
-		"key by its ID":        {change: func(t *dynamostore.Table, _ *describedAs) { t.KMSKey = "1234" }},
+		"fits":          {change: func(*dynamostore.Table, *describedAs) {}},
+		"key by its ID": {change: func(t *dynamostore.Table, _ *describedAs) { t.KMSKey = "1234" }},
 		"key by an alias": {
 			change: func(t *dynamostore.Table, _ *describedAs) { t.KMSKey = "alias/any" },
 			remark: "whether alias/any stands for that key is not known",
@@ -209,15 +209,15 @@ func TestProblemsAndRemarks(t *testing.T) {
 			remark: "STANDARD_INFREQUENT_ACCESS, but Table would have STANDARD",
 		},
 		"no protection": {
-			change: func(_ *dynamostore.Table, c *describedAs) { c.table.DeletionProtectionEnabled = nil },
+			change:  func(_ *dynamostore.Table, c *describedAs) { c.table.DeletionProtectionEnabled = nil },
 			setting: "DeletionProtection",
 		},
 		"another key": {
-			change: func(t *dynamostore.Table, _ *describedAs) { t.KMSKey = "34" },
+			change:  func(t *dynamostore.Table, _ *describedAs) { t.KMSKey = "34" },
 			setting: "another key",
 		},
 		"no key": {
-			change: func(_ *dynamostore.Table, c *describedAs) { c.table.SSEDescription = nil },
+			change:  func(_ *dynamostore.Table, c *describedAs) { c.table.SSEDescription = nil },
 			setting: "that AWS owns",
 		},
 		"a class of wish": {
@@ -249,7 +249,8 @@ func TestProblemsAndRemarks(t *testing.T) {
 			table, client := fitting, described()
 			client.table.Replicas = nil
 			client.tags = []types.Tag{
-				{Key: aws.String("team"), Value: aws.String("web")}, {Key: aws.String("other"), Value: aws.String("")},
+				{Key: aws.String("team"), Value: aws.String("web")},
+				{Key: aws.String("other"), Value: aws.String("")},
 				{Key: aws.String("stage"), Value: aws.String("test")},
 			}
 			test.change(&table, &client)

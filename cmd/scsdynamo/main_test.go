@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
@@ -58,6 +59,7 @@ type transcript struct {
 	hidden  []string // old, new, ...: what differs from run to run
 	text    strings.Builder
 	command string // path of the command
+	process *syscall.SysProcAttr
 }
 
 const endpointVariable = "AWS_ENDPOINT_URL_DYNAMODB"
@@ -132,10 +134,10 @@ func (s *transcript) execute(stdin string, args ...string) result {
 func (s *transcript) executeIn(ctx context.Context, stdin string, args ...string) result {
 	s.t.Helper()
 	cmd := exec.CommandContext(ctx, s.command, args...)
-	cmd.Dir, cmd.Env = s.dir, s.env
+	cmd.Dir, cmd.Env, cmd.SysProcAttr = s.dir, s.env, s.process
 	endpoint := s.variable(endpointVariable)
 	recorder := endpoint
-	if endpoint != "" && len(args) > 0 {
+	if strings.HasPrefix(endpoint, "http://127.0.0.1:") && len(args) > 0 {
 		recorder = recorded(s.t, endpoint, args)
 		cmd.Env = append(slices.Clip(s.env), endpointVariable+"="+recorder)
 	}

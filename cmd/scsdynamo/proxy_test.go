@@ -21,6 +21,7 @@ type proxy struct {
 	rejects bool          // all credentials
 	slow    []string      // operations that take as long as a person notices
 	says    string        // what it says of everything it is asked
+	region  string        // where its tables are; empty for everywhere
 }
 
 // through makes the command use the engine through the proxy.
@@ -51,6 +52,8 @@ func (s *transcript) through(t *testing.T, p proxy) {
 		switch {
 		case p.says != "":
 			refuse(w, "com.amazonaws.dynamodb.v20120810#OfItsOwnException", p.says)
+		case p.region != "" && !strings.Contains(r.Header.Get("Authorization"), "/"+p.region+"/dynamodb/"):
+			refuse(w, "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException", "Requested resource not found")
 		case p.rejects:
 			refuse(w, "com.amazon.coral.service#UnrecognizedClientException", "The security token included in the request is invalid.")
 		case slices.Contains(p.denied, operation):
@@ -73,6 +76,10 @@ func refuse(w http.ResponseWriter, kind, message string) {
 
 // set sets an environment variable of the command.
 func (s *transcript) set(name, value string) {
-	s.env = slices.DeleteFunc(s.env, func(entry string) bool { return strings.HasPrefix(entry, name+"=") })
+	s.unset(name)
 	s.env = append(s.env, name+"="+value)
+}
+
+func (s *transcript) unset(name string) {
+	s.env = slices.DeleteFunc(s.env, func(entry string) bool { return strings.HasPrefix(entry, name+"=") })
 }

@@ -120,10 +120,10 @@ func (a *app) sessionsCount(ctx context.Context) (err error) {
 	return a.print(nil, lines...)
 }
 
-// doNotOpen says what it means that so many sessions do not open.
+// doNotOpen says that so many sessions do not open.
 func doNotOpen(n int) string {
 	return terminal.Count(int64(n), "session does", "sessions do") +
-		` not open with the secret that is configured, and not log in; "scsdynamo doctor" says more`
+		` not open with this configuration, and log nobody in with it; "scsdynamo doctor" says what to do`
 }
 
 // metered returns a context under which what is consumed is added up.

@@ -42,7 +42,8 @@ func (a *app) tableCreateCommand() *cobra.Command {
 		Use:   "create",
 		Short: "Make the table with TTL, or finish making it",
 		Long: `Make the table, turn TTL on, and wait until it can be used. That it is already there is fine: then TTL is turned on where it
-was off, and nothing else is changed. A table with other keys is left alone, and that is an error.
+was off, and nothing else is changed. A table with other keys is left alone, and that is an error. So is one with other settings
+than those that are configured (capacity, class, deletion protection, KMS key, tags), which can be used all the same: exit code 5.
 
 Rights: see "scsdynamo table iam --role admin".`,
 		Example: `  scsdynamo table create
@@ -164,14 +165,17 @@ func (a *app) tableDelete(ctx context.Context, yes bool, confirm string) error {
 		return err
 	}
 	name := table.Name
-	confirmed := yes && confirm == name
+	confirmed, what := yes && confirm == name, ""
+	if !confirmed {
+		what = describeTarget(ctx, table, client)
+	}
 	if !yes && confirm == "" && a.Asks {
 		description, err := table.Describe(ctx, client)
 		if err != nil {
 			return err
 		}
-		a.Say("This deletes table %s in %s with %s (figures up to six hours old). Everybody is logged out.",
-			name, description.Region, terminal.Count(description.Items, "item", "items"))
+		a.Say("This deletes %s, with %s (figures up to six hours old). Everybody is logged out.",
+			what, terminal.Count(description.Items, "item", "items"))
 		answer, err := a.Ask(ctx, "Type the name of the table to delete it:")
 		if err != nil {
 			return err
@@ -179,8 +183,8 @@ func (a *app) tableDelete(ctx context.Context, yes bool, confirm string) error {
 		confirmed = answer == name
 	}
 	if !confirmed {
-		return explain.New(explain.Unconfirmed, fmt.Sprintf("table %q was not deleted", name),
-			"to delete it with everything in it, add: --yes --confirm "+shellWord(name))
+		return explain.New(explain.Unconfirmed, "nothing was deleted; it would have been "+what+", with all sessions in it",
+			"to delete it with everything in it, add: --yes --confirm "+terminal.ShellWord(name))
 	}
 	ctx, cancel := a.patience(ctx, tableTimeout)
 	defer cancel()
@@ -198,8 +202,9 @@ func (a *app) tableVerifyCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "verify",
 		Short: "Check that the table is there and fits",
-		Long: `Check that the table is there and fits: its keys and their types, TTL, and its status. Nothing is changed. All that is wrong is
-printed at once, with exit code 5.`,
+		Long: `Check that the table is there and fits: its keys and their types, its index, TTL, its status, and every setting that the
+configuration has for it: capacity, class, deletion protection, KMS key, tags. Nothing is changed. All that is wrong is printed
+at once, with exit code 5.`,
 		Example: `  scsdynamo table verify --environment production && echo ready`,
 		Args:    noArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.tableVerify(cmd.Context()) },
@@ -239,7 +244,7 @@ func (a *app) tableDescribe(ctx context.Context) error {
 		return err
 	}
 	if a.output == outputJSON {
-		d.Problems, d.Remarks = explain.InKeys(d.Problems), explain.InKeys(d.Remarks)
+		d.Problems, d.Settings, d.Remarks = explain.InKeys(d.Problems), explain.InKeys(d.Settings), explain.InKeys(d.Remarks)
 		return a.print(d)
 	}
 	out := a.NewTable()
@@ -274,6 +279,9 @@ func (a *app) tableDescribe(ctx context.Context) error {
 	row("replicas", strings.Join(d.Replicas, ", "), terminal.Plain)
 	for _, problem := range explain.InKeys(d.Problems) {
 		row("problem", problem, terminal.Bad)
+	}
+	for _, setting := range explain.InKeys(d.Settings) {
+		row("differs", setting, terminal.Warning)
 	}
 	for _, remark := range explain.InKeys(d.Remarks) {
 		row("remark", remark, terminal.Warning)

@@ -6,8 +6,11 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/scsdynamo/scsdynamo/config"
+	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/internal/terminal"
 )
 
 // target is what a command deletes all sessions of.
@@ -26,32 +29,29 @@ func targetOf(ctx context.Context, cfg *config.Config) (target, error) {
 	if err != nil {
 		return target{}, err
 	}
-	table, options := cfg.Table(), client.Options()
-	arn, account := table.Name, "not known"
+	table := cfg.Table()
+	text := describeTarget(ctx, table, client)
+	if key := table.PartitionKey; key.Prefix != "" || key.Suffix != "" {
+		text += fmt.Sprintf(", keys %q...%q", key.Prefix, key.Suffix)
+	}
+	return target{table.Name, text}, nil
+}
+
+// describeTarget says which table it is.
+func describeTarget(ctx context.Context, table dynamostore.Table, client *dynamodb.Client) string {
+	options, arn, account := client.Options(), table.Name, "not known"
 	if description, err := table.Describe(ctx, client); err == nil { // Whoever may delete items may not be allowed to.
 		arn = description.ARN
 	}
 	if parts := strings.Split(arn, ":"); len(parts) == 6 && parts[4] != "" {
 		account = parts[4]
 	}
-	where := []string{"the table " + table.Name, "region " + options.Region, "account " + account}
+	text := fmt.Sprintf("the table %s, region %s, account %s", table.Name, options.Region, account)
 	if endpoint := aws.ToString(options.BaseEndpoint); endpoint != "" {
-		where = append(where, "endpoint "+endpoint)
+		text += ", endpoint " + endpoint
 	}
-	if key := table.PartitionKey; key.Prefix != "" || key.Suffix != "" {
-		where = append(where, fmt.Sprintf("keys %q...%q", key.Prefix, key.Suffix))
-	}
-	return target{table.Name, strings.Join(where, ", ")}, nil
+	return text
 }
 
 // confirm is the flag that confirms it.
-func (t target) confirm() string { return "--confirm " + shellWord(t.name) }
-
-// shellWord returns a word as a shell takes it.
-func shellWord(word string) string {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:-"
-	if word != "" && strings.Trim(word, plain) == "" {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}
+func (t target) confirm() string { return "--confirm " + terminal.ShellWord(t.name) }

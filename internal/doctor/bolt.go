@@ -3,15 +3,16 @@ package doctor
 import (
 	"context"
 	"errors"
-	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
+	"syscall"
 
 	"github.com/scsdynamo/scsdynamo/boltstore"
 	"github.com/scsdynamo/scsdynamo/internal/inspect"
+	"github.com/scsdynamo/scsdynamo/internal/terminal"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
-	"github.com/scsdynamo/scsdynamo/storage"
 )
 
 // Bolt is a store in a bbolt file that is to be examined.
@@ -30,11 +31,24 @@ const (
 	checkPermissions = "permissions"
 	checkSpace       = "free space"
 	checkLock        = "lock"
-	checkContent     = "content"
 )
 
-// fixFile is what to do about a file that does not work.
-const fixFile = "correct bolt.path, restore a backup, or move the file away to start empty"
+// fix is what to do about a file that does not work, by what is wrong with it. None of it loses a session.
+func (b Bolt) fix(err error) string {
+	path := terminal.ShellWord(b.Path)
+	switch {
+	case errors.Is(err, syscall.EROFS):
+		return "mount the file system for writing; to look at the sessions alone, work on a copy elsewhere"
+	case errors.Is(err, fs.ErrPermission):
+		return "give the file to the user of the application: chown it, or chmod u+rw " + path + " as its owner"
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return "make room on the file system"
+	case errors.Is(err, boltstore.ErrNotDatabase):
+		return "correct bolt.path; where it was the file with the sessions, keep a copy of it as it is before anything else is tried"
+	default:
+		return "correct bolt.path, and see to what is said"
+	}
+}
 
 // Examine reports a finding for each check, in order. It changes nothing but a session of its own, which it deletes. Where
 // there is no file it makes none.
@@ -54,22 +68,22 @@ func (b Bolt) Examine(ctx context.Context, settings Settings, report func(Findin
 		e.skip("the file is in use", checkContent, checkRoundTrip)
 		return
 	case err != nil:
-		e.failed(checkLock, fixFile, err)
+		e.failed(checkLock, b.fix(err), err)
 		e.skip("the file cannot be opened", checkContent, checkRoundTrip)
 		return
 	}
 	store, sessions, err := b.Store(driver)
 	if err != nil {
-		e.failed(checkLock, fixFile, err)
+		e.failed(checkLock, b.fix(err), err)
 		return
 	}
 	defer func() {
 		if err := store.Close(); err != nil {
-			e.failed(checkLock, fixFile, err)
+			e.failed(checkLock, b.fix(err), err)
 		}
 	}()
 	e.ok(checkLock, "no other process has the file open")
-	content(ctx, e, sessions)
+	e.content(ctx, sessions, 0, b.fix)
 	e.roundTrip(ctx, store)
 }
 
@@ -90,6 +104,10 @@ func (b Bolt) file(e examination) bool {
 			e.fail(checkFile, "create the directory, or correct bolt.path", "%s is not there, and neither is its directory", b.Path)
 			break
 		}
+		if err := writable(filepath.Dir(b.Path)); err != nil {
+			e.fail(checkFile, directoryFix(err), "%s is not there, and cannot be made: %s", b.Path, pathProblem(err))
+			break
+		}
 		e.warn(checkFile, "nothing, where no session was stored yet: the application makes it; else correct bolt.path",
 			"%s is not there", b.Path)
 	default:
@@ -103,11 +121,14 @@ func (b Bolt) permissions(e examination) {
 	info, err := os.Stat(b.Path)
 	switch {
 	case err != nil:
-		e.fail(checkPermissions, fixFile, "%s", pathProblem(err))
+		e.fail(checkPermissions, b.fix(err), "%s", pathProblem(err))
 	case runtime.GOOS == "windows":
 		e.skip("Windows has others", checkPermissions)
+	case writable(b.Path) != nil:
+		err := writable(b.Path)
+		e.fail(checkPermissions, b.fix(err), "%04o: %s", info.Mode().Perm(), pathProblem(err))
 	case info.Mode().Perm()&0o077 != 0:
-		e.warn(checkPermissions, fmt.Sprintf("chmod 600 %s", b.Path), "%04o: other users may read or change sessions",
+		e.warn(checkPermissions, "chmod 600 "+terminal.ShellWord(b.Path), "%04o: other users may read or change sessions",
 			info.Mode().Perm())
 	default:
 		e.ok(checkPermissions, "%04o", info.Mode().Perm())
@@ -130,30 +151,10 @@ func (b Bolt) space(e examination) {
 	}
 }
 
-// content reads everything.
-func content(ctx context.Context, e examination, sessions *inspect.Sessions) {
-	read, unreadable, sealed := 0, 0, 0
-	for page, err := range sessions.Pages(ctx, storage.AllFields) {
-		if err != nil {
-			e.failed(checkContent, fixFile, err)
-			return
-		}
-		unreadable += len(page.Unreadable)
-		for _, record := range page.Records {
-			read++
-			if sessions.Open(ctx, record).Err != nil {
-				sealed++
-			}
-		}
+// directoryFix is what to do about a directory in which the file cannot be made.
+func directoryFix(err error) string {
+	if errors.Is(err, syscall.EROFS) {
+		return "mount the file system for writing, or correct bolt.path"
 	}
-	switch {
-	case unreadable > 0:
-		e.fail(checkContent, `see "scsdynamo sessions list", and delete them; set sessions.unreadable_as_miss so that their users `+
-			"can go on", "%d of %d sessions are damaged", unreadable, read+unreadable)
-	case sealed > 0:
-		e.warn(checkContent, "give the secrets that they were sealed with, as secret.previous", "%d of %d sessions do not open with "+
-			"the secrets that are configured", sealed, read)
-	default:
-		e.ok(checkContent, "%d sessions, all of them readable", read)
-	}
+	return "give the user of the application the right to write into the directory, or correct bolt.path"
 }

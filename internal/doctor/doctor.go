@@ -4,9 +4,11 @@ package doctor
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/scsdynamo/scsdynamo/config"
@@ -134,8 +136,10 @@ func milliseconds(d time.Duration) string {
 // pathProblem says why a path cannot be looked at.
 func pathProblem(err error) string {
 	switch {
+	case errors.Is(err, syscall.EROFS):
+		return "the file system is mounted read-only"
 	case os.IsPermission(err):
-		return "this user may not look at it"
+		return "this user does not have the right to it"
 	case os.IsNotExist(err):
 		return "it does not exist"
 	default:

@@ -14,7 +14,9 @@ import (
 
 	"github.com/scsdynamo/scsdynamo/dynamostore"
 	"github.com/scsdynamo/scsdynamo/internal/doctor"
+	"github.com/scsdynamo/scsdynamo/internal/inspect"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
+	"github.com/scsdynamo/scsdynamo/storage"
 )
 
 // examine examines a service that answers like this, with these credentials.
@@ -35,8 +37,14 @@ func examine(t *testing.T, credentials aws.CredentialsProvider, answer http.Hand
 	if err != nil {
 		t.Fatal(err)
 	}
+	sessions, err := inspect.New(driver, func(driver storage.Driver, options ...sessionstore.Option) (*sessionstore.Store, error) {
+		return sessionstore.New(driver, options...)
+	}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
 	findings := map[string]doctor.Finding{}
-	doctor.DynamoDB{Client: client, Probe: &probe, Table: table, Driver: driver, Store: store}.Examine(
+	doctor.DynamoDB{Client: client, Probe: &probe, Table: table, Driver: driver, Store: store, Sessions: sessions}.Examine(
 		t.Context(), doctor.Settings{Source: "a test"}, func(f doctor.Finding) {
 			if _, twice := findings[f.Check]; twice {
 				t.Errorf("%s is found twice", f.Check)
@@ -46,7 +54,7 @@ func examine(t *testing.T, credentials aws.CredentialsProvider, answer http.Hand
 			}
 			findings[f.Check] = f
 		})
-	const checks = 12
+	const checks = 14
 	if len(findings) != checks {
 		t.Errorf("there are %d findings; want one for each of the %d checks", len(findings), checks)
 	}
@@ -70,7 +78,7 @@ func TestCredentials(t *testing.T) {
 		words       string
 		called      bool
 	}{
-		"none":    {provider(aws.Credentials{}, errors.New("no role")), doctor.Fail, "none can be had", false},
+		"none":    {provider(aws.Credentials{}, errors.New("no role")), doctor.Fail, "there are no AWS credentials", false},
 		"expired": {provider(expired, nil), doctor.Fail, "expired", false},
 		"ending":  {provider(ending, nil), doctor.OK, "47m", true},
 		"valid":   {provider(valid, nil), doctor.OK, "from a test", true},

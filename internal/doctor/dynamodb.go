@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/scsdynamo/scsdynamo/config"
 	"github.com/scsdynamo/scsdynamo/dynamostore"
 	"github.com/scsdynamo/scsdynamo/internal/explain"
 	"github.com/scsdynamo/scsdynamo/internal/inspect"
@@ -28,8 +29,9 @@ type DynamoDB struct {
 	// Table is the layout, with the names of all attributes.
 	Table dynamostore.Table
 	// Driver and Store use the table, by clients with the probe installed.
-	Driver inspect.Driver
-	Store  *sessionstore.Store
+	Driver   inspect.Driver
+	Store    *sessionstore.Store
+	Sessions *inspect.Sessions
 }
 
 // The names of the checks on DynamoDB, in their order.
@@ -41,12 +43,17 @@ const (
 	checkTable       = "table"
 	checkKeys        = "keys"
 	checkTTL         = "ttl"
+	checkIndex       = "index"
+	checkTableMade   = "settings"
 	checkRights      = "rights"
 	checkLatency     = "latency"
 )
 
 // afterContact are the checks that need a table to talk to.
-var afterContact = []string{checkKeys, checkTTL, checkRights, checkLatency, checkRoundTrip}
+var afterContact = []string{checkKeys, checkTTL, checkTableMade, checkRights, checkContent, checkLatency, checkRoundTrip}
+
+// sample is how many sessions are opened to see whether they do.
+const sample = 100
 
 // fixCall is what to do about a call that fails for no reason that is known.
 const fixCall = `see what "scsdynamo table verify --verbose" says`
@@ -64,7 +71,8 @@ func (d DynamoDB) Examine(ctx context.Context, settings Settings, report func(Fi
 	_, _, err := d.Driver.Get(ctx, probeKey(), storage.Strong)
 	seen, rejected := d.Probe.seen(), errors.Is(err, dynamostore.ErrCredentials)
 	if rejected {
-		e.fail(checkCredentials, "check key, secret, session token and the clock of this machine", "%s; AWS does not accept them", source)
+		why := explain.Error(err)
+		e.fail(checkCredentials, why.Fix, "%s; %s", source, why.Text)
 	} else {
 		e.ok(checkCredentials, "%s", source)
 	}
@@ -82,7 +90,11 @@ func (d DynamoDB) Examine(ctx context.Context, settings Settings, report func(Fi
 	if !d.table(ctx, e, err) {
 		return
 	}
-	d.rights(ctx, e)
+	if d.rights(ctx, e) {
+		e.content(ctx, d.Sessions, sample, func(error) string { return fixCall })
+	} else {
+		e.skip("these credentials may not call Scan", checkContent)
+	}
 	d.latency(ctx, e)
 	e.roundTrip(ctx, d.Store)
 }
@@ -94,7 +106,15 @@ func Unreachable(settings Settings, err error, report func(Finding)) {
 	if errors.Is(err, dynamostore.ErrNoRegion) {
 		e.failed(checkRegion, fixCall, err)
 	} else {
-		e.failed(checkCredentials, "correct dynamodb.profile, AWS_PROFILE, or the files of the AWS SDK", err)
+		check := checkCredentials
+		if wrong := (*config.EndpointError)(nil); errors.As(err, &wrong) {
+			check = checkEndpoint
+		}
+		e.failed(check, "correct dynamodb.profile, AWS_PROFILE, or the files of the AWS SDK", err)
+		if check == checkEndpoint {
+			e.skip("there is no client", append([]string{checkRegion, checkCredentials, checkClock, checkTable}, afterContact...)...)
+			return
+		}
 	}
 	e.skip("there is no client", append([]string{checkEndpoint, checkClock, checkTable}, afterContact...)...)
 }
@@ -104,18 +124,25 @@ const credentialsTimeout = 5 * time.Second
 
 // credentials says where they come from, or fails.
 func (d DynamoDB) credentials(ctx context.Context, e examination) (source string, ok bool) {
-	const fix = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine a role"
 	provider := d.Client.Options().Credentials
 	if provider == nil {
-		e.fail(checkCredentials, fix, "none")
+		e.fail(checkCredentials, "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine a role", "none")
 		return "", false
 	}
-	ctx, cancel := context.WithTimeout(ctx, credentialsTimeout)
+	limited, cancel := context.WithTimeout(ctx, credentialsTimeout)
 	defer cancel()
-	credentials, err := provider.Retrieve(ctx)
+	credentials, err := provider.Retrieve(limited)
 	switch {
+	case err != nil && ctx.Err() != nil: // It says nothing about credentials.
+		e.fail(checkCredentials, "raise --timeout", "not known: it took too long")
+		return "", false
+	case err != nil && limited.Err() != nil:
+		e.fail(checkCredentials, "set AWS_PROFILE or AWS_ACCESS_KEY_ID; on a machine with a role, see whether its metadata service can be reached",
+			"none within %s: whoever is asked for them does not answer", credentialsTimeout)
+		return "", false
 	case err != nil:
-		e.fail(checkCredentials, fix, "none can be had")
+		why := explain.Credentials(err)
+		e.fail(checkCredentials, why.Fix, "%s", why.Text)
 		return "", false
 	case credentials.Expired():
 		e.fail(checkCredentials, "renew them, such as with: aws sso login", "from %s; they have expired", credentials.Source)
@@ -164,7 +191,7 @@ func (d DynamoDB) table(ctx context.Context, e examination, contact error) bool 
 	case errors.Is(err, dynamostore.ErrAccessDenied) && (contact == nil || errors.Is(contact, dynamostore.ErrAccessDenied)):
 		e.warn(checkTable, "to see it: the policy that \"scsdynamo table iam --role admin\" prints, or an administrator's credentials",
 			"there, but not looked at: these credentials may not call dynamodb:DescribeTable or DescribeTimeToLive")
-		e.skip("not looked at", checkKeys, checkTTL)
+		e.skip("not looked at", checkKeys, checkTTL, checkTableMade)
 		return true
 	default:
 		e.failed(checkTable, fixCall, err)
@@ -173,42 +200,55 @@ func (d DynamoDB) table(ctx context.Context, e examination, contact error) bool 
 	}
 	d.describe(e, description)
 	if errors.Is(contact, dynamostore.ErrTableMismatch) {
-		e.skip("the table does not fit", checkRights, checkLatency, checkRoundTrip)
+		e.skip("the table does not fit", checkRights, checkContent, checkLatency, checkRoundTrip)
 		return false
 	}
 	return true
 }
 
 func (d DynamoDB) describe(e examination, description dynamostore.Description) {
-	problems := len(description.Problems)
-	switch description.Status {
-	case types.TableStatusActive, types.TableStatusUpdating:
+	differences := map[dynamostore.Aspect][]string{}
+	for _, difference := range description.Differences {
+		differences[difference.Aspect] = append(differences[difference.Aspect], difference.Text)
+	}
+	said := func(aspect dynamostore.Aspect) string { return strings.Join(explain.InKeys(differences[aspect]), "; ") }
+	if len(differences[dynamostore.AspectStatus]) > 0 {
+		e.fail(checkTable, "wait until that is over, or see to it in the AWS console", "%s: %s", d.Table.Name, said(dynamostore.AspectStatus))
+	} else {
 		e.ok(checkTable, "%s: %s, %s, %s (figures up to six hours old)", d.Table.Name, description.Status,
 			terminal.Count(description.Items, "item", "items"), terminal.Bytes(description.Bytes))
-	default:
-		problems--
-		e.fail(checkTable, "wait until that is over, or see to it in the AWS console", "%s: %s", d.Table.Name, description.Status)
 	}
-	on := description.TTL == types.TimeToLiveStatusEnabled || description.TTL == types.TimeToLiveStatusEnabling
-	ttlFits := on && description.TTLAttribute == d.Table.Attributes.TTL
-	if !ttlFits {
-		problems--
-	}
-	if problems > 0 { // which are about the keys, then
-		e.fail(checkKeys, "correct table.partition_key and table.sort_key, or create another table: a key cannot be changed",
-			"%s", strings.Join(explain.InKeys(description.Problems), "; "))
+	if len(differences[dynamostore.AspectKeys]) > 0 {
+		e.fail(checkKeys, "set table.partition_key and table.sort_key to the keys that the table has, or table.name to the table that was meant",
+			"%s", said(dynamostore.AspectKeys))
 	} else {
 		e.ok(checkKeys, "%s", strings.Join(slices.DeleteFunc([]string{description.PartitionKey, description.SortKey},
 			func(name string) bool { return name == "" }), ", "))
 	}
+	on := description.TTL == types.TimeToLiveStatusEnabled || description.TTL == types.TimeToLiveStatusEnabling
 	switch {
-	case ttlFits:
+	case len(differences[dynamostore.AspectTTL]) == 0:
 		e.ok(checkTTL, "on, by %s", description.TTLAttribute)
 	case on:
 		e.fail(checkTTL, "correct table.attributes.ttl, or change the attribute in the AWS console",
 			"on, but by %q, where table.attributes.ttl is %q: expired sessions stay", description.TTLAttribute, d.Table.Attributes.TTL)
 	default:
 		e.fail(checkTTL, `turn it on with "scsdynamo table create"`, "off: expired sessions stay")
+	}
+	switch index := d.Table.ExpiryIndex.Name; {
+	case index == "":
+	case len(differences[dynamostore.AspectIndex]) == 0:
+		e.ok(checkIndex, "%s", index)
+	case slices.Contains(description.Indexes, index):
+		e.fail(checkIndex, "see what is said; the table and its sessions stay as they are", "%s", said(dynamostore.AspectIndex))
+	default:
+		e.fail(checkIndex, `add it with "scsdynamo table add-index": the table stays in use`, "there is no index %q: sessions that have expired are not "+
+			"found by it", index)
+	}
+	if len(differences[dynamostore.AspectSettings]) > 0 {
+		e.warn(checkTableMade, "change the table in the AWS console, or the configuration", "%s", said(dynamostore.AspectSettings))
+	} else {
+		e.ok(checkTableMade, "as configured")
 	}
 }
 
@@ -242,8 +282,8 @@ func (d DynamoDB) allRights() []right {
 	}
 }
 
-// rights tries each operation under a condition that does not hold.
-func (d DynamoDB) rights(ctx context.Context, e examination) {
+// rights tries each operation under a condition that does not hold. It reports whether the table can be scanned.
+func (d DynamoDB) rights(ctx context.Context, e examination) (scans bool) {
 	const policy = `the policy is printed by "scsdynamo table iam --role app"`
 	var all, denied, deniedExtras []string
 	for _, right := range d.allRights() {
@@ -256,7 +296,7 @@ func (d DynamoDB) rights(ctx context.Context, e examination) {
 		case err != nil && !errors.Is(err, storage.ErrConflict):
 			why := explain.Error(err)
 			e.fail(checkRights, cmp.Or(why.Fix, fixCall), "%s failed: %s", right.operation, why.Text)
-			return
+			return false
 		default:
 			all = append(all, right.operation)
 		}
@@ -271,6 +311,7 @@ func (d DynamoDB) rights(ctx context.Context, e examination) {
 	default:
 		e.ok(checkRights, "%s", strings.Join(all, ", "))
 	}
+	return slices.Contains(all, "Scan")
 }
 
 const (

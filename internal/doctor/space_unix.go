@@ -2,7 +2,11 @@
 
 package doctor
 
-import "syscall"
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
 
 // freeBytes returns how much room this user has left on the file system of a directory.
 func freeBytes(directory string) (int64, bool) {
@@ -12,3 +16,6 @@ func freeBytes(directory string) (int64, bool) {
 	}
 	return int64(stat.Bavail) * int64(stat.Bsize), true //nolint:unconvert // Their types differ between systems.
 }
+
+// writable returns why this user may not write to a file or into a directory, nil where it may.
+func writable(path string) error { return unix.Access(path, unix.R_OK|unix.W_OK) }

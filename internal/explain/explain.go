@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/scsdynamo/scsdynamo/boltstore"
 	"github.com/scsdynamo/scsdynamo/config"
@@ -93,6 +94,10 @@ func Error(err error) *Explanation {
 			fix: "wait until it has finished, or set collection.elect to false",
 		},
 		{err: fs.ErrNotExist, kind: NotFound},
+		{
+			err: syscall.EROFS, kind: Failed, text: "the file system is mounted read-only, and bbolt writes to its file as soon as it is opened",
+			fix: "mount it for writing, or work on a copy elsewhere",
+		},
 		{err: context.Canceled, kind: Interrupted, text: "interrupted"},
 		{err: context.DeadlineExceeded, kind: Unavailable, text: "it took too long", fix: "raise --timeout"},
 		{err: storage.ErrOutcomeUnknown, kind: Unavailable},
@@ -145,10 +150,15 @@ func problemText(problem config.Problem) string {
 // ofTable explains the errors of package dynamostore, nil for others.
 func ofTable(err error) *Explanation {
 	if mismatch := (*dynamostore.MismatchError)(nil); errors.As(err, &mismatch) {
-		return &Explanation{
+		e := &Explanation{
 			Kind: Findings, Problems: InKeys(slices.Concat(mismatch.Problems, mismatch.Settings)), Err: err,
 			Text: fmt.Sprintf("table %q in region %s does not fit", mismatch.Table, mismatch.Region),
 		}
+		if len(mismatch.Problems) == 0 {
+			e.Text = fmt.Sprintf("table %q in region %s can be used, but differs from the configuration", mismatch.Table, mismatch.Region)
+			e.Fix = "change the table in the AWS console, or the configuration"
+		}
+		return e
 	}
 	failed := (*dynamostore.Error)(nil)
 	if !errors.As(err, &failed) {

@@ -142,7 +142,7 @@ func (s *Sessions) findKey(ctx context.Context, key string) (Found, error) {
 
 // Open returns the token and the data of a record that was read whole.
 func (s *Sessions) Open(ctx context.Context, record storage.Record) Found {
-	if !s.sealed && looksSealed(record.Data) {
+	if !s.sealed && LooksSealed(record.Data) {
 		return Found{Record: record, Err: errNoSecret}
 	}
 	for session, err := range s.opener.Sessions(context.WithValue(ctx, recordOf{}, record)) {
@@ -154,9 +154,9 @@ func (s *Sessions) Open(ctx context.Context, record storage.Record) Found {
 	return Found{Record: record, Err: errSealed} // with WithUnreadableAsMiss among the options
 }
 
-// looksSealed reports whether data begins as sessionstore seals it: with the number of the format, and long enough to be
+// LooksSealed reports whether data begins as sessionstore seals it: with the number of the format, and long enough to be
 // sealed. What codecs write begins otherwise: gob with a length of more, JSON and MessagePack with a bracket.
-func looksSealed(data []byte) bool {
+func LooksSealed(data []byte) bool {
 	const highestFormat, least = 4, 32
 	return len(data) > least && data[0] >= 1 && data[0] <= highestFormat
 }

@@ -82,9 +82,20 @@ func (s *Sessions) Sealed() bool { return s.sealed }
 // Pages reads all records, a page at a time, expired ones included. It holds one page. What a store keeps beside the
 // sessions is left out. Reads are eventually consistent: they cost half.
 func (s *Sessions) Pages(ctx context.Context, fields storage.Fields) iter.Seq2[storage.Page, error] {
+	return s.pages(ctx, storage.ScanRequest{Fields: fields}, 0)
+}
+
+// Sample is Pages for a few of them: for pages of so many items, sessions or not.
+func (s *Sessions) Sample(ctx context.Context, items int) iter.Seq2[storage.Page, error] {
+	const pages = 3 // In a table that is shared, there may be none of ours on the first.
+	return s.pages(ctx, storage.ScanRequest{Fields: storage.AllFields, Limit: items}, pages)
+}
+
+// pages reads so many pages; 0 is for all.
+func (s *Sessions) pages(ctx context.Context, request storage.ScanRequest, most int) iter.Seq2[storage.Page, error] {
+	request.Consistency = storage.Eventual
 	return func(yield func(storage.Page, error) bool) {
-		request := storage.ScanRequest{Fields: fields, Consistency: storage.Eventual}
-		for {
+		for n := 1; ; n++ {
 			page, err := s.driver.Scan(ctx, request)
 			if err != nil {
 				yield(storage.Page{}, err)
@@ -92,7 +103,7 @@ func (s *Sessions) Pages(ctx context.Context, fields storage.Fields) iter.Seq2[s
 			}
 			page.Records = slices.DeleteFunc(page.Records, func(r storage.Record) bool { return storage.Reserved(r.Key) })
 			page.Unreadable = slices.DeleteFunc(page.Unreadable, func(u storage.Unreadable) bool { return storage.Reserved(u.Key) })
-			if !yield(page, nil) || page.Next == "" {
+			if !yield(page, nil) || page.Next == "" || n == most {
 				return
 			}
 			request.Start = page.Next

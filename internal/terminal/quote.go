@@ -76,3 +76,12 @@ func compose(format string, args []any) string {
 	}
 	return fmt.Sprintf(format, safe...)
 }
+
+// ShellWord returns a word as a shell takes it.
+func ShellWord(word string) string {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:-"
+	if word != "" && strings.Trim(word, plain) == "" {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
