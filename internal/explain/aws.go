@@ -104,7 +104,7 @@ func Foreign(endpoint *url.URL) string {
 // ofAWS reports whether a host is an endpoint of DynamoDB, in any Region that its name has, or behind a VPC endpoint.
 func ofAWS(host string) bool {
 	resolver := dynamodb.NewDefaultEndpointResolver()
-	for _, label := range strings.SplitSeq(host, ".") {
+	for label := range strings.SplitSeq(host, ".") {
 		for _, dual := range []aws.DualStackEndpointState{aws.DualStackEndpointStateDisabled, aws.DualStackEndpointStateEnabled} {
 			known, err := resolver.ResolveEndpoint(label, dynamodb.EndpointResolverOptions{UseDualStackEndpoint: dual})
 			if err != nil {
