@@ -167,12 +167,16 @@ func (s *transcript) seed() {
 			}
 		}
 		lease := storage.Lease{ID: "lease-of-a-test", Duration: time.Hour, ExpiresAt: now.Add(50 * time.Hour)}
-		for token, change := range map[string]storage.Change{
-			tokenLeased: {Lease: &lease}, tokenExpired: {ExpiresAt: now.Add(-49 * time.Hour)},
-		} {
-			if err := driver.Update(s.t.Context(), store.StorageKey(token), change, storage.Always()); err != nil {
-				s.t.Fatal(err)
-			}
+		if err := driver.Update(s.t.Context(), store.StorageKey(tokenLeased), storage.Change{Lease: &lease}, storage.Always()); err != nil {
+			s.t.Fatal(err)
+		}
+		record, found, err := driver.Get(s.t.Context(), store.StorageKey(tokenExpired), storage.Strong)
+		if err != nil || !found {
+			s.t.Fatal(found, err)
+		}
+		record.CreatedAt, record.UpdatedAt, record.ExpiresAt = now.Add(-60*time.Hour), now.Add(-60*time.Hour), now.Add(-49*time.Hour)
+		if err := driver.Put(s.t.Context(), record, storage.Always()); err != nil {
+			s.t.Fatal(err)
 		}
 	})
 }

@@ -116,7 +116,7 @@ func (s *Sessions) findToken(ctx context.Context, token string) (Found, error) {
 		return Found{Record: watched.record, Err: err}, nil
 	case err != nil:
 		return Found{}, err
-	case !found && watched.record.Key != "": // with WithUnreadableAsMiss among the options
+	case !found && watched.record.Key != "" && !watched.record.Ended(): // with WithUnreadableAsMiss among the options
 		return Found{Record: watched.record, Err: errSealed}, nil
 	case !found:
 		return Found{}, ErrNotFound
@@ -134,7 +134,7 @@ func (s *Sessions) findKey(ctx context.Context, key string) (Found, error) {
 		return Found{Record: storage.Record{Key: key}, Err: err}, nil
 	case err != nil:
 		return Found{}, err
-	case !found:
+	case !found, record.Ended():
 		return Found{}, ErrNotFound
 	}
 	return s.Open(ctx, record), nil

@@ -80,7 +80,7 @@ func (s *Sessions) Name(found Found) string {
 func (s *Sessions) Sealed() bool { return s.sealed }
 
 // Pages reads all records, a page at a time, expired ones included. It holds one page. What a store keeps beside the
-// sessions is left out. Reads are eventually consistent: they cost half.
+// sessions is left out, and so are the tombstones of those that have ended. Reads are eventually consistent: they cost half.
 func (s *Sessions) Pages(ctx context.Context, fields storage.Fields) iter.Seq2[storage.Page, error] {
 	return s.pages(ctx, storage.ScanRequest{Fields: fields}, 0)
 }
@@ -101,7 +101,7 @@ func (s *Sessions) pages(ctx context.Context, request storage.ScanRequest, most 
 				yield(storage.Page{}, err)
 				return
 			}
-			page.Records = slices.DeleteFunc(page.Records, func(r storage.Record) bool { return storage.Reserved(r.Key) })
+			page.Records = slices.DeleteFunc(page.Records, func(r storage.Record) bool { return storage.Reserved(r.Key) || r.Ended() })
 			page.Unreadable = slices.DeleteFunc(page.Unreadable, func(u storage.Unreadable) bool { return storage.Reserved(u.Key) })
 			if !yield(page, nil) || page.Next == "" || n == most {
 				return

@@ -301,7 +301,7 @@ const perPage = 500
 func (d *endless) Scan(ctx context.Context, _ storage.ScanRequest) (storage.Page, error) {
 	page := storage.Page{Next: "more"}
 	for i := range perPage {
-		page.Records = append(page.Records, storage.Record{Key: fmt.Sprint(d.pages, i), Data: make([]byte, 1000)})
+		page.Records = append(page.Records, storage.Record{Key: fmt.Sprint(d.pages, i), Data: make([]byte, 1000), ExpiresAt: time.Now().Add(time.Hour)})
 	}
 	if d.pages--; d.pages == 0 {
 		page.Next = ""
@@ -445,4 +445,25 @@ type scans struct {
 func (d *scans) Scan(ctx context.Context, request storage.ScanRequest) (storage.Page, error) {
 	d.n++
 	return d.Driver.Scan(ctx, request)
+}
+
+// The tombstone of a session that has ended is no session, by whatever it is called; its successor's key is told to nobody.
+func TestTombstonesAreNoSessions(t *testing.T) {
+	t.Parallel()
+	driver := open(t)
+	tombstone := storage.Tombstone("ended", "the-token-that-lives", time.Now())
+	if err := driver.Put(t.Context(), tombstone, storage.Always()); err != nil {
+		t.Fatal(err)
+	}
+	for _, options := range [][]sessionstore.Option{nil, {sessionstore.WithSecret(current)}} {
+		sessions := sessionsOf(t, driver, options != nil, options...)
+		for _, name := range []string{"ended", inspect.Fingerprint("ended")} {
+			if found, err := sessions.Find(t.Context(), name); !errors.Is(err, inspect.ErrNotFound) {
+				t.Errorf("%q: found %+v, %v", name, found, err)
+			}
+		}
+		if count, err := sessions.Count(t.Context(), time.Now(), nil); err != nil || count.Total() != 0 {
+			t.Errorf("counted %+v, %v", count, err)
+		}
+	}
 }
