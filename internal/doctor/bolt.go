@@ -92,7 +92,14 @@ var rest = []string{checkPermissions, checkSpace, checkLock, checkContent, check
 
 func (b Bolt) file(e examination) bool {
 	info, err := os.Stat(b.Path)
+	held := heldDeleted(b.Path)
+	if held != "" {
+		e.fail(checkFile, "save it before that process ends, at a quiet moment: cp "+held+" "+terminal.ShellWord(b.Path+".saved")+"; then stop "+
+			"the process, put the copy in the place of the file, and see what deletes files there",
+			"a process still has a file open that was deleted from %s: what it stores is gone when it ends", b.Path)
+	}
 	switch {
+	case held != "" && err != nil:
 	case err == nil && info.Mode().IsRegular():
 		e.ok(checkFile, "%s, %d bytes", b.Path, info.Size())
 		return true

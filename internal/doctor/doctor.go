@@ -102,7 +102,7 @@ func (e examination) settings() {
 	}
 	switch {
 	case !e.Sealed:
-		e.warn(checkSecret, "set secret.current_file; make a secret with: openssl rand -base64 32 (the sessions of now end then)",
+		e.warn(checkSecret, "set secret.current_file when all sessions may end, because those of now do; make a secret with: openssl rand -base64 32",
 			"none: tokens and data are stored as they are, and a copy of them logs everybody in")
 	case e.Rotating:
 		e.ok(checkSecret, "tokens are hashed and data is sealed; previous secrets are still accepted")
