@@ -38,10 +38,15 @@ func (t Table) Verify(ctx context.Context, client TableClient) error {
 	if err != nil {
 		return err
 	}
-	if len(d.Differences) > 0 {
-		return &MismatchError{Table: t.Name, Region: d.Region, Problems: d.Problems, Settings: d.Settings}
+	return d.Err()
+}
+
+// Err is what [Table.Verify] returns for a table that is described so: a [*MismatchError], or nil where it fits.
+func (d Description) Err() error {
+	if len(d.Differences) == 0 {
+		return nil
 	}
-	return nil
+	return &MismatchError{Table: d.Name, Region: d.Region, Problems: d.Problems, Settings: d.Settings}
 }
 
 func (a admin) mismatch(problems []string) error {

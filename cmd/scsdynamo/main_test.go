@@ -171,6 +171,7 @@ var changing = []struct {
 	{regexp.MustCompile(`\.db, \d+ bytes\b`), ".db, N bytes"},
 	{regexp.MustCompile(`about \d+ items?, \S+ \S+, \d+ read units?`), "about N items, SIZE, N read units"},
 	{regexp.MustCompile(`\d+ items?, \S+ \S+ \(figures`), "N items, SIZE (figures"},
+	{regexp.MustCompile(`(items +)\d+, \S+ \S+ \(figures`), "${1}N, SIZE (figures"},
 	{regexp.MustCompile(`arn:aws:dynamodb:[a-z0-9-]+:\d+:`), "arn:aws:dynamodb:REGION:ACCOUNT:"},
 	{regexp.MustCompile(`account \d+`), "account ACCOUNT"},
 	{regexp.MustCompile(`\b[A-Z2-7]{26}\b`), "VERSION"},

@@ -216,7 +216,14 @@ func (a *app) tableVerify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := table.Verify(ctx, client); err != nil {
+	description, err := table.Describe(ctx, client)
+	if err != nil {
+		return err
+	}
+	for _, remark := range explain.InKeys(description.Remarks) {
+		a.note("%s", remark)
+	}
+	if err := description.Err(); err != nil {
 		return err
 	}
 	region := client.Options().Region

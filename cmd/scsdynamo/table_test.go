@@ -62,6 +62,34 @@ func TestTableAddIndex(t *testing.T) {
 	s.golden("table-index")
 }
 
+// Each setting that is configured and that the table does not have is named, and nothing is changed.
+func TestTableSettings(t *testing.T) {
+	t.Parallel()
+	s := onDynamoDB(t)
+	s.run("table", "create")
+	s.set("SCSDYNAMO_TABLE_DELETION_PROTECTION", "true")
+	s.set("SCSDYNAMO_TABLE_KMS_KEY", "alias/foo")
+	s.set("SCSDYNAMO_TABLE_CLASS", "STANDARD_INFREQUENT_ACCESS")
+	s.set("SCSDYNAMO_TABLE_READ_CAPACITY", "5")
+	s.set("SCSDYNAMO_TABLE_WRITE_CAPACITY", "6")
+	s.run("table", "verify")
+	s.run("table", "verify", "--output", "json")
+	s.run("table", "create")
+	s.run("table", "describe")
+	s.run("doctor", "--read-only")
+	for _, key := range []string{"DELETION_PROTECTION", "KMS_KEY", "CLASS", "READ_CAPACITY", "WRITE_CAPACITY"} {
+		s.unset("SCSDYNAMO_TABLE_" + key)
+	}
+	s.run("table", "verify")
+	s.golden("table-settings")
+	// Not every engine has tags.
+	r := s.execute("", "table", "verify", "--set", "table.tags=team=web")
+	if differs := r.code == 5 && strings.Contains(r.stderr, `it has no tag "team"`); !differs &&
+		(r.code != 0 || !strings.Contains(r.stderr, "its tags are not compared")) {
+		t.Errorf("of a tag that is missing, nothing is said: exit code %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+}
+
 // TTL that was turned off is turned on again, and a table that is protected is not deleted.
 func TestTableCreateCompletes(t *testing.T) {
 	t.Parallel()
