@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/scsdynamo/scsdynamo/sessionstore"
 )
 
 // longestName bounds the names that are looked for, and shown: beyond it, a name is not a slip of the pen.
@@ -14,8 +16,14 @@ func unknown(what, name, separator string, known []string) string {
 	if len(name) > longestName {
 		return "unknown " + what
 	}
+	if len(name) >= sessionstore.MinSecretBytes && !lettersAlone(name) { // It may be a secret, or a token.
+		return unknownHidden(what, name, separator, known)
+	}
 	return fmt.Sprintf("unknown %s %q", what, name) + didYouMean(name, separator, known)
 }
+
+// lettersAlone reports whether a name is made as those of keys are.
+func lettersAlone(name string) bool { return strings.Trim(name, "abcdefghijklmnopqrstuvwxyz_.") == "" }
 
 // unknownHidden is unknown for a name that is not to be shown.
 func unknownHidden(what, name, separator string, known []string) string {

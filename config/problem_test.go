@@ -53,6 +53,8 @@ func badInputs() []badInput {
 		env("variable of a section", "SCSDYNAMO_LEASE=5s"),
 		env("bare prefix", "SCSDYNAMO_=1"),
 		code("unknown key in code", "table.nmae", "web"),
+		code("secret for a key in code", secretA, ""),
+		file("secret for a key", secretA+": x\n"),
 
 		// Durations.
 		file("duration without a unit", "lease:\n  duration: 30\n"),

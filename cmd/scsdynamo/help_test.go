@@ -86,6 +86,8 @@ func TestUsageErrors(t *testing.T) {
 		{"doctor", "--output", "xml"},
 		{"doctor", "--output", "json", "--nonsense"},
 		{"doctor", "--set", "driver"},
+		{"doctor", "--environment", ""},
+		{"sessions", "delete", "--all", "--yes", "--config="},
 	} {
 		if r := s.run(args...); r.code != 2 || r.stdout != "" {
 			t.Errorf("%q: exit code %d, want 2; %s", args, r.code, r.stdout)

@@ -113,6 +113,11 @@ func (a *app) begin(cmd *cobra.Command, _ []string) error {
 	if a.timeout < 0 {
 		return usage(cmd, "--timeout must not be negative")
 	}
+	for _, name := range []string{"config", "environment"} { // A variable of a script that is not set must not mean the default.
+		if flag := cmd.Flag(name); flag != nil && flag.Changed && flag.Value.String() == "" {
+			return usage(cmd, "--"+name+" is empty; leave it out for the default")
+		}
+	}
 	a.Watched = a.Watched && !a.quiet
 	if a.timeout > 0 {
 		ctx, cancel := context.WithTimeout(cmd.Context(), a.timeout)

@@ -31,8 +31,11 @@ func targetOf(ctx context.Context, cfg *config.Config) (target, error) {
 	}
 	table := cfg.Table()
 	text := describeTarget(ctx, table, client)
-	if key := table.PartitionKey; key.Prefix != "" || key.Suffix != "" {
-		text += fmt.Sprintf(", keys %q...%q", key.Prefix, key.Suffix)
+	if prefix := table.PartitionKey.Prefix; prefix != "" {
+		text += fmt.Sprintf(", prefix %q", prefix)
+	}
+	if suffix := table.PartitionKey.Suffix; suffix != "" {
+		text += fmt.Sprintf(", suffix %q", suffix)
 	}
 	return target{table.Name, text}, nil
 }

@@ -172,7 +172,7 @@ func ofTable(err error) *Explanation {
 		e.Fix = "look before you try again"
 	case errors.Is(err, dynamostore.ErrTableNotFound):
 		e.Kind, e.Text = NotFound, "there is no "+table
-		e.Fix = `create it with "scsdynamo table create", or check name, region and account`
+		e.Fix = `check name, region and account; where there never was one, make it with "scsdynamo table create"`
 		if endpoint := foreignEndpoint(err); endpoint != "" {
 			e.Text += " at " + endpoint
 			e.Fix += "; DynamoDB Local keeps other tables for each access key and region, unless it was started with -sharedDb"
