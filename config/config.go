@@ -26,6 +26,7 @@ type settings struct {
 	environment, file string
 	dir               string
 	serviceLinks      []string
+	awsEndpoints      map[string]string // by variable
 	clientOptions     []func(*dynamodb.Options)
 }
 

@@ -83,6 +83,7 @@ func Load(options ...Option) (*Config, error) {
 		return nil, err
 	}
 	c.s.environment, c.s.file, c.s.serviceLinks = environment, path, links
+	c.s.awsEndpoints = variables(l.environ, "AWS_ENDPOINT_URL")
 	return c, nil
 }
 

@@ -125,9 +125,16 @@ func looksWeak(b []byte) bool {
 	return isText || len(different) <= min(len(b), 64)/2
 }
 
+// warnOfEndpoint looks at where sessions are sent to. The SDK has variables for that, too.
 func (c Config) warnOfEndpoint(found *warnings) {
 	const key = "dynamodb.endpoint"
-	endpoint, err := url.Parse(c.text(key))
+	text, source, about := c.text(key), c.s.sources[key], key
+	for _, name := range []string{"AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"} {
+		if text == "" && c.s.awsEndpoints[name] != "" {
+			text, source, about = c.s.awsEndpoints[name], Source{Kind: FromEnvironment, Name: name}, ""
+		}
+	}
+	endpoint, err := url.Parse(text)
 	if err != nil || endpoint.Scheme != "http" || isLocal(endpoint.Hostname()) {
 		return
 	}
@@ -135,7 +142,7 @@ func (c Config) warnOfEndpoint(found *warnings) {
 	if len(c.s.secrets) == 0 {
 		what = "tokens and all else that is stored go"
 	}
-	found.add(c.s.sources[key], key, "use https", "%s to another machine in clear", what)
+	found.add(source, about, "use https", "%s to another machine in clear", what)
 }
 
 // isLocal reports whether a host is this machine.

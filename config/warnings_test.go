@@ -17,10 +17,11 @@ func TestWarnings(t *testing.T) {
 	random := config.NewSecret()
 	encode := func(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
 	for name, c := range map[string]struct {
-		set  map[string]string
-		mode os.FileMode // of a secret file
-		file os.FileMode // of a configuration file with a secret
-		want []string    // the keys, each with a word
+		set     map[string]string
+		environ []string
+		mode    os.FileMode // of a secret file
+		file    os.FileMode // of a configuration file with a secret
+		want    []string    // the keys, each with a word
 	}{
 		"nothing":                   {},
 		"a secret":                  {set: map[string]string{"secret.current": random}},
@@ -38,6 +39,8 @@ func TestWarnings(t *testing.T) {
 		"a configuration":           {file: 0o600},
 		"local http":                {set: map[string]string{"dynamodb.endpoint": "http://127.0.0.1:8000"}},
 		"local http by name":        {set: map[string]string{"dynamodb.endpoint": "http://localhost:8000"}},
+		"http of the SDK":           {environ: []string{"AWS_ENDPOINT_URL=http://db.example"}, want: []string{" tokens"}},
+		"local http of the SDK":     {environ: []string{"AWS_ENDPOINT_URL_DYNAMODB=http://[::1]:8000", "AWS_ENDPOINT_URL=http://db.example"}},
 		"https":                     {set: map[string]string{"dynamodb.endpoint": "https://db.example"}},
 		"http":                      {set: map[string]string{"dynamodb.endpoint": "http://db.example:8000"}, want: []string{"dynamodb.endpoint tokens"}},
 		"http with a secret":        {set: map[string]string{"dynamodb.endpoint": "http://10.0.0.1", "secret.current": random}, want: []string{"dynamodb.endpoint in clear"}},
@@ -48,7 +51,7 @@ func TestWarnings(t *testing.T) {
 				t.Skip("Windows has other rights")
 			}
 			dir := t.TempDir()
-			options := []config.Option{config.WithDir(dir)}
+			options := []config.Option{config.WithDir(dir), config.WithEnviron(c.environ)}
 			for key, value := range c.set {
 				options = append(options, config.With(key, value))
 			}
