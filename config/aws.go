@@ -83,10 +83,10 @@ type CredentialsKind string
 
 // The kinds.
 const (
-	NoCredentials      CredentialsKind = ""                   // nowhere: nothing is configured, and the machine has no role
+	NoCredentials      CredentialsKind = ""                   // nowhere: nothing is set, and the machine has no role
 	SSOCredentials     CredentialsKind = "sso"                // a session of IAM Identity Center
 	LoginCredentials   CredentialsKind = "login"              // a session of aws login
-	ProcessCredentials CredentialsKind = "credential_process" //nolint:gosec // A program that the profile names: it is the name of a key.
+	ProcessCredentials CredentialsKind = "credential_process" //nolint:gosec // a program that the profile names
 	WebIdentity        CredentialsKind = "web identity"       // a token for a role: EKS (IRSA), GitHub and others
 	AssumedRole        CredentialsKind = "role"               // another role that the profile names
 	ContainerRole      CredentialsKind = "container"          // the role of an ECS task or an EKS pod
@@ -117,7 +117,8 @@ func (e *CredentialsError) Error() string {
 // Unwrap returns what the SDK reports.
 func (e *CredentialsError) Unwrap() error { return e.Err }
 
-// Cause is what the SDK reports, without the output of a program that was to print credentials: there may be some in it.
+// Cause is what the SDK reports, without the output of a program that was to print credentials: there may be some in
+// it.
 func (e *CredentialsError) Cause() string {
 	exit := (*exec.ExitError)(nil)
 	switch {

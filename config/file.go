@@ -115,8 +115,8 @@ type yamlHint struct {
 
 const backslashHint = "a backslash between double quotes begins an escape; write a path in single quotes, or without any"
 
-// hintYAML looks for what often keeps a file from being YAML, in the lines up to the one where it was noticed and the next. line
-// is 0 where that is not known.
+// hintYAML looks for what often keeps a file from being YAML, in the lines up to the one where it was noticed and the
+// next. line is 0 where that is not known.
 func hintYAML(data []byte, line int) yamlHint {
 	lines := strings.Split(string(data), "\n")
 	if line > 0 {

@@ -35,11 +35,12 @@ type codeSetting struct {
 	flag  string
 }
 
-// WithFile names the file. A file that is named must be there. Default: that of SCSDYNAMO_CONFIG_FILE, else [DefaultFile].
+// WithFile names the file. A file that is named must be there. Default: that of SCSDYNAMO_CONFIG_FILE, else
+// [DefaultFile].
 func WithFile(path string) Option { return func(l *loader) { l.file = &path } }
 
-// WithEnvironment names the environment, such as "production". Where no file is named, its [DefaultFile] must be there. Default:
-// that of SCSDYNAMO_ENV, else none.
+// WithEnvironment names the environment, such as "production". Where no file is named, its [DefaultFile] must be there.
+// Default: that of SCSDYNAMO_ENV, else none.
 func WithEnvironment(name string) Option { return func(l *loader) { l.environment = &name } }
 
 // WithEnviron sets the environment variables, as in os.Environ; nil for none. Default: those of the process.
@@ -247,8 +248,8 @@ func choose(code *string, ours map[string]string, variable string) (string, Sour
 	return "", Source{}
 }
 
-// DefaultFile returns the file that is read where none is named: config/scsdynamo/<environment>.yaml, which must be there, and
-// without an environment config/scsdynamo.yaml, which may be missing.
+// DefaultFile returns the file that is read where none is named: config/scsdynamo/<environment>.yaml, which must be
+// there, and without an environment config/scsdynamo.yaml, which may be missing.
 func DefaultFile(environment string) string {
 	if environment == "" {
 		return filepath.Join("config", "scsdynamo.yaml")
@@ -276,7 +277,8 @@ func (l *loader) findDefault(environment string, source Source) string {
 // otherEnvironments says which environments have a file.
 func (l *loader) otherEnvironments(environment string) string {
 	const most = 10
-	files, _ := filepath.Glob(filepath.Join(globLiteral(l.path(filepath.Dir(DefaultFile("x")))), "*.yaml")) // The pattern is well formed.
+	// The pattern is well formed.
+	files, _ := filepath.Glob(filepath.Join(globLiteral(l.path(filepath.Dir(DefaultFile("x")))), "*.yaml"))
 	var names []string
 	for _, file := range files {
 		if name := strings.TrimSuffix(filepath.Base(file), ".yaml"); environmentName.MatchString(name) {

@@ -30,9 +30,10 @@ type Driver interface {
 	io.Closer
 }
 
-// Open returns the store, ready to use: driver, strategy and all that is configured. With table.create it makes the table
-// first, as [dynamostore.Table.Create] does; one that is there and only has other settings is taken as it is. Else it makes no
-// call. The options are applied after those of the configuration: they are for what has no key, such as a logger.
+// Open returns the store, ready to use: driver, strategy and all that is configured. With table.create it makes the
+// table first, as [dynamostore.Table.Create] does; one that is there and only has other settings is taken as it is.
+// Else it makes no call. The options are applied after those of the configuration: they are for what has no key, such
+// as a logger.
 //
 // The caller must Close the store, once. Errors: those of [Config.Driver] and of [sessionstore.New].
 func (c Config) Open(ctx context.Context, options ...sessionstore.Option) (*sessionstore.Store, error) {
@@ -117,10 +118,10 @@ func (c Config) Table() dynamostore.Table {
 	}
 }
 
-// Client returns a DynamoDB client, as [dynamostore.ClientOptions] makes it, with what is configured on top. It makes no
-// call, but the SDK may read AWS's own files and ask the machine for its role. Errors: [*ProfileError], [*EndpointError],
-// [dynamostore.ErrNoRegion], and what else the SDK reports. Where credentials cannot be had, its calls fail with a
-// [*CredentialsError] that has the cause.
+// Client returns a DynamoDB client, as [dynamostore.ClientOptions] makes it, with what is configured on top. It makes
+// no call, but the SDK may read AWS's own files and ask the machine for its role. Errors: [*ProfileError],
+// [*EndpointError], [dynamostore.ErrNoRegion], and what else the SDK reports. Where credentials cannot be had, its
+// calls fail with a [*CredentialsError] that has the cause.
 func (c Config) Client(ctx context.Context) (*dynamodb.Client, error) {
 	var load []func(*awsconfig.LoadOptions) error
 	if region := c.text("dynamodb.region"); region != "" {

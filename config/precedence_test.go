@@ -251,7 +251,8 @@ func TestWhereTheFileIsLookedFor(t *testing.T) {
 	}
 }
 
-// An environment that has no file is a mistake, whatever other files there are: a slip of the pen must not mean the defaults.
+// An environment that has no file is a mistake, whatever other files there are: a slip of the pen must not mean the
+// defaults.
 func TestEnvironmentMustHaveItsFile(t *testing.T) {
 	t.Parallel()
 	const write1 = `; write one with "scsdynamo config init --environment", or leave the environment out for config/scsdynamo.yaml`

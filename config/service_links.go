@@ -9,13 +9,13 @@ import (
 	"strconv"
 )
 
-// serviceLink is what Kubernetes calls the variables that tell each container of a namespace about a Service, here one whose
-// name begins with ours, and Docker those about a container that is linked.
+// serviceLink is what Kubernetes calls the variables that tell each container of a namespace about a Service, here one
+// whose name begins with ours, and Docker those about a container that is linked.
 // https://kubernetes.io/docs/tutorials/services/connect-applications-service/#environment-variables
 var serviceLink = regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT|PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_PROTO|_PORT|_ADDR)?)$`)
 
-// takeServiceLinks takes the variables out that are about a Service, and returns their names. They are told by both name and
-// value: what somebody has set by mistake stays.
+// takeServiceLinks takes the variables out that are about a Service, and returns their names. They are told by both
+// name and value: what somebody has set by mistake stays.
 func takeServiceLinks(ours map[string]string) []string {
 	var links []string
 	for _, name := range slices.Sorted(maps.Keys(ours)) {

@@ -29,9 +29,9 @@ func (w *warnings) add(source Source, key, fix, format string, args ...any) {
 	*w = append(*w, Warning{Problem{Source: source, Key: key, Text: fmt.Sprintf(format, args...)}, fix})
 }
 
-// Warnings returns what is no mistake and should be seen to: secrets that are weak, files with secrets that others may read or
-// change, an endpoint to which everything goes in clear, variables that are not read. It looks at the modes of the files, and
-// may be called again. No text has a secret in it.
+// Warnings returns what is no mistake and should be seen to: secrets that are weak, files with secrets that others may
+// read or change, an endpoint to which everything goes in clear, variables that are not read. It looks at the modes of
+// the files, and may be called again. No text has a secret in it.
 func (c Config) Warnings() []Warning {
 	var found warnings
 	if links := c.s.serviceLinks; len(links) > 0 {
@@ -112,8 +112,8 @@ func (c Config) warnOfSecrets(found *warnings) {
 	}
 }
 
-// looksWeak reports whether bytes are hardly random: half of 32 random ones never are the same, and neither are all of them
-// text.
+// looksWeak reports whether bytes are hardly random: half of 32 random ones never are the same, and neither are all of
+// them text.
 func looksWeak(b []byte) bool {
 	different := map[byte]bool{}
 	for _, one := range b {

@@ -21,11 +21,11 @@ const (
 	pollMost  = 2 * time.Second
 )
 
-// Create makes the table, turns TTL on and waits until it can be used, as long as ctx allows; AWS takes some seconds. That
-// the table is already there is fine, whoever made it; then TTL is turned on where it was off, and nothing else is
-// changed. A table of another schema, or without [Table.ExpiryIndex], is left alone: the error is a [*MismatchError]. One that
-// only has other settings than Table asks for can be used, and the error is a [*MismatchError] that has Settings and no Problems.
-// Other errors: what [Table.Validate] reports, and [*Error].
+// Create makes the table, turns TTL on and waits until it can be used, as long as ctx allows; AWS takes some seconds.
+// That the table is already there is fine, whoever made it; then TTL is turned on where it was off, and nothing else is
+// changed. A table of another schema, or without [Table.ExpiryIndex], is left alone: the error is a [*MismatchError].
+// One that only has other settings than Table asks for can be used, and the error is a [*MismatchError] that has
+// Settings and no Problems. Other errors: what [Table.Validate] reports, and [*Error].
 //
 // It needs the rights dynamodb:CreateTable, DescribeTable, UpdateTimeToLive and DescribeTimeToLive, and TagResource and
 // ListTagsOfResource for tags.

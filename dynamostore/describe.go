@@ -52,11 +52,11 @@ type Description struct {
 
 	// Problems are what is wrong: sessions cannot be kept, or not for as long as they should.
 	Problems []string `json:"problems,omitempty"`
-	// Settings are what Table asks for and the table does not have: capacity, class, deletion protection, KMS key, tags. That
-	// harms no session.
+	// Settings are what Table asks for and the table does not have: capacity, class, deletion protection, KMS key,
+	// tags. That harms no session.
 	Settings []string `json:"settings,omitempty"`
-	// Remarks are what is worth knowing: what Table does not ask for and costs money or needs care, and what could not be
-	// compared.
+	// Remarks are what is worth knowing: what Table does not ask for and costs money or needs care, and what could not
+	// be compared.
 	Remarks []string `json:"remarks,omitempty"`
 	// Differences are Problems and Settings, by what they are about.
 	Differences []Difference `json:"-"`
@@ -66,8 +66,8 @@ type Description struct {
 // fit is no error, as it is for [Table.Verify]: see Problems. Errors: what [Table.Validate] reports, and [*Error], such as
 // one with [ErrTableNotFound].
 //
-// It needs the rights dynamodb:DescribeTable and DescribeTimeToLive, and ListTagsOfResource for tags: where that is denied,
-// a remark says that they are not compared.
+// It needs the rights dynamodb:DescribeTable and DescribeTimeToLive, and ListTagsOfResource for tags: where that is
+// denied, a remark says that they are not compared.
 func (t Table) Describe(ctx context.Context, client TableClient) (Description, error) {
 	a, err := t.admin(client)
 	if err != nil {

@@ -146,8 +146,8 @@ func TestDescribeEverything(t *testing.T) {
 	}
 }
 
-// What harms a session is a problem, what Table asks for and is otherwise is a setting, and Verify fails for both. What nobody has
-// asked for is a remark.
+// What harms a session is a problem, what Table asks for and is otherwise is a setting, and Verify fails for both. What
+// nobody has asked for is a remark.
 func TestProblemsAndRemarks(t *testing.T) {
 	t.Parallel()
 	fitting := dynamostore.Table{

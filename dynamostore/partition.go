@@ -8,8 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 )
 
-// partitionOf returns the partition of AWS that a Region belongs to, such as aws or aws-cn, as the SDK knows it: of one that it
-// does not know, it goes by how the name begins. It is empty where there is no Region.
+// partitionOf returns the partition of AWS that a Region belongs to, such as aws or aws-cn, as the SDK knows it: of one
+// that it does not know, it goes by how the name begins. It is empty where there is no Region.
 func partitionOf(region string) string {
 	endpoint, err := dynamodb.NewDefaultEndpointResolver().ResolveEndpoint(region, dynamodb.EndpointResolverOptions{})
 	if err != nil {
@@ -36,7 +36,8 @@ func partsOf(arn string) (parts arnParts, ok bool) {
 func (t Table) validateARNs(problem func(format string, args ...any)) {
 	table, hasTable := partsOf(t.Name)
 	key, hasKey := partsOf(t.KMSKey)
-	hasTable, hasKey = hasTable && tableARN.MatchString(t.Name), hasKey && kmsKey.MatchString(t.KMSKey) // Else there is a problem already.
+	// Else there is a problem already.
+	hasTable, hasKey = hasTable && tableARN.MatchString(t.Name), hasKey && kmsKey.MatchString(t.KMSKey)
 	check := func(field string, parts arnParts) {
 		if known := partitionOf(parts.region); known != parts.partition {
 			problem("%s: region %s is in the partition %s, but the ARN says %s", field, parts.region, known, parts.partition)
@@ -62,7 +63,8 @@ func (t Table) validateClient(region string) error {
 	return t.ValidateIn(region)
 }
 
-// ValidateIn is Validate for a client of this Region: a table that is named by its ARN must be there, and so must a KMS key.
+// ValidateIn is Validate for a client of this Region: a table that is named by its ARN must be there, and so must a KMS
+// key.
 func (t Table) ValidateIn(region string) error {
 	if err := t.Validate(); err != nil {
 		return err

@@ -44,7 +44,8 @@ type elsewhere struct {
 
 func (c elsewhere) Options() dynamodb.Options { return dynamodb.Options{Region: c.region} }
 
-// An ARN that does not fit the Region, its own partition, or the other ARN is refused without a call, wherever it is used.
+// An ARN that does not fit the Region, its own partition, or the other ARN is refused without a call, wherever it is
+// used.
 func TestARNMustFit(t *testing.T) {
 	t.Parallel()
 	table := func(partition, region string) string {

@@ -14,7 +14,8 @@ type Location struct {
 	Region string
 	// Account is the number of the AWS account, of twelve digits.
 	Account string
-	// Partition is that of the Region, such as "aws-cn". Default: the one that the AWS SDK knows for the Region, else "aws".
+	// Partition is that of the Region, such as "aws-cn". Default: the one that the AWS SDK knows for the Region, else
+	// "aws".
 	Partition string
 }
 

@@ -63,8 +63,8 @@ func (t Table) remarks(d Description) []string {
 	return remarks
 }
 
-// compareTags compares the tags, where there should be any. DescribeTable does not tell them. remark says why they could not be
-// compared, which older policies, and some engines, do not allow.
+// compareTags compares the tags, where there should be any. DescribeTable does not tell them. remark says why they
+// could not be compared, which older policies, and some engines, do not allow.
 func (a admin) compareTags(ctx context.Context, arn string) (differences []string, remark string, err error) {
 	if len(a.table.Tags) == 0 {
 		return nil, "", nil

@@ -28,9 +28,9 @@ func (e *MismatchError) Error() string {
 // Is matches ErrTableMismatch.
 func (e *MismatchError) Is(target error) bool { return target == ErrTableMismatch }
 
-// Verify checks that the table is there and fits: its primary key and the key's types, its [Table.ExpiryIndex], TTL, its status,
-// and every setting that Table asks for. It changes nothing. All that is wrong is in one [*MismatchError], which says what harms
-// sessions and what does not; a table that is not there is an [*Error] with [ErrTableNotFound].
+// Verify checks that the table is there and fits: its primary key and the key's types, its [Table.ExpiryIndex], TTL,
+// its status, and every setting that Table asks for. It changes nothing. All that is wrong is in one [*MismatchError],
+// which says what harms sessions and what does not; a table that is not there is an [*Error] with [ErrTableNotFound].
 //
 // It needs the rights of [Table.Describe].
 func (t Table) Verify(ctx context.Context, client TableClient) error {

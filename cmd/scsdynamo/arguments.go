@@ -13,9 +13,9 @@ import (
 // namesSessions marks the commands whose arguments are sessions.
 const namesSessions = "names sessions"
 
-// arguments puts what names sessions behind "--", where cobra takes it as it is: one token in 64 begins with a dash. What
-// is a flag of the command stays one: a long one by its exact name, and short ones where they are alone or have a value that
-// fits. Tokens are longer than those.
+// arguments puts what names sessions behind "--", where cobra takes it as it is: one token in 64 begins with a dash.
+// What is a flag of the command stays one: a long one by its exact name, and short ones where they are alone or have a
+// value that fits. Tokens are longer than those.
 func arguments(root *cobra.Command, args []string) []string {
 	cmd, rest, err := root.Find(args)
 	if err != nil || cmd.Annotations[namesSessions] == "" || slices.Contains(args, cobra.ShellCompRequestCmd) ||
@@ -69,8 +69,8 @@ func flagOf(cmd *cobra.Command, arg string) (isFlag, takesNext bool) {
 	return true, false
 }
 
-// flagError is the error of flags that are not understood. Neither they nor their values are repeated: what stands in the
-// wrong place may be a token.
+// flagError is the error of flags that are not understood. Neither they nor their values are repeated: what stands in
+// the wrong place may be a token.
 func flagError(cmd *cobra.Command, err error) error {
 	var (
 		unknown *pflag.NotExistError

@@ -33,12 +33,12 @@ func (a *app) configInitCommand() *cobra.Command {
 		Use:   "init",
 		Short: "Write a configuration file with every key and its default",
 		Long: `Write a configuration file in which every key is explained and commented out, with its default. It goes to the file of
---config, else to config/scsdynamo/<environment>.yaml with --environment, else to config/scsdynamo.yaml. What --set sets is
-set in it. A file that is there is not overwritten without --force.
+--config, else to config/scsdynamo/<environment>.yaml with --environment, else to config/scsdynamo.yaml. What --set
+sets is set in it. A file that is there is not overwritten without --force.
 
 With --from-ruby, the settings of the gem aws-sessionstore-dynamodb are read, from its YAML file or, with the word
-"environment", from AWS_DYNAMO_DB_SESSION_ variables and the file that Rails reads. They are converted, with their units,
-and what has no counterpart here is named. Nothing of theirs is changed.`,
+"environment", from AWS_DYNAMO_DB_SESSION_ variables and the file that Rails reads. They are converted, with their
+units, and what has no counterpart here is named. Nothing of theirs is changed.`,
 		Example: `  scsdynamo config init
   scsdynamo config init --environment production --secret-file config/sessions.secret --set table.name=web-sessions
   scsdynamo config init --from-ruby config/dynamo_db_session_store.yml --environment production
@@ -151,8 +151,8 @@ func (i *initialize) target() string {
 	return config.DefaultFile(i.environmentName())
 }
 
-// writeNew writes a file that only this user may read: there may be secrets in it. One that is overwritten is replaced as a
-// whole, with its mode; where it was a link, what it led to stays.
+// writeNew writes a file that only this user may read: there may be secrets in it. One that is overwritten is replaced
+// as a whole, with its mode; where it was a link, what it led to stays.
 func writeNew(path string, content []byte, overwrite bool) error {
 	directory := filepath.Dir(path)
 	if err := os.MkdirAll(directory, 0o755); err != nil { //nolint:gosec // Others may look into the directory of a project.
@@ -200,8 +200,8 @@ func (a *app) configShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show",
 		Short: "Show what is set, and where",
-		Long: `Show each key with its value and the place where it was set: default, file and line, environment variable, or code, which is
---set. Secrets are never shown.`,
+		Long: `Show each key with its value and the place where it was set: default, file and line, environment variable, or code,
+which is --set. Secrets are never shown.`,
 		Example: `  scsdynamo config show --changed --environment production
   scsdynamo config show --output json | jq '.values[] | select(.key == "table.name")'`,
 		Args: noArgs,
@@ -251,9 +251,9 @@ func (a *app) configCheckCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check",
 		Short: "Check the configuration without using it",
-		Long: `Read the configuration as the application does, and print all its mistakes at once, with file, line and key, or else what
-should be seen to, such as a secret that others may read. Nothing is called or opened but the files that it is made of. For
-what only the service knows, see "scsdynamo doctor".`,
+		Long: `Read the configuration as the application does, and print all its mistakes at once, with file, line and key, or else
+what should be seen to, such as a secret that others may read. Nothing is called or opened but the files that it is
+made of. For what only the service knows, see "scsdynamo doctor".`,
 		Example: `  scsdynamo config check --config config/scsdynamo/production.yaml`,
 		Args:    noArgs,
 		RunE:    func(*cobra.Command, []string) error { return a.configCheck() },

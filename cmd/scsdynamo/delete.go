@@ -30,19 +30,19 @@ func (a *app) sessionsDeleteCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "delete [SESSION...] | --expired | --all",
 		Short: "Delete sessions: these, the expired ones, or all",
-		Long: `Delete sessions: those that are named, at once and whoever uses them; all that have expired; or all, and everybody is logged
-out. On a terminal it asks before live sessions are deleted. Anywhere else, those that are named need --yes, and nothing is
-done without it.
+		Long: `Delete sessions: those that are named, at once and whoever uses them; all that have expired; or all, and everybody is
+logged out. On a terminal it asks before live sessions are deleted. Anywhere else, those that are named need --yes,
+and nothing is done without it.
 
-With --all, it says which table, region, account, endpoint and prefix that is, and how many sessions, and the name of the table
-is asked for; on bolt, the path of the file. Anywhere but on a terminal, --confirm with that name is needed: without it nothing
-is done, and it says what it would have done. --yes does not do.
+With --all, it says which table, region, account, endpoint and prefix that is, and how many sessions, and the name of
+the table is asked for; on bolt, the path of the file. Anywhere but on a terminal, --confirm with that name is needed:
+without it nothing is done, and it says what it would have done. --yes does not do.
 
 SESSION is a token, a storage key or a fingerprint: see "scsdynamo sessions --help". - reads one from standard input.
 
-With --expired, a session is deleted only if it is still as it was read: one that was renewed meanwhile stays. That needs no
-confirmation, as long as this machine's clock is right: collection.grace of the configuration leaves room. The budgets
-collection.read_units and collection.write_units hold, too.`,
+With --expired, a session is deleted only if it is still as it was read: one that was renewed meanwhile stays. That
+needs no confirmation, as long as this machine's clock is right: collection.grace of the configuration leaves room.
+The budgets collection.read_units and collection.write_units hold, too.`,
 		Example: `  scsdynamo sessions delete sha256:5e884898da28 --yes
   scsdynamo sessions delete --expired --dry-run
   scsdynamo sessions delete --expired --set collection.write_units=25

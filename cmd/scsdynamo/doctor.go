@@ -25,17 +25,18 @@ func (a *app) doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Find out what keeps sessions from working, and what to do about it",
-		Long: `Look at one thing after the other that sessions need, and say what to do about what is wrong. Run it where the application
-runs, as the same user.
+		Long: `Look at one thing after the other that sessions need, and say what to do about what is wrong. Run it where the
+application runs, as the same user.
 
-On DynamoDB: configuration, secret, region, credentials, endpoint, this machine's clock against that of the service, table,
-keys, TTL, index, settings of the table, rights, whether a sample of the sessions opens with the secret, latency, and a round
-trip. On bolt: configuration, secret, file, permissions, free space, lock, whether the sessions open, and a round trip.
+On DynamoDB: configuration, secret, region, credentials, endpoint, this machine's clock against that of the service,
+table, keys, TTL, index, settings of the table, rights, whether a sample of the sessions opens with the secret,
+latency, and a round trip. On bolt: configuration, secret, file, permissions, free space, lock, whether the sessions
+open, and a round trip.
 
-It is safe in production, and so is what it says to do: none of that loses a session. The round trip stores a session of the
-doctor's own, which nobody can log in with, and deletes it; --read-only leaves it out. Rights are tried by calls under a
-condition that does not hold: they change nothing. It costs some 30 calls, and reads up to 300 items. On bolt, the file must
-not be open in the application for the last three.
+It is safe in production, and so is what it says to do: none of that loses a session. The round trip stores a session
+of the doctor's own, which nobody can log in with, and deletes it; --read-only leaves it out. Rights are tried by
+calls under a condition that does not hold: they change nothing. It costs some 30 calls, and reads up to 300 items. On
+bolt, the file must not be open in the application for the last three.
 
 The exit code is 5 where a check has failed. A warning is none.`,
 		Example: `  scsdynamo doctor --environment production

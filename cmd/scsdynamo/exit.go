@@ -24,7 +24,8 @@ var codes = explain.ExitCodes{
 // fail prints the error and returns the exit code.
 func (a *app) fail(err error) int {
 	e := explain.Error(err)
-	if !a.began && e.Kind == explain.Failed { // What cobra has to say about its own commands has no type, and repeats words.
+	// What cobra has to say about its own commands has no type, and repeats words.
+	if !a.began && e.Kind == explain.Failed {
 		e = explain.New(explain.Usage, "the command line is not understood", `see "scsdynamo --help"`)
 	}
 	return explain.Report{Command: "scsdynamo", Codes: codes, JSON: a.output == outputJSON, Cause: a.verbose}.Write(a.Terminal, e)

@@ -39,10 +39,10 @@ func (a *app) sessionsListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the live sessions, or the expired ones",
-		Long: `List the live sessions, in no particular order, with the name that "show" and "delete" take: with a secret the storage key,
-without one a fingerprint. Those that cannot be read, or do not open with the secret that is configured, are listed and
-marked. All are listed with --limit 0; they are printed as they are read, and a page of them is held in memory. On DynamoDB
-this scans the table, up to the limit.`,
+		Long: `List the live sessions, in no particular order, with the name that "show" and "delete" take: with a secret the storage
+key, without one a fingerprint. Those that cannot be read, or do not open with the secret that is configured, are
+listed and marked. All are listed with --limit 0; they are printed as they are read, and a page of them is held in
+memory. On DynamoDB this scans the table, up to the limit.`,
 		Example: `  scsdynamo sessions list
   scsdynamo sessions list --expired --limit 0 --output json | jq -r '.sessions[].session'`,
 		Args: noArgs,

@@ -97,7 +97,8 @@ func (s *transcript) matrix(name string) {
 // otherSecret is another one that anybody may know.
 var otherSecret = base64.StdEncoding.EncodeToString([]byte("0123456789abcdef\x80\x81\x82\x83\x84\x85\x86\x87\x88\x89\x8a\x8b\x8c\x8d\x8e\x8f"))
 
-// Every command under every adversity says what is the matter, exits as documented, and prints neither token nor secret.
+// Every command under every adversity says what is the matter, exits as documented, and prints neither token nor
+// secret.
 func TestEveryCommand(t *testing.T) {
 	t.Parallel()
 	for name, make := range map[string]func(t *testing.T) *transcript{

@@ -22,7 +22,8 @@ var called = struct {
 
 // granted returns the actions of the roles that a person needs for a command.
 func granted(command string) []string {
-	describe := []string{"dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:ListTagsOfResource"} // Where it is denied, commands say less.
+	// Where it is denied, commands say less.
+	describe := []string{"dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:ListTagsOfResource"}
 	switch command {
 	case "table":
 		return dynamostore.RoleAdmin.Actions()

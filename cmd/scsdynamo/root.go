@@ -53,11 +53,12 @@ const rootLong = `scsdynamo operates session stores on DynamoDB or in a bbolt fi
 
 Something is wrong right now? Start with "scsdynamo doctor".
 
-The configuration is that of the application: defaults, then one file, then SCSDYNAMO_ environment variables, then --set.
-"scsdynamo config show" tells what it is and where each value comes from. Credentials are found as the AWS SDK finds them.
+The configuration is that of the application: defaults, then one file, then SCSDYNAMO_ environment variables, then
+--set. "scsdynamo config show" tells what it is and where each value comes from. Credentials are found as the AWS SDK
+finds them.
 
-Results go to standard output, everything else to standard error. With --output json, results are JSON, and so is an error:
-{"error": {"kind": ..., "exit_code": ..., "message": ..., "problems": [...], "fix": ...}}.
+Results go to standard output, everything else to standard error. With --output json, results are JSON, and so is an
+error: {"error": {"kind": ..., "exit_code": ..., "message": ..., "problems": [...], "fix": ...}}.
 
 `
 
@@ -113,7 +114,8 @@ func (a *app) begin(cmd *cobra.Command, _ []string) error {
 	if a.timeout < 0 {
 		return usage(cmd, "--timeout must not be negative")
 	}
-	for _, name := range []string{"config", "environment"} { // A variable of a script that is not set must not mean the default.
+	// A variable of a script that is not set must not mean the default.
+	for _, name := range []string{"config", "environment"} {
 		if flag := cmd.Flag(name); flag != nil && flag.Changed && flag.Value.String() == "" {
 			return usage(cmd, "--"+name+" is empty; leave it out for the default")
 		}

@@ -21,14 +21,14 @@ A session is called by one of these:
   its token         what the browser has in its cookie, also where the application sets HashTokenInStore
   its storage key   the key of the item, which lists show where it is a keyed hash of the token: the session opens with
                     the secret that is configured
-  its fingerprint   else the storage key may be the token, so lists show "sha256:" and the beginning of its hash instead;
-                    the first digits are enough where they name one session. All sessions are read, once, for
-                    all fingerprints of a command
+  its fingerprint   else the storage key may be the token, so lists show "sha256:" and the beginning of its hash
+                    instead; the first digits are enough where they name one session. All sessions are read, once,
+                    for all fingerprints of a command
 
 What begins with a dash and is none of the command's flags is a name, too: one token in 64 does.
 
-A token lets whoever has it in. It is never printed, unless --show-token asks for it. On a command line, it ends up in the
-history of the shell: write - in place of it to have it read from standard input.
+A token lets whoever has it in. It is never printed, unless --show-token asks for it. On a command line, it ends up in
+the history of the shell: write - in place of it to have it read from standard input.
 
 On DynamoDB, what looks at all sessions scans the table, which is billed by its size. A bbolt file can be open in one
 process at a time: stop the application first.`
@@ -42,9 +42,9 @@ func (a *app) sessionsCountCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "count",
 		Short: "Count the sessions, live and expired, and their size",
-		Long: `Count the sessions, live and expired, and add up the size of their data. Any number of sessions can be counted: a page of
-them is held in memory. Sessions that do not open with the secret that is configured are not counted as live, but as
-unopened. On DynamoDB this scans the table, which is billed by its size.`,
+		Long: `Count the sessions, live and expired, and add up the size of their data. Any number of sessions can be counted: a page
+of them is held in memory. Sessions that do not open with the secret that is configured are not counted as live, but
+as unopened. On DynamoDB this scans the table, which is billed by its size.`,
 		Example: `  scsdynamo sessions count
   scsdynamo sessions count --output json | jq .live`,
 		Args: noArgs,

@@ -22,10 +22,12 @@ func (a *app) sessionsShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show SESSION",
 		Short: "Show one session",
-		Long: `Show one session, expired ones included: when it was created, written and will end, its size, its version and its lease. With
---values, also what the application has put into it, as far as the codec is that of scs (gob) and the types are known here.
+		Long: `Show one session, expired ones included: when it was created, written and will end, its size, its version and its
+lease. With --values, also what the application has put into it, as far as the codec is that of scs (gob) and the
+types are known here.
 
-SESSION is its token, its storage key or its fingerprint: see "scsdynamo sessions --help". - reads it from standard input.`,
+SESSION is its token, its storage key or its fingerprint: see "scsdynamo sessions --help". - reads it from standard
+input.`,
 		Example: `  scsdynamo sessions show sha256:5e88
   read -rs TOKEN; printf %s "$TOKEN" | scsdynamo sessions show - --values`,
 		Annotations:       map[string]string{namesSessions: "yes"},

@@ -41,9 +41,10 @@ func (a *app) tableCreateCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "create",
 		Short: "Make the table with TTL, or finish making it",
-		Long: `Make the table, turn TTL on, and wait until it can be used. That it is already there is fine: then TTL is turned on where it
-was off, and nothing else is changed. A table with other keys is left alone, and that is an error. So is one with other settings
-than those that are configured (capacity, class, deletion protection, KMS key, tags), which can be used all the same: exit code 5.
+		Long: `Make the table, turn TTL on, and wait until it can be used. That it is already there is fine: then TTL is turned on
+where it was off, and nothing else is changed. A table with other keys is left alone, and that is an error. So is one
+with other settings than those that are configured (capacity, class, deletion protection, KMS key, tags), which can be
+used all the same: exit code 5.
 
 Rights: see "scsdynamo table iam --role admin".`,
 		Example: `  scsdynamo table create
@@ -88,9 +89,9 @@ func (a *app) tableAddIndexCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add-index",
 		Short: "Add the index by which collection finds expired sessions",
-		Long: `Add the index that table.expiry_index.name names to a table that is there, and wait until it can be used. The table stays in
-use meanwhile. AWS takes some minutes, and hours for a table of many GB: --no-wait does not wait, and "scsdynamo table verify"
-says whether it is ready. That it is there already is fine.
+		Long: `Add the index that table.expiry_index.name names to a table that is there, and wait until it can be used. The table
+stays in use meanwhile. AWS takes some minutes, and hours for a table of many GB: --no-wait does not wait, and
+"scsdynamo table verify" says whether it is ready. That it is there already is fine.
 
 Sessions enter the index when they are next written by a program that has table.expiry_index.name, so set it for all
 programs that write sessions once the index is there. docs/operations.md has the steps.
@@ -145,10 +146,11 @@ func (a *app) tableDeleteCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "delete",
 		Short: "Delete the table with all sessions in it: everybody is logged out",
-		Long: `Delete the table with all sessions in it, and whatever else it holds: everybody is logged out, and nothing brings it back.
+		Long: `Delete the table with all sessions in it, and whatever else it holds: everybody is logged out, and nothing brings it
+back.
 
-On a terminal, the name of the table is asked for. Anywhere else, both --yes and --confirm with its exact name are needed,
-and nothing is done without them. A table with deletion protection is not deleted.`,
+On a terminal, the name of the table is asked for. Anywhere else, both --yes and --confirm with its exact name are
+needed, and nothing is done without them. A table with deletion protection is not deleted.`,
 		Example: `  scsdynamo table delete
   scsdynamo table delete --yes --confirm sessions-staging --environment staging`,
 		Args: noArgs,
@@ -202,9 +204,9 @@ func (a *app) tableVerifyCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "verify",
 		Short: "Check that the table is there and fits",
-		Long: `Check that the table is there and fits: its keys and their types, its index, TTL, its status, and every setting that the
-configuration has for it: capacity, class, deletion protection, KMS key, tags. Nothing is changed. All that is wrong is printed
-at once, with exit code 5.`,
+		Long: `Check that the table is there and fits: its keys and their types, its index, TTL, its status, and every setting that
+the configuration has for it: capacity, class, deletion protection, KMS key, tags. Nothing is changed. All that is
+wrong is printed at once, with exit code 5.`,
 		Example: `  scsdynamo table verify --environment production && echo ready`,
 		Args:    noArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.tableVerify(cmd.Context()) },

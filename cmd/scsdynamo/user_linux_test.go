@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// A file of another user is no damaged file, and a directory in which it cannot be made is seen before the application is.
+// A file of another user is no damaged file, and a directory in which it cannot be made is seen before the application
+// is.
 func TestDoctorOnFilesOfOthers(t *testing.T) {
 	t.Parallel()
 	s := onBolt(t)

@@ -19,7 +19,8 @@ import (
 // losing is advice that loses sessions.
 var losing = regexp.MustCompile(`(?i)\b(delete|remove|rm|move (the file|it) away|restore|start empty)\b`)
 
-// What is advised for a file that cannot be opened looks at the kind of the error: a right that is missing is no damage.
+// What is advised for a file that cannot be opened looks at the kind of the error: a right that is missing is no
+// damage.
 func TestAdviceLooksAtTheKindOfError(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// heldDeleted returns by which path a process still has the file that once was at a path, as far as this user may see; empty for
-// none. Linux marks the links of such files.
+// heldDeleted returns by which path a process still has the file that once was at a path, as far as this user may see;
+// empty for none. Linux marks the links of such files.
 func heldDeleted(path string) string {
 	absolute, err := filepath.Abs(path)
 	if err != nil {

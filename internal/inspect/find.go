@@ -44,10 +44,10 @@ func IsFingerprint(name string) bool {
 	return ok && len(digits) >= leastDigits && len(digits) <= fingerprintDigits && strings.Trim(digits, "0123456789abcdef") == ""
 }
 
-// Find returns the sessions that an operator calls by their tokens, their storage keys or their fingerprints, or by tokens
-// that a session manager with HashTokenInStore has given out. Expired ones are found, too. Fingerprints may be cut short;
-// all sessions are read for them, once. The others cost a few reads each. Errors: a [*NameError] with [ErrNotFound],
-// [ErrAmbiguous] or [ErrFingerprint], and the driver's.
+// Find returns the sessions that an operator calls by their tokens, their storage keys or their fingerprints, or by
+// tokens that a session manager with HashTokenInStore has given out. Expired ones are found, too. Fingerprints may be
+// cut short; all sessions are read for them, once. The others cost a few reads each. Errors: a [*NameError] with
+// [ErrNotFound], [ErrAmbiguous] or [ErrFingerprint], and the driver's.
 func (s *Sessions) Find(ctx context.Context, names ...string) ([]Found, error) {
 	keys, err := s.findFingerprints(ctx, names)
 	if err != nil {
@@ -154,8 +154,8 @@ func (s *Sessions) Open(ctx context.Context, record storage.Record) Found {
 	return Found{Record: record, Err: errSealed} // with WithUnreadableAsMiss among the options
 }
 
-// LooksSealed reports whether data begins as sessionstore seals it: with the number of the format, and long enough to be
-// sealed. What codecs write begins otherwise: gob with a length of more, JSON and MessagePack with a bracket.
+// LooksSealed reports whether data begins as sessionstore seals it: with the number of the format, and long enough to
+// be sealed. What codecs write begins otherwise: gob with a length of more, JSON and MessagePack with a bracket.
 func LooksSealed(data []byte) bool {
 	const highestFormat, least = 4, 32
 	return len(data) > least && data[0] >= 1 && data[0] <= highestFormat

@@ -66,9 +66,9 @@ func Fingerprint(key string) string {
 	return fingerprintPrefix + hex.EncodeToString(hash[:])[:fingerprintDigits]
 }
 
-// Name returns what a session may be called where others look on: its storage key where its record opens with a secret, for
-// then that is a keyed hash of its token; else its fingerprint. A record that was stored without a secret has its token as
-// storage key, whatever is configured now.
+// Name returns what a session may be called where others look on: its storage key where its record opens with a secret,
+// for then that is a keyed hash of its token; else its fingerprint. A record that was stored without a secret has its
+// token as storage key, whatever is configured now.
 func (s *Sessions) Name(found Found) string {
 	if s.sealed && found.Err == nil && found.Token != "" && found.Token != found.Record.Key {
 		return found.Record.Key
@@ -80,7 +80,8 @@ func (s *Sessions) Name(found Found) string {
 func (s *Sessions) Sealed() bool { return s.sealed }
 
 // Pages reads all records, a page at a time, expired ones included. It holds one page. What a store keeps beside the
-// sessions is left out, and so are the tombstones of those that have ended. Reads are eventually consistent: they cost half.
+// sessions is left out, and so are the tombstones of those that have ended. Reads are eventually consistent: they cost
+// half.
 func (s *Sessions) Pages(ctx context.Context, fields storage.Fields) iter.Seq2[storage.Page, error] {
 	return s.pages(ctx, storage.ScanRequest{Fields: fields}, 0)
 }
@@ -113,8 +114,8 @@ func (s *Sessions) pages(ctx context.Context, request storage.ScanRequest, most 
 
 // Count is how many sessions there are, and how large they are.
 type Count struct {
-	// Live and Expired are how many there are by whether their expiry has passed. Unopened is how many would be live, but do
-	// not open with the secrets that are configured; Unreadable is how many the driver cannot read.
+	// Live and Expired are how many there are by whether their expiry has passed. Unopened is how many would be live,
+	// but do not open with the secrets that are configured; Unreadable is how many the driver cannot read.
 	Live, Expired, Unopened, Unreadable int
 	// Leased is how many of the live ones have a lease on them, whether or not its holder is alive.
 	Leased int

@@ -447,7 +447,8 @@ func (d *scans) Scan(ctx context.Context, request storage.ScanRequest) (storage.
 	return d.Driver.Scan(ctx, request)
 }
 
-// The tombstone of a session that has ended is no session, by whatever it is called; its successor's key is told to nobody.
+// The tombstone of a session that has ended is no session, by whatever it is called; its successor's key is told to
+// nobody.
 func TestTombstonesAreNoSessions(t *testing.T) {
 	t.Parallel()
 	driver := open(t)

@@ -9,9 +9,9 @@ import (
 	"unicode/utf8"
 )
 
-// Quote returns the text as it may be shown: what could move a cursor, hide or reorder what stands around it is written as
-// \u and its number, line breaks included. What a visitor puts into a session ends up here, and so does what an endpoint
-// says. JSON stays the same JSON, because it has such characters in its strings alone.
+// Quote returns the text as it may be shown: what could move a cursor, hide or reorder what stands around it is written
+// as \u and its number, line breaks included. What a visitor puts into a session ends up here, and so does what an
+// endpoint says. JSON stays the same JSON, because it has such characters in its strings alone.
 func Quote(text string) string { return quote(text, unicode.IsPrint) }
 
 // quoteLines is Quote, but for line breaks and tabs: for text of several lines.
@@ -59,7 +59,8 @@ func behind(w io.Writer) io.Writer {
 // Painted is text that Paint has quoted and coloured: it may be written as it is.
 type Painted string
 
-// compose is fmt.Sprintf, with what is not painted quoted. The format is part of the program, and so are its line breaks.
+// compose is fmt.Sprintf, with what is not painted quoted. The format is part of the program, and so are its line
+// breaks.
 func compose(format string, args []any) string {
 	safe := make([]any, len(args))
 	for i, arg := range args {

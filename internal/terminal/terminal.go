@@ -11,8 +11,8 @@ import (
 	"golang.org/x/term"
 )
 
-// Terminal is the standard input and output of a command. Results go to Out, everything else to Err. Whatever is written
-// to a terminal that New has made, by its methods or to Out and Err, cannot move a cursor: see [Quote].
+// Terminal is the standard input and output of a command. Results go to Out, everything else to Err. Whatever is
+// written to a terminal that New has made, by its methods or to Out and Err, cannot move a cursor: see [Quote].
 type Terminal struct {
 	In       io.Reader
 	Out, Err io.Writer
@@ -87,5 +87,6 @@ func (t *Terminal) Say(format string, args ...any) {
 	_, _ = io.WriteString(behind(t.Err), compose(format, args)+"\n")
 }
 
-// Screen is Err for what draws on it, such as a bar. It passes everything on: write nothing there that comes from outside.
+// Screen is Err for what draws on it, such as a bar. It passes everything on: write nothing there that comes from
+// outside.
 func (t *Terminal) Screen() io.Writer { return behind(t.Err) }
