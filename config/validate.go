@@ -116,7 +116,7 @@ var toKeys = func() *strings.Replacer {
 	pairs := map[string]string{
 		"dynamostore: ": "", "lockstrategy: ": "", "gcrunner: ": "",
 		"Table.PartitionKey": "table.partition_key", "Table.SortKey": "table.sort_key",
-		"; set Name, or": "; set its name, or",
+		"; set Name, or": "; set its name, or", "use a client of": "set dynamodb.region or AWS_REGION to",
 	}
 	for _, key := range schema {
 		pkg, name, _ := strings.Cut(key.Option, ".")

@@ -67,7 +67,7 @@ func Credentials(err error) *Explanation {
 func refusedCredentials(err error) *Explanation {
 	e := &Explanation{Kind: Failed, Text: "AWS does not accept the credentials", Err: err}
 	if answer := smithy.APIError(nil); errors.As(err, &answer) {
-		e.Text += fmt.Sprintf(": %s, %s", answer.ErrorCode(), answer.ErrorMessage())
+		e.Text += fmt.Sprintf(": %s, %s", answer.ErrorCode(), message(err))
 		e.Fix = "check key, secret, session token and the clock of this machine"
 		if answer.ErrorCode() == "ExpiredTokenException" {
 			e.Fix = "they have expired: renew them, such as with aws sso login, or take AWS_SESSION_TOKEN and its keys out of the environment"
@@ -173,5 +173,5 @@ func message(err error) string {
 	if !errors.As(err, &answer) {
 		return err.Error()
 	}
-	return cmp.Or(answer.ErrorMessage(), answer.ErrorCode())
+	return strings.TrimSuffix(cmp.Or(answer.ErrorMessage(), answer.ErrorCode()), ".")
 }
