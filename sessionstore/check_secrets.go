@@ -1,0 +1,79 @@
+package sessionstore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/scsdynamo/scsdynamo/storage"
+)
+
+// SecretError says that of the live sessions in a sample, none opens with the secrets of the store: their users are logged out.
+type SecretError struct {
+	// Live is how many live sessions are in the sample.
+	Live int
+	// Unsealed is how many of them were stored without a secret. It is all of them where a first secret was given.
+	Unsealed int
+}
+
+// Error implements error.
+func (e *SecretError) Error() string {
+	text := fmt.Sprintf("sessionstore: none of %d live sessions opens with the secrets that are given", e.Live)
+	if e.Unsealed > 0 {
+		text += fmt.Sprintf("; %d were stored without a secret", e.Unsealed)
+	}
+	return text + "; give the bytes that all processes give, and a secret that was changed behind the new one"
+}
+
+// What CheckSecrets reads at most.
+const (
+	secretSample = 100
+	secretPages  = 3
+)
+
+// CheckSecrets opens a sample of what is stored. It is for a program that starts: with a wrong secret, with one that was changed
+// and whose predecessor was not given, or without one where sessions are sealed, every user is logged out, and nothing else
+// says so. The error is a [*SecretError] where there are live sessions and none of them opens, and nil where one does, or there
+// is none. Other errors: [ErrNotIterable], and the driver's.
+//
+// It reads up to 300 items, once, with eventual consistency; on DynamoDB that needs the right to Scan.
+func (s *Store) CheckSecrets(ctx context.Context) error {
+	scanner, ok := s.backend.Driver.(storage.Scanner)
+	if !ok {
+		return ErrNotIterable
+	}
+	request := storage.ScanRequest{Limit: secretSample, Consistency: storage.Eventual}
+	found := &SecretError{}
+	for range secretPages {
+		page, err := s.page(ctx, scanner, request)
+		if err != nil {
+			return err
+		}
+		for _, record := range page.Records {
+			if !record.Live(s.backend.Now()) {
+				continue
+			}
+			sealed := looksSealed(record.Data)
+			if _, _, err := s.vault.openAny(record); err == nil && (len(s.vault) > 0 || !sealed) {
+				return nil
+			}
+			found.Live++
+			if !sealed {
+				found.Unsealed++
+			}
+		}
+		if request.Start = page.Next; request.Start == "" {
+			break
+		}
+	}
+	if found.Live == 0 {
+		return nil
+	}
+	return found
+}
+
+// looksSealed reports whether data begins as a vault seals it: with the number of a format, and long enough. What codecs write
+// begins otherwise: gob with the length of a description, JSON and MessagePack with a bracket.
+func looksSealed(data []byte) bool {
+	const highestFormat, least = 4, 32
+	return len(data) > least && data[0] >= 1 && data[0] <= highestFormat
+}
