@@ -7,7 +7,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// SecretError says that of the live sessions in a sample, none opens with the secrets of the store: their users are logged out.
+// SecretError says that of the live sessions in a sample, none opens with the secrets of the store: their users are
+// logged out.
 type SecretError struct {
 	// Live is how many live sessions are in the sample.
 	Live int
@@ -30,10 +31,10 @@ const (
 	secretPages  = 3
 )
 
-// CheckSecrets opens a sample of what is stored. It is for a program that starts: with a wrong secret, with one that was changed
-// and whose predecessor was not given, or without one where sessions are sealed, every user is logged out, and nothing else
-// says so. The error is a [*SecretError] where there are live sessions and none of them opens, and nil where one does, or there
-// is none. Other errors: [ErrNotIterable], and the driver's.
+// CheckSecrets opens a sample of what is stored. It is for a program that starts: with a wrong secret, with one that
+// was changed and whose predecessor was not given, or without one where sessions are sealed, every user is logged out,
+// and nothing else says so. The error is a [*SecretError] where there are live sessions and none of them opens, and nil
+// where one does, or there is none. Other errors: [ErrNotIterable], and the driver's.
 //
 // It reads up to 300 items, once, with eventual consistency; on DynamoDB that needs the right to Scan.
 func (s *Store) CheckSecrets(ctx context.Context) error {
@@ -71,8 +72,8 @@ func (s *Store) CheckSecrets(ctx context.Context) error {
 	return found
 }
 
-// looksSealed reports whether data begins as a vault seals it: with the number of a format, and long enough. What codecs write
-// begins otherwise: gob with the length of a description, JSON and MessagePack with a bracket.
+// looksSealed reports whether data begins as a vault seals it: with the number of a format, and long enough. What
+// codecs write begins otherwise: gob with the length of a description, JSON and MessagePack with a bracket.
 func looksSealed(data []byte) bool {
 	const highestFormat, least = 4, 32
 	return len(data) > least && data[0] >= 1 && data[0] <= highestFormat
