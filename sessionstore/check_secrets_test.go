@@ -46,7 +46,7 @@ func TestCheckSecrets(t *testing.T) {
 			}
 			// What has ended opens for nobody, and says nothing.
 			ended := storage.Record{Key: "ended", UpdatedAt: time.Now().Add(-2 * time.Hour), ExpiresAt: time.Now().Add(-time.Hour), Version: "v"}
-			for _, record := range []storage.Record{ended, storage.Tombstone("renewed", "successor", time.Now())} {
+			for _, record := range []storage.Record{ended, storage.Tombstone(storage.Record{Key: "renewed"}, "successor", time.Now())} {
 				if err := driver.Put(t.Context(), record, storage.Always()); err != nil {
 					t.Fatal(err)
 				}

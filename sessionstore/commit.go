@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/scsdynamo/scsdynamo/internal/outcome"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
@@ -80,7 +79,7 @@ func (s *Store) commit(ctx context.Context, l *layer, token string, data []byte,
 			return ErrTokenRenewed
 		}
 		switch {
-		case next.ExpiresAt.Before(l.began): // it was meant to end, and there is nothing that could
+		case next.ExpiresAt.Before(l.began) && !l.hasChanged(): // it was meant to end, and there is nothing that could
 			return nil
 		case next.Ended():
 			return ErrSessionGone
@@ -161,12 +160,7 @@ func (s *Store) touch(
 		_, found, err = s.backend.Read(ctx, before.Key)
 	}
 	gone := errors.Is(err, ErrSessionGone) || err == nil && !found
-	l.update(func() {
-		e.quiet, e.gone = !writes && l.idle() > 0, gone
-		if errors.Is(err, storage.ErrOutcomeUnknown) && !e.unknown {
-			err = outcome.Known("the expiry of the session was not moved", err) // and nothing else was to be stored
-		}
-	})
+	l.update(func() { e.quiet, e.gone = !writes && l.idle() > 0, gone })
 	if gone {
 		return nil
 	}

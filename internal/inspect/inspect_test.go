@@ -452,7 +452,7 @@ func (d *scans) Scan(ctx context.Context, request storage.ScanRequest) (storage.
 func TestTombstonesAreNoSessions(t *testing.T) {
 	t.Parallel()
 	driver := open(t)
-	tombstone := storage.Tombstone("ended", "the-token-that-lives", time.Now())
+	tombstone := storage.Tombstone(storage.Record{Key: "ended"}, "the-token-that-lives", time.Now())
 	if err := driver.Put(t.Context(), tombstone, storage.Always()); err != nil {
 		t.Fatal(err)
 	}
