@@ -81,6 +81,9 @@ func (b *Backend) Write(
 		next.CreatedAt = next.UpdatedAt // of a record that does not say
 	}
 	inTheWay, err = b.judge(mover.Move(ctx, from, next, condition))
+	if err == nil {
+		b.bury(ctx, from, next)
+	}
 	if !errors.Is(err, ErrSessionGone) {
 		return inTheWay, err
 	}
@@ -139,7 +142,10 @@ func (b *Backend) Delete(ctx context.Context, record storage.Record) error {
 		switch {
 		case !errors.As(err, &conflict):
 			return err
-		case conflict.Current == nil || !conflict.Current.Ended() && conflict.Current.Expired(now):
+		case conflict.Current == nil: // it may have been moved, and the write that has put it here may arrive once more
+			_, err = b.End(ctx, record, "", storage.Always())
+			return err
+		case !conflict.Current.Ended() && conflict.Current.Expired(now):
 			return nil
 		}
 		record = *conflict.Current
@@ -154,11 +160,22 @@ const deleteTries = 16
 
 const takeBackTimeout = time.Second
 
-// takeBack removes a new session of which nobody has the token. Where that fails, it expires.
+// takeBack removes a new session of which nobody has the token, where nothing else is stored there by the time the delete
+// arrives. Where that fails, it expires.
 func (b *Backend) takeBack(ctx context.Context, record storage.Record) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeBackTimeout)
 	defer cancel()
-	_ = b.Driver.Delete(ctx, record.Key, storage.Always())
+	_ = b.Driver.Delete(ctx, record.Key, storage.IfVersion(record.Version, b.Now()))
+}
+
+// bury leaves a tombstone under the key that a session was moved from: the write that has put it there may arrive once more.
+// It is expired at once, so that the session can be moved back by a process that has the secrets in another order. Where it
+// cannot be stored, there is none.
+func (b *Backend) bury(ctx context.Context, from string, moved storage.Record) {
+	ended := storage.Tombstone(storage.Record{Key: from, CreatedAt: moved.CreatedAt}, "", moved.UpdatedAt)
+	ended.ExpiresAt = ended.ExpiresAt.Add(time.Millisecond - storage.TombstoneTime)
+	ended.UpdatedAt = ended.ExpiresAt
+	_ = b.Driver.Put(ctx, ended, storage.IfAbsent(moved.UpdatedAt))
 }
 
 // moved says what it means that a session is gone from its old key: it was deleted, or another request has moved it to

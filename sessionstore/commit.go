@@ -85,9 +85,12 @@ func (s *Store) commit(ctx context.Context, l *layer, token string, data []byte,
 			return ErrSessionGone
 		}
 	}
-	if l.unchanged(e, before.Key == next.Key, data) {
+	switch unchanged := l.unchanged(e, data); {
+	case unchanged && before.Key == next.Key:
 		err = s.touch(ctx, l, e, before, next)
-	} else {
+	case unchanged:
+		err = s.move(ctx, l, e, token, data, next)
+	default:
 		err = s.store(ctx, l, e, token, data, next)
 	}
 	if err != nil {
@@ -96,12 +99,12 @@ func (s *Store) commit(ctx context.Context, l *layer, token string, data []byte,
 	return s.endMerged(ctx, l, e, before, found, next.Key)
 }
 
-// unchanged reports whether data holds what is stored of the session, where it is to be.
-func (l *layer) unchanged(e *scopedSession, inPlace bool, data []byte) bool {
+// unchanged reports whether data holds what is stored of the session, under its token.
+func (l *layer) unchanged(e *scopedSession, data []byte) bool {
 	l.mu.Lock()
 	stored, renewing := e.data, e.renewing
 	l.mu.Unlock()
-	if stored == nil || renewing || !inPlace {
+	if stored == nil || renewing {
 		return false
 	}
 	// Without an idle timeout scs commits only what was changed; then it is not worth decoding what differs in length.
@@ -140,6 +143,19 @@ func (s *Store) store(
 		}
 	})
 	return err
+}
+
+// move stores a session that the request has not changed under the key of the current secret, unless another request has
+// changed, moved or ended it.
+func (s *Store) move(
+	ctx context.Context, l *layer, e *scopedSession, token string, data []byte, next storage.Record,
+) error {
+	err := s.store(ctx, l, e, token, data, next)
+	if !errors.Is(err, storage.ErrConflict) && !errors.Is(err, ErrSessionGone) || errors.Is(err, storage.ErrOutcomeUnknown) {
+		return err
+	}
+	l.update(func() { e.quiet, e.gone = true, errors.Is(err, ErrSessionGone) })
+	return nil
 }
 
 // errMoved says that another request has moved the session to the key of another secret.

@@ -118,6 +118,7 @@ func (p *play) draw(transport http.RoundTripper) {
 	requests := clients * perClient
 	moment := func(from, to int) int { return (from + p.random.IntN(to-from)) * requests / 100 }
 	p.skew = []time.Duration{0, 20 * time.Minute, -20 * time.Minute, time.Hour, -time.Hour}[p.random.IntN(5)]
+	p.h.Skew = p.skew
 	if p.random.IntN(2) == 0 {
 		p.config.IdleTimeout = 6 * time.Hour
 	}

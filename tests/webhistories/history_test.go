@@ -36,6 +36,8 @@ func (o operation) refused() bool { return o.Err == "" && !o.OK() && !o.Unknown(
 type history struct {
 	Seed     uint64
 	Strategy string
+	// Skew is how wrong the clock of the last process was.
+	Skew time.Duration
 	// Ops are in the order of their start.
 	Ops []operation
 	// Left is what each token opens at the end that any response has set.
@@ -236,6 +238,11 @@ func (h *history) lineages() map[string]string {
 	return lineages
 }
 
+// disagree reports whether the clocks of two processes do.
+func (h *history) disagree(a, b int) bool {
+	return h.Skew != 0 && (a == processes-1) != (b == processes-1)
+}
+
 // checkCookies checks that no answer takes from a browser what a renewal has given it.
 func (h *history) checkCookies(problem func(string, ...any)) {
 	renewed, left := map[string]operation{}, map[string]bool{}
@@ -257,6 +264,7 @@ func (h *history) checkCookies(problem func(string, ...any)) {
 		switch {
 		case o.Got == o.Sent:
 			problem("cookie: %s has sent %s again, which %s had replaced before", o.ID, h.name(o.Sent), by.ID)
+		case h.disagree(o.Process, by.Process): // the grace after a renewal goes by their clocks
 		case o.Kind != "login" && o.Reply.Lineage != lineages[o.Sent] && !left[lineages[o.Sent]]:
 			problem("cookie: %s came with %s, which %s had replaced, and its answer puts a new session in its place", o.ID,
 				h.name(o.Sent), by.ID)
