@@ -241,6 +241,11 @@ func (c Config) strategy() lockstrategy.Strategy {
 func (c Config) lease() lockstrategy.Strategy {
 	options := []lockstrategy.LeaseOption{
 		lockstrategy.WithDuration(c.duration("lease.duration")), lockstrategy.WithMaxWait(c.duration("lease.max_wait")),
+		lockstrategy.WithMaxHold(max(lockstrategy.DefaultMaxHold, c.duration("lease.duration"))),
+		lockstrategy.WithMaxWaiting(c.integer("lease.max_waiting")),
+	}
+	if c.isSet("lease.max_hold") {
+		options = append(options, lockstrategy.WithMaxHold(c.duration("lease.max_hold")))
 	}
 	if c.isSet("lease.renewal") {
 		options = append(options, lockstrategy.WithRenewal(c.duration("lease.renewal")))

@@ -55,6 +55,7 @@ var companions = map[string]config.Option{
 	"secret.previous_files":      config.With("secret.current", strings.Repeat("A", 64)),
 	"collection.checkpoint_file": config.With("collection.checkpoint", "file"),
 	"collection.jitter":          config.With("collection.interval", "1h"),
+	"lease.max_hold":             config.With("lease.duration", "3s"),
 	"collection.checkpoint":      config.With("collection.checkpoint_file", "position"),
 }
 

@@ -223,6 +223,8 @@ func badInputs() []badInput {
 		// What does not go together.
 		file("attempt longer than operation", "dynamodb:\n  attempt_timeout: 10s\n"),
 		file("renewal too late", "lease:\n  duration: 3s\n  renewal: 3s\n"),
+		file("held for less than a lease", "lease:\n  duration: 3s\n  max_hold: 2s\n"),
+		file("none may wait", "lease:\n  max_waiting: 0\n"),
 		file("allowance too long", "lease:\n  clock_allowance: 5s\n"),
 		file("one capacity", "table:\n  write_capacity: 5\n"),
 		file("attribute twice", "table:\n  attributes:\n    data: payload\n    version: payload\n"),

@@ -253,6 +253,15 @@ func strategyKeys() []Key {
 		Doc:    "How long a request waits for its session.",
 		Option: "lockstrategy.WithMaxWait",
 	}, {
+		Name: "lease.max_hold", Kind: Duration, Otherwise: "1m, or lease.duration where that is longer", Example: "30s",
+		Doc: "How long one request may have its session: then the lease is given up and its commit refused. Not shorter than " +
+			"lease.duration; 0s sets no limit.",
+		Option: "lockstrategy.WithMaxHold",
+	}, {
+		Name: "lease.max_waiting", Kind: Integer, fallback: int64(lockstrategy.DefaultMaxWaiting), least: 1, Unit: "requests",
+		Doc:    "How many requests of a process may wait for one session. One more is refused at once.",
+		Option: "lockstrategy.WithMaxWaiting",
+	}, {
 		Name: "lease.renewal", Kind: Duration, Otherwise: "a third of lease.duration", Example: "1500ms",
 		Doc: "How often the lease of a running request is renewed. 0s switches renewal off, as AWS Lambda needs it. Shorter than " +
 			"lease.duration.",

@@ -17,6 +17,7 @@ import (
 
 	"github.com/scsdynamo/scsdynamo/config"
 	"github.com/scsdynamo/scsdynamo/gcrunner"
+	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
 	"github.com/scsdynamo/scsdynamo/storage/memory"
@@ -187,6 +188,43 @@ func TestStrategy(t *testing.T) {
 }
 
 // The settings of a lease, by what they do in the time of a bubble.
+// One request keeps others out for so long, and so many may wait for it.
+func TestLeaseIsBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		driver := newWatched()
+		store := storeOver(t, driver, withFile(t, "strategy: lease\nlease: {duration: 3s, max_hold: 5s, max_waiting: 1, max_wait: 20s}\n"))
+		commit(t, store, "token")
+		type request struct {
+			after time.Duration
+			err   error
+		}
+		find := func() (context.Context, request) {
+			began := time.Now()
+			ctx, end := store.Begin(t.Context())
+			t.Cleanup(end)
+			_, _, err := store.FindCtx(ctx, "token")
+			return ctx, request{time.Since(began), err}
+		}
+		holder, _ := find()
+		waiter := make(chan request)
+		go func() {
+			_, r := find()
+			waiter <- r
+		}()
+		synctest.Wait()
+		if _, r := find(); r.after > 0 || !errors.Is(r.err, lockstrategy.ErrTooManyWaiting) {
+			t.Errorf("the second to wait: %+v; want ErrTooManyWaiting at once", r)
+		}
+		if r := <-waiter; r.err != nil || r.after < 5*time.Second || r.after > 6*time.Second {
+			t.Errorf("the first to wait: %+v; want the session after 5s", r)
+		}
+		if err := store.CommitCtx(holder, "token", []byte("late"), time.Now().Add(time.Hour)); !errors.Is(err, sessionstore.ErrLockLost) {
+			t.Errorf("the commit of who had it too long: %v; want ErrLockLost", err)
+		}
+	})
+}
+
 func TestLease(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
