@@ -200,8 +200,8 @@ func (a *app) configShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show",
 		Short: "Show what is set, and where",
-		Long: `Show each key with its value and the place where it was set: default, file and line, environment variable, or code,
-which is --set. Secrets are never shown.`,
+		Long: `Show each key with its value and the place where it was set: default, file and line, environment variable, or
+--set. Secrets are never shown.`,
 		Example: `  scsdynamo config show --changed --environment production
   scsdynamo config show --output json | jq '.values[] | select(.key == "table.name")'`,
 		Args: noArgs,

@@ -191,7 +191,7 @@ func (a *app) load(options ...config.Option) (*config.Config, error) {
 		return nil, err
 	}
 	for _, s := range set {
-		all = append(all, config.With(s.key, s.value))
+		all = append(all, config.WithFlag("--set", s.key, s.value))
 	}
 	return config.Load(append(all, options...)...)
 }

@@ -141,7 +141,7 @@ func ofConfig(err error) *Explanation {
 // problemText is a problem in the words of a command, whose flags are what package config knows as code.
 func problemText(problem config.Problem) string {
 	text := problem.String()
-	if problem.Source.Kind == config.FromCode {
+	if problem.Source.Kind == config.FromCode && problem.Source.Name == "" {
 		text = "command line" + strings.TrimPrefix(text, problem.Source.String())
 	}
 	return text
