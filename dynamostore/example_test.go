@@ -47,7 +47,7 @@ func Example() {
 		sessions := scs.New()
 		sessions.Store = store
 		sessions.ErrorFunc = sessionstore.HandleError // 409, 503 or 500, where scs alone says 500
-		return http.ListenAndServe(":4000", store.LoadAndSave(sessions)(mux))
+		return http.ListenAndServe(":4000", sessionstore.LoadAndSave(sessions)(mux))
 	}
 	_ = serve
 }

@@ -15,6 +15,9 @@ var (
 	// ErrLockTimeout says that a request has waited for its session as long as [lockstrategy.Lease] allows.
 	ErrLockTimeout = lockstrategy.ErrLockTimeout
 
+	// ErrTooManyWaiting says that as many requests of this process wait for the session as may. It matches ErrLockTimeout.
+	ErrTooManyWaiting = lockstrategy.ErrTooManyWaiting
+
 	// ErrLockLost says that somebody else got the lock on the session while the request was running. Nothing was written.
 	// It matches [storage.ErrConflict], and is the cause with which the request's context may have been cancelled.
 	ErrLockLost = lockstrategy.ErrLockLost

@@ -392,8 +392,8 @@ func TestWaitingForASessionThatMoves(t *testing.T) {
 		if values := a.values("token"); len(values) != 4 || time.Since(began) > 4*time.Millisecond {
 			t.Errorf("kept %v of 4 updates, after %v", values, time.Since(began))
 		}
-		if all := records(t, driver); len(all) != 1 || !all[0].Lease.Free() {
-			t.Errorf("%d records; want one, and it free", len(all))
+		if all := sessionsOf(t, driver); len(all) != 1 || !all[0].Lease.Free() {
+			t.Errorf("%d sessions; want one, and it free", len(all))
 		}
 	})
 }

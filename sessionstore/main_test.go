@@ -2,6 +2,7 @@ package sessionstore_test
 
 import (
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -54,6 +55,12 @@ func wantMiss(t testing.TB, store *sessionstore.Store, token string) {
 	if _, found, err := store.FindCtx(t.Context(), token); err != nil || found {
 		t.Errorf("found %v, %v; want a miss", found, err)
 	}
+}
+
+// sessionsOf returns what a driver holds of sessions that have not ended.
+func sessionsOf(t testing.TB, driver storage.Scanner) []storage.Record {
+	t.Helper()
+	return slices.DeleteFunc(records(t, driver), storage.Record.Ended)
 }
 
 // records returns all that a driver holds.

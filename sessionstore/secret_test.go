@@ -141,8 +141,8 @@ func TestRotation(t *testing.T) {
 		end()
 		wantData(t, second, "moves", "new")
 		wantMiss(t, first, "moves")
-		if n := len(records(t, driver)); n != 2 {
-			t.Errorf("scoped %v: %d records; want one for each session", scoped, n)
+		if n := len(sessionsOf(t, driver)); n != 2 {
+			t.Errorf("scoped %v: %d sessions; want one record for each", scoped, n)
 		}
 		if session, _, err := second.Lookup(t.Context(), "moves"); scoped && (err != nil || !session.CreatedAt.Equal(created)) {
 			t.Errorf("created %v, %v; want %v, as before the move", session.CreatedAt, err, created)

@@ -19,7 +19,9 @@ func _() error {
 func _(client dynamostore.Client, table dynamostore.Table) error {
 	store, err := dynamostore.New(client, table,
 		sessionstore.WithStrategy(lockstrategy.Lease()),
-		sessionstore.WithReadOnly(sessionstore.SafeMethods)) // GET, HEAD and OPTIONS take no lock
+		sessionstore.WithReadOnly(
+			sessionstore.SafeMethods,       // GET, HEAD and OPTIONS take no lock,
+			sessionstore.Paths("/logout"))) // and a logout waits for nobody
 	if err != nil {
 		return err
 	}
