@@ -7,7 +7,7 @@ GOLANGCI_LINT := bin/golangci-lint-$(GOLANGCI_LINT_VERSION)
 TESTFLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-all test-modules race cover bench bench-locks bench-collection mutants fuzz engines lint format check ci
+.PHONY: help test test-all test-modules race cover bench bench-locks bench-collection mutants mutate fuzz engines lint format check ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ bench-collection: ## measure what the collector consumes, its speed and its memo
 
 mutants: ## print which cases of the store suite see which of the stores that are broken on purpose
 	@scripts/mutants.sh
+
+mutate: ## change one line at a time, and print what no test notices; SAMPLE=100 tries that many
+	@scripts/mutate.sh $(SAMPLE)
 
 fuzz: ## run every fuzz target for 10 seconds
 	@scripts/fuzz.sh

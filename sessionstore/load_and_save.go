@@ -136,12 +136,12 @@ func (s *Store) serve(
 	response := &response{ResponseWriter: w, layer: l, nested: nested, repeat: repeat, request: r.WithContext(ctx)}
 	w.Header().Add("Vary", "Cookie")
 	if err != nil {
-		response.fail(err)
+		response.fail(err) //nolint:contextcheck // It has the request, and with it the context.
 		return response.dropped
 	}
 	defer response.end()
 	response.request = r.WithContext(loaded)
-	response.run(next)
+	response.run(next) //nolint:contextcheck // It has the request, and with it the context.
 	return response.dropped
 }
 

@@ -54,7 +54,9 @@ func (w *response) keepAnswer() {
 	if w.failed == nil || w.dropped != nil || errors.Is(w.failed, http.ErrHijacked) {
 		return
 	}
-	if reason := recover(); reason != nil && reason != http.ErrAbortHandler {
+	switch reason := recover(); reason {
+	case nil, http.ErrAbortHandler:
+	default:
 		panic(reason)
 	}
 }

@@ -44,7 +44,7 @@ func (s *Store) openScope(ctx context.Context, sm *scs.SessionManager) (context.
 		manager: sm,
 	}
 	end := func() {
-		l.scope.end(ctx)
+		l.end(ctx)
 		cancel(context.Canceled)
 	}
 	return context.WithValue(ctx, scopeKey{s}, l), l, end

@@ -26,7 +26,6 @@ type hooked struct {
 	*memory.Driver
 	mu  sync.Mutex
 	put func(record storage.Record, condition storage.Condition) error // nil lets all through
-	del func(key string) error
 }
 
 func newHooked() *hooked { return &hooked{Driver: memory.New()} }
@@ -35,12 +34,6 @@ func (d *hooked) onPut(put func(storage.Record, storage.Condition) error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.put = put
-}
-
-func (d *hooked) onDelete(del func(string) error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.del = del
 }
 
 // fail refuses all writes for a reason, none for nil.
@@ -62,18 +55,6 @@ func (d *hooked) Put(ctx context.Context, record storage.Record, condition stora
 		}
 	}
 	return d.Driver.Put(ctx, record, condition)
-}
-
-func (d *hooked) Delete(ctx context.Context, key string, condition storage.Condition) error {
-	d.mu.Lock()
-	del := d.del
-	d.mu.Unlock()
-	if del != nil {
-		if err := del(key); err != nil {
-			return err
-		}
-	}
-	return d.Driver.Delete(ctx, key, condition)
 }
 
 // live returns how many sessions there are.
