@@ -213,7 +213,7 @@ data "aws_iam_policy_document" "sessions_admin" {
     condition {
       test     = "StringLike"
       variable = "kms:ViaService"
-      values   = ["dynamodb.*.amazonaws.com*"]
+      values   = ["dynamodb.*"]
     }
   }
 
@@ -257,7 +257,7 @@ data "aws_iam_policy_document" "sessions_iterator" {
     condition {
       test     = "StringLike"
       variable = "kms:ViaService"
-      values   = ["dynamodb.*.amazonaws.com*"]
+      values   = ["dynamodb.*"]
     }
   }
 }
