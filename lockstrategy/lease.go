@@ -31,7 +31,7 @@ import (
 // costs one.
 func Lease(options ...LeaseOption) Strategy {
 	l := &lease{
-		terms:   leaseTerms{duration: DefaultDuration, renewal: unset, maxHold: DefaultMaxHold},
+		terms:   leaseTerms{duration: DefaultDuration, renewal: unset, maxHold: unset},
 		maxWait: DefaultMaxWait, allowance: unset, poll: DefaultPoll, known: newKnown(),
 	}
 	l.turns.limit = DefaultMaxWaiting
@@ -40,6 +40,9 @@ func Lease(options ...LeaseOption) Strategy {
 	}
 	if l.terms.renewal == unset {
 		l.terms.renewal = l.terms.duration / 3
+	}
+	if l.terms.maxHold == unset {
+		l.terms.maxHold = max(DefaultMaxHold, l.terms.duration)
 	}
 	if l.allowance == unset {
 		l.allowance = l.terms.duration / 10
@@ -60,8 +63,8 @@ func WithDuration(d time.Duration) LeaseOption { return func(l *lease) { l.terms
 func WithMaxWait(d time.Duration) LeaseOption { return func(l *lease) { l.maxWait = d } }
 
 // WithMaxHold sets how long one request may have a session, such as one that hangs. Then its lease is given up, its
-// context is cancelled with [ErrLockLost], and so is its commit refused; the next request goes on. Default: 1 minute.
-// At least the lease duration; 0 sets no limit.
+// context is cancelled with [ErrLockLost], and its commit is refused; the next request goes on. Default: 1 minute, or the
+// lease duration where that is longer. At least the lease duration; 0 sets no limit.
 func WithMaxHold(d time.Duration) LeaseOption { return func(l *lease) { l.terms.maxHold = d } }
 
 // WithMaxWaiting sets how many requests of this process may wait for one session. One more gets [ErrTooManyWaiting] at

@@ -510,6 +510,48 @@ func TestHandedOnAfterAnUnknownTouch(t *testing.T) {
 	})
 }
 
+// A commit that was refused because of another version under its own lease hands on what is stored.
+func TestHandedOnAfterAConflict(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		driver := stocked(t, map[string]any{})
+		p := newProcess(t, driver, lockstrategy.Lease())
+		first := p.mustOpen()
+		var done sync.WaitGroup
+		done.Go(func() {
+			unlucky := p.mustOpen()
+			late, values := stored(t, driver) // an earlier commit of the same lease arrives
+			values["late"] = 1.0
+			var err error
+			if late.Data, err = (jsonPayload{}).Encode(key, unlucky.deadline, values); err != nil {
+				t.Error(err)
+			}
+			late.Version = storage.NewVersion()
+			if err := driver.Put(t.Context(), late, storage.IfLease(late.Lease.ID)); err != nil {
+				t.Error(err)
+			}
+			if err := unlucky.set("unlucky", 1); !errors.Is(err, storage.ErrConflict) {
+				t.Error(err)
+			}
+			unlucky.end()
+		})
+		synctest.Wait()
+		done.Go(func() {
+			next := p.mustOpen()
+			if next.values["late"] == nil {
+				t.Errorf("read %v", next.values)
+			}
+			next.end()
+		})
+		time.Sleep(time.Second)
+		if err := first.set("first", 1); err != nil { // later than both came
+			t.Error(err)
+		}
+		first.end()
+		done.Wait()
+	})
+}
+
 // A touch that finds another version under its own lease leaves the session alone, and the lease to the end of the
 // request.
 func TestTouchMeetsAnotherVersion(t *testing.T) {

@@ -1226,10 +1226,16 @@ func TestLeaseOptionsAreChecked(t *testing.T) {
 	if err := validate(backend, lockstrategy.WithDuration(time.Second), lockstrategy.WithRenewal(0), lockstrategy.WithClockAllowance(0)); err != nil {
 		t.Errorf("no renewal, no allowance: %v", err)
 	}
+	if err := validate(backend, lockstrategy.WithDuration(time.Hour)); err != nil {
+		t.Errorf("a long lease: %v", err)
+	}
 	for name, test := range map[string]struct {
 		options []lockstrategy.LeaseOption
 		names   []string
 	}{
+		"hold too short":      {[]lockstrategy.LeaseOption{lockstrategy.WithMaxHold(time.Second)}, []string{"WithMaxHold"}},
+		"negative hold":       {[]lockstrategy.LeaseOption{lockstrategy.WithMaxHold(-1)}, []string{"WithMaxHold"}},
+		"nobody may wait":     {[]lockstrategy.LeaseOption{lockstrategy.WithMaxWaiting(0)}, []string{"WithMaxWaiting"}},
 		"renewal too late":    {[]lockstrategy.LeaseOption{lockstrategy.WithRenewal(5 * time.Second)}, []string{"WithRenewal"}},
 		"negative renewal":    {[]lockstrategy.LeaseOption{lockstrategy.WithRenewal(-1)}, []string{"WithRenewal"}},
 		"allowance too large": {[]lockstrategy.LeaseOption{lockstrategy.WithClockAllowance(5 * time.Second)}, []string{"WithClockAllowance"}},

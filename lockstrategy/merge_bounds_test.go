@@ -47,6 +47,37 @@ func TestMergeWithHungStorage(t *testing.T) {
 	})
 }
 
+// A commit that is written without its turn has none to pass on.
+func TestMergeWithoutItsTurnGivesNone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newProcess(t, stocked(t, map[string]any{}), lockstrategy.Merge())
+		first, second, third := p.mustOpen(), p.mustOpen(), p.mustOpen()
+		p.spy.set(func(call string) error {
+			p.spy.set(nil, nil)
+			time.Sleep(time.Minute) // only the first one
+			return storage.ErrUnavailable
+		}, nil)
+		var done sync.WaitGroup
+		done.Go(func() {
+			if err := first.set("first", 1); !errors.Is(err, storage.ErrUnavailable) {
+				t.Error(err)
+			}
+		})
+		synctest.Wait()
+		for name, v := range map[string]*visit{"second": second, "third": third} {
+			began := time.Now()
+			if err := v.set(name, 1); err != nil || time.Since(began) != lockstrategy.DefaultTurnWait {
+				t.Errorf("the %s, after %v: %v; want it to wait for its turn", name, time.Since(began), err)
+			}
+		}
+		done.Wait()
+		for _, v := range []*visit{first, second, third} {
+			v.end()
+		}
+	})
+}
+
 // Commits that are written without their turn keep what the others have stored all the same.
 func TestMergeWithoutItsTurn(t *testing.T) {
 	t.Parallel()
@@ -301,6 +332,11 @@ func TestChangeTakenBackAfterAnUnknownCommit(t *testing.T) {
 		if err := v.session.Touch(v.ctx, change); !errors.Is(err, storage.ErrOutcomeUnknown) {
 			t.Errorf("%s: a touch: %v; want ErrOutcomeUnknown", name, err)
 		}
+		p.spy.set(func(string) error { return storage.ErrThrottled }, nil)
+		if err := v.session.Touch(v.ctx, change); !errors.Is(err, storage.ErrOutcomeUnknown) {
+			t.Errorf("%s: a touch that is refused: %v; want ErrOutcomeUnknown", name, err)
+		}
+		p.spy.set(nil, nil)
 		err := v.set("n", 0.0)
 		if _, values := stored(t, driver); err == nil && values["n"] != 0.0 || err != nil && !errors.Is(err, storage.ErrOutcomeUnknown) {
 			t.Errorf("%s: the commit that takes it back: %v, stored %v", name, err, values)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -395,10 +396,15 @@ func TestMergeWithoutACodecIsOptimistic(t *testing.T) {
 
 func TestMergeOptionsAreChecked(t *testing.T) {
 	t.Parallel()
-	strategy := lockstrategy.Merge(lockstrategy.WithSameKey(nil)).(interface {
-		Validate(*lockstrategy.Backend) error
-	})
-	if err := strategy.Validate(&lockstrategy.Backend{Driver: memory.New()}); err == nil {
-		t.Error("a missing policy was accepted")
+	for name, option := range map[string]lockstrategy.MergeOption{
+		"WithSameKey": lockstrategy.WithSameKey(nil), "WithTurnWait": lockstrategy.WithTurnWait(0),
+	} {
+		strategy := lockstrategy.Merge(option).(interface {
+			Validate(*lockstrategy.Backend) error
+		})
+		err := strategy.Validate(&lockstrategy.Backend{Driver: memory.New()})
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%v; want a word about %s", err, name)
+		}
 	}
 }
