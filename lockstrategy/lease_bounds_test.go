@@ -55,6 +55,28 @@ func TestMaxHold(t *testing.T) {
 	}
 }
 
+// Each request that a lease is handed on to has as much time.
+func TestMaxHoldIsForEachRequest(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newProcess(t, stocked(t, map[string]any{}), lockstrategy.Lease(
+			lockstrategy.WithDuration(10*time.Second), lockstrategy.WithMaxHold(10*time.Second)))
+		v := p.mustOpen()
+		var done sync.WaitGroup
+		done.Go(func() {
+			next := p.mustOpen()
+			time.Sleep(9 * time.Second)
+			if err := next.set("next", 1); err != nil {
+				t.Error(err)
+			}
+			next.end()
+		})
+		time.Sleep(4 * time.Second)
+		v.end()
+		done.Wait()
+	})
+}
+
 // What a request does that has lost its lease gives nobody the turn, which another one has by now.
 func TestEndAfterTheLoss(t *testing.T) {
 	t.Parallel()
@@ -192,10 +214,12 @@ func TestFailedRenewalIsTriedAgain(t *testing.T) {
 			if call == "update" {
 				tries++
 			}
-			if time.Since(began) < 4500*time.Millisecond { // an outage, but for the last moment of the lease
+			switch after := time.Since(began); { // an outage, with a gap that the usual renewals miss
+			case after < 3500*time.Millisecond, after > 4500*time.Millisecond && after < 6*time.Second:
 				return storage.ErrUnavailable
+			default:
+				return nil
 			}
-			return nil
 		}, nil)
 		other := newProcess(t, driver, lockstrategy.Lease(lockstrategy.WithMaxWait(8*time.Second)))
 		if _, err := other.open(); !errors.Is(err, lockstrategy.ErrLockTimeout) {
