@@ -359,6 +359,10 @@ func TestWaitersSeeTheTombstone(t *testing.T) {
 	}{
 		"renewed": {func(v *visit) error { return v.renew("the next token") }, "the next token"},
 		"deleted": {func(v *visit) error { return v.session.Delete(v.ctx) }, ""},
+		"ended by a commit": {func(v *visit) error {
+			v.expiry = time.Now().Add(-time.Second)
+			return v.commit()
+		}, ""},
 		"buried elsewhere": {func(v *visit) error {
 			return v.p.spy.Driver.Put(v.ctx, storage.Tombstone(storage.Record{Key: key}, "elsewhere", time.Now()), storage.Always())
 		}, "elsewhere"},
