@@ -38,7 +38,7 @@ func (s *leaseSession) commit(ctx context.Context, next storage.Record, write wr
 		if err := s.create(ctx, next, storage.IfAbsent(next.UpdatedAt)); err != nil {
 			return err
 		}
-		s.strategy.known.exists(place{s.request.Backend, next.Key})
+		s.exists(next)
 		return nil
 	case s.tenure == nil:
 		if err := s.acquireAgain(ctx, record, next.Key, write); err != nil {
@@ -60,8 +60,15 @@ func (s *leaseSession) commit(ctx context.Context, next storage.Record, write wr
 		return s.settle(err)
 	}
 	s.stored(next)
-	s.strategy.known.exists(place{s.request.Backend, next.Key})
+	s.exists(next)
 	return nil
+}
+
+// exists notes that a session was stored, if it was not to end.
+func (s *leaseSession) exists(stored storage.Record) {
+	if !stored.Ended() {
+		s.strategy.known.exists(place{s.request.Backend, stored.Key})
+	}
 }
 
 // acquireAgain takes the lease for a session that the request has read without one, or released. A session that was
