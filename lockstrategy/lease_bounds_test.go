@@ -396,6 +396,9 @@ func TestWaitersSeeTheTombstone(t *testing.T) {
 				if calls := p.spy.take(); calls["get"] != 1 || calls["acquire"] != 0 {
 					t.Errorf("calls: %v; want one read for all who wait", calls)
 				}
+				if r, _, err := driver.Get(t.Context(), test.successor, storage.Strong); err != nil || !r.Lease.Free() {
+					t.Errorf("the successor has a lease that nobody has: %+v, %v", r.Lease, err)
+				}
 			})
 		})
 	}
