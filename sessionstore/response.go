@@ -194,7 +194,7 @@ func setOrDelete(header http.Header, name string, values []string) {
 // fail lets the manager's ErrorFunc respond in place of the handler. Where it writes nothing, the handler's response stands,
 // as in scs.
 func (w *response) fail(err error) {
-	if !w.begun && w.repeat(w.layer.scope, err) {
+	if !w.begun && !w.over && w.repeat(w.layer.scope, err) {
 		w.failed, w.dropped = err, err
 		w.release()
 		w.layer.cancel(err) // the handler may stop
