@@ -111,7 +111,7 @@ func (t Table) admin(client TableClient) (admin, error) {
 	return admin{
 		client: client,
 		table:  t.WithDefaults(),
-		faults: faults{table: t.Name, region: options.Region, credentials: options.Credentials},
+		faults: newFaults(t.Name, options),
 	}, t.validateClient(options.Region)
 }
 

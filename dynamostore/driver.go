@@ -18,7 +18,8 @@ import (
 
 // New returns a store over a table. It makes no call: whether the table is there and fits is for [Table.Verify] to
 // say. Errors: what is wrong with the table's layout and the options, all at once, and [ErrNoRegion]. A client that
-// has no time limit is told of to the default logger of package slog, at level Warn; see [ClientOptions].
+// has no time limit (see [ClientOptions]), and one that sends sessions to another machine without TLS, is told of to
+// the default logger of package slog, at level Warn.
 func New(client Client, table Table, options ...sessionstore.Option) (*sessionstore.Store, error) {
 	driver, err := NewDriver(client, table)
 	if err != nil {
@@ -62,6 +63,7 @@ func NewDriver(client Client, table Table) (*Driver, error) {
 	}
 	table = table.WithDefaults()
 	warnUnlimited(table.Name, options)
+	warnCleartext(table.Name, options)
 	return &Driver{
 		client:      client,
 		table:       table,
@@ -69,7 +71,7 @@ func NewDriver(client Client, table Table) (*Driver, error) {
 		conditions:  newConditions(table),
 		ghost:       newGhost(table),
 		upserts:     newUpserts(table),
-		faults:      faults{table: table.Name, region: options.Region, credentials: options.Credentials},
+		faults:      newFaults(table.Name, options),
 	}, nil
 }
 

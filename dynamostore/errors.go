@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
@@ -124,7 +124,19 @@ var credentialCodes = map[string]bool{
 // faults turns errors of the SDK into errors that say what to do.
 type faults struct {
 	table, region string
-	credentials   aws.CredentialsProvider
+	// haveCredentials asks the client's provider. Nothing that prints a driver finds the credentials in a closure.
+	haveCredentials func(context.Context) bool
+}
+
+func newFaults(table string, o dynamodb.Options) faults {
+	credentials := o.Credentials
+	return faults{table: table, region: o.Region, haveCredentials: func(ctx context.Context) bool {
+		if credentials == nil {
+			return false
+		}
+		_, err := credentials.Retrieve(ctx)
+		return err == nil
+	}}
 }
 
 func (f faults) wrap(ctx context.Context, operation string, err error) error {
@@ -158,14 +170,6 @@ func (f faults) kind(ctx context.Context, err error) error {
 		kind = ErrCredentials
 	}
 	return kind
-}
-
-func (f faults) haveCredentials(ctx context.Context) bool {
-	if f.credentials == nil {
-		return false
-	}
-	_, err := f.credentials.Retrieve(ctx)
-	return err == nil
 }
 
 // kindOfAnswer classifies an error by what was answered. It is nil where nothing was, or where the answer has no kind.

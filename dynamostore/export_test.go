@@ -33,3 +33,30 @@ func CreateInput(t Table) (*dynamodb.CreateTableInput, string, error) {
 	input, err := t.createInput()
 	return input, t.Attributes.TTL, err
 }
+
+// StartOf returns the key that a scan starts behind, and its position as it is written.
+func (d *Driver) StartOf(at storage.Position) (map[string]string, storage.Position, error) {
+	return d.describeStart(d.startOf(at))
+}
+
+// IndexStartOf is StartOf for a shard of the expiry index.
+func (d *Driver) IndexStartOf(at storage.Position) (map[string]string, storage.Position, error) {
+	return d.describeStart(d.indexStartOf(at, &types.AttributeValueMemberS{Value: "shard"}))
+}
+
+func (d *Driver) describeStart(start item, err error) (map[string]string, storage.Position, error) {
+	if start == nil || err != nil {
+		return nil, "", err
+	}
+	key := map[string]string{}
+	for name, value := range start {
+		switch v := value.(type) {
+		case *types.AttributeValueMemberS:
+			key[name] = v.Value
+		case *types.AttributeValueMemberN:
+			key[name] = v.Value
+		}
+	}
+	at, err := d.positionOf(start)
+	return key, at, err
+}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -190,6 +191,12 @@ func (d *Driver) parsePosition(at storage.Position) (position, error) {
 	var p position
 	text, err := base64.RawURLEncoding.DecodeString(string(at))
 	if err != nil || json.Unmarshal(text, &p) != nil || p.Partition == "" || (p.Sort == "") != (d.table.SortKey.Name == "") {
+		return position{}, errPosition
+	}
+	if _, err := strconv.ParseInt(p.Hour, 10, 64); p.Hour != "" && err != nil {
+		return position{}, errPosition
+	}
+	if len(p.Partition) > maxPartitionKeyBytes || len(p.Sort) > maxSortKeyBytes {
 		return position{}, errPosition
 	}
 	return p, nil

@@ -17,10 +17,12 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/smithy-go"
 
 	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -158,6 +160,30 @@ func TestConnectionErrorsSayWhy(t *testing.T) {
 		}
 		if sent := name == "closed"; errors.Is(put, storage.ErrOutcomeUnknown) != sent {
 			t.Errorf("%s: %v; want a known outcome where nothing was sent", name, put)
+		}
+	}
+}
+
+// Whoever prints a driver or a store prints no credentials.
+func TestDriverHoldsNoCredentialsInItsFields(t *testing.T) {
+	t.Parallel()
+	static := credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "the secret access key", "the session token")
+	for name, provider := range map[string]aws.CredentialsProvider{"static": static, "cached": aws.NewCredentialsCache(static)} {
+		client := dynamodb.NewFromConfig(aws.Config{Region: "us-east-1", Credentials: provider}, dynamostore.ClientOptions)
+		driver, err := dynamostore.NewDriver(client, dynamostore.Table{Name: "sessions"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		store, err := sessionstore.New(driver)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+			for what, value := range map[string]any{"driver": driver, "store": store} {
+				if text := fmt.Sprintf(verb, value); strings.Contains(text, "the secret") || strings.Contains(text, "the session") {
+					t.Errorf("%s credentials are in %q of the %s", name, verb, what)
+				}
+			}
 		}
 	}
 }
