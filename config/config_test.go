@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -10,16 +11,27 @@ import (
 	"time"
 
 	"github.com/scsdynamo/scsdynamo/config"
+	"github.com/scsdynamo/scsdynamo/internal/storetest"
 )
 
 // However a configuration is shown, its secrets are not.
 func TestSecretsAreShownNowhere(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	file := write(t, dir, "secret", strings.ReplaceAll(secretB, "B", "C"))
+	secretC := config.NewSecret()
+	file := write(t, dir, "secret", secretC)
 	cfg := mustLoad(t, config.With("secret.current", secretA), config.With("secret.previous", secretB),
 		config.With("secret.previous_files", []string{file}), config.With("table.name", "shown"))
-	raw := []string{marker, strings.Repeat("\x00", 12), "[0 0 0 0", "0, 0, 0, 0", "AAAA", "BBBB", "CCCC"}
+	raw := []string{marker}
+	for _, text := range []string{secretA, secretB, secretC} {
+		b, err := base64.StdEncoding.DecodeString(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		some := b[8:16] // behind the marker
+		raw = append(raw, text[8:], string(some), fmt.Sprintf("%x", some), fmt.Sprintf("%X", some),
+			strings.Trim(fmt.Sprintf("%d", some), "[]"), strings.Trim(fmt.Sprintf("%#v", some), "[]byte{}"))
+	}
 
 	type nested struct {
 		Public  config.Config
@@ -112,8 +124,8 @@ func TestWithTakesGoTypes(t *testing.T) {
 		config.With("lease.duration", 90*time.Second), config.With("table.create", true),
 		config.With("sessions.read_only_methods", []string{"GET", "HEAD"}),
 		config.With("table.tags", map[string]string{"a": "b"}),
-		config.With("secret.current", []byte(strings.Repeat("s", 32))),
-		config.With("secret.previous", [][]byte{[]byte(strings.Repeat("p", 32))}),
+		config.With("secret.current", storetest.Secret(1)),
+		config.With("secret.previous", [][]byte{storetest.Secret(2)}),
 		config.With("table.name", "first"), config.With("table.name", "later"))
 	for key, want := range map[string]string{
 		"dynamodb.max_attempts": "7", "sessions.page_size": "8", "collection.read_units": "9", "collection.write_units": "9.5",

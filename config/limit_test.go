@@ -87,12 +87,12 @@ func TestSecretFiles(t *testing.T) {
 		secretA:                         "",
 		secretA + "\n":                  "",
 		secretA + "\r\n":                "",
-		"":                              "the secret is empty; leave the key out for none",
-		"\n":                            "the secret is empty; leave the key out for none",
-		secretA + "\n\n":                "the secret has line breaks; write it in one line",
-		" " + secretA:                   "the secret is not base64",
+		"":                              "the secret is empty",
+		"\n":                            "the secret is empty",
+		" " + secretA + " \n\n":         "",
+		secretA + "\n" + secretB:        "the secret has line breaks; write it in one line",
 		strings.Repeat("A", 1<<20):      "the file is larger than 4 KiB, far more than it needs",
-		strings.Repeat("\x00\xff", 100): "the secret is not base64",
+		strings.Repeat("\x00\xff", 100): "the secret is neither base64 nor hexadecimal",
 		"c2hvcnQ=":                      "the secret has 5 bytes; at least 32 random bytes are needed",
 	} {
 		path := write(t, t.TempDir(), "secret", text)

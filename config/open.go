@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -202,7 +203,7 @@ func (c Config) storeOptions() []sessionstore.Option {
 		for i, s := range c.s.secrets {
 			secrets[i] = s.bytes()
 		}
-		options = append(options, sessionstore.WithSecret(secrets[0], secrets[1:]...))
+		options = append(options, c.sealOptions(secrets)...)
 	}
 	if c.isSet("sessions.touch_interval") {
 		options = append(options, sessionstore.WithTouchInterval(c.duration("sessions.touch_interval")))
@@ -219,6 +220,30 @@ func (c Config) storeOptions() []sessionstore.Option {
 		options = append(options, sessionstore.WithPageSize(size))
 	}
 	return options
+}
+
+// sealOptions are those for what is sealed with the secrets.
+func (c Config) sealOptions(secrets [][]byte) []sessionstore.Option {
+	options := []sessionstore.Option{sessionstore.WithSecret(secrets[0], secrets[1:]...)}
+	if until := c.instant("secret.previous_until"); !until.IsZero() {
+		options[0] = sessionstore.WithSecret(secrets[0])
+		for _, previous := range secrets[1:] {
+			options = append(options, sessionstore.WithPreviousSecret(previous, until))
+		}
+	}
+	if context := c.text("secret.context"); context != "" {
+		options = append(options, sessionstore.WithSecretContext(context))
+	}
+	if since := c.instant("secret.sealed_since"); !since.IsZero() {
+		options = append(options, sessionstore.WithSealedSince(since))
+	}
+	return options
+}
+
+// instant returns the value of a key that checkInstant has checked, zero where it is not set.
+func (c Config) instant(key string) time.Time {
+	t, _ := time.Parse(time.RFC3339, c.text(key))
+	return t
 }
 
 func (c Config) strategy() lockstrategy.Strategy {

@@ -326,6 +326,14 @@ func checkPath(value any) string {
 	return ""
 }
 
+// checkInstant accepts nothing that could be meant in another time zone.
+func checkInstant(value any) string {
+	if _, err := time.Parse(time.RFC3339, value.(string)); err != nil {
+		return quote(value.(string)) + " is not an instant with its time zone, such as 2030-01-31T12:00:00Z"
+	}
+	return ""
+}
+
 // checkEndpoint never shows the URL: there may be a password in it.
 func checkEndpoint(value any) string {
 	u, err := url.Parse(value.(string))

@@ -24,6 +24,8 @@ func sample(t *testing.T, key config.Key, dir string) (one, other string) {
 		return secretA, secretB
 	case "secret.current_file", "secret.previous_files":
 		return write(t, dir, "one", secretA+"\n"), write(t, dir, "other", secretB)
+	case "secret.previous_until", "secret.sealed_since":
+		return "2025-01-31T12:00:00Z", "2025-02-28T12:30:00.5+01:00"
 	}
 	switch key.Kind {
 	case config.Choice:
@@ -51,8 +53,9 @@ var companions = map[string]config.Option{
 	"table.write_capacity":       config.With("table.read_capacity", 9),
 	"table.sort_key.prefix":      config.With("table.sort_key.name", "sk"),
 	"table.sort_key.suffix":      config.With("table.sort_key.name", "sk"),
-	"secret.previous":            config.With("secret.current", strings.Repeat("A", 64)),
-	"secret.previous_files":      config.With("secret.current", strings.Repeat("A", 64)),
+	"secret.previous":            config.With("secret.current", config.NewSecret()),
+	"secret.previous_files":      config.With("secret.current", config.NewSecret()),
+	"secret.sealed_since":        config.With("secret.current", config.NewSecret()),
 	"collection.checkpoint_file": config.With("collection.checkpoint", "file"),
 	"collection.jitter":          config.With("collection.interval", "1h"),
 	"lease.max_hold":             config.With("lease.duration", "3s"),

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -203,7 +204,7 @@ func badInputs() []badInput {
 		file("text too long", "table:\n  partition_key:\n    prefix: "+strings.Repeat("p", 5000)+"\n"),
 
 		// Secrets.
-		file("secret that is not base64", "secret:\n  current: "+marker+"-"+marker+"-"+marker+"-"+marker+"-"+marker+"\n"),
+		file("secret that is not base64", "secret:\n  current: "+marker+"."+marker+"."+marker+"."+marker+"."+marker+"\n"),
 		file("short secret", "secret:\n  current: "+marker+"\n"),
 		file("secret with bits to spare", "secret:\n  current: "+strings.Repeat("A", 42)+"B=\n"),
 		file("empty secret", "secret:\n  current: ''\n"),
@@ -214,6 +215,11 @@ func badInputs() []badInput {
 		file("secret twice", "secret:\n  current: "+secretA+"\n  previous: ["+secretB+", "+secretA+"]\n"),
 		file("secret and its file", "secret:\n  current: "+secretA+"\n  current_file: secret.txt\n"),
 		file("secret file that is missing", "secret:\n  current_file: secret.txt\n"),
+		file("instant without a time zone", "secret:\n  previous_until: 2030-01-31T12:00:00\n"),
+		file("instant that is a day", "secret:\n  previous_until: 2030-01-31\n"),
+		file("sealed since without a secret", "secret:\n  sealed_since: 2025-01-31T12:00:00Z\n"),
+		file("weak secret", "secret:\n  current: "+base64.StdEncoding.EncodeToString([]byte(strings.Repeat("password", 4)))+"\n"),
+		file("base64 of base64", "secret:\n  current: "+base64.StdEncoding.EncodeToString([]byte(secretA))+"\n"),
 		file("secret behind no space", "secret:\n  current:"+secretA+"\n"),
 		file("secret as a key", "secret:\n  "+strings.TrimRight(secretA, "=")+": true\n"),
 		env("short secret in the environment", "SCSDYNAMO_SECRET_CURRENT="+marker),
@@ -269,8 +275,8 @@ func badInputs() []badInput {
 
 // secretA and secretB are base64 of 33 and 36 bytes.
 const (
-	secretA = marker + "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-	secretB = marker + "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB"
+	secretA = marker + "ypeBEsobvcr6wjGzmiPcTaeG7/gUfE5yuYB3"
+	secretB = marker + "PiPoFgA5WUoziU9lZOGxNIu9egCI1CxKy3PurtWc"
 )
 
 // loadBad loads a bad input, and returns the error with the directory taken out.

@@ -186,7 +186,7 @@ func secretKeys() []Key {
 	return []Key{{
 		Name: "secret.current", Kind: Text, Secret: true, Otherwise: "no secret: tokens and data are stored as they are",
 		Example: secretExample,
-		Doc: "The secret that seals sessions: base64 of at least 32 random bytes, the same for all processes. Set this or " +
+		Doc: "The secret that seals sessions: base64, or hexadecimal, of at least 32 random bytes, the same for all processes. Set this or " +
 			"secret.current_file. The command \"openssl rand -base64 32\" makes one.",
 		Option: "sessionstore.WithSecret",
 	}, {
@@ -201,6 +201,21 @@ func secretKeys() []Key {
 	}, {
 		Name: "secret.previous_files", Kind: List, Otherwise: "no files", Example: "[/run/secrets/sessions-old]", check: checkPath,
 		Doc: "Files that hold previous secrets. They come behind those of secret.previous.", Option: "sessionstore.WithSecret",
+	}, {
+		Name: "secret.previous_until", Kind: Text, Otherwise: "until they are taken out", Example: "2030-01-31T12:00:00Z", check: checkInstant,
+		Doc: "The instant until which previous secrets count, as RFC 3339 writes it: what they have sealed ends then at the latest. " +
+			"Let it be the end of the last process that has the secret as its current one, and the lifetime of a session.",
+		Option: "sessionstore.WithPreviousSecret",
+	}, {
+		Name: "secret.context", Kind: Text, Otherwise: "prefix and suffix of the keys", Example: "shop",
+		Doc: "The application whose sessions these are, the same for all its processes. Sessions that were sealed for another do not " +
+			"open. Changing it ends all sessions.",
+		Option: "sessionstore.WithSecretContext",
+	}, {
+		Name: "secret.sealed_since", Kind: Text, Otherwise: "any", Example: "2025-01-31T12:00:00Z", check: checkInstant,
+		Doc: "The instant, as RFC 3339 writes it, before which a session must not have been sealed: others are not there. It is for " +
+			"after a restore or a leak.",
+		Option: "sessionstore.WithSealedSince",
 	}}
 }
 

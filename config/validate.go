@@ -170,6 +170,16 @@ func (l *loader) collectSecrets(c *Config, given layer) []secret {
 		l.together(c, "there is no current secret for the previous ones to be followed by; set secret.current", previous,
 			previousFiles, current, currentFile)
 	}
+	if direct == FromDefault && file == FromDefault && c.isSet("secret.sealed_since") {
+		l.together(c, "there is no secret, so nothing is sealed; set secret.current", "secret.sealed_since", current, currentFile)
+	}
+	for _, key := range secretTextKeys {
+		if source := c.s.sources[key]; source.Kind == FromFile {
+			if text := changedByOthers(source.Name); text != "" {
+				l.problems.add(source, key, "a secret is in this file, and %s", text)
+			}
+		}
+	}
 	if list, ok := given[previous].value.([]secret); ok {
 		all = append(all, list...)
 	}

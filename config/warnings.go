@@ -4,11 +4,9 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"os"
-	"runtime"
-	"slices"
 	"strings"
-	"unicode"
+
+	"github.com/scsdynamo/scsdynamo/internal/plainfile"
 )
 
 // Warning is what is no mistake and should be seen to.
@@ -40,7 +38,6 @@ func (c Config) Warnings() []Warning {
 			"not read: Kubernetes sets it for a Service whose name begins with scsdynamo%s", andMore(len(links)-1))
 	}
 	c.warnOfFiles(&found)
-	c.warnOfSecrets(&found)
 	c.warnOfEndpoint(&found)
 	return found
 }
@@ -58,22 +55,13 @@ func andMore(n int) string {
 	return fmt.Sprintf(", and %d more", n)
 }
 
-// warnOfFiles looks at who may read and change files with secrets.
+// warnOfFiles looks at who may read files with secrets. One that others may change is refused.
 func (c Config) warnOfFiles(found *warnings) {
-	if runtime.GOOS == "windows" { // It has other rights.
-		return
-	}
 	look := func(source Source, key, path string) {
-		info, err := os.Stat(path)
-		if err != nil {
-			return // It was there a moment ago, and what needs it says so.
-		}
-		switch mode := info.Mode().Perm(); {
-		case mode&0o022 != 0:
-			found.add(source, key, "chmod 600 "+printable(path), "other users may change %s, and so the secret (mode %04o)", printable(path), mode)
-		case mode&0o004 != 0:
-			found.add(source, key, "chmod 600 "+printable(path), "every user of this machine may read %s, which has a secret in it (mode %04o)",
-				printable(path), mode)
+		others, err := plainfile.OthersOf(path)
+		if err == nil && others.Read { // Where it is gone by now, what needs it says so.
+			found.add(source, key, "chmod 600 "+printable(path), "every user of this machine may read %s, which has a secret in it",
+				printable(path))
 		}
 	}
 	for _, key := range secretFileKeys {
@@ -91,38 +79,6 @@ func (c Config) warnOfFiles(found *warnings) {
 			look(source, key, source.Name)
 		}
 	}
-}
-
-// warnOfSecrets looks at what the secrets are made of. They are the current one and the previous ones, in this order.
-func (c Config) warnOfSecrets(found *warnings) {
-	for i, s := range c.s.secrets {
-		keys, fix := []string{"secret.current", "secret.current_file"}, "make one with openssl rand -base64 32, and put it in front of this "+
-			"one, which then is a previous one until its sessions have ended"
-		if i > 0 {
-			fix = "take it out when its sessions have ended"
-			keys = []string{"secret.previous", "secret.previous_files"}
-		}
-		key := keys[0]
-		if c.s.sources[keys[1]].Kind > c.s.sources[key].Kind {
-			key = keys[1]
-		}
-		if looksWeak(s.bytes()) {
-			found.add(c.s.sources[key], key, fix, "the secret does not look random, so it may be guessed")
-		}
-	}
-}
-
-// looksWeak reports whether bytes are hardly random: half of 32 random ones never are the same, and neither are all of
-// them text.
-func looksWeak(b []byte) bool {
-	different := map[byte]bool{}
-	for _, one := range b {
-		different[one] = true
-	}
-	isText := !slices.ContainsFunc(b, func(one byte) bool {
-		return one > unicode.MaxASCII || one < ' ' && !strings.ContainsRune("\r\n\t", rune(one))
-	})
-	return isText || len(different) <= min(len(b), 64)/2
 }
 
 // warnOfEndpoint looks at where sessions are sent to. The SDK has variables for that, too.

@@ -2,6 +2,7 @@ package sessionstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/scsdynamo/scsdynamo/storage"
@@ -22,7 +23,7 @@ func (e *SecretError) Error() string {
 	if e.Unsealed > 0 {
 		text += fmt.Sprintf("; %d were stored without a secret", e.Unsealed)
 	}
-	return text + "; give the bytes that all processes give, and a secret that was changed behind the new one"
+	return text + "; give the bytes and the context that all processes give, and a secret that was changed behind the new one"
 }
 
 // What CheckSecrets reads at most.
@@ -54,7 +55,8 @@ func (s *Store) CheckSecrets(ctx context.Context) error {
 				continue
 			}
 			sealed := looksSealed(record.Data)
-			if _, _, err := s.vault.openAny(record); err == nil && (len(s.vault) > 0 || !sealed) {
+			_, _, err := s.vault.openAny(record, s.codec)
+			if opens := err == nil || errors.Is(err, errOver); opens && (s.vault.seals() || !sealed) {
 				return nil
 			}
 			found.Live++

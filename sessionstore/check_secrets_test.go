@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/internal/storetest"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
 	"github.com/scsdynamo/scsdynamo/storage/memory"
@@ -15,7 +16,7 @@ import (
 // A store can be asked whether its secrets are those of the sessions, before any user is logged out.
 func TestCheckSecrets(t *testing.T) {
 	t.Parallel()
-	secret := func(letter string) []byte { return []byte(strings.Repeat(letter, 32)) }
+	secret := func(letter string) []byte { return storetest.Secret(letter[0]) }
 	with := func(secrets ...[]byte) []sessionstore.Option {
 		if len(secrets) == 0 {
 			return nil
@@ -35,6 +36,8 @@ func TestCheckSecrets(t *testing.T) {
 		"the previous is missing": {with(secret("a")), with(secret("b"), secret("c")), 250, 250, 0},
 		"the secret is missing":   {with(secret("a")), nil, 3, 3, 0},
 		"the first secret":        {nil, with(secret("a")), 3, 3, 3},
+		"another application":     {with(secret("a")), append(with(secret("a")), sessionstore.WithSecretContext("another")), 3, 3, 0},
+		"sealed before":           {with(secret("a")), append(with(secret("a")), sessionstore.WithSealedSince(time.Now().Add(time.Minute))), 3, 0, 0},
 		"unreadable as miss":      {with(secret("a")), append(with(secret("b")), sessionstore.WithUnreadableAsMiss()), 3, 3, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -51,7 +51,7 @@ func (s *Store) overwrite(ctx context.Context, token string, data []byte, next s
 		return s.deleteUnseen(ctx, token)
 	}
 	next.Key = s.vault.keyOf(0, token)
-	if next.Data, err = s.vault.seal(next.Key, token, data); err != nil {
+	if next.Data, err = s.seal(nil, next, token, data, time.Time{}); err != nil {
 		return err
 	}
 	if err := s.backend.Driver.Put(ctx, next, storage.Always()); err != nil {
@@ -103,27 +103,36 @@ func (s *Store) commit(ctx context.Context, l *layer, token string, data []byte,
 func (l *layer) unchanged(e *scopedSession, data []byte) bool {
 	l.mu.Lock()
 	stored, renewing := e.data, e.renewing
+	e.deadline = time.Time{}
 	l.mu.Unlock()
 	if stored == nil || renewing {
 		return false
 	}
 	// Without an idle timeout scs commits only what was changed; then it is not worth decoding what differs in length.
-	return (l.idle() > 0 || len(stored) == len(data)) && sameValues(l.codec(), stored, data)
+	if l.idle() == 0 && len(stored) != len(data) {
+		return false
+	}
+	noting := &notingCodec{Codec: l.codec()}
+	same := sameValues(noting, stored, data)
+	l.update(func() { e.deadline = noting.deadline })
+	return same
 }
 
 // store writes the data in place of the session, as the strategy allows.
 func (s *Store) store(
 	ctx context.Context, l *layer, e *scopedSession, token string, data []byte, next storage.Record,
 ) (err error) {
-	if next.Data, err = s.vault.seal(next.Key, token, data); err != nil {
-		return err
-	}
 	commit := e.session.Commit
+	var deadline time.Time
 	l.update(func() {
+		deadline = e.deadline
 		if e.renewing {
 			commit = e.session.Renew
 		}
 	})
+	if next.Data, err = s.seal(l, next, token, data, deadline); err != nil {
+		return err
+	}
 	err = commit(ctx, next)
 	if errors.Is(err, ErrSessionGone) && s.vault.generations() > 1 && !errors.Is(err, storage.ErrOutcomeUnknown) {
 		stored, _ := l.tokensOf(e)

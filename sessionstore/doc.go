@@ -39,7 +39,9 @@
 //   - A delete takes effect at once, whoever else uses the session, and also where a create of the session arrives late.
 //   - A commit after the end of its request, as by a goroutine that outlives it, is refused: [ErrScopeEnded].
 //   - Where a commit fails, the client gets the answer of the session manager's ErrorFunc and nothing else.
-//   - With [WithSecret], storage holds neither tokens nor data, and a record that was changed or moved does not open.
+//   - With [WithSecret], storage holds neither tokens nor data; a record that was changed, or moved to another key or another
+//     application, does not open; and a session is over at the deadline that the session manager gave it, however far its
+//     expiry was moved.
 //   - Tokens and session data are in no error, no event and no log line.
 //
 // # Several sessions in one request

@@ -1,8 +1,68 @@
 package sessionstore
 
-import "github.com/scsdynamo/scsdynamo/storage"
+import (
+	"encoding/binary"
+	"slices"
+	"time"
 
-// Open opens sealed data as a store with these secrets does.
+	"github.com/alexedwards/scs/v2"
+
+	"github.com/scsdynamo/scsdynamo/storage"
+)
+
+// Open opens sealed data as a store with these secrets does, over a driver that says nothing of a namespace.
 func Open(record storage.Record, token string, secrets ...[]byte) ([]byte, error) {
-	return newVault(secrets).open(record, token)
+	var s sealing
+	for _, secret := range secrets {
+		s.secrets = append(s.secrets, newGivenSecret("", secret, time.Time{}))
+	}
+	return s.vault(nil, time.Now).open(record, token, scs.GobCodec{})
+}
+
+// Unseal returns all that is sealed in a record, as microseconds where it is an instant.
+func Unseal(record storage.Record, secret []byte, context string) (token, data string, sealedAt, deadline int64, err error) {
+	g := newGeneration(secret, context, time.Time{})
+	header, ok := headerOf(record.Data)
+	if !ok {
+		return "", "", 0, 0, storage.ErrCorrupt
+	}
+	c, err := g.open(record.Key, header, record.Data[len(header):])
+	if err != nil {
+		return "", "", 0, 0, err
+	}
+	return c.token, string(c.data), c.sealedAt.UnixMicro(), micros(c.deadline), nil
+}
+
+// StorageKeyOf returns the storage key of a token.
+func StorageKeyOf(secret []byte, token string) string {
+	return newGeneration(secret, "", time.Time{}).storageKey(token)
+}
+
+// WeaknessOf says why bytes are no secret.
+func WeaknessOf(secret []byte) string { return weaknessOf(secret) }
+
+// OpenSince is Open with an instant since which sessions must have been sealed.
+func OpenSince(record storage.Record, token string, since time.Time, secret []byte) ([]byte, error) {
+	s := sealing{secrets: []givenSecret{newGivenSecret("", secret, time.Time{})}, since: since}
+	return s.vault(nil, time.Now).open(record, token, scs.GobCodec{})
+}
+
+// SealFormat1 seals as earlier versions did.
+func SealFormat1(secret []byte, key, token string, data []byte) []byte {
+	g := newGeneration(secret, "", time.Time{})
+	aead, err := g.aead(sealFormat1, key)
+	if err != nil {
+		panic(err)
+	}
+	header := append([]byte{sealFormat1}, g.id[:]...)
+	plain := append(binary.AppendUvarint(nil, uint64(len(token))), token...)
+	return aead.Seal(header, nil, append(plain, data...), append(slices.Clone(header), key...))
+}
+
+// KeysOf returns what is derived from a secret and must be in nobody's hands.
+func KeysOf(secret []byte, context string) [][]byte {
+	return [][]byte{
+		derive(secret, "scsdynamo v1", "storage key", 32), derive(secret, "scsdynamo v1", "session data", 32),
+		derive(secret, "scsdynamo v2", "session data:"+context, 32),
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/internal/storetest"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
@@ -165,7 +166,7 @@ func TestExpiredCommitEndsTheSession(t *testing.T) {
 func TestSessionsGoOnBehindUnreadableOnes(t *testing.T) {
 	t.Parallel()
 	driver := memory.New()
-	secret := sessionstore.WithSecret(bytes.Repeat([]byte("s"), 32))
+	secret := sessionstore.WithSecret(storetest.Secret(1))
 	store := newStore(t, driver, secret, sessionstore.WithPageSize(2))
 	for _, token := range []string{"a", "b", "c", "d"} {
 		commit(t, store, token, "data of "+token)

@@ -22,7 +22,7 @@ type Option func(*config)
 type config struct {
 	strategy         lockstrategy.Strategy
 	reads            lockstrategy.Reads
-	secrets          [][]byte
+	sealing          sealing
 	observers        []Observer
 	now              func() time.Time
 	unreadableIsMiss bool
@@ -93,33 +93,6 @@ func WithTouchInterval(d time.Duration) Option {
 	}
 }
 
-// MinSecretBytes is the length of the shortest secret.
-const MinSecretBytes = 32
-
-// WithSecret makes a copy of the storage useless to whoever has no secret: sessions are stored under a keyed hash of their
-// token, and token and data are encrypted and bound to that place. A secret is at least [MinSecretBytes] random bytes,
-// the same for all processes that share the sessions. Without this option, storage holds tokens and data as they are.
-//
-// To change the secret, pass the new one first and the old ones behind it, in all processes: sessions of old secrets are
-// found, and move to the new one with their next commit. An old secret can be left out once the lifetime of a session
-// has passed. As long as it is there, a miss costs one more read, and a delete one more write, for each old secret.
-// Adding the first secret to a store that had none ends the sessions that are stored.
-func WithSecret(current []byte, previous ...[]byte) Option {
-	return func(c *config) {
-		c.secrets = append([][]byte{current}, previous...)
-		for i, secret := range c.secrets {
-			if len(secret) < MinSecretBytes {
-				c.problem("WithSecret: secret %d has %d bytes; at least %d random bytes are needed", i+1, len(secret), MinSecretBytes)
-			}
-			for j, other := range c.secrets[:i] {
-				if string(secret) == string(other) {
-					c.problem("WithSecret: secrets %d and %d are the same", j+1, i+1)
-				}
-			}
-		}
-	}
-}
-
 // WithObserver has fn called after each operation, in the goroutine that did it: fn must be quick, and safe for concurrent
 // use. With an observer, DynamoDB is asked for the capacity that each request consumed, which is free. May be given
 // several times. Default: none.
@@ -182,9 +155,10 @@ func (c *config) problem(format string, args ...any) {
 func (c *config) validate(driver storage.Driver) error {
 	if driver == nil {
 		c.problem("New: the driver is nil")
-	} else if _, ok := driver.(storage.Mover); !ok && len(c.secrets) > 1 {
+	} else if _, ok := driver.(storage.Mover); !ok && len(c.sealing.all()) > 1 {
 		c.problem("WithSecret: driver %T cannot move sessions to a new secret (it has no storage.Mover); give one secret", driver)
 	}
+	c.sealing.problems(c.problem)
 	if strategy, ok := c.strategy.(interface {
 		Validate(backend *lockstrategy.Backend) error
 	}); ok && driver != nil {

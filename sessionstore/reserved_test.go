@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/internal/storetest"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
 	"github.com/scsdynamo/scsdynamo/storage/memory"
@@ -16,7 +17,7 @@ func TestReservedRecordsAreNoSessions(t *testing.T) {
 	const reserved = storage.ReservedPrefix + "something"
 	for name, options := range map[string][]sessionstore.Option{
 		"without a secret": {sessionstore.WithPageSize(1)},
-		"with a secret":    {sessionstore.WithPageSize(1), sessionstore.WithSecret(make([]byte, sessionstore.MinSecretBytes))},
+		"with a secret":    {sessionstore.WithPageSize(1), sessionstore.WithSecret(storetest.Secret(1))},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

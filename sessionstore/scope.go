@@ -108,6 +108,8 @@ type scopedSession struct {
 	// data is what is stored of the session as far as this request knows, nil where it has not read it.
 	data []byte
 	read bool // whether data was set
+	// deadline is that of the data which is being committed, zero where it was not decoded.
+	deadline time.Time
 	// leaving says that scs has deleted the session in order to replace it, which is done with the next commit.
 	leaving replacement
 	// renewing says that the session has its new token, and is stored under the old one still.

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/alexedwards/scs/v2"
+
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
@@ -37,7 +39,7 @@ func (s *Store) Lookup(ctx context.Context, token string) (session Session, foun
 	record, found, err := s.find(ctx, nil, token)
 	if err == nil && found {
 		var data []byte
-		if data, err = s.vault.open(record, token); err == nil {
+		if data, err = s.vault.open(record, token, s.codec); err == nil {
 			return sessionOf(token, record, data), true, nil
 		}
 	}
@@ -105,13 +107,14 @@ func (s *Store) walk(ctx context.Context, visit visit) {
 		return
 	}
 	request := storage.ScanRequest{Limit: s.pageSize, Consistency: s.scanConsistency()}
+	codec := s.codecOf(s.layerFrom(ctx))
 	for {
 		page, err := s.page(ctx, scanner, request)
 		if err != nil {
 			visit(Session{}, storage.Record{}, err)
 			return
 		}
-		if !s.visitPage(page, visit) || page.Next == "" {
+		if !s.visitPage(page, codec, visit) || page.Next == "" {
 			return
 		}
 		request.Start = page.Next
@@ -146,7 +149,7 @@ func (s *Store) scanConsistency() storage.Consistency {
 }
 
 // visitPage visits the live sessions of a page, and reports whether the walk goes on.
-func (s *Store) visitPage(page storage.Page, visit visit) bool {
+func (s *Store) visitPage(page storage.Page, codec scs.Codec, visit visit) bool {
 	for _, unreadable := range page.Unreadable {
 		if !s.isMiss(unreadable.Err) && !visit(Session{}, storage.Record{}, unreadable.Err) {
 			return false
@@ -157,7 +160,7 @@ func (s *Store) visitPage(page storage.Page, visit visit) bool {
 		if !record.Live(now) {
 			continue
 		}
-		token, data, err := s.vault.openAny(record)
+		token, data, err := s.vault.openAny(record, codec)
 		switch {
 		case err == nil:
 			if !visit(sessionOf(token, record, data), record, nil) {

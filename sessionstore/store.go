@@ -19,7 +19,7 @@ import (
 type Store struct {
 	backend          lockstrategy.Backend
 	strategy         lockstrategy.Strategy
-	vault            vault
+	vault            *vault
 	codec            scs.Codec
 	readOnly         []func(*http.Request) bool
 	touchInterval    time.Duration                // negative for the default
@@ -49,7 +49,7 @@ func New(driver storage.Driver, options ...Option) (*Store, error) {
 	return &Store{
 		backend:          c.backend(driver),
 		strategy:         c.strategy,
-		vault:            newVault(c.secrets),
+		vault:            c.sealing.vault(driver, c.now),
 		codec:            c.codec,
 		readOnly:         c.readOnly,
 		touchInterval:    c.touchInterval,
@@ -93,7 +93,7 @@ func (s *Store) FindCtx(ctx context.Context, token string) (data []byte, found b
 
 // open returns the data of a record. Where unreadable sessions are misses, that includes what the codec cannot decode.
 func (s *Store) open(l *layer, record storage.Record, token string) ([]byte, error) {
-	data, err := s.vault.open(record, token)
+	data, err := s.vault.open(record, token, s.codecOf(l))
 	if err != nil || l == nil {
 		return data, err
 	}
@@ -210,5 +210,5 @@ func (s *Store) load(
 
 // isMiss reports whether err is to be taken for a session that is not there.
 func (s *Store) isMiss(err error) bool {
-	return s.unreadableIsMiss && errors.Is(err, storage.ErrCorrupt)
+	return errors.Is(err, errOver) || s.unreadableIsMiss && errors.Is(err, storage.ErrCorrupt)
 }

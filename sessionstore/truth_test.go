@@ -217,7 +217,7 @@ func TestI3_LateCreateBringsNothingBack(t *testing.T) {
 // request moves the session.
 func TestI3_LogoutWhileTheSecretChanges(t *testing.T) {
 	t.Parallel()
-	older, newer := []byte(strings.Repeat("old secret ", 4)), []byte(strings.Repeat("new secret ", 4))
+	older, newer := storetest.Secret(1), storetest.Secret(2)
 	for _, begun := range [][]byte{older, newer} {
 		for _, orders := range [][2]sessionstore.Option{
 			{sessionstore.WithSecret(newer, older), sessionstore.WithSecret(older, newer)},

@@ -48,6 +48,14 @@ type Mover interface {
 	Move(ctx context.Context, from string, record Record, condition Condition) error
 }
 
+// Namespacer is a driver whose records may share their storage with those of others.
+type Namespacer interface {
+	// Namespace names what the records of this driver have in common, and others do not, such as a prefix of their keys; empty
+	// where there is nothing of the kind. Sessions are sealed for it: it must be the same for all processes that share the
+	// sessions, and stay so. A driver that wraps another passes it on.
+	Namespace() string
+}
+
 // Leaser is a driver that can put a lease on a record and read it in one call.
 //
 // A lease is renewed and released by Update, under [IfLease].

@@ -139,11 +139,15 @@ func TestConfigWarnings(t *testing.T) {
 	t.Parallel()
 	weak := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("a", 32)))
 	s := newTranscript(t,
-		"SCSDYNAMO_SERVICE_HOST=10.0.0.1", "SCSDYNAMO_SERVICE_PORT=80", "SCSDYNAMO_PORT=tcp://10.0.0.1:80", "SCSDYNAMO_SECRET_CURRENT="+weak,
+		"SCSDYNAMO_SERVICE_HOST=10.0.0.1", "SCSDYNAMO_SERVICE_PORT=80", "SCSDYNAMO_PORT=tcp://10.0.0.1:80", "SCSDYNAMO_SECRET_CURRENT="+secret,
 	)
 	s.run("config", "check")
 	s.run("config", "check", "--output", "json", "--set", "dynamodb.endpoint=http://db.example")
 	s.run("doctor", "--set", "driver=bolt")
+	s.note("a secret that can be guessed")
+	s.set("SCSDYNAMO_SECRET_CURRENT", weak)
+	s.run("config", "check")
+	s.set("SCSDYNAMO_SECRET_CURRENT", secret)
 	s.note("an environment without a file")
 	s.run("config", "init", "--environment", "production", "--quiet")
 	for _, command := range [][]string{

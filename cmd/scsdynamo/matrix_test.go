@@ -11,6 +11,7 @@ import (
 
 	"github.com/scsdynamo/scsdynamo/config"
 	"github.com/scsdynamo/scsdynamo/internal/inspect"
+	"github.com/scsdynamo/scsdynamo/internal/storetest"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -95,7 +96,7 @@ func (s *transcript) matrix(name string) {
 }
 
 // otherSecret is another one that anybody may know.
-var otherSecret = base64.StdEncoding.EncodeToString([]byte("0123456789abcdef\x80\x81\x82\x83\x84\x85\x86\x87\x88\x89\x8a\x8b\x8c\x8d\x8e\x8f"))
+var otherSecret = base64.StdEncoding.EncodeToString(storetest.Secret(2))
 
 // Every command under every adversity says what is the matter, exits as documented, and prints neither token nor
 // secret.

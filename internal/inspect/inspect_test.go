@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -18,13 +17,14 @@ import (
 
 	"github.com/scsdynamo/scsdynamo/boltstore"
 	"github.com/scsdynamo/scsdynamo/internal/inspect"
+	"github.com/scsdynamo/scsdynamo/internal/storetest"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
 var (
-	current  = []byte(strings.Repeat("c", 32))
-	previous = []byte(strings.Repeat("p", 32))
+	current  = storetest.Secret(1)
+	previous = storetest.Secret(2)
 )
 
 // open opens a file of the test's own, which keeps what has expired.

@@ -3,6 +3,7 @@
 package storetest
 
 import (
+	"crypto/sha256"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -36,11 +37,8 @@ type Backend struct {
 
 // Secret is a secret for tests.
 func Secret(n byte) []byte {
-	secret := make([]byte, sessionstore.MinSecretBytes)
-	for i := range secret {
-		secret[i] = n + byte(i)
-	}
-	return secret
+	secret := sha256.Sum256([]byte{n})
+	return secret[:]
 }
 
 // strategies are the lock strategies that the suites are run with. Leases are short: the suites let requests die that hold

@@ -1,7 +1,6 @@
 package dropin
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -13,6 +12,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 	"github.com/alexedwards/scs/v2/memstore"
 
+	"github.com/scsdynamo/scsdynamo/internal/storetest"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
@@ -35,7 +35,7 @@ var ours = []world{
 	{"none", []sessionstore.Option{sessionstore.WithStrategy(lockstrategy.None())}},
 	{"optimistic", []sessionstore.Option{sessionstore.WithStrategy(lockstrategy.Optimistic())}},
 	{"lease", []sessionstore.Option{sessionstore.WithStrategy(lockstrategy.Lease())}},
-	{"secret", []sessionstore.Option{sessionstore.WithSecret(bytes.Repeat([]byte("k"), sessionstore.MinSecretBytes))}},
+	{"secret", []sessionstore.Option{sessionstore.WithSecret(storetest.Secret(1))}},
 }
 
 // backend is a store and what makes it refuse. It counts what is stored.

@@ -1,0 +1,201 @@
+package sessionstore
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/scsdynamo/scsdynamo/storage"
+)
+
+// The format of sealed data:
+//
+//	byte 0         format, 2
+//	bytes 1 to 4   generation: which secret sealed it
+//	bytes 5 to 8   context: for which application
+//	bytes 9 to 20  nonce, random
+//	rest           AES-256-GCM of: instant of sealing, deadline (8 bytes each, microseconds since 1970, big-endian; a deadline
+//	               of 0 means none), length of the token (uvarint), token, data
+//
+// From a secret are derived by HKDF-SHA-256, with the salt "scsdynamo v1": the generation (info "generation", 4 bytes) and
+// the storage key's key (info "storage key", 32 bytes). With the salt "scsdynamo v2", and the application's context behind
+// the info: the context's tag (info "context:", 4 bytes) and the data's key (info "session data:", 32 bytes). A session is
+// stored under base64url(HMAC-SHA-256(the storage key's key, token)), without padding. It is sealed under a key of its own,
+// HKDF-Expand of the data's key with the storage key as info, so that the random nonces of one key stay few. What stands
+// before the nonce and the storage key are authenticated with it. So a record that was moved, to another key or to another
+// application, or relabelled, does not open.
+//
+// The context has no part in the storage key: it would hide a session of format 1 under another key, which would have to be
+// read for each token that nobody has. The tokens of two applications differ anyway.
+//
+// Format 1, which is opened and no longer made, has neither context nor instants: its header has 5 bytes, the data's key the
+// salt "scsdynamo v1" and the info "session data".
+const (
+	sealFormat1    = 1
+	sealFormat     = 2
+	generationSize = 4
+	contextSize    = 4
+	headerSize1    = 1 + generationSize
+	headerSize     = headerSize1 + contextSize
+	nonceSize      = 12
+	tagSize        = 16
+	instantSize    = 8
+)
+
+// generation is one secret. Keys are in closures, where nothing that prints or walks over fields finds them.
+type generation struct {
+	id, context [generationSize]byte
+	until       time.Time // when it stops to count; zero for never
+	storageKey  func(token string) string
+	dataKey     func(format byte) []byte
+}
+
+// content is what is sealed.
+type content struct {
+	token              string
+	data               []byte
+	sealedAt, deadline time.Time // zero in format 1; a deadline is zero where there is none
+}
+
+// newGeneration derives what is needed from a secret, for an application.
+func newGeneration(secret []byte, context string, until time.Time) generation {
+	const v1, v2 = "scsdynamo v1", "scsdynamo v2"
+	macKey := derive(secret, v1, "storage key", sha256.Size)
+	data1 := derive(secret, v1, "session data", sha256.Size)
+	data2 := derive(secret, v2, "session data:"+context, sha256.Size)
+	return generation{
+		id:      [generationSize]byte(derive(secret, v1, "generation", generationSize)),
+		context: [contextSize]byte(derive(secret, v2, "context:"+context, contextSize)),
+		until:   until,
+		storageKey: func(token string) string {
+			mac := hmac.New(sha256.New, macKey)
+			mac.Write([]byte(token))
+			return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+		},
+		dataKey: func(format byte) []byte {
+			if format == sealFormat1 {
+				return data1
+			}
+			return data2
+		},
+	}
+}
+
+func derive(secret []byte, salt, info string, size int) []byte {
+	key, err := hkdf.Key(sha256.New, secret, []byte(salt), info, size)
+	if err != nil {
+		panic(err) // only for sizes over 8160 bytes
+	}
+	return key
+}
+
+// counts reports whether what the secret has sealed is accepted at now.
+func (g *generation) counts(now time.Time) bool { return g.until.IsZero() || now.Before(g.until) }
+
+// aead returns the cipher of one session, which puts a random nonce in front.
+func (g *generation) aead(format byte, key string) (cipher.AEAD, error) {
+	sessionKey, err := hkdf.Expand(sha256.New, g.dataKey(format), key, sha256.Size)
+	if err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(sessionKey)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block) // the only GCM there is where FIPS 140 is enforced
+}
+
+// seal returns the content as it is stored under the key.
+func (g *generation) seal(key string, c content) ([]byte, error) {
+	aead, err := g.aead(sealFormat, key)
+	if err != nil {
+		return nil, err
+	}
+	plain := make([]byte, 0, 2*instantSize+binary.MaxVarintLen64+len(c.token)+len(c.data))
+	plain = binary.BigEndian.AppendUint64(plain, uint64(c.sealedAt.UnixMicro()))
+	plain = binary.BigEndian.AppendUint64(plain, uint64(micros(c.deadline))) //nolint:gosec // likewise
+	plain = binary.AppendUvarint(plain, uint64(len(c.token)))
+	plain = append(plain, c.token...)
+	plain = append(plain, c.data...)
+
+	sealed := make([]byte, 0, headerSize+nonceSize+len(plain)+tagSize)
+	sealed = append(sealed, sealFormat)
+	sealed = append(sealed, g.id[:]...)
+	sealed = append(sealed, g.context[:]...)
+	return aead.Seal(sealed, nil, plain, slices.Concat(sealed, []byte(key))), nil //nolint:gosec // it draws the nonce itself
+}
+
+// headerOf returns what stands before the nonce of sealed data, if it is of a format that is known.
+func headerOf(sealed []byte) ([]byte, bool) {
+	size := 0
+	if len(sealed) > 0 {
+		switch sealed[0] {
+		case sealFormat:
+			size = headerSize
+		case sealFormat1:
+			size = headerSize1
+		}
+	}
+	if size == 0 || len(sealed) < size+nonceSize+tagSize {
+		return nil, false
+	}
+	return sealed[:size:size], true
+}
+
+// open returns what is sealed behind a header of this generation, in a record under the key.
+func (g *generation) open(key string, header, sealed []byte) (content, error) {
+	format := header[0]
+	if format == sealFormat && [contextSize]byte(header[headerSize1:]) != g.context {
+		return content{}, &storage.CorruptError{
+			Part:    "data",
+			Problem: "was sealed for another application, or another prefix of its keys; see sessionstore.WithSecretContext",
+		}
+	}
+	aead, err := g.aead(format, key)
+	if err != nil {
+		return content{}, err
+	}
+	plain, err := aead.Open(nil, nil, sealed, append(header, key...))
+	if err != nil {
+		return content{}, &storage.CorruptError{Part: "data", Problem: "does not open: it was changed, or moved to another key"}
+	}
+	var c content
+	if format == sealFormat && len(plain) >= 2*instantSize {
+		c.sealedAt, c.deadline = instant(plain), instant(plain[instantSize:])
+		plain = plain[2*instantSize:]
+	}
+	length, n := binary.Uvarint(plain)
+	if n <= 0 || length > uint64(len(plain[n:])) {
+		return content{}, &storage.CorruptError{Part: "data", Problem: "has no token"}
+	}
+	plain = plain[n:]
+	c.token, c.data = string(plain[:length]), plain[length:]
+	return c, nil
+}
+
+// micros returns a deadline as it is sealed: not before the instant, and 0 for none.
+func micros(deadline time.Time) int64 {
+	if deadline.IsZero() {
+		return 0
+	}
+	m := deadline.UnixMicro()
+	if m < math.MaxInt64 && deadline.After(time.UnixMicro(m)) {
+		m++
+	}
+	return max(m, 1)
+}
+
+func instant(b []byte) time.Time {
+	m := int64(binary.BigEndian.Uint64(b)) //nolint:gosec // the bits, not the number
+	if m == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(m)
+}
