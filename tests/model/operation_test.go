@@ -27,6 +27,7 @@ type operation struct {
 	values, base values // what is committed, and what the request has seen before it changed that
 	expiry       time.Time
 	creates      bool // the request has not found the session
+	vain         bool // it is a new session that has ended before the request began: nothing is to be stored
 	// renews is the session that takes the place of this one, where it is a renewal.
 	renews *session
 
@@ -146,6 +147,8 @@ func (w *world) judgeError(r *request, op *operation) {
 	case !op.commits():
 		p.violatedf("%v failed for no reason: %v", op, err)
 	case errors.Is(err, sessionstore.ErrTokenRenewed) && op.creates: // it has asked for a token that was renewed
+	case errors.Is(err, sessionstore.ErrSessionGone) && op.vain:
+		p.violatedf("%v is refused, and there was nothing to store", op)
 	case errors.Is(err, sessionstore.ErrSessionGone):
 		if w.kind.strategy == "none" && !r.deleted && op.expiry.After(op.began) {
 			p.violatedf("%v: the last commit does not win", op)
@@ -258,7 +261,7 @@ func (w *world) judgeTurn(r *request) {
 
 // judgeCommit checks that what was acknowledged was applied. place.mu is held.
 func (w *world) judgeCommit(r *request, op *operation) {
-	touches := op.base != nil && maps.Equal(op.base, op.values) || w.kind.strategy == "none" && !op.expiry.After(op.began)
+	touches := op.vain || op.base != nil && maps.Equal(op.base, op.values) || w.kind.strategy == "none" && !op.expiry.After(op.began)
 	switch {
 	case op.err == nil && !touches && op.applied+op.ends == 0:
 		w.place.violatedf("I4: %v was acknowledged, but not applied", op)
@@ -267,6 +270,13 @@ func (w *world) judgeCommit(r *request, op *operation) {
 	case op.err != nil && !op.refused:
 		r.disturbed = true
 	}
+	r.changed = r.changed || op.err == nil && op.applied+op.ends > 0
+	r.deleted = r.deleted || op.err == nil && op.ends > 0 // its expiry had passed
+}
+
+// logsOut reports whether the operation ends the session, whatever others do with it.
+func (op *operation) logsOut() bool {
+	return op.name == "delete" || op.visit != nil && op.visit.does == destroys
 }
 
 // commits reports whether the operation stores the session.

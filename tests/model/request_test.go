@@ -20,6 +20,7 @@ type request struct {
 	session  *session
 	readOnly bool
 	scope    bool
+	began    time.Time
 	ctx      context.Context // of the scope
 	cancel   context.CancelFunc
 	end      func()
@@ -38,7 +39,8 @@ type request struct {
 	renews    *session // to which it changes once the old one is deleted
 	holds     bool     // it has got the lease, and done nothing since that gives it back
 	canceled  bool     // the user has gone away
-	deleted   bool     // it has deleted the session, or tried to
+	deleted   bool     // it has ended the session, or tried to
+	changed   bool     // it has stored or ended a session
 	disturbed bool     // what became of one of its commits is not known
 	ended     bool
 }
@@ -52,7 +54,8 @@ func (r *request) String() string {
 
 // newRequest begins a request. Without a scope, it is what a program does that is no web server.
 func (w *world) newRequest(c *client, s *session, readOnly, scoped bool) *request {
-	r := &request{world: w, name: w.nameOf("request"), client: c, session: s, readOnly: readOnly, scope: scoped, scoped: map[*session]bool{}}
+	r := &request{world: w, name: w.nameOf("request"), client: c, session: s, readOnly: readOnly, scope: scoped,
+		began: time.Now(), scoped: map[*session]bool{}}
 	ctx, cancel := context.WithCancel(w.ctx)
 	r.ctx, r.cancel, r.end = ctx, cancel, func() {}
 	if readOnly {
@@ -112,6 +115,7 @@ func (r *request) commit() {
 	if !r.world.skewed && rapid.IntRange(0, 15).Draw(r.world.rt, "deadline has passed") == 0 {
 		op.expiry = time.Now().Add(-time.Millisecond)
 	}
+	op.vain = op.creates && op.expiry.Before(r.began) && !r.changed
 	r.holds, r.scoped[r.session] = false, true
 	r.start(op, func(ctx context.Context, store *sessionstore.Store) error {
 		return store.CommitCtx(ctx, op.session.token, encode(op.values), op.expiry)

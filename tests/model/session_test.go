@@ -22,6 +22,8 @@ type session struct {
 	// malformed says that no session can have this token.
 	malformed bool
 	known     bool // it has been acknowledged, so that others may know the token
+	// successor is the session that has taken its place, with a new token. Nil for none.
+	successor *session
 	// states are all that it has been in, the current one last. There is always one.
 	states []state
 	// asked is when it should have ended, by any of those who wrote it.
@@ -59,6 +61,16 @@ func (s *session) unbury() {
 	for i := range s.states {
 		s.states[i].buried = false
 	}
+}
+
+// became reports whether other is what the session was renewed to.
+func (s *session) became(other *session) bool {
+	for next := s.successor; next != nil; next = next.successor {
+		if next == other {
+			return true
+		}
+	}
+	return false
 }
 
 // live reports whether there is a session in this state, at an instant.
@@ -120,7 +132,8 @@ func (s *session) buried(p *place, c call, before storage.Record, found bool) {
 	op.ends++
 	op.at = len(s.states)
 	s.enter(state{buried: true})
-	if op.name == "delete" || op.visit != nil && op.visit.does == destroys || p.kind.strategy == "none" {
+	s.successor = op.renews
+	if op.logsOut() || p.kind.strategy == "none" {
 		return
 	}
 	changed := !slices.ContainsFunc(s.states[op.readAt:op.readTo+1], func(st state) bool { return st.version == before.Version })
