@@ -75,11 +75,14 @@ func (s *Store) commit(ctx context.Context, l *layer, token string, data []byte,
 	next.Key = s.vault.keyOf(0, token)
 	before, found := e.session.Record()
 	if !found {
-		if _, renewed := l.renewal(); renewed {
-			return ErrTokenRenewed
-		}
+		var changed, unknown bool
+		l.update(func() { changed, unknown = e.changed, e.unknown })
+		_, renewed := l.renewal()
 		switch {
-		case next.ExpiresAt.Before(l.began) && !l.hasChanged(): // it was meant to end, and there is nothing that could
+		case unknown: // it may be there
+		case renewed:
+			return ErrTokenRenewed
+		case next.ExpiresAt.Before(l.began) && !changed: // it was meant to end, and there is nothing that could
 			return nil
 		case next.Ended():
 			return ErrSessionGone

@@ -138,6 +138,66 @@ func TestDeadlineInThePastEndsTheSession(t *testing.T) {
 	})
 }
 
+// A new session that is to have ended before the request began is not stored, also after a logout.
+func TestNewSessionWithADeadlineInThePast(t *testing.T) {
+	t.Parallel()
+	everyStrategy(t, func(t *testing.T, _ *hooked, v *visitor) {
+		late := func(_ http.ResponseWriter, r *http.Request) {
+			v.sessions.Put(r.Context(), "n", 1)
+			v.sessions.SetDeadline(r.Context(), time.Now().Add(-time.Hour))
+		}
+		for what, handler := range map[string]http.HandlerFunc{
+			"of a stranger": late,
+			"after a logout": func(w http.ResponseWriter, r *http.Request) {
+				v.logout(w, r)
+				late(w, r)
+			},
+		} {
+			token := v.begin(map[string]any{"cart": 1})
+			if what == "of a stranger" {
+				token = ""
+			}
+			answer := v.own(token, handler)
+			if answer.status != http.StatusOK || answer.token != "" && v.keys(answer.token) != "none" {
+				t.Errorf("%s: %+v; want 200, and nothing stored", what, answer)
+			}
+		}
+	})
+}
+
+// A new session of which it is not known whether it was stored is not taken for one that was not, whatever its deadline.
+func TestT1_UnknownCreateIsNotForgotten(t *testing.T) {
+	t.Parallel()
+	for _, applied := range []bool{true, false} {
+		t.Run(fmt.Sprint("applied ", applied), func(t *testing.T) {
+			t.Parallel()
+			everyStrategy(t, func(t *testing.T, d *hooked, v *visitor) {
+				token := ""
+				answer := v.own("", func(_ http.ResponseWriter, r *http.Request) {
+					v.sessions.Put(r.Context(), "n", 1)
+					d.onPut(func(record storage.Record, _ storage.Condition) error {
+						if applied {
+							if err := d.Driver.Put(t.Context(), record, storage.Always()); err != nil {
+								t.Error(err)
+							}
+						}
+						return errors.Join(storage.ErrUnavailable, storage.ErrOutcomeUnknown)
+					})
+					if _, _, err := v.sessions.Commit(r.Context()); !errors.Is(err, storage.ErrOutcomeUnknown) {
+						t.Errorf("the commit: %v; want ErrOutcomeUnknown", err)
+					}
+					token = v.sessions.Token(r.Context())
+					d.onPut(nil)
+					v.sessions.SetDeadline(r.Context(), time.Now().Add(-time.Hour))
+				})
+				if stored := v.keys(token); answer.status == http.StatusOK && stored != "none" {
+					t.Errorf("status %d, and the session has %q; want an error, or none", answer.status, stored)
+				}
+			})
+		})
+	}
+}
+
 // What could not be found out about a commit stays unknown for what the same request does next.
 func TestT1_UnknownStaysUnknown(t *testing.T) {
 	t.Parallel()

@@ -269,8 +269,11 @@ func (w *world) judgeCommit(r *request, op *operation) {
 		r.found, r.view, r.readAt, r.readTo, r.session.known = true, op.values, op.at, op.at, true
 	case op.err != nil && !op.refused:
 		r.disturbed = true
+	case op.err != nil && r.disturbed:
+		w.place.violatedf("T1: %v forgets that an earlier commit may have been applied: %v", op, op.err)
 	}
-	r.changed = r.changed || op.err == nil && op.applied+op.ends > 0
+	r.disturbed = r.disturbed && (op.err != nil || op.applied+op.ends == 0)
+	r.changed = r.changed || !op.refused && !op.vain
 	r.deleted = r.deleted || op.err == nil && op.ends > 0 // its expiry had passed
 }
 
@@ -307,6 +310,7 @@ func (w *world) judgeDelete(r *request, op *operation) {
 	again := op.session == r.session && r.deleted
 	if op.session == r.session {
 		r.deleted = true // it may be half done: there is a key for each secret
+		r.changed = r.changed || !op.refused && r.scoped[r.session]
 	}
 	if op.err != nil {
 		r.renews = nil
