@@ -218,5 +218,25 @@ func driverLeaseCases() []driverCase {
 				}
 			},
 		},
+		{
+			id: "D-LEASE-12", name: "TombstoneIsNotAcquired", needs: driverNeedsLeaser,
+			rule: "A tombstone is neither acquired nor taken over: it is a conflict that carries it.",
+			run: func(p *driverProbe) {
+				for _, lease := range []storage.Lease{{}, p.lease()} {
+					r := storage.Tombstone(storage.Record{Key: p.key()}, "successor", p.now)
+					r.Lease = lease
+					p.put(r, storage.Always())
+					seen := lease
+					if seen.Free() {
+						seen = p.lease()
+					}
+					for _, c := range []storage.Condition{storage.IfFree(p.now), storage.IfFreeOrUnchanged(seen, p.now)} {
+						_, err := p.tryAcquire(p.ctx, r.Key, p.lease(), c)
+						p.conflict(err, &r)
+						p.holds(r)
+					}
+				}
+			},
+		},
 	}
 }

@@ -68,6 +68,7 @@ const (
 	existing    = "attribute_exists(" + namePartition + ")"
 	expired     = nameExpiry + " <= " + valueAt
 	sameExpiry  = nameExpiry + " = " + valueAt
+	noTombstone = "(attribute_not_exists(" + nameUpdated + ") OR " + nameExpiry + " > " + nameUpdated + ")"
 	free        = "attribute_not_exists(" + nameLeaseID + ")"
 	unchanged   = sameLease + " AND " + nameLeaseExpiry + " = " + valueSeenLeaseExpiry
 )
@@ -75,6 +76,7 @@ const (
 func newConditions(t Table) conditions {
 	partition := map[string]string{namePartition: t.PartitionKey.Name}
 	expiry := map[string]string{nameExpiry: t.Attributes.Expiry}
+	updated := map[string]string{nameUpdated: t.Attributes.UpdatedAt}
 	version := map[string]string{nameVersion: t.Attributes.Version}
 	lease := map[string]string{nameLeaseID: t.Attributes.LeaseID}
 	leaseExpiry := map[string]string{nameLeaseExpiry: t.Attributes.LeaseExpiry}
@@ -100,11 +102,12 @@ func newConditions(t Table) conditions {
 		text: aws.String(free + " AND " + expired), names: merge(lease, expiry), uses: []string{valueAt},
 	}
 	c[storage.KindFree] = condition{
-		text: aws.String(free + " AND " + live), names: merge(lease, expiry), uses: []string{valueAt},
+		text:  aws.String(free + " AND " + live + " AND " + noTombstone),
+		names: merge(lease, expiry, updated), uses: []string{valueAt},
 	}
 	c[storage.KindFreeOrUnchanged] = condition{
-		text:  aws.String("(" + free + " OR (" + unchanged + ")) AND " + live),
-		names: merge(lease, leaseExpiry, expiry), uses: []string{valueLeaseID, valueSeenLeaseExpiry, valueAt},
+		text:  aws.String("(" + free + " OR (" + unchanged + ")) AND " + live + " AND " + noTombstone),
+		names: merge(lease, leaseExpiry, expiry, updated), uses: []string{valueLeaseID, valueSeenLeaseExpiry, valueAt},
 	}
 	c[storage.KindUnchanged] = condition{
 		text:  aws.String(sameVersion + " AND " + sameExpiry + " AND " + free),

@@ -123,8 +123,6 @@ func (a *acquisition) ask(ctx, wait context.Context, line *line[turn]) (_ *tenur
 		record, err := leaser.Acquire(ctx, a.at.key, mine, condition)
 		var conflict *storage.ConflictError
 		switch {
-		case err == nil && record.Ended(): // it is in nobody's way on a tombstone
-			return nil, l.missed(line, record, sent), nil
 		case err == nil:
 			l.seen.forget(a.at)
 			if dead != nil {

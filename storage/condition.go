@@ -72,12 +72,13 @@ func IfLease(leaseID string) Condition { return Condition{Kind: KindLease, Lease
 // collection where only the key was read, from an index: whatever has happened to the record, it is dead, and nobody uses it.
 func IfExpiredAndFree(t time.Time) Condition { return Condition{Kind: KindExpiredAndFree, At: t} }
 
-// IfFree holds if there is a record that is not expired at now and on which nobody has a lease. It is the condition under
-// which a lease is acquired.
+// IfFree holds if there is a session that is live at now (see [Record.Live]), and on which nobody has a lease. It is the
+// condition under which a lease is acquired: never on a [Tombstone].
 func IfFree(now time.Time) Condition { return Condition{Kind: KindFree, At: now} }
 
-// IfFreeOrUnchanged holds if [IfFree] does, or if the lease is still the one seen, neither renewed nor released since. It
-// is the condition under which a lease is taken from a holder that has not been heard of for longer than its lease lasts.
+// IfFreeOrUnchanged holds if [IfFree] does, or if the lease on a live session is still the one seen, neither renewed nor
+// released since. It is the condition under which a lease is taken from a holder that has not been heard of for longer
+// than its lease lasts.
 func IfFreeOrUnchanged(seen Lease, now time.Time) Condition {
 	return Condition{Kind: KindFreeOrUnchanged, LeaseID: seen.ID, LeaseExpiresAt: seen.ExpiresAt, At: now}
 }
@@ -116,9 +117,9 @@ func (c Condition) Holds(current *Record) bool {
 	case KindExpiredAndFree:
 		return current.Lease.Free() && current.Expired(c.At)
 	case KindFree:
-		return current.Lease.Free() && !current.Expired(c.At)
+		return current.Lease.Free() && current.Live(c.At)
 	case KindFreeOrUnchanged:
-		return (current.Lease.Free() || c.sameLease(current)) && !current.Expired(c.At)
+		return (current.Lease.Free() || c.sameLease(current)) && current.Live(c.At)
 	case KindUnchanged:
 		return current.Version == c.Version && current.ExpiresAt.Equal(c.At) &&
 			(current.Lease.Free() && c.LeaseID == "" || c.sameLease(current))

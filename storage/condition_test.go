@@ -18,7 +18,12 @@ func TestConditionsOfALease(t *testing.T) {
 	over.ExpiresAt = now.Add(-time.Hour)
 	with := func(lease storage.Lease, left time.Duration) *storage.Record {
 		r := newRecord()
-		r.Lease, r.ExpiresAt = lease, now.Add(left)
+		r.Lease, r.UpdatedAt, r.ExpiresAt = lease, now.Add(-time.Hour), now.Add(left)
+		return &r
+	}
+	ended := func(lease storage.Lease) *storage.Record {
+		r := storage.Tombstone(newRecord(), "", now)
+		r.Lease = lease
 		return &r
 	}
 	for name, test := range map[string]struct {
@@ -33,6 +38,8 @@ func TestConditionsOfALease(t *testing.T) {
 		"renewed":        {with(renewed, 1), false, false},
 		"another":        {with(other, 1), false, false},
 		"another's over": {with(over, 1), false, false},
+		"a tombstone":    {ended(storage.Lease{}), false, false},
+		"a leased one":   {ended(seen), false, false},
 	} {
 		if got := storage.IfFree(now).Holds(test.current); got != test.free {
 			t.Errorf("%s: IfFree holds: %v", name, got)

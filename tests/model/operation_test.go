@@ -269,10 +269,15 @@ func (w *world) judgeCommit(r *request, op *operation) {
 		r.found, r.view, r.readAt, r.readTo, r.session.known = true, op.values, op.at, op.at, true
 	case op.err != nil && !op.refused:
 		r.disturbed = true
-	case op.err != nil && r.disturbed:
+	case op.err != nil && r.unknown:
 		w.place.violatedf("T1: %v forgets that an earlier commit may have been applied: %v", op, op.err)
 	}
-	r.disturbed = r.disturbed && (op.err != nil || op.applied+op.ends == 0)
+	switch {
+	case errors.Is(op.err, storage.ErrOutcomeUnknown) && !touches:
+		r.unknown = true
+	case op.err == nil && op.applied+op.ends > 0:
+		r.unknown, r.disturbed = false, false
+	}
 	r.changed = r.changed || !op.refused && !op.vain
 	r.deleted = r.deleted || op.err == nil && op.ends > 0 // its expiry had passed
 }

@@ -41,6 +41,7 @@ type request struct {
 	canceled  bool     // the user has gone away
 	deleted   bool     // it has ended the session, or tried to
 	changed   bool     // it has stored or ended the session, or may have
+	unknown   bool     // one of its commits may have been applied although it failed
 	disturbed bool     // what became of one of its commits is not known
 	ended     bool
 }
@@ -178,6 +179,6 @@ func (r *request) finish() {
 // renewed goes on with the session of a new token, as after RenewToken.
 func (r *request) renewed() {
 	r.session, r.renews = r.renews, nil
-	r.found, r.creates, r.deleted, r.changed, r.disturbed = false, true, false, false, false
+	r.found, r.creates, r.deleted, r.changed, r.unknown, r.disturbed = false, true, false, false, false, false
 	r.readAt, r.readTo, r.view = 0, 0, nil
 }
