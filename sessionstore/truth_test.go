@@ -138,6 +138,36 @@ func TestDeadlineInThePastEndsTheSession(t *testing.T) {
 	})
 }
 
+// A request that has ended its session with a past deadline, and committed that itself, is told nothing of what it does not
+// change any more, and gets no cookie with a later deadline.
+func TestT1_NothingAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	for later, want := range map[bool]int{false: http.StatusOK, true: http.StatusConflict} {
+		for _, idle := range []time.Duration{0, time.Hour} {
+			t.Run(fmt.Sprint(later, idle), func(t *testing.T) {
+				t.Parallel()
+				everyStrategy(t, func(t *testing.T, _ *hooked, v *visitor) {
+					v.sessions.IdleTimeout = idle
+					token := v.begin(map[string]any{"cart": 1})
+					answer := v.own(token, func(_ http.ResponseWriter, r *http.Request) {
+						v.sessions.SetDeadline(r.Context(), time.Now().Add(-time.Hour))
+						if _, _, err := v.sessions.Commit(r.Context()); err != nil {
+							t.Error(err)
+						}
+						if later {
+							v.sessions.SetDeadline(r.Context(), time.Now().Add(time.Hour))
+						}
+					})
+					if answer.status != want || later && answer.token != "" {
+						t.Errorf("status %d, cookie %q; want %d", answer.status, answer.token, want)
+					}
+					v.want("the session", token, "none")
+				})
+			})
+		}
+	}
+}
+
 // A new session that is to have ended before the request began is not stored, also after a logout.
 func TestNewSessionWithADeadlineInThePast(t *testing.T) {
 	t.Parallel()

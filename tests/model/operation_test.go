@@ -273,13 +273,20 @@ func (w *world) judgeCommit(r *request, op *operation) {
 		w.place.violatedf("T1: %v forgets that an earlier commit may have been applied: %v", op, op.err)
 	}
 	switch {
-	case errors.Is(op.err, storage.ErrOutcomeUnknown) && !touches:
+	case op.err != nil && op.mayApply() && !touches:
 		r.unknown = true
 	case op.err == nil && op.applied+op.ends > 0:
 		r.unknown, r.disturbed = false, false
 	}
-	r.changed = r.changed || !op.refused && !op.vain
-	r.deleted = r.deleted || op.err == nil && op.ends > 0 // its expiry had passed
+	r.changed = r.changed || op.mayApply() && !op.vain
+	if op.err == nil && op.ends > 0 { // its expiry had passed
+		r.deleted, r.view = true, op.values
+	}
+}
+
+// mayApply reports whether the operation has done something, by what its request was told.
+func (op *operation) mayApply() bool {
+	return op.err == nil || errors.Is(op.err, storage.ErrOutcomeUnknown)
 }
 
 // logsOut reports whether the operation ends the session, whatever others do with it.
@@ -307,6 +314,15 @@ func (w *world) judgeRenewal(r *request, op *operation) {
 	r.scoped[r.session], r.session.known = true, true
 }
 
+// judgeSuccessors checks that a request which has read a session, and ended it, has ended what it was renewed to meanwhile.
+func (w *world) judgeSuccessors(op *operation) {
+	for next := op.session.successor; next != nil && w.kind.strategy != "none"; next = next.successor {
+		if next.now().live(op.ended) {
+			w.place.violatedf("I3: %v was acknowledged, but %v is there, which has taken its place", op, next)
+		}
+	}
+}
+
 // judgeDelete checks that the session has ended. place.mu is held.
 func (w *world) judgeDelete(r *request, op *operation) {
 	if waited := op.ended.Sub(op.began); !op.faulted && !r.canceled && waited > 0 {
@@ -315,7 +331,7 @@ func (w *world) judgeDelete(r *request, op *operation) {
 	again := op.session == r.session && r.deleted
 	if op.session == r.session {
 		r.deleted = true // it may be half done: there is a key for each secret
-		r.changed = r.changed || !op.refused && r.scoped[r.session]
+		r.changed = r.changed || op.mayApply() && r.scoped[r.session]
 	}
 	if op.err != nil {
 		r.renews = nil
@@ -327,6 +343,12 @@ func (w *world) judgeDelete(r *request, op *operation) {
 	}
 	if !gone && (!again || w.kind.strategy != "none") { // with None, it may have been brought back in between
 		w.place.violatedf("I3: %v was acknowledged, but the session is there", op)
+	}
+	if op.session == r.session {
+		r.unknown = false
+		if r.found && r.scope {
+			w.judgeSuccessors(op)
+		}
 	}
 	if r.renews != nil {
 		r.renewed()

@@ -55,9 +55,10 @@ func (s *session) now() state { return s.states[len(s.states)-1] }
 
 func (s *session) enter(next state) { s.states = append(s.states, next) }
 
-// unbury notes that nothing is in the way any more of creates that arrive late: a tombstone was removed, by a collector whose
-// clock is ahead, or by a delete that has not looked.
+// unbury notes that nothing is in the way any more of creates that arrive late, and nothing tells any more what has replaced the
+// session: a tombstone was removed, by a collector whose clock is ahead, or by a delete that has not looked.
 func (s *session) unbury() {
+	s.successor = nil
 	for i := range s.states {
 		s.states[i].buried = false
 	}
@@ -126,13 +127,15 @@ func (s *session) committed(p *place, c call, record, before storage.Record, fou
 // buried follows a write that has put a tombstone in place of the session.
 func (s *session) buried(p *place, c call, before storage.Record, found bool) {
 	op, was := c.op, s.now()
+	if op.renews != nil {
+		s.successor = op.renews
+	}
 	if !found || before.Ended() || !was.exists {
 		return
 	}
 	op.ends++
 	op.at = len(s.states)
 	s.enter(state{buried: true})
-	s.successor = op.renews
 	if op.logsOut() || p.kind.strategy == "none" {
 		return
 	}

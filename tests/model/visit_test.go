@@ -202,5 +202,6 @@ func (w *world) judgeVisit(op *operation) {
 		if op.session.now().live(op.ended) && w.kind.strategy != "none" {
 			p.violatedf("I3: %v was acknowledged, but %v is there", op, op.session)
 		}
+		w.judgeSuccessors(op)
 	}
 }
