@@ -74,6 +74,7 @@ func (s *Store) commit(ctx context.Context, l *layer, token string, data []byte,
 	_, token = l.tokensOf(e)
 	next.Key = s.vault.keyOf(0, token)
 	before, found := e.session.Record()
+	unchanged := l.unchanged(e, data)
 	if !found {
 		var changed, unknown bool
 		l.update(func() { changed, unknown = e.changed, e.unknown })
@@ -84,11 +85,11 @@ func (s *Store) commit(ctx context.Context, l *layer, token string, data []byte,
 			return ErrTokenRenewed
 		case next.ExpiresAt.Before(l.began) && !changed: // it was meant to end, and there is nothing that could
 			return nil
-		case next.Ended():
+		case next.Ended() && !unchanged:
 			return ErrSessionGone
 		}
 	}
-	switch unchanged := l.unchanged(e, data); {
+	switch {
 	case unchanged && before.Key == next.Key:
 		err = s.touch(ctx, l, e, before, next)
 	case unchanged:
