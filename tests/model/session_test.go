@@ -110,6 +110,9 @@ func (s *session) committed(p *place, c call, record, before storage.Record, fou
 	}
 	op.applied++
 	s.asked = append(s.asked, op.expiry)
+	if s == op.renews {
+		s.asked = append(s.asked, op.session.asked...) // with what it is merged with
+	}
 	if !record.ExpiresAt.Equal(op.expiry) && (p.kind.strategy != "merge" || !slices.ContainsFunc(s.asked, record.ExpiresAt.Equal)) {
 		p.violatedf("%v: the session ends at %v, which nobody has asked for", c, record.ExpiresAt.Sub(p.began))
 	}
@@ -130,7 +133,12 @@ func (s *session) buried(p *place, c call, before storage.Record, found bool) {
 	if op.renews != nil {
 		s.successor = op.renews
 	}
-	if !found || before.Ended() || !was.exists {
+	switch {
+	case !found && !was.exists: // of a create that may be on its way
+		op.ends++
+		s.enter(state{buried: true})
+		return
+	case !found || before.Ended() || !was.exists:
 		return
 	}
 	op.ends++
