@@ -122,36 +122,53 @@ func (b *Backend) End(
 }
 
 // Delete ends a session that was read, whatever has become of it since: where another request has changed it, or has
-// renewed its token, it ends all the same, under the new token. record is what was read, a session or its tombstone.
+// renewed its token, it ends all the same, under the new token. record is what was read, a session or its tombstone, or
+// has nothing but a key and a creation, for whatever is there. Where there is nothing, a tombstone is left: the session may
+// have been moved, and the write that has put it here may arrive once more.
 func (b *Backend) Delete(ctx context.Context, record storage.Record) error {
+	var unknown error // an earlier write may have ended the session although it failed
 	for range deleteTries {
 		if record.Ended() {
 			if record.Successor() == "" {
 				return nil
 			}
 			next, found, err := b.Driver.Get(ctx, record.Successor(), storage.Strong)
-			if err != nil || !found {
-				return err
+			switch {
+			case err != nil:
+				return join(err, unknown)
+			case !found:
+				return nil
 			}
 			record = next
 			continue
 		}
 		now := b.Now()
-		err := b.Driver.Put(ctx, storage.Tombstone(record, "", now), storage.IfVersion(record.Version, now))
+		condition := storage.IfAbsent(now)
+		if record.Version != "" {
+			condition = storage.IfVersion(record.Version, now)
+		}
+		err := b.Driver.Put(ctx, storage.Tombstone(record, "", now), condition)
 		var conflict *storage.ConflictError
 		switch {
+		case err == nil:
+			return nil
 		case !errors.As(err, &conflict):
-			return err
-		case conflict.Current == nil: // it may have been moved, and the write that has put it here may arrive once more
-			_, err = b.End(ctx, record, "", storage.Always())
-			return err
+			return join(err, unknown)
+		case conflict.Current == nil:
+			record = storage.Record{Key: record.Key, CreatedAt: record.CreatedAt}
 		case !conflict.Current.Ended() && conflict.Current.Expired(now):
 			return nil
+		default:
+			record = *conflict.Current
 		}
-		record = *conflict.Current
+		if unknown == nil {
+			unknown = unknownOf(err)
+		}
 	}
-	_, err := b.End(ctx, record, "", storage.Always())
-	return err
+	if _, err := b.End(ctx, record, "", storage.Always()); err != nil {
+		return join(err, unknown)
+	}
+	return nil
 }
 
 // deleteTries is how often a session may change, or be renewed, while it is being deleted, before nothing is asked any

@@ -219,3 +219,78 @@ func TestRenewalToATakenKey(t *testing.T) {
 		t.Error("the old session has ended")
 	}
 }
+
+// A delete ends what the session has become meanwhile, wherever that is, and leaves a tombstone where there is nothing.
+func TestDeleteFollows(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	read := record("key", now.Add(time.Hour))
+	changed, next := read, record("next", now.Add(time.Hour))
+	changed.Version = storage.NewVersion()
+	renewed := storage.Tombstone(read, "next", now)
+	for name, test := range map[string]struct {
+		ends   storage.Record
+		stored []storage.Record
+	}{
+		"as it was read":           {read, []storage.Record{read}},
+		"changed":                  {read, []storage.Record{changed}},
+		"renewed":                  {read, []storage.Record{renewed, next}},
+		"renewed, and expired":     {read, []storage.Record{renewed}},
+		"a tombstone":              {renewed, []storage.Record{renewed, next}},
+		"moved away":               {read, nil},
+		"another key":              {storage.Record{Key: "key"}, nil},
+		"another key, moved here":  {storage.Record{Key: "key"}, []storage.Record{changed}},
+		"another key, and renewed": {storage.Record{Key: "key"}, []storage.Record{renewed, next}},
+	} {
+		driver := memory.New()
+		for _, r := range test.stored {
+			if err := driver.Put(t.Context(), r, storage.Always()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		backend := &lockstrategy.Backend{Driver: driver, Now: func() time.Time { return now }}
+		if err := backend.Delete(t.Context(), test.ends); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		for _, k := range []string{"key", "next"} {
+			r, found, _ := driver.Get(t.Context(), k, storage.Strong)
+			if k == "key" && !found || found && !r.Ended() {
+				t.Errorf("%s: under %q: found %v, ended %v; want a tombstone", name, k, found, r.Ended())
+			}
+		}
+	}
+}
+
+// A delete of which a first write may have been applied does not say that nothing was written.
+func TestDeleteInDoubt(t *testing.T) {
+	t.Parallel()
+	for _, follow := range []string{"get", "put"} {
+		driver := memory.New()
+		read := store(t, driver, map[string]any{})
+		now := storage.Tombstone(read, "next", time.Now())
+		if follow == "put" {
+			now = record(key, inAnHour())
+		}
+		if err := driver.Put(t.Context(), now, storage.Always()); err != nil {
+			t.Fatal(err)
+		}
+		spy := newSpy(driver)
+		puts := 0
+		spy.set(nil, func(call string, err error) error {
+			if call == "put" {
+				puts++
+			}
+			switch {
+			case call == "put" && puts == 1: // another write has come between its first try and its second
+				return errors.Join(err, storage.ErrOutcomeUnknown)
+			case call == follow:
+				return storage.ErrUnavailable
+			}
+			return err
+		})
+		backend := &lockstrategy.Backend{Driver: spy, Now: time.Now}
+		if err := backend.Delete(t.Context(), read); !errors.Is(err, storage.ErrUnavailable) || !errors.Is(err, storage.ErrOutcomeUnknown) {
+			t.Errorf("%s: %v; want ErrUnavailable and ErrOutcomeUnknown", follow, err)
+		}
+	}
+}

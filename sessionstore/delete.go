@@ -94,7 +94,7 @@ func (s *Store) end(ctx context.Context, l *layer, e *scopedSession) error {
 		}
 		var err error
 		if found {
-			_, err = s.backend.End(ctx, storage.Record{Key: key, CreatedAt: record.CreatedAt}, "", storage.Always())
+			err = s.backend.Delete(ctx, storage.Record{Key: key, CreatedAt: record.CreatedAt})
 		} else {
 			err = s.backend.Driver.Delete(ctx, key, storage.Always())
 		}

@@ -79,6 +79,9 @@ func (p *place) put(ctx context.Context, c call, from string, record storage.Rec
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	before, found, _ := p.get(from)
+	if target, there, _ := p.get(record.Key); there && condition.Kind == storage.KindAlways {
+		before, found = target, true // which it takes the place of, also where it comes from another key
+	}
 	var err error
 	if from == record.Key {
 		err = p.driver.Put(ctx, record, condition)
