@@ -76,17 +76,8 @@ func (s *Store) commit(ctx context.Context, l *layer, token string, data []byte,
 	before, found := e.session.Record()
 	unchanged := l.unchanged(e, data)
 	if !found {
-		var changed, unknown bool
-		l.update(func() { changed, unknown = e.changed, e.unknown })
-		_, renewed := l.renewal()
-		switch {
-		case unknown: // it may be there
-		case renewed:
-			return ErrTokenRenewed
-		case next.ExpiresAt.Before(l.began) && !changed: // it was meant to end, and there is nothing that could
-			return nil
-		case next.Ended() && !unchanged:
-			return ErrSessionGone
+		if done, err := l.missing(e, next, unchanged); done {
+			return err
 		}
 	}
 	switch {
@@ -101,6 +92,31 @@ func (s *Store) commit(ctx context.Context, l *layer, token string, data []byte,
 		return err
 	}
 	return s.endMerged(ctx, l, e, before, found, next.Key)
+}
+
+// missing says what becomes of a commit of a session that was not found, or that the request has ended. done is whether there
+// is nothing to write.
+func (l *layer) missing(e *scopedSession, next storage.Record, unchanged bool) (done bool, _ error) {
+	_, renewed := l.renewal()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case unchanged && e.unknown:
+		return true, storage.ErrOutcomeUnknown
+	case unchanged: // its cookie may only say that it has ended
+		e.gone = !next.Ended()
+		return true, nil
+	case e.unknown: // it may be there
+		return false, nil
+	case renewed:
+		return true, ErrTokenRenewed
+	case next.ExpiresAt.Before(l.began) && !e.changed: // it was meant to end, and there is nothing that could
+		return true, nil
+	case next.Ended():
+		return true, ErrSessionGone
+	default:
+		return false, nil
+	}
 }
 
 // unchanged reports whether data holds what is stored of the session, under its token.

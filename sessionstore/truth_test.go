@@ -168,6 +168,31 @@ func TestT1_NothingAfterTheEnd(t *testing.T) {
 	}
 }
 
+// A logout that has ended the session, and does not know of the key of another secret, leaves no cookie of the session.
+func TestT2_NoCookieAfterAnUnknownLogout(t *testing.T) {
+	t.Parallel()
+	everyStrategy(t, func(t *testing.T, d *hooked, v *visitor) {
+		v.store = newStore(t, d, sessionstore.WithSecret(storetest.Secret(2), storetest.Secret(1)), sessionstore.WithTouchInterval(0))
+		v.sessions.Store, v.sessions.IdleTimeout, v.sessions.Lifetime = v.store, time.Hour, 24*time.Hour
+		token := v.begin(map[string]any{"cart": 1})
+		answer := v.own(token, func(_ http.ResponseWriter, r *http.Request) {
+			d.onPut(func(record storage.Record, _ storage.Condition) error {
+				if record.Key != v.store.StorageKey(token) {
+					return errors.Join(storage.ErrUnavailable, storage.ErrOutcomeUnknown)
+				}
+				return nil
+			})
+			if err := v.sessions.Destroy(r.Context()); !errors.Is(err, storage.ErrOutcomeUnknown) {
+				t.Errorf("Destroy: %v; want ErrOutcomeUnknown", err)
+			}
+			d.onPut(nil)
+		})
+		if answer.status != http.StatusInternalServerError || answer.token != "" {
+			t.Errorf("status %d, cookie %q; want 500 and none", answer.status, answer.token)
+		}
+	})
+}
+
 // A new session that is to have ended before the request began is not stored, also after a logout.
 func TestNewSessionWithADeadlineInThePast(t *testing.T) {
 	t.Parallel()
