@@ -309,6 +309,14 @@ func driverFaults() []driverFault {
 			}
 			return m.Acquire(ctx, key, l, c)
 		}), []string{"D-LEASE-05", "D-COND-06"}},
+		{"acquires tombstones", driverAcquires(func(
+			ctx context.Context, m *memory.Driver, key string, l storage.Lease, c storage.Condition,
+		) (storage.Record, error) {
+			if r, found, _ := m.Get(ctx, key, storage.Strong); found && r.Ended() {
+				c = storage.IfLive(c.At)
+			}
+			return m.Acquire(ctx, key, l, c)
+		}), []string{"D-LEASE-12"}},
 		{
 			"acquires in two steps", driverAcquires(driverAcquiresInSteps),
 			[]string{"D-LEASE-07", "D-LEASE-08", "D-LEASE-09"},

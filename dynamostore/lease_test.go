@@ -99,6 +99,21 @@ func TestLargestItemCanBeLeased(t *testing.T) {
 	}
 }
 
+// An item of another program, which does not say when it was written, is no tombstone.
+func TestItemWithoutATimeIsAcquired(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, dynamostore.Table{})
+	f.mustPut(t, newRecord("theirs", "data"))
+	f.setAttribute(t, "theirs", "updated_at", nil)
+	lease := newLease("first")
+	if _, err := f.driver.Acquire(t.Context(), "theirs", lease, storage.IfFree(time.Now())); err != nil {
+		t.Errorf("acquire: %v", err)
+	}
+	if _, err := f.driver.Acquire(t.Context(), "theirs", newLease("second"), storage.IfFreeOrUnchanged(lease, time.Now())); err != nil {
+		t.Errorf("take over: %v", err)
+	}
+}
+
 // An item that cannot be read is not taken for a session that can be acquired.
 func TestCorruptItemIsNotAcquired(t *testing.T) {
 	t.Parallel()
