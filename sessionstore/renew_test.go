@@ -9,9 +9,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/internal/storetest"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
+	"github.com/scsdynamo/scsdynamo/storage/memory"
 )
 
 // A renewal that could not be stored leaves the user what he had, and he can try again.
@@ -371,4 +373,23 @@ type wrapped struct{ *sessionstore.Store }
 
 func (w wrapped) DeleteCtx(ctx context.Context, token string) error {
 	return w.Store.DeleteCtx(ctx, token)
+}
+
+// A logout ends the session also where other requests have moved it to the key of a new secret, and renewed it there.
+func TestI3_LogoutFollowsAMoveAndARenewal(t *testing.T) {
+	t.Parallel()
+	driver := memory.New()
+	old, secret := storetest.Secret(1), storetest.Secret(2)
+	v := newVisitor(t, driver, sessionstore.WithSecret(old))
+	token, renewed := v.begin(map[string]any{"cart": 1}), ""
+	v.store = newStore(t, driver, sessionstore.WithSecret(secret, old))
+	v.sessions.Store = v.store
+	v.visit(token, func(w http.ResponseWriter, r *http.Request) {
+		v.visit(token, v.put("moved"))
+		renewed = v.visit(token, v.renew(nil)).token
+		v.want("the renewed session", renewed, "cart moved user")
+		v.logout(w, r)
+	})
+	v.want("the renewed session", renewed, "none")
+	v.want("the session", token, "none")
 }
