@@ -27,7 +27,7 @@ type operation struct {
 	values, base values // what is committed, and what the request has seen before it changed that
 	expiry       time.Time
 	creates      bool // the request has not found the session
-	vain         bool // it is a new session that has ended before the request began: nothing is to be stored
+	vain         bool // it is a new session that was to end before the request began: nothing is stored
 	// renews is the session that takes the place of this one, where it is a renewal.
 	renews *session
 
@@ -188,7 +188,8 @@ func (w *world) mayConflict(r *request, op *operation) bool {
 		}
 	}
 	if w.kind.strategy == "merge" {
-		return changes >= 9 || r.disturbed // those are merged, unless it is a crowd
+		moved := op.renews != nil && len(w.secrets) > 1 && changes > 0 // maybe to another secret, which a renewal does not follow
+		return changes >= 9 || r.disturbed || moved                    // else they are merged, unless it is a crowd
 	}
 	return changes > 0
 }
@@ -253,6 +254,7 @@ func history(op *operation) (text string) {
 func (w *world) judgeTurn(r *request) {
 	for _, other := range w.requests {
 		if other != r && other.session == r.session && other.holds && other.client.alive() &&
+			!other.canceled && // a lease is not renewed for whoever has gone away
 			w.place.calm && other.client.timing.renews {
 			w.place.violatedf("I6: %v got the lease of %v, which %v has", r, r.session, other)
 		}
@@ -282,6 +284,11 @@ func (w *world) judgeCommit(r *request, op *operation) {
 	if op.err == nil && op.ends > 0 { // its expiry had passed
 		r.deleted, r.view = true, op.values
 	}
+}
+
+// mayWrite reports whether the operation is about the session: it has read it, makes it, or ends what it was renewed to.
+func (op *operation) mayWrite(s *session, record storage.Record) bool {
+	return s == op.session || s == op.renews || record.Ended() && op.logsOut() && op.session.became(s)
 }
 
 // mayApply reports whether the operation has done something, by what its request was told.

@@ -98,7 +98,7 @@ func (p *place) put(ctx context.Context, c call, from string, record storage.Rec
 		p.violatedf("I8: %v wrote under a key of no session", c)
 	case c.op == nil:
 		p.violatedf("I4: %v wrote a session that no request commits", c)
-	case c.op.session != s && c.op.renews != s && !(c.op.logsOut() && record.Ended() && c.op.session.became(s)):
+	case !c.op.mayWrite(s, record):
 		p.violatedf("%v wrote %v", c, s)
 	case record.Ended():
 		s.buried(p, c, before, found)
@@ -168,7 +168,7 @@ func (p *place) acquire(
 	if err != nil {
 		return storage.Record{}, err
 	}
-	if (!found || !before.Live(c.sent)) && !(c.late && before.Ended()) {
+	if !found || !before.Live(c.sent) {
 		p.violatedf("I8: %v wrote for a session that is not there", c)
 	}
 	p.owners[lease.ID] = c.client

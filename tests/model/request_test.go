@@ -55,8 +55,10 @@ func (r *request) String() string {
 
 // newRequest begins a request. Without a scope, it is what a program does that is no web server.
 func (w *world) newRequest(c *client, s *session, readOnly, scoped bool) *request {
-	r := &request{world: w, name: w.nameOf("request"), client: c, session: s, readOnly: readOnly, scope: scoped,
-		began: time.Now(), scoped: map[*session]bool{}}
+	r := &request{
+		world: w, name: w.nameOf("request"), client: c, session: s, readOnly: readOnly, scope: scoped,
+		began: time.Now(), scoped: map[*session]bool{},
+	}
 	ctx, cancel := context.WithCancel(w.ctx)
 	r.ctx, r.cancel, r.end = ctx, cancel, func() {}
 	if readOnly {

@@ -134,11 +134,11 @@ func (s *session) buried(p *place, c call, before storage.Record, found bool) {
 		s.successor = op.renews
 	}
 	switch {
-	case !found && !was.exists: // of a create that may be on its way
+	case !was.exists: // in the place of a tombstone, or for a create that may be on its way
 		op.ends++
 		s.enter(state{buried: true})
 		return
-	case !found || before.Ended() || !was.exists:
+	case !found || before.Ended(): // it is under the key of another secret
 		return
 	}
 	op.ends++
