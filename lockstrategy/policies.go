@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"reflect"
 	"time"
 
@@ -49,7 +50,9 @@ func Sum(key string, base, ours, theirs Value) (Value, error) {
 		fits = whole && !sum.OverflowUint(total)
 		sum.SetUint(total)
 	case our.CanFloat():
-		sum.SetFloat(our.Float() + their.Float() - was.Float())
+		total := our.Float() + their.Float() - was.Float()
+		fits = !sum.OverflowFloat(total) && (isFinite(total) || !isFinite(our.Float()) || !isFinite(their.Float()))
+		sum.SetFloat(total)
 	default:
 		return Ours(key, base, ours, theirs)
 	}
@@ -126,6 +129,8 @@ func compare(a, b any) (order int, ok bool) {
 		return 0, false
 	}
 }
+
+func isFinite(f float64) bool { return !math.IsInf(f, 0) && !math.IsNaN(f) }
 
 // Union keeps in a slice or a map what either of the two has added, and drops what either has removed.
 //
@@ -258,8 +263,11 @@ func uniteMaps(was, our, their reflect.Value) (reflect.Value, error) {
 	united := reflect.MakeMap(our.Type())
 	for _, from := range [...]reflect.Value{their, our} {
 		for i := from.MapRange(); i.Next(); {
-			if !from.MapIndex(i.Key()).IsValid() { // a key that does not equal itself
-				return our, nil
+			if !from.MapIndex(i.Key()).IsValid() { // a key that does not equal itself is in nobody else's map
+				if from == our {
+					united.SetMapIndex(i.Key(), i.Value())
+				}
+				continue
 			}
 			kept, err := uniteEntry(entryOf(was, i.Key()), entryOf(our, i.Key()), entryOf(their, i.Key()))
 			if err != nil {

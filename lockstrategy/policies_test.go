@@ -223,3 +223,24 @@ func setOf(s []int) map[int]bool {
 	}
 	return set
 }
+
+// What does not fit a floating-point number, and keys that do not equal themselves.
+func TestPoliciesAtTheEdge(t *testing.T) {
+	t.Parallel()
+	value := func(v any) lockstrategy.Value { return lockstrategy.Value{Value: v, Present: true} }
+	for name, values := range map[string][3]any{
+		"too large": {0.0, math.MaxFloat64, math.MaxFloat64}, "from infinity": {math.Inf(1), 1.0, 2.0},
+		"single": {float32(0), float32(math.MaxFloat32), float32(math.MaxFloat32)},
+	} {
+		_, err := lockstrategy.Sum("key", value(values[0]), value(values[1]), value(values[2]))
+		if !errors.Is(err, storage.ErrConflict) {
+			t.Errorf("%s: %v; want a conflict", name, err)
+		}
+	}
+	nan := math.NaN()
+	united, err := lockstrategy.Union("key", value(map[float64]int{nan: 1}), value(map[float64]int{nan: 1, 2: 1}),
+		value(map[float64]int{nan: 1, 1: 1}))
+	if m, ok := united.Value.(map[float64]int); err != nil || !ok || len(m) != 3 || m[1] != 1 || m[2] != 1 {
+		t.Errorf("%v, %v; want what either has added", united.Value, err)
+	}
+}

@@ -22,7 +22,9 @@ func (s *Store) DeleteAll(ctx context.Context) (deleted int, err error) {
 		}
 		keys := make([]string, 0, len(page.Records)+len(page.Unreadable))
 		for _, record := range page.Records {
-			keys = append(keys, record.Key)
+			if !record.Ended() { // a tombstone is no session, and in the way of what may arrive late
+				keys = append(keys, record.Key)
+			}
 		}
 		for _, unreadable := range page.Unreadable {
 			keys = append(keys, unreadable.Key)

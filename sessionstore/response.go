@@ -116,7 +116,7 @@ func (w *response) commit(ctx context.Context) error {
 // has ended.
 func (w *response) endOwn(ctx context.Context) error {
 	sm := w.layer.manager
-	data, ended := w.layer.wasEnded(storedToken(sm, sm.Token(ctx)))
+	data, ended := w.layer.takeEnded(storedToken(sm, sm.Token(ctx)))
 	if !ended || sm.Token(ctx) == "" {
 		return nil
 	}

@@ -3,6 +3,7 @@ package sessionstore
 import (
 	"context"
 	"iter"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -63,6 +64,8 @@ func (s *Store) layerFrom(ctx context.Context) *layer {
 type layer struct {
 	*scope
 	manager *scs.SessionManager // nil where it is not known
+	// endedOwn is a session that the request has ended before it renewed its token. The scope's mutex guards it.
+	endedOwn *scopedSession
 }
 
 // codec is the session manager's, as it is now: handlers may change it.
@@ -93,6 +96,7 @@ type scope struct {
 	sessions []*scopedSession
 	listed   map[string]*scopedSession // those that the request has iterated over, by the token that scs will use
 	renewed  []renewal
+	away     []string // tokens that this request has renewed
 	ended    bool
 }
 
@@ -235,9 +239,13 @@ func (l *layer) enter(token string, newSession func(*scopedSession) lockstrategy
 		return nil, ErrSessionGone
 	case e != nil && e.session != nil:
 		return e, nil
+	case e == nil && (l.endedOwn != nil || slices.Contains(sc.away, token)):
+		return nil, ErrSessionGone // what is committed is what was ended, or renewed, in this request
 	}
 	if e == nil {
 		if e = sc.leavingOf(l.manager, renewed); e != nil {
+			sc.away = append(sc.away, e.token)
+			maps.DeleteFunc(sc.listed, func(_ string, listed *scopedSession) bool { return listed == e })
 			e.token, e.leaving, e.renewing = token, notReplaced, true
 			return e, nil
 		}
@@ -255,8 +263,12 @@ func (l *layer) leave(token string, how replacement) bool {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
 	e := sc.get(token)
-	if e == nil || e.session == nil || sc.ended {
+	switch {
+	case e == nil || e.session == nil || sc.ended:
 		return false
+	case e.ended && how == renewed:
+		l.endedOwn = e
+		return true
 	}
 	if _, found := e.session.Record(); !found {
 		return false
@@ -320,14 +332,28 @@ func (sc *scope) isQuiet(token string) bool {
 	return e != nil && (e.ended || e.gone || e.quiet && !e.changed)
 }
 
-// wasEnded reports whether this request has ended the session of the token.
-func (sc *scope) wasEnded(token string) (loaded []byte, ended bool) {
+// takeEnded reports whether this request has ended the session of the token, also if it has renewed that since, and returns what
+// the session had. What the manager commits after that is another one.
+func (l *layer) takeEnded(token string) (had []byte, ended bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.endedOwn
+	l.endedOwn = nil
+	if e == nil {
+		e = l.get(token)
+	}
+	if e == nil || !e.ended {
+		return nil, false
+	}
+	return e.data, true
+}
+
+// isLeaving reports whether scs has deleted the session in order to replace it.
+func (sc *scope) isLeaving(token string) bool {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
-	if e := sc.get(token); e != nil && e.ended {
-		return e.data, true
-	}
-	return nil, false
+	e := sc.get(token)
+	return e != nil && e.leaving != notReplaced
 }
 
 // hasChanged reports whether the request has stored or ended a session.

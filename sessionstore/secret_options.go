@@ -28,9 +28,11 @@ type givenSecret struct {
 // sessions; one that cannot be random is refused. [ParseSecret], [SecretFromFile] and [SecretFromEnv] read one. Without this
 // option, storage holds tokens and data as they are.
 //
-// To change the secret, pass the new one first and the old ones behind it, in all processes: sessions of old secrets are
-// found, and move to the new one with their next commit. An old secret can be left out once the lifetime of a session
-// has passed; [WithPreviousSecret] takes one out by itself. Whoever knows an old one, and can write to the storage, can make
+// To change the secret, take two steps. First give the new one behind the current one, in all processes, so that each of them
+// finds sessions under it. When that is everywhere, put the new one first and the old one behind it: sessions of old secrets
+// are found, and move to the new one with their next commit. A process that does not know the new secret does not find a
+// session that has moved: it takes the user for a stranger, and cannot log him out. An old secret can be left out once the
+// lifetime of a session has passed; [WithPreviousSecret] takes one out by itself. Whoever knows an old one, and can write to the storage, can make
 // sessions as long as it is there: after a leak, leave it out at once. As long as it is there, a miss costs one more read, and
 // a delete one more write, for each old secret. Adding the first secret to a store that had none ends the sessions that are
 // stored.

@@ -73,6 +73,9 @@ func (s *Store) AllCtx(ctx context.Context) (all map[string][]byte, err error) {
 	l := s.layerFrom(ctx)
 	s.walk(ctx, func(session Session, record storage.Record, sessionErr error) bool {
 		if sessionErr == nil && l != nil {
+			if l.isLeaving(session.Token) {
+				return true
+			}
 			session.Data, sessionErr = s.decodable(l, session.Data)
 			if s.isMiss(sessionErr) {
 				return true

@@ -641,3 +641,101 @@ func TestI3_LogoutWaitsForNobody(t *testing.T) {
 		v.want("the session", token, "none")
 	})
 }
+
+// A session that the request has ended among all is not brought back by a renewal of its token.
+func TestI2_RenewalOfAnEndedOwnSession(t *testing.T) {
+	t.Parallel()
+	for _, flash := range []bool{false, true} {
+		for _, byHand := range []bool{false, true} {
+			everyStrategy(t, func(t *testing.T, d *hooked, v *visitor) {
+				own := v.begin(map[string]any{"user": 1})
+				answer := v.own(own, func(_ http.ResponseWriter, r *http.Request) {
+					if err := v.sessions.Iterate(r.Context(), v.sessions.Destroy); err != nil {
+						t.Errorf("Iterate: %v", err)
+					}
+					if err := v.sessions.RenewToken(r.Context()); err != nil {
+						t.Errorf("RenewToken: %v", err)
+					}
+					if flash {
+						v.sessions.Put(r.Context(), "flash", "signed out")
+					}
+					if byHand {
+						if _, _, err := v.sessions.Commit(r.Context()); !errors.Is(err, sessionstore.ErrSessionGone) {
+							t.Errorf("a commit by hand: %v; want ErrSessionGone", err)
+						}
+					}
+				})
+				v.want("the own session", own, "none")
+				switch {
+				case answer.status != http.StatusOK:
+					t.Errorf("status %d", answer.status)
+				case flash:
+					v.want("the new session", answer.token, "flash")
+				case d.live(t) != 0 || !answer.ended:
+					t.Errorf("%d sessions, %+v; want none, and the cookie taken back", d.live(t), answer)
+				}
+			})
+		}
+	}
+}
+
+// A request that renews its token may change all other sessions before its answer.
+func TestRenewalThenIterate(t *testing.T) {
+	t.Parallel()
+	everyStrategy(t, func(t *testing.T, d *hooked, v *visitor) {
+		own, other := v.begin(map[string]any{"own": 1}), v.begin(map[string]any{"other": 1})
+		answer := v.own(own, func(w http.ResponseWriter, r *http.Request) {
+			v.renew(nil)(w, r)
+			err := v.sessions.Iterate(r.Context(), func(ctx context.Context) error {
+				v.sessions.Put(ctx, "banner", "hello")
+				_, _, err := v.sessions.Commit(ctx)
+				return err
+			})
+			if err != nil {
+				t.Errorf("Iterate: %v", err)
+			}
+		})
+		v.want("the renewed session", answer.token, "own user")
+		v.want("another session", other, "banner other")
+	})
+}
+
+// A request that has renewed its own session within Iterate sends no cookie of the old token.
+func TestT2_RenewedWithinIterate(t *testing.T) {
+	t.Parallel()
+	for _, idle := range []time.Duration{0, time.Hour} {
+		everyStrategy(t, func(t *testing.T, d *hooked, v *visitor) {
+			v.sessions.IdleTimeout = idle
+			own := v.begin(map[string]any{"own": 1})
+			answer := v.own(own, func(_ http.ResponseWriter, r *http.Request) {
+				err := v.sessions.Iterate(r.Context(), func(ctx context.Context) error {
+					if err := v.sessions.RenewToken(ctx); err != nil {
+						return err
+					}
+					_, _, err := v.sessions.Commit(ctx)
+					return err
+				})
+				if err != nil {
+					t.Errorf("Iterate: %v", err)
+				}
+			})
+			if answer.token == own {
+				t.Errorf("%+v; the old token is dead", answer)
+			}
+		})
+	}
+}
+
+// DeleteAll counts sessions, and leaves tombstones in the way of what may arrive late.
+func TestDeleteAllLeavesTombstones(t *testing.T) {
+	t.Parallel()
+	d := newHooked()
+	v := newVisitor(t, d)
+	v.begin(map[string]any{"a": 1})
+	v.own(v.begin(map[string]any{"b": 1}), v.renew(nil))
+	v.own(v.begin(map[string]any{"c": 1}), v.logout)
+	deleted, err := v.store.DeleteAll(t.Context())
+	if left := records(t, d.Driver); err != nil || deleted != 2 || len(left) != 2 || d.live(t) != 0 {
+		t.Errorf("deleted %d, %v, and %d records are left; want 2, and 2 tombstones", deleted, err, len(left))
+	}
+}
