@@ -39,7 +39,8 @@ func Sum(key string, base, ours, theirs Value) (Value, error) {
 		return Ours(key, base, ours, theirs)
 	}
 	was, our, their := numbers[0], numbers[1], numbers[2]
-	sum, fits := reflect.New(our.Type()).Elem(), true
+	sum := reflect.New(our.Type()).Elem()
+	var fits bool
 	switch {
 	case our.CanInt():
 		total, whole := addUp(our.Int(), their.Int(), was.Int())
