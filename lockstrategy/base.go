@@ -147,7 +147,10 @@ func (b *Base) commitOver(ctx context.Context, stored, next storage.Record, writ
 		written := next
 		if stored.Version != b.view.Version {
 			merged = true
-			if b.overtaken == nil {
+			switch {
+			case !stored.Live(backend.Now()): // what it holds may not open any more
+				return false, b.settle(ErrSessionGone)
+			case b.overtaken == nil:
 				return false, b.settle(errConflict)
 			}
 			if written, err = b.overtaken(b.view, next, stored); err != nil {

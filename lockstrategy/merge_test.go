@@ -408,3 +408,28 @@ func TestMergeOptionsAreChecked(t *testing.T) {
 		}
 	}
 }
+
+// A commit that would be merged with a session of this process which has expired since is told so, without a call: its payload
+// may not open any more.
+func TestMergeWithAnExpiredSession(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newProcess(t, stocked(t, map[string]any{}), lockstrategy.Merge())
+		slow, other := p.mustOpen(), p.mustOpen()
+		r, _ := other.session.Record()
+		r.UpdatedAt, r.ExpiresAt, r.Version = time.Now(), time.Now().Add(time.Second), storage.NewVersion()
+		if err := other.session.Commit(other.ctx, r); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		p.spy.take()
+		if err := slow.set("n", 1); !errors.Is(err, lockstrategy.ErrSessionGone) {
+			t.Errorf("%v; want ErrSessionGone", err)
+		}
+		if calls := p.spy.take(); len(calls) > 0 {
+			t.Errorf("calls: %v; want none", calls)
+		}
+		slow.end()
+		other.end()
+	})
+}
