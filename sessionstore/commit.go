@@ -59,7 +59,7 @@ func (s *Store) overwrite(ctx context.Context, token string, data []byte, next s
 	}
 	for i := 1; i < s.vault.generations(); i++ {
 		if err := s.backend.Driver.Delete(ctx, s.vault.keyOf(i, token), storage.Always()); err != nil {
-			return err
+			return errors.Join(err, storage.ErrOutcomeUnknown) // it is stored, and may be there twice
 		}
 	}
 	return nil

@@ -112,8 +112,13 @@ func (s *Store) end(ctx context.Context, l *layer, e *scopedSession) error {
 func (s *Store) deleteUnseen(ctx context.Context, token string) error {
 	n := s.vault.generations()
 	for i := range 2*n - 1 {
-		if err := s.backend.Driver.Delete(ctx, s.vault.keyOf(i%n, token), storage.Always()); err != nil {
+		err := s.backend.Driver.Delete(ctx, s.vault.keyOf(i%n, token), storage.Always())
+		switch {
+		case err == nil:
+		case i == 0:
 			return err
+		default: // it may have ended under an earlier key
+			return errors.Join(err, storage.ErrOutcomeUnknown)
 		}
 	}
 	return nil

@@ -2,11 +2,13 @@ package sessionstore_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/hex"
 	"errors"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/scsdynamo/scsdynamo/internal/storetest"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
@@ -235,5 +237,38 @@ func TestSecretOptionsAreChecked(t *testing.T) {
 	withoutMove := struct{ storage.Driver }{memory.New()}
 	if _, err := sessionstore.New(withoutMove, sessionstore.WithSecret(good, storetest.Secret(2))); err == nil {
 		t.Error("two secrets over a driver that cannot move records were accepted")
+	}
+}
+
+// secondDelete refuses the second delete.
+type secondDelete struct {
+	*memory.Driver
+	deletes int
+}
+
+func (d *secondDelete) Delete(ctx context.Context, key string, condition storage.Condition) error {
+	if d.deletes++; d.deletes == 2 {
+		return storage.ErrThrottled
+	}
+	return d.Driver.Delete(ctx, key, condition)
+}
+
+// Out of a scope, what fails under the key of one secret, after something was written under that of another, is not told as
+// if nothing was.
+func TestT1_HalfWrittenUnderSeveralSecrets(t *testing.T) {
+	t.Parallel()
+	for name, write := range map[string]func(*sessionstore.Store) error{
+		"delete": func(s *sessionstore.Store) error { return s.Delete("token") },
+		"commit": func(s *sessionstore.Store) error { return s.Commit("token", []byte("new"), time.Now().Add(time.Hour)) },
+		"end":    func(s *sessionstore.Store) error { return s.Commit("token", []byte("new"), time.Now().Add(-time.Hour)) },
+	} {
+		driver := &secondDelete{Driver: memory.New()}
+		if name == "commit" {
+			driver.deletes = 1 // its first write is a Put
+		}
+		store := newStore(t, driver, sessionstore.WithSecret(storetest.Secret(2), storetest.Secret(1)))
+		if err := write(store); !errors.Is(err, storage.ErrThrottled) || !errors.Is(err, storage.ErrOutcomeUnknown) {
+			t.Errorf("%s: %v; want ErrThrottled and ErrOutcomeUnknown", name, err)
+		}
 	}
 }

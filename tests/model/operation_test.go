@@ -318,6 +318,7 @@ func (w *world) judgeRenewal(r *request, op *operation) {
 	}
 	at := len(op.renews.states) - 1
 	r.session, r.found, r.creates, r.view, r.readAt, r.readTo = op.renews, true, false, op.values, at, at
+	r.unknown, r.disturbed = false, false
 	r.scoped[r.session], r.session.known = true, true
 }
 
