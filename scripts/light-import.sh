@@ -9,7 +9,7 @@ readonly heavy='testcontainers|koanf|prometheus|spf13|goleak|testify|/docker/|/m
 module=$(go list -m)
 # The libraries: all packages but programs, what belongs to them, and what belongs to tests.
 mapfile -t libraries < <(go list -f '{{if and (ne .Name "main") .GoFiles}}{{.ImportPath}}{{end}}' ./... |
-	grep -v -E "^$module/(cmd|conformance|config|examples|gcrunner|internal)(/|\$)")
+	grep -v -E "^$module/(cmd|conformance|config|examples|gcrunner|internal|tests)(/|\$)")
 ((${#libraries[@]} > 0)) || {
 	echo "light-import: found no libraries in $module" >&2
 	exit 1
