@@ -205,7 +205,12 @@ func (s *Store) touch(
 		_, found, err = s.backend.Read(ctx, before.Key)
 	}
 	gone := errors.Is(err, ErrSessionGone) || err == nil && !found
-	l.update(func() { e.quiet, e.gone = !writes && l.idle() > 0, gone })
+	l.update(func() {
+		e.quiet, e.gone = !writes && l.idle() > 0, gone
+		if err != nil && e.unknown {
+			err = errors.Join(err, storage.ErrOutcomeUnknown)
+		}
+	})
 	if gone {
 		return nil
 	}

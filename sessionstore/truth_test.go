@@ -193,6 +193,32 @@ func TestT2_NoCookieAfterAnUnknownLogout(t *testing.T) {
 	})
 }
 
+// failingTouch refuses updates.
+type failingTouch struct{ *hooked }
+
+func (d failingTouch) Update(context.Context, string, storage.Change, storage.Condition) error { return storage.ErrThrottled }
+
+// A touch that fails after a logout of which it is not known whether it was applied is not told as if nothing was written.
+func TestT1_TouchAfterAnUnknownLogout(t *testing.T) {
+	t.Parallel()
+	d := newHooked()
+	store := newStore(t, failingTouch{d})
+	commit(t, store, "token", "data")
+	ctx, end := store.Begin(t.Context())
+	defer end()
+	if _, found, err := store.FindCtx(ctx, "token"); err != nil || !found {
+		t.Fatal(found, err)
+	}
+	d.fail(storage.ErrOutcomeUnknown)
+	if err := store.DeleteCtx(ctx, "token"); !errors.Is(err, storage.ErrOutcomeUnknown) {
+		t.Errorf("the delete: %v; want ErrOutcomeUnknown", err)
+	}
+	err := store.CommitCtx(ctx, "token", []byte("data"), time.Now().Add(2*time.Hour))
+	if !errors.Is(err, storage.ErrThrottled) || !errors.Is(err, storage.ErrOutcomeUnknown) {
+		t.Errorf("the touch: %v; want ErrThrottled and ErrOutcomeUnknown", err)
+	}
+}
+
 // A new session that is to have ended before the request began is not stored, also after a logout.
 func TestNewSessionWithADeadlineInThePast(t *testing.T) {
 	t.Parallel()
