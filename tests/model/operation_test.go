@@ -146,6 +146,7 @@ func (w *world) judgeError(r *request, op *operation) {
 		p.violatedf("%v: its scope has not ended", op)
 	case !op.commits():
 		p.violatedf("%v failed for no reason: %v", op, err)
+	case errors.Is(err, storage.ErrOutcomeUnknown) && r.unknown: // which is not forgotten
 	case errors.Is(err, sessionstore.ErrTokenRenewed) && op.creates: // it has asked for a token that was renewed
 	case errors.Is(err, sessionstore.ErrSessionGone) && op.vain:
 		p.violatedf("%v is refused, and there was nothing to store", op)
@@ -340,6 +341,7 @@ func (w *world) judgeDelete(r *request, op *operation) {
 	if op.session == r.session {
 		r.deleted = true // it may be half done: there is a key for each secret
 		r.changed = r.changed || op.mayApply() && r.scoped[r.session]
+		r.unknown = r.scoped[r.session] && op.mayApply() && op.err != nil || r.unknown && op.err != nil
 	}
 	if op.err != nil {
 		r.renews = nil
@@ -352,11 +354,8 @@ func (w *world) judgeDelete(r *request, op *operation) {
 	if !gone && (!again || w.kind.strategy != "none") { // with None, it may have been brought back in between
 		w.place.violatedf("I3: %v was acknowledged, but the session is there", op)
 	}
-	if op.session == r.session {
-		r.unknown = false
-		if r.found && r.scope {
-			w.judgeSuccessors(op)
-		}
+	if op.session == r.session && r.found && r.scope {
+		w.judgeSuccessors(op)
 	}
 	if r.renews != nil {
 		r.renewed()

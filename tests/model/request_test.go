@@ -41,7 +41,7 @@ type request struct {
 	canceled  bool     // the user has gone away
 	deleted   bool     // it has ended the session, or tried to
 	changed   bool     // it has stored or ended the session, or may have
-	unknown   bool     // one of its commits may have been applied although it failed
+	unknown   bool     // one of its commits or deletes may have been applied although it failed
 	disturbed bool     // what became of one of its commits is not known
 	ended     bool
 }

@@ -134,7 +134,7 @@ func (s *session) buried(p *place, c call, before storage.Record, found bool) {
 		s.successor = op.renews
 	}
 	switch {
-	case !was.exists: // in the place of a tombstone, or for a create that may be on its way
+	case !was.live(c.sent): // in the place of what has ended, or for a create that may be on its way
 		op.ends++
 		s.enter(state{buried: true})
 		return
