@@ -209,10 +209,10 @@ func TestFailedRenewalIsTriedAgain(t *testing.T) {
 		holder := newProcess(t, driver, lockstrategy.Lease())
 		v := holder.mustOpen()
 		began := time.Now()
-		var tries int
+		var tries atomic.Int32
 		holder.spy.set(func(call string) error {
 			if call == "update" {
-				tries++
+				tries.Add(1)
 			}
 			switch after := time.Since(began); { // an outage, with a gap that the usual renewals miss
 			case after < 3500*time.Millisecond, after > 4500*time.Millisecond && after < 6*time.Second:
@@ -225,8 +225,8 @@ func TestFailedRenewalIsTriedAgain(t *testing.T) {
 		if _, err := other.open(); !errors.Is(err, lockstrategy.ErrLockTimeout) {
 			t.Errorf("another process: %v; want ErrLockTimeout, as the lease was renewed", err)
 		}
-		if tries < 4 || tries > 12 {
-			t.Errorf("%d tries in 8 s", tries)
+		if n := tries.Load(); n < 4 || n > 12 {
+			t.Errorf("%d tries in 8 s", n)
 		}
 		if err := v.set("a", 1); err != nil {
 			t.Error(err)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -114,13 +115,37 @@ func TestNothingLeaks(t *testing.T) {
 	})
 }
 
+// lockedBuffer is a buffer that is written and read at the same time.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func (l *lockedBuffer) Reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.b.Reset()
+}
+
 // Everybody who can connect may read the page and the probes: the texts of errors, which name accounts and roles, are
 // in the log.
 func TestCausesAreInTheLogAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		driver := newTable(t, 3, 3)
-		var log bytes.Buffer
+		var log lockedBuffer
 		collector, err := gcrunner.New(driver, gcrunner.Rules{Expired: true})
 		if err != nil {
 			t.Fatal(err)
