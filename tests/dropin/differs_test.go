@@ -9,7 +9,8 @@ var differences = map[string]string{
 	"Iterate and Destroy all/changed/idle-always": "The same.",
 	"Iterate and Destroy all, then a flash/changed": "The request has ended its own session: what it puts after that begins " +
 		"another one, as after a Destroy, where scs brings the ended one back.",
-	"Commit after the body has begun/read/idle": "Nothing was stored when the body began, and so no cookie was sent.",
+	"Iterate and Destroy all, then RenewToken and Put/changed": "The same.",
+	"Commit after the body has begun/read/idle":                "Nothing was stored when the body began, and so no cookie was sent.",
 	"Iterate in a background context/changed/idle": "The request itself has only read its session, and so moves its expiry " +
 		"alone: what was stored meanwhile stays, which scs overwrites.",
 	"Iterate in a background context/changed/idle-always": "The same.",

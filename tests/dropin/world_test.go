@@ -78,7 +78,6 @@ func middleware(store scs.Store, sessions *scs.SessionManager) func(http.Handler
 // newManager returns a session manager on the store.
 func newManager(store scs.Store) *scs.SessionManager {
 	sessions := scs.New()
-	sessions.Store.(*memstore.MemStore).StopCleanup() // nothing of it is used
 	sessions.Store = store
 	return sessions
 }
