@@ -325,7 +325,7 @@ func (w *world) judgeRenewal(r *request, op *operation) {
 
 // judgeSuccessors checks that a request which has read a session, and ended it, has ended what it was renewed to meanwhile.
 func (w *world) judgeSuccessors(op *operation) {
-	for next := op.session.successor; next != nil && w.kind.strategy != "none"; next = next.successor {
+	for next := op.session.successor(); next != nil && w.kind.strategy != "none"; next = next.successor() {
 		if next.now().live(op.ended) {
 			w.place.violatedf("I3: %v was acknowledged, but %v is there, which has taken its place", op, next)
 		}

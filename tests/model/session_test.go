@@ -22,8 +22,10 @@ type session struct {
 	// malformed says that no session can have this token.
 	malformed bool
 	known     bool // it has been acknowledged, so that others may know the token
-	// successor is the session that has taken its place, with a new token. Nil for none.
-	successor *session
+	// successors are the sessions that have taken its place, with a new token, the last one of which its tombstone names,
+	// unless that was removed.
+	successors []*session
+	forgotten  bool
 	// states are all that it has been in, the current one last. There is always one.
 	states []state
 	// asked is when it should have ended, by any of those who wrote it.
@@ -58,7 +60,7 @@ func (s *session) enter(next state) { s.states = append(s.states, next) }
 // unbury notes that nothing is in the way any more of creates that arrive late, and nothing tells any more what has replaced the
 // session: a tombstone was removed, by a collector whose clock is ahead, or by a delete that has not looked.
 func (s *session) unbury() {
-	s.successor = nil
+	s.forgotten = true
 	for i := range s.states {
 		s.states[i].buried = false
 	}
@@ -66,12 +68,15 @@ func (s *session) unbury() {
 
 // became reports whether other is what the session was renewed to.
 func (s *session) became(other *session) bool {
-	for next := s.successor; next != nil; next = next.successor {
-		if next == other {
-			return true
-		}
+	return slices.ContainsFunc(s.successors, func(next *session) bool { return next == other || next.became(other) })
+}
+
+// successor is the session that the tombstone names, nil for none.
+func (s *session) successor() *session {
+	if len(s.successors) == 0 || s.forgotten {
+		return nil
 	}
-	return false
+	return s.successors[len(s.successors)-1]
 }
 
 // live reports whether there is a session in this state, at an instant.
@@ -131,7 +136,7 @@ func (s *session) committed(p *place, c call, record, before storage.Record, fou
 func (s *session) buried(p *place, c call, before storage.Record, found bool) {
 	op, was := c.op, s.now()
 	if op.renews != nil {
-		s.successor = op.renews
+		s.successors, s.forgotten = append(s.successors, op.renews), false
 	}
 	switch {
 	case !was.live(c.sent): // in the place of what has ended, or for a create that may be on its way
