@@ -404,7 +404,7 @@ func TestWaitersSeeTheTombstone(t *testing.T) {
 	}
 }
 
-// A lease that is put on a tombstone, by a process that did not know, is in nobody's way, and no session.
+// A process that does not know of the end of a session is told of it when it acquires the lease, and puts none on the tombstone.
 func TestAcquiredTombstone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -423,6 +423,9 @@ func TestAcquiredTombstone(t *testing.T) {
 				t.Errorf("found %v, %+v after %v; want the tombstone at once", found, record, time.Since(began))
 			}
 			v.end()
+		}
+		if r, _ := stored(t, driver); !r.Lease.Free() {
+			t.Error("there is a lease on the tombstone")
 		}
 	})
 }
