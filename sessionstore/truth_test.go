@@ -765,3 +765,24 @@ func TestDeleteAllLeavesTombstones(t *testing.T) {
 		t.Errorf("deleted %d, %v, and %d records are left; want 2, and 2 tombstones", deleted, err, len(left))
 	}
 }
+
+// Merging with what others have stored works although the session that was read is over by its sealed deadline.
+func TestMergePastASealedDeadline(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		v := newVisitor(t, newHooked(), sessionstore.WithSecret(storetest.Secret(1)))
+		v.sessions.IdleTimeout, v.sessions.Lifetime = time.Hour, time.Minute
+		token := v.begin(map[string]any{"cart": 1})
+		slow := v.own(token, func(w http.ResponseWriter, r *http.Request) {
+			v.visit(token, func(_ http.ResponseWriter, r *http.Request) {
+				v.sessions.SetDeadline(r.Context(), time.Now().Add(time.Hour))
+			})
+			time.Sleep(2 * time.Minute)
+			v.put("late")(w, r)
+		})
+		if slow.status != http.StatusOK {
+			t.Errorf("status %d; want 200: another request has extended the session", slow.status)
+		}
+		v.want("the session", token, "cart late")
+	})
+}

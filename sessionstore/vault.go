@@ -82,24 +82,16 @@ func (v *vault) open(record storage.Record, token string, codec scs.Codec) ([]by
 
 var errAnotherSession = &storage.CorruptError{Part: "data", Problem: "belongs to another session"}
 
-// openAny returns the token and the data of a record.
+// openAny returns the token and the data of a record, unless it is over.
 func (v *vault) openAny(record storage.Record, codec scs.Codec) (token string, data []byte, err error) {
 	if !v.seals() {
 		return record.Key, record.Data, nil
 	}
-	header, ok := headerOf(record.Data)
-	if !ok {
-		return "", nil, &storage.CorruptError{Part: "data", Problem: "is not sealed, although the store has a secret"}
-	}
-	g := v.generation(header)
-	if g == nil {
-		return "", nil, &storage.CorruptError{Part: "data", Problem: "was sealed with a secret that is not given"}
-	}
-	c, err := g.open(record.Key, header, record.Data[len(header):])
+	c, g, err := v.content(record)
 	if err != nil {
 		return "", nil, err
 	}
-	if header[0] == sealFormat1 {
+	if record.Data[0] == sealFormat1 {
 		c.deadline, _, _ = codec.Decode(c.data) // What does not decode has none.
 	}
 	now := v.now()
@@ -107,6 +99,29 @@ func (v *vault) openAny(record storage.Record, codec scs.Codec) (token string, d
 		return "", nil, errOver
 	}
 	return c.token, bounded(codec, c.data, g.until), nil
+}
+
+// openEver is openAny for a record that may be over by now, such as what a request has read before.
+func (v *vault) openEver(record storage.Record) (token string, data []byte, err error) {
+	if !v.seals() {
+		return record.Key, record.Data, nil
+	}
+	c, _, err := v.content(record)
+	return c.token, c.data, err
+}
+
+// content opens a record that is sealed.
+func (v *vault) content(record storage.Record) (content, *generation, error) {
+	header, ok := headerOf(record.Data)
+	if !ok {
+		return content{}, nil, &storage.CorruptError{Part: "data", Problem: "is not sealed, although the store has a secret"}
+	}
+	g := v.generation(header)
+	if g == nil {
+		return content{}, nil, &storage.CorruptError{Part: "data", Problem: "was sealed with a secret that is not given"}
+	}
+	c, err := g.open(record.Key, header, record.Data[len(header):])
+	return c, g, err
 }
 
 func (v *vault) generation(header []byte) *generation {

@@ -180,7 +180,12 @@ func waitReady(address string, timeout time.Duration, gone <-chan struct{}) erro
 		}
 		response, err := client.Do(request)
 		if err == nil {
-			return response.Body.Close()
+			err = response.Body.Close()
+			// Another program may have taken the port that an engine of ours was to get.
+			if gone == nil || response.Header.Get("X-Amzn-Requestid") != "" {
+				return err
+			}
+			err = errors.New("what answers is no engine")
 		}
 		select {
 		case <-gone:
