@@ -196,7 +196,9 @@ func TestT2_NoCookieAfterAnUnknownLogout(t *testing.T) {
 // failingTouch refuses updates.
 type failingTouch struct{ *hooked }
 
-func (d failingTouch) Update(context.Context, string, storage.Change, storage.Condition) error { return storage.ErrThrottled }
+func (d failingTouch) Update(context.Context, string, storage.Change, storage.Condition) error {
+	return storage.ErrThrottled
+}
 
 // A touch that fails after a logout of which it is not known whether it was applied is not told as if nothing was written.
 func TestT1_TouchAfterAnUnknownLogout(t *testing.T) {
