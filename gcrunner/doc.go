@@ -35,8 +35,8 @@
 //   - A scan reads every item of the table, whatever the rules, and those of others where the table is shared: reading is
 //     billed by what is looked at.
 //   - An index is coarse and may be behind: what has expired within the last hour is left to a later run.
-//   - The cost of a delete that ends in a conflict is not reported by DynamoDB. The budget takes it for that of a delete; the
-//     report does not have it.
+//   - The cost of a delete that ends in a conflict is not reported by DynamoDB. The budget takes it for that of a delete, and
+//     the driver estimates it.
 //
 // # Rights
 //
