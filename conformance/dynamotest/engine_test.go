@@ -39,7 +39,11 @@ func serve() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	server := &http.Server{Handler: http.NotFoundHandler(), ReadHeaderTimeout: time.Second}
+	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Amzn-Requestid", "as engines have it")
+		w.WriteHeader(http.StatusNotFound)
+	})
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Second}
 	fmt.Fprintln(os.Stderr, server.Serve(listener))
 	os.Exit(1)
 }
