@@ -63,6 +63,7 @@ func each(t *testing.T, strategies []string, config webapp.Config, test func(s *
 	for _, strategy := range strategies {
 		t.Run(strategy, func(t *testing.T) {
 			t.Parallel()
+			config := config
 			config.Strategy = strategy
 			test(newSite(t, config))
 		})
