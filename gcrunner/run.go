@@ -116,19 +116,26 @@ func (r *run) do(ctx context.Context) error {
 
 	var why *stopped
 	if !errors.As(context.Cause(reading), &why) || r.position.done() && !why.atOnce() {
-		r.report.Stopped = Completed
-		r.position = Position{}
+		r.end(Completed, func() { r.position = Position{} })
 		return r.save(ctx)
 	}
-	r.report.Stopped = why.reason
+	r.end(why.reason, func() {})
 	if why.reason == ElectionLost { // another process has its own position
 		return why.err
 	}
 	refused := r.refused()
 	if refused != nil && why.reason != Canceled {
-		r.report.Stopped = Failed
+		r.end(Failed, func() {})
 	}
 	return errors.Join(why.err, differing(refused, why.err), r.save(ctx))
+}
+
+// end notes how the run has ended, and does something else at the same moment.
+func (r *run) end(how StopReason, and func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.report.Stopped = how
+	and()
 }
 
 // refused returns the last refusal of reads, or of deletes, where none was accepted, nil otherwise.
