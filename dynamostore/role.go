@@ -230,12 +230,17 @@ func namePattern(name string) string {
 	if len(runes) > maxNameRunes {
 		runes, rest = runes[:maxNameRunes], "*"
 	}
+	// Escaped piece by piece, and not rune by rune: &{ is two.
 	var pattern strings.Builder
-	for _, r := range runes {
-		if notInPolicies(r) {
+	for len(runes) > 0 {
+		i := slices.IndexFunc(runes, notInPolicies)
+		if i < 0 {
+			i = len(runes)
+		}
+		pattern.WriteString(escapePattern.Replace(string(runes[:i])))
+		if runes = runes[i:]; len(runes) > 0 {
 			pattern.WriteString("?")
-		} else {
-			pattern.WriteString(escapePattern.Replace(string(r)))
+			runes = runes[1:]
 		}
 	}
 	return pattern.String() + rest

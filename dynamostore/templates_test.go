@@ -123,7 +123,7 @@ func anyTable() *rapid.Generator[dynamostore.Table] {
 		table := dynamostore.Table{
 			Name:               rapid.StringMatching(`[a-zA-Z0-9_.-]{3,255}`).Draw(t, "name"),
 			PartitionKey:       key("partition key"),
-			Attributes:         dynamostore.Attributes{TTL: "t" + anyText(0, 8).Draw(t, "ttl")},
+			Attributes:         dynamostore.Attributes{TTL: "t" + rapid.OneOf(anyText(0, 8), rapid.Just("&{$*?")).Draw(t, "ttl")},
 			DeletionProtection: rapid.Bool().Draw(t, "protected"),
 			Class:              rapid.SampledFrom(append(types.TableClass("").Values(), "")).Draw(t, "class"),
 			KMSKey: rapid.SampledFrom([]string{
