@@ -73,6 +73,7 @@ type app struct {
 	deadline chan struct{}  // closed by a handler, when its deadline passes
 	answered chan struct{}  // closed when the application has answered
 	late     sync.WaitGroup // for what goes on after the answer
+	panics   sync.WaitGroup // for those that the server is to log
 
 	mu   sync.Mutex
 	seen []string // what the handlers saw
@@ -107,6 +108,14 @@ func start(t *testing.T, c cell) *app {
 		a.late.Add(1)
 		defer a.late.Done()
 		defer answered()
+		defer func() {
+			if cause := recover(); cause != nil {
+				if cause != http.ErrAbortHandler {
+					a.panics.Add(1) // over HTTP/2, it is logged after the connection's end
+				}
+				panic(cause)
+			}
+		}()
 		root.ServeHTTP(w, r)
 	}))
 	a.server.Config.ErrorLog = log.New(a, "", 0)
@@ -247,6 +256,9 @@ func kind(err error) string {
 func (a *app) Write(line []byte) (int, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if bytes.Contains(line, []byte(": panic serving ")) {
+		defer a.panics.Done()
+	}
 	return a.log.Write(line)
 }
 

@@ -74,6 +74,7 @@ func run(t *testing.T, c cell) outcome {
 	}
 	a.server.Close()
 	a.late.Wait()
+	a.panics.Wait()
 	stored := a.stored(t, a.backend, a.sessions.Codec)
 	if a.secondBackend != nil {
 		stored = append(append(stored, "second store:"), a.stored(t, a.secondBackend, a.second.Codec)...)
