@@ -159,6 +159,7 @@ func (p *play) deploy(process int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.servers[process] = server
+	p.h.Deploys = append(p.h.Deploys, deploy{time.Now(), process, config.Secrets, config.Skew})
 }
 
 func (p *play) roll(order []int, secrets []byte) {

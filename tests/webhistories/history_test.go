@@ -36,6 +36,8 @@ func (o operation) refused() bool { return o.Err == "" && !o.OK() && !o.Unknown(
 type history struct {
 	Seed     uint64
 	Strategy string
+	// Deploys are what each process was when.
+	Deploys []deploy
 	// Skew is how wrong the clock of the last process was.
 	Skew time.Duration
 	// Ops are in the order of their start.
@@ -50,6 +52,14 @@ type history struct {
 	Confidential []string
 
 	names map[string]string
+}
+
+// deploy is a process that begins anew.
+type deploy struct {
+	At      time.Time
+	Process int
+	Secrets []byte
+	Skew    time.Duration
 }
 
 // call is one call to storage, by one process.
@@ -322,8 +332,12 @@ func (h *history) show() string {
 		}
 		lines = append(lines, line{o.Start, b.String()})
 	}
+	for _, d := range h.Deploys {
+		lines = append(lines, line{d.At, fmt.Sprintf("%6d..       µs          process %d: begins anew, with secrets %v and a clock that is wrong by %v\n",
+			d.At.Sub(first).Microseconds(), d.Process, d.Secrets, d.Skew)})
+	}
 	for _, c := range h.Calls {
-		if c.Fault != "" {
+		if c.Fault != "" || c.Operation == "TransactWriteItems" {
 			late := ""
 			if c.Late {
 				late = ", delivered late"

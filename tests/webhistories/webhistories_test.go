@@ -50,7 +50,10 @@ func TestHistories(t *testing.T) {
 		t.Run(strategy, func(t *testing.T) {
 			t.Parallel()
 			fleet, told := newFleet(t, table), map[string]int{}
-			for seed := first + i; seed < first+histories; seed += len(strategies) {
+			for seed := first; seed < first+histories; seed++ {
+				if seed%len(strategies) != i { // each seed has its strategy, so that one alone is the same again
+					continue
+				}
 				t.Run(fmt.Sprint(seed), func(t *testing.T) {
 					h := fleet.record(t, uint64(seed), strategy)
 					for _, o := range h.Ops {
