@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -96,7 +97,7 @@ func start(t *testing.T, c cell) *app {
 	a.stores = map[string]int{}
 	root := c.behaviour.serve(a)
 	answered := sync.OnceFunc(func() { close(a.answered) })
-	a.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	a.server = newServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/next" {
 			_, _ = w.Write([]byte("next"))
 			return
@@ -120,6 +121,21 @@ func start(t *testing.T, c cell) *app {
 	}))
 	a.server.Config.ErrorLog = log.New(a, "", 0)
 	return a
+}
+
+// servers counts those that were made.
+var servers atomic.Uint32
+
+// newServer is httptest.NewUnstartedServer on an address of its own, where there are many: of one address, the ports that
+// thousands of servers have used are not free for a minute, and looking for a free one takes half of the time.
+func newServer(t *testing.T, handler http.Handler) *httptest.Server {
+	t.Helper()
+	n := servers.Add(1)
+	listener, err := net.Listen("tcp", fmt.Sprintf("127.77.%d.%d:0", n>>8&0xff, n&0xff))
+	if err != nil { // only Linux has all of 127.0.0.0/8
+		return httptest.NewUnstartedServer(handler)
+	}
+	return &httptest.Server{Listener: listener, Config: &http.Server{Handler: handler}}
 }
 
 // manager returns a session manager as the application has it.
