@@ -2,10 +2,9 @@ package config
 
 import (
 	"fmt"
-	"net"
 	"net/url"
-	"strings"
 
+	"github.com/scsdynamo/scsdynamo/internal/loopback"
 	"github.com/scsdynamo/scsdynamo/internal/plainfile"
 )
 
@@ -91,7 +90,7 @@ func (c Config) warnOfEndpoint(found *warnings) {
 		}
 	}
 	endpoint, err := url.Parse(text)
-	if err != nil || endpoint.Scheme != "http" || isLocal(endpoint.Hostname()) {
+	if err != nil || endpoint.Scheme != "http" || loopback.Host(endpoint.Hostname()) {
 		return
 	}
 	what := "all that is stored goes"
@@ -99,10 +98,4 @@ func (c Config) warnOfEndpoint(found *warnings) {
 		what = "tokens and all else that is stored go"
 	}
 	found.add(source, about, "use https", "%s to another machine in clear", what)
-}
-
-// isLocal reports whether a host is this machine.
-func isLocal(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
 }

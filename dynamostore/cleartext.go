@@ -2,12 +2,13 @@ package dynamostore
 
 import (
 	"log/slog"
-	"net"
 	"net/url"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/scsdynamo/scsdynamo/internal/loopback"
 )
 
 // warnCleartext logs that what is stored goes to another machine for all to read on the way.
@@ -17,13 +18,7 @@ func warnCleartext(table string, o dynamodb.Options) {
 		return
 	}
 	plain := endpoint.Host == "" && o.EndpointOptions.DisableHTTPS // AWS's own
-	if plain || strings.EqualFold(endpoint.Scheme, "http") && !isThisMachine(endpoint.Hostname()) {
+	if plain || strings.EqualFold(endpoint.Scheme, "http") && !loopback.Host(endpoint.Hostname()) {
 		slog.Warn("dynamostore: sessions go to another machine in clear; use an https endpoint", "table", table)
 	}
-}
-
-func isThisMachine(host string) bool {
-	host = strings.TrimSuffix(strings.ToLower(host), ".")
-	ip := net.ParseIP(host)
-	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
 }
