@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"syscall"
 
+	"github.com/scsdynamo/scsdynamo/cmd/internal/version"
 	"github.com/scsdynamo/scsdynamo/config"
 	"github.com/scsdynamo/scsdynamo/gcrunner"
 	"github.com/scsdynamo/scsdynamo/gcrunner/operations"
@@ -59,7 +60,7 @@ func (a *app) runAgain(
 		}()
 	}
 	logger.InfoContext(ctx, "collecting", "sessions", place(cfg), "schedule", schedule.String(), "election", election != nil,
-		"dry_run", text(cfg, "collection.dry_run") == "true", "version", buildVersion())
+		"dry_run", text(cfg, "collection.dry_run") == "true", "version", version.Build())
 	err = runner.Run(ctx)
 	stopServing()
 	err = errors.Join(err, <-served)
@@ -79,7 +80,7 @@ func badListen(address string, err error) error {
 
 func (a *app) handler(cfg *config.Config, runner *gcrunner.Runner) http.Handler {
 	options := []operations.Option{
-		operations.WithPlace(place(cfg)), operations.WithVersion(buildVersion()), operations.WithHosts(a.hosts...),
+		operations.WithPlace(place(cfg)), operations.WithVersion(version.Build()), operations.WithHosts(a.hosts...),
 		operations.WithReasons(reason),
 	}
 	if a.profiles {

@@ -7,13 +7,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"runtime"
-	"runtime/debug"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/scsdynamo/scsdynamo/cmd/internal/version"
 	"github.com/scsdynamo/scsdynamo/config"
 	"github.com/scsdynamo/scsdynamo/dynamostore"
 	"github.com/scsdynamo/scsdynamo/gcrunner"
@@ -83,7 +82,7 @@ func (a *app) command() *cobra.Command {
 		Short:   "Delete sessions that nobody needs any more",
 		Long:    commandLong + codes.String(),
 		Example: commandExample,
-		Version: version(),
+		Version: version.Line(),
 		Args:    cobra.NoArgs,
 		RunE:    a.main,
 
@@ -251,29 +250,4 @@ func misconfigured(err error) error {
 	}
 	e.Err = err
 	return e
-}
-
-// version says which build this is.
-func version() string {
-	return fmt.Sprintf("%s %s %s/%s", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-}
-
-// release is set by whoever builds without the repository, as the image is: -ldflags "-X main.release=v1.2.3".
-var release string
-
-func buildVersion() string {
-	info, ok := debug.ReadBuildInfo()
-	switch {
-	case release != "":
-		return release
-	case !ok:
-		return "(unknown)"
-	}
-	text := info.Main.Version
-	for _, setting := range info.Settings {
-		if setting.Key == "vcs.revision" && text == "(devel)" {
-			text += " " + setting.Value
-		}
-	}
-	return text
 }

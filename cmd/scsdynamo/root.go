@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scsdynamo/scsdynamo/cmd/internal/version"
 	"github.com/scsdynamo/scsdynamo/config"
 	"github.com/scsdynamo/scsdynamo/internal/explain"
 	"github.com/scsdynamo/scsdynamo/internal/terminal"
@@ -73,7 +74,7 @@ func (a *app) root() *cobra.Command {
 		Short:   "Operate session stores on DynamoDB or bbolt",
 		Long:    rootLong + codes.String(),
 		Example: rootExample,
-		Version: version(),
+		Version: version.Line(),
 		Args:    cobra.ArbitraryArgs,
 		RunE:    a.group,
 
