@@ -1,13 +1,12 @@
 # What contributors run. `make` lists it.
 
-GOLANGCI_LINT_VERSION := v2.15.0
-GOLANGCI_LINT := bin/golangci-lint-$(GOLANGCI_LINT_VERSION)
-
 # Further flags for go test: make test TESTFLAGS='-race -run TestI3'
 TESTFLAGS ?=
+# How long each target is fuzzed: make fuzz FUZZTIME=2m
+FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-all test-modules race cover bench bench-locks bench-collection mutants mutate fuzz engines lint format check ci
+.PHONY: help test test-all test-modules race cover bench bench-locks bench-collection mutants mutate fuzz release engines lint format check ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,18 +45,22 @@ mutants: ## print which cases of the store suite see which of the stores that ar
 mutate: ## change one line at a time, and print what no test notices; SAMPLE=100 tries that many
 	@scripts/mutate.sh $(SAMPLE)
 
-fuzz: ## run every fuzz target for 10 seconds
-	@scripts/fuzz.sh
+fuzz: ## fuzz every target for FUZZTIME, by default 10 seconds
+	@scripts/fuzz.sh $(FUZZTIME)
+
+release: ## build the programs of a release into dist: make release VERSION=v1.2.3
+	@scripts/release.sh $(VERSION)
 
 engines: ## install DynamoDB engines for the tests under .engines
 	@scripts/engines.sh
 
-lint: $(GOLANGCI_LINT) ## run the linters
-	@$(GOLANGCI_LINT) config verify
-	@$(GOLANGCI_LINT) run ./...
+lint: ## run the linters
+	@scripts/tool.sh golangci-lint config verify
+	@scripts/tool.sh golangci-lint run ./...
+	@scripts/tool.sh actionlint
 
-format: $(GOLANGCI_LINT) ## format the Go files
-	@$(GOLANGCI_LINT) fmt ./...
+format: ## format the Go files
+	@scripts/tool.sh golangci-lint fmt ./...
 
 check: lint race ## what must pass before a pull request
 	@go mod tidy -diff
@@ -65,7 +68,3 @@ check: lint race ## what must pass before a pull request
 
 ci: ## the whole gate, on all engines: for a Debian machine, as root
 	@.ci/run
-
-$(GOLANGCI_LINT):
-	@GOBIN=$(CURDIR)/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
-	@mv bin/golangci-lint $@

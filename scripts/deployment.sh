@@ -9,7 +9,6 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly actionlint=github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 readonly build_image=golang:1.26-bookworm dynamodb_image=amazon/dynamodb-local:3.3.1
 readonly local_dynamodb=${DYNAMOTEST_IMAGE:-scsdynamo-test/dynamodb-local:3.3.1}
 readonly largest=40000000 # bytes of an image
@@ -89,7 +88,7 @@ files() {
 	quietly promtool check rules deploy/prometheus/gcrunner-rules.yaml
 	quietly promtool test rules deploy/prometheus/gcrunner-rules_test.yaml
 	say "workflows"
-	quietly go run "$actionlint" .github/workflows/*.yml
+	quietly scripts/tool.sh actionlint .github/workflows/*.yml
 }
 
 # name IMAGE NAME: gives an image the name of one that cannot be pulled, unless that is there.
@@ -163,11 +162,16 @@ images() {
 	name "$local_dynamodb" "$dynamodb_image"
 	docker image inspect "$build_image" >/dev/null 2>&1 || build_base
 
-	# The example as it is, but for its patience, and for ports that somebody else may use.
+	# The example as it is, but for its patience, for ports that somebody else may use, and for the digests of the real images.
+	mkdir -p "$work/deploy" "$work/examples/sidecar"
+	for image in deploy/Dockerfile examples/sidecar/Dockerfile; do
+		sed '/^FROM /s/@sha256:[0-9a-f]*//' "$image" >"$work/$image"
+	done
 	sed -e 's/"127\.0\.0\.1:\([0-9]*\):\1"/"127.0.0.1::\1"/' -e 's/--interval=30s/--interval=1s/' \
-		-e 's/MAX_STALE: 2m/MAX_STALE: 3s/' examples/sidecar/compose.yaml >"$work/compose.yaml"
-	[[ $(diff examples/sidecar/compose.yaml "$work/compose.yaml" | grep -c '^>') == 4 ]] ||
-		die "the example is not what this script knows: its ports, interval or max_stale"
+		-e 's/MAX_STALE: 2m/MAX_STALE: 3s/' -e 's/@sha256:[0-9a-f]*$//' -e "s|dockerfile: |&$work/|" \
+		examples/sidecar/compose.yaml >"$work/compose.yaml"
+	[[ $(diff examples/sidecar/compose.yaml "$work/compose.yaml" | grep -c '^>') == 7 ]] ||
+		die "the example is not what this script knows: its images, ports, interval or max_stale"
 	say "building the images"
 	quietly sidecar build
 
