@@ -39,5 +39,5 @@ chromium() {
 }
 
 chromium
-install axe-core axe-core@4.14.1 e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745 1 package/axe.min.js
+install axe-core axe-core 1 package/axe.min.js
 [[ -f $engines/axe-core/axe.min.js ]]

