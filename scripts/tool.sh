@@ -7,7 +7,7 @@
 set -euo pipefail
 tools=$(dirname "${BASH_SOURCE[0]}")/../tools
 
-package=$(sed -n "s|^\t_ \"\(.*/${1:?the name of a tool}\)\"\$|\1|p" "$tools/tools.go")
+package=$(sed -n "s|^[[:space:]]*_ \"\(.*/${1:?the name of a tool}\)\"\$|\1|p" "$tools/tools.go")
 [[ -n $package ]] || {
 	echo "tool: tools/tools.go does not name $1" >&2
 	exit 2
