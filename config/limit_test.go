@@ -112,6 +112,7 @@ func TestNothingIsExpanded(t *testing.T) {
 		"$TABLE_PREFIX", "${TABLE_PREFIX}", "~/x", "%TABLE_PREFIX%", "{{ .Env }}", "$(touch " + dir + "/made)", "`touch " + dir + "/made`",
 		"<%= File.write('" + dir + "/made', '') %>", "!Sub x",
 	} {
+		text += ":" // where a prefix ends
 		file := "table:\n  partition_key:\n    prefix: '" + strings.ReplaceAll(text, "'", "''") + "'\n"
 		for name, option := range map[string]config.Option{
 			"file":        withFile(t, file),

@@ -187,8 +187,8 @@ func TestTable(t *testing.T) {
 	cfg := mustLoad(t, withFile(t, `
 table:
   name: web
-  partition_key: {name: a, prefix: b, suffix: c}
-  sort_key: {name: d, prefix: e, suffix: f}
+  partition_key: {name: a, prefix: 'b:', suffix: ':c'}
+  sort_key: {name: d, prefix: 'e:', suffix: ':f'}
   attributes: {data: g, created_at: h, updated_at: i, ttl: j, expiry: k, version: l, ancestry: m, lease_id: n, lease_duration: o, lease_expiry: p, expiry_shard: r, expiry_hour: s}
   expiry_index: {name: by-hour, shards: 7}
   read_capacity: 1
@@ -200,8 +200,8 @@ table:
 `))
 	want := dynamostore.Table{
 		Name:         "web",
-		PartitionKey: dynamostore.Key{Name: "a", Prefix: "b", Suffix: "c"},
-		SortKey:      dynamostore.Key{Name: "d", Prefix: "e", Suffix: "f"},
+		PartitionKey: dynamostore.Key{Name: "a", Prefix: "b:", Suffix: ":c"},
+		SortKey:      dynamostore.Key{Name: "d", Prefix: "e:", Suffix: ":f"},
 		Attributes: dynamostore.Attributes{
 			Data: "g", CreatedAt: "h", UpdatedAt: "i", TTL: "j", Expiry: "k", Version: "l", Ancestry: "m",
 			LeaseID: "n", LeaseDuration: "o", LeaseExpiry: "p", ExpiryShard: "r", ExpiryHour: "s",

@@ -43,6 +43,9 @@ func sample(t *testing.T, key config.Key, dir string) (one, other string) {
 	case config.Map:
 		return "aaa=bbb", "ccc=ddd,eee=fff"
 	default:
+		if strings.HasSuffix(key.Name, "fix") { // of a key
+			return ":aaa:", ":bbb:"
+		}
 		return "aaa", "bbb"
 	}
 }

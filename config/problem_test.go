@@ -236,6 +236,8 @@ func badInputs() []badInput {
 		file("attribute twice", "table:\n  attributes:\n    data: payload\n    version: payload\n"),
 		file("attribute that is another's default", "table:\n  attributes:\n    data: version\n"),
 		file("sort key without a name", "table:\n  sort_key:\n    prefix: S#\n"),
+		file("prefix and suffix without an end", "table:\n  partition_key: {prefix: app, suffix: v1}\n"),
+		file("prefix of collectors", "table:\n  partition_key: {prefix: 'scsdynamo:'}\n"),
 		file("prefix that leaves no room", "table:\n  partition_key:\n    prefix: "+strings.Repeat("p", 2000)+"\n"),
 		file("creation by ARN",
 			"table:\n  create: true\n  name: arn:aws:dynamodb:eu-central-1:123456789012:table/sessions\n"),

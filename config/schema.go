@@ -90,21 +90,24 @@ func tableKeys() []Key {
 	}, {
 		Name: "table.partition_key.prefix", Kind: Text, fallback: "", empty: true,
 		Doc: "What stands before the session's key in the partition key. It keeps sessions apart from other items in the same " +
-			"table; scans and collection stay inside it.",
+			"table; scans and collection stay inside it. It ends with a separator: an ASCII character that is no letter, no digit and " +
+			"none of - _ %, such as : or #.",
 		Option: "dynamostore.Table.PartitionKey.Prefix",
 	}, {
 		Name: "table.partition_key.suffix", Kind: Text, fallback: "", empty: true,
-		Doc: "What stands behind the session's key in the partition key.", Option: "dynamostore.Table.PartitionKey.Suffix",
+		Doc:    "What stands behind the session's key in the partition key. It begins with a separator, as a prefix ends.",
+		Option: "dynamostore.Table.PartitionKey.Suffix",
 	}, {
 		Name: "table.sort_key.name", Kind: Text, Otherwise: "the table has no sort key", Example: "sk",
 		Doc:    "Attribute that is the sort key, of type S. Its value, too, is the session's key between prefix and suffix.",
 		Option: "dynamostore.Table.SortKey.Name",
 	}, {
 		Name: "table.sort_key.prefix", Kind: Text, fallback: "", empty: true,
-		Doc: "What stands before the session's key in the sort key.", Option: "dynamostore.Table.SortKey.Prefix",
+		Doc: "What stands before the session's key in the sort key. It ends with a separator.", Option: "dynamostore.Table.SortKey.Prefix",
 	}, {
 		Name: "table.sort_key.suffix", Kind: Text, fallback: "", empty: true,
-		Doc: "What stands behind the session's key in the sort key.", Option: "dynamostore.Table.SortKey.Suffix",
+		Doc:    "What stands behind the session's key in the sort key. It begins with a separator.",
+		Option: "dynamostore.Table.SortKey.Suffix",
 	}}
 	a := defaults.Attributes
 	for _, attribute := range []struct{ name, field, fallback, doc string }{

@@ -20,7 +20,8 @@
 //   - An error tells which operation failed, on which table, why, and what helps; of an answer it prints the status,
 //     the error code and the request's ID, and never its text, which may quote the request.
 //   - A session is dead at its exact expiry, whenever DynamoDB deletes the item. TTL only tidies up.
-//   - Scans return only items whose key has the prefix and the suffix of [Table].
+//   - Scans return only items whose key is between the prefix and the suffix of [Table] and has no separator: no sessions of
+//     another prefix or suffix, or of none, although it begins or ends alike ([Key]).
 //   - At run time only rights on items are needed. Calls on the table itself are made by the methods of Table alone.
 //
 // # Non-guarantees

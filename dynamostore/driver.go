@@ -106,6 +106,9 @@ func (d *Driver) Put(ctx context.Context, record storage.Record, condition stora
 	if err := storage.ValidatePut(record, condition, d.maxKeyBytes); err != nil {
 		return err
 	}
+	if !d.validKey(record.Key) {
+		return storage.ErrInvalidKey
+	}
 	if record.CreatedAt.IsZero() && condition.Kind == storage.KindAbsent {
 		record.CreatedAt = record.UpdatedAt // nothing of an expired item survives
 	}
@@ -231,7 +234,10 @@ func (d *Driver) whole(it item) (storage.Record, error) {
 	return record, nil
 }
 
-func (d *Driver) validKey(key string) bool { return storage.ValidKey(key, d.maxKeyBytes) }
+// validKey reports whether the key can be that of an item.
+func (d *Driver) validKey(key string) bool {
+	return storage.ValidKey(key, d.maxKeyBytes) && len(escape(key)) <= d.maxKeyBytes
+}
 
 // capacityOf asks for consumed capacity where somebody counts.
 func capacityOf(meter *storage.Meter) types.ReturnConsumedCapacity {

@@ -20,6 +20,9 @@ func (d *Driver) Move(ctx context.Context, from string, record storage.Record, c
 	if err := storage.ValidateMove(from, record, condition, d.maxKeyBytes); err != nil {
 		return err
 	}
+	if !d.validKey(record.Key) {
+		return storage.ErrInvalidKey
+	}
 	if !d.validKey(from) { // then there is nothing to leave
 		if !condition.Holds(nil) {
 			return &storage.ConflictError{}

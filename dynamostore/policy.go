@@ -36,7 +36,8 @@ func (l Location) arn(service, resource string) string {
 // Statements called "OnlyFor..." can be left out by whoever does not need what they are for. A collector cannot read
 // the data of sessions; where a deleted session has left a lease behind, it then cannot tell that from a record of
 // others, and leaves it. Where the partition key has a prefix or suffix, the items of others in the same table are out
-// of reach (dynamodb:LeadingKeys); except for Scan, which names no keys: IAM lets it read the whole table, or nothing.
+// of reach (dynamodb:LeadingKeys), unless theirs begin and end alike, as "app:admin:" does where the prefix is "app:"; except
+// for Scan, which names no keys: IAM lets it read the whole table, or nothing.
 // An index, which holds nothing but keys, is read as a whole, too. A KMS key of one's own needs rights too, unless its
 // key policy grants them. Give it as an ARN: of an alias, IAM only knows which key it stands for at the moment.
 //

@@ -41,15 +41,6 @@ type Table struct {
 	Class types.TableClass
 }
 
-// Key is an attribute of a table's primary key. Its value is the storage key of a session between prefix and suffix. A
-// prefix is what keeps sessions apart from other items in the same table: scans and collection stay inside it.
-type Key struct {
-	// Name is the name of the attribute.
-	Name string
-	// Prefix and Suffix stand before and behind the storage key. Default: nothing.
-	Prefix, Suffix string
-}
-
 // Attributes names the attributes of an item. An empty name means the default.
 type Attributes struct {
 	// Data (B) is the payload. Default "data".
@@ -147,6 +138,7 @@ func (t Table) Validate() error {
 		if !utf8.ValidString(key.Prefix) || !utf8.ValidString(key.Suffix) {
 			problem("%s: prefix and suffix must be valid UTF-8", field)
 		}
+		key.checkEnds(field, problem)
 	}
 	checkAffixes("PartitionKey", t.PartitionKey, maxPartitionKeyBytes)
 	checkAffixes("SortKey", t.SortKey, maxSortKeyBytes)
@@ -229,14 +221,4 @@ func (t Table) maxKeyBytes() int {
 		limit = min(limit, maxSortKeyBytes-len(t.SortKey.Prefix)-len(t.SortKey.Suffix))
 	}
 	return limit
-}
-
-// value returns the value of the key attribute for a storage key.
-func (k Key) value(key string) string { return k.Prefix + key + k.Suffix }
-
-// cut returns the storage key in the value of the key attribute.
-func (k Key) cut(value string) (key string, ok bool) {
-	key, hasPrefix := strings.CutPrefix(value, k.Prefix)
-	key, hasSuffix := strings.CutSuffix(key, k.Suffix)
-	return key, hasPrefix && hasSuffix && key != ""
 }

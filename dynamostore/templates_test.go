@@ -113,12 +113,17 @@ func anyText(shortest, longest int) *rapid.Generator[string] {
 
 // anyTable draws tables that are valid.
 func anyTable() *rapid.Generator[dynamostore.Table] {
+	separator := rapid.SampledFrom([]string{":", "#", " ", "*", "?", "$", "&{", "\"", "\\", "\n", "\x7f"})
 	return rapid.Custom(func(t *rapid.T) dynamostore.Table {
 		key := func(label string) dynamostore.Key {
-			return dynamostore.Key{
-				Name: "k" + anyText(1, 8).Draw(t, label), Prefix: anyText(0, 12).Draw(t, label+" prefix"),
-				Suffix: anyText(0, 12).Draw(t, label+" suffix"),
+			k := dynamostore.Key{Name: "k" + anyText(1, 8).Draw(t, label)}
+			if rapid.Bool().Draw(t, label+" with a prefix") {
+				k.Prefix = anyText(0, 12).Draw(t, label+" prefix") + separator.Draw(t, "end")
 			}
+			if rapid.Bool().Draw(t, label+" with a suffix") {
+				k.Suffix = separator.Draw(t, "begin") + anyText(0, 12).Draw(t, label+" suffix")
+			}
+			return k
 		}
 		table := dynamostore.Table{
 			Name:               rapid.StringMatching(`[a-zA-Z0-9_.-]{3,255}`).Draw(t, "name"),

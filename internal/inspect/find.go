@@ -105,7 +105,7 @@ func (s *Sessions) findName(ctx context.Context, name string) (Found, error) {
 
 // findToken finds a session under the key that any of the secrets makes of its token.
 func (s *Sessions) findToken(ctx context.Context, token string) (Found, error) {
-	watched := &lastRead{Driver: s.driver}
+	watched := &lastRead{passed: passed{s.driver}}
 	store, err := s.timeless(watched)
 	if err != nil {
 		return Found{}, err
@@ -217,7 +217,7 @@ func (s *Sessions) findFingerprints(ctx context.Context, names []string) (map[st
 
 // lastRead is a driver that remembers the record which it read last: a store tells less of it.
 type lastRead struct {
-	Driver
+	passed
 	record storage.Record
 }
 
@@ -235,7 +235,7 @@ func (d *lastRead) Get(ctx context.Context, key string, consistency storage.Cons
 type recordOf struct{}
 
 // oneRecord is a driver that has one record: that of the context.
-type oneRecord struct{ Driver }
+type oneRecord struct{ passed }
 
 // Scan implements storage.Scanner.
 func (oneRecord) Scan(ctx context.Context, _ storage.ScanRequest) (storage.Page, error) {

@@ -24,6 +24,17 @@ type Driver interface {
 	storage.BatchDeleter
 }
 
+// passed is a driver within another, which seals for the same place.
+type passed struct{ Driver }
+
+// Namespace implements storage.Namespacer.
+func (p passed) Namespace() string {
+	if n, ok := p.Driver.(storage.Namespacer); ok {
+		return n.Namespace()
+	}
+	return ""
+}
+
 // ErrDriver says that a storage.Driver is no [Driver].
 var ErrDriver = errors.New("inspect: this driver cannot list sessions, lock them, move them and delete many at a time")
 
@@ -42,7 +53,7 @@ type StoreFunc func(driver storage.Driver, options ...sessionstore.Option) (*ses
 func New(driver Driver, newStore StoreFunc, sealed bool) (*Sessions, error) {
 	s := &Sessions{driver: driver, newStore: newStore, sealed: sealed}
 	var err error
-	if s.opener, err = s.timeless(oneRecord{driver}); err != nil {
+	if s.opener, err = s.timeless(oneRecord{passed{driver}}); err != nil {
 		return nil, err
 	}
 	return s, nil
