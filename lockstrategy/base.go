@@ -158,7 +158,7 @@ func (b *Base) commitOver(ctx context.Context, stored, next storage.Record, writ
 			}
 		}
 		if try > 1 {
-			written.Version = storage.NewVersion() // one is for one write
+			written.Version = storage.MarkedVersion(next.Mark()) // one is for one write
 		}
 		from := succeed(&written, stored)
 		inTheWay, err := write.call(backend, ctx, from, written, storage.IfVersion(stored.Version, backend.Now()))

@@ -36,12 +36,15 @@ func (s *Store) CommitCtx(ctx context.Context, token string, data []byte, expiry
 	next := storage.Record{
 		UpdatedAt: s.backend.Now(),
 		ExpiresAt: expiry.Round(0), // what is stored has no monotonic reading; neither may what is compared with it
-		Version:   storage.NewVersion(),
 	}
 	if l := s.layerFrom(ctx); l != nil {
 		return s.commit(ctx, l, token, data, next)
 	}
 	s.warnUnscoped()
+	if err := s.checkShown(ctx, token); err != nil {
+		return err
+	}
+	next.Version = storage.MarkedVersion(s.vault.mark(""))
 	return s.overwrite(ctx, token, data, next)
 }
 
@@ -74,6 +77,9 @@ func (s *Store) commit(ctx context.Context, l *layer, token string, data []byte,
 	_, token = l.tokensOf(e)
 	next.Key = s.vault.keyOf(0, token)
 	before, found := e.session.Record()
+	mark := l.managerMark(before)
+	l.update(func() { e.mark = mark })
+	next.Version = storage.MarkedVersion(s.vault.mark(mark))
 	unchanged := l.unchanged(e, data)
 	if !found {
 		if done, err := l.missing(e, next, unchanged); done {
@@ -257,7 +263,7 @@ func (s *Store) takeBack(ctx context.Context, e *scopedSession, before storage.R
 	case now.Key != before.Key: // it was renewed, and the old token is gone
 		return false
 	default:
-		before.UpdatedAt, before.Version = s.backend.Now(), storage.NewVersion()
+		before.UpdatedAt, before.Version = s.backend.Now(), storage.MarkedVersion(before.Mark())
 		return e.session.Commit(ctx, before) == nil
 	}
 }

@@ -49,6 +49,9 @@ func (s *Store) DeleteCtx(ctx context.Context, token string) (err error) {
 		}
 	}
 	if l == nil {
+		if err := s.checkShown(ctx, token); err != nil {
+			return err
+		}
 		return s.deleteUnseen(ctx, token)
 	}
 	ctx, cancel := outlive(ctx)

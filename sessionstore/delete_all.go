@@ -2,19 +2,24 @@ package sessionstore
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// DeleteAll deletes all sessions, expired and unreadable ones included, and returns how many: everybody is logged out. It stays inside the
-// key prefix of the store. Sessions that are committed while it runs may remain; to be rid of all, change the secret (see
-// [WithSecret]) or stop the application first. Where it fails, it may be called again.
+// DeleteAll deletes all sessions, expired and damaged ones included, and returns how many: everybody is logged out. It stays
+// inside the prefix and suffix of the store's keys. Sessions that are committed while it runs may remain; to be rid of all, change
+// the secret (see [WithSecret]) or stop the application first. Where it fails, it may be called again.
+//
+// What may be somebody else's stays: sessions that were sealed for another application, and those of another secret, or of none
+// where this store has one. Of the latter it says so, by [ErrSessionsLeft], when it has deleted the others.
 func (s *Store) DeleteAll(ctx context.Context) (deleted int, err error) {
 	scanner, ok := s.backend.Driver.(storage.Scanner)
 	if !ok {
 		return 0, ErrNotIterable
 	}
-	request := storage.ScanRequest{Limit: s.pageSize, Fields: storage.WithoutData}
+	request := storage.ScanRequest{Limit: s.pageSize}
+	left := 0
 	for {
 		page, err := s.page(ctx, scanner, request)
 		if err != nil {
@@ -22,8 +27,15 @@ func (s *Store) DeleteAll(ctx context.Context) (deleted int, err error) {
 		}
 		keys := make([]string, 0, len(page.Records)+len(page.Unreadable))
 		for _, record := range page.Records {
-			if !record.Ended() { // a tombstone is no session, and in the way of what may arrive late
+			if record.Ended() { // a tombstone is no session, and in the way of what may arrive late
+				continue
+			}
+			switch s.vault.ownerOf(record) {
+			case ours:
 				keys = append(keys, record.Key)
+			case unknown:
+				left++
+			case anothers:
 			}
 		}
 		for _, unreadable := range page.Unreadable {
@@ -31,8 +43,13 @@ func (s *Store) DeleteAll(ctx context.Context) (deleted int, err error) {
 		}
 		n, err := s.deleteKeys(ctx, keys)
 		deleted += n
-		if err != nil || page.Next == "" {
+		switch {
+		case err != nil:
 			return deleted, err
+		case page.Next == "" && left > 0:
+			return deleted, fmt.Errorf("%w (sessions left: %d)", ErrSessionsLeft, left)
+		case page.Next == "":
+			return deleted, nil
 		}
 		request.Start = page.Next
 	}

@@ -51,6 +51,11 @@
 // wait for the other's would wait until their time is up. A session that the handler reads beside it, as with MergeSession, is
 // never locked.
 //
+// Managers may share a store. Those with different cookie names do not accept each other's tokens, and do not iterate over each
+// other's sessions, in scopes of LoadAndSave: a commit marks the session with the name. Sessions without a mark, such as those that
+// were stored by scs's own middleware or under [Store.Begin], are everybody's until they are committed. Those with one name share
+// their sessions.
+//
 // Sessions that a handler iterates over are known by their version, too: within scs's Iterate, Put, Commit and Destroy work, and
 // overwrite nothing that others have changed since. What a handler commits to its own session in that way, and then changes the
 // session otherwise, the later change overwrites, as in scs: the two are one request's.
@@ -60,6 +65,7 @@
 //   - Without a scope, Commit overwrites what is there, as every scs store does: it cannot know what was read. This is so for
 //     plain sessions.LoadAndSave and for programs that are not web servers; see [Store.Begin]. It is logged, once. Renewing then
 //     deletes the old session at once, and a refused commit loses it.
+//   - Without a scope, scs's Iterate cannot end or change what it shows if the manager has HashTokenInStore: [ErrNotShown].
 //   - A process that dies while it renews a token leaves the old session as it was, and one that nobody has the token of. One that
 //     dies in MergeSession may leave the other session beside what it was merged into.
 //   - A write that was given up may arrive up to 15 minutes late ([storage.LateWrites]). It is refused where the session has

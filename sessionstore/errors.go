@@ -42,6 +42,17 @@ var (
 	ErrNotEncoded = errors.New("sessionstore: the session manager's codec cannot encode the session's values; with " +
 		"scs.GobCodec, call gob.Register with a value of each type of your own, once, before the first request")
 
+	// ErrSessionsLeft says that [Store.DeleteAll] has left sessions which it cannot take for its own.
+	ErrSessionsLeft = errors.New("sessionstore: sessions were left that may be another application's: they are sealed with a secret " +
+		"that is not given, or one of the two is without a secret; delete them with the secret with which they were stored, or leave " +
+		"them to their expiry")
+
+	// ErrNotShown says that a session which scs's Iterate has shown outside of a request scope is not there under the token
+	// that scs hands back. With HashTokenInStore that is so for all of them. Nothing was written.
+	ErrNotShown = errors.New("sessionstore: the session that Iterate shows is not there: it has ended meanwhile, or the session manager " +
+		"has HashTokenInStore, with which scs ends and commits what Iterate shows in a scope alone; call Iterate with the context of " +
+		"Store.Begin, or use Store.Sessions and Store.Delete")
+
 	// ErrNotIterable says that the driver cannot list sessions.
 	ErrNotIterable = errors.New("sessionstore: this driver cannot list sessions: it has no storage.Scanner")
 )

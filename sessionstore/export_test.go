@@ -26,7 +26,7 @@ func Unseal(record storage.Record, secret []byte, context string) (token, data s
 	if !ok {
 		return "", "", 0, 0, storage.ErrCorrupt
 	}
-	c, err := g.open(record.Key, header, record.Data[len(header):])
+	c, err := g.open(record.Key, managerMarkOf(record), header, record.Data[len(header):])
 	if err != nil {
 		return "", "", 0, 0, err
 	}

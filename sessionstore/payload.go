@@ -38,7 +38,9 @@ func (p payload) Encode(key string, deadline time.Time, values map[string]any) (
 		return nil, err
 	}
 	_, token := p.layer.tokensOf(p.entry)
-	return p.vault.seal(key, token, data, deadline)
+	var manager string
+	p.layer.update(func() { manager = p.entry.mark })
+	return p.vault.seal(key, manager, token, data, deadline)
 }
 
 // seal returns the payload of a record that is about to be written. l is nil outside of a scope, and the deadline zero where the
@@ -53,7 +55,7 @@ func (s *Store) seal(l *layer, next storage.Record, token string, data []byte, d
 	if !deadline.IsZero() && deadline.Before(next.ExpiresAt) { // whoever commits has the last word
 		deadline = next.ExpiresAt
 	}
-	return s.vault.seal(next.Key, token, data, deadline)
+	return s.vault.seal(next.Key, managerMarkOf(next), token, data, deadline)
 }
 
 // deadline returns until when the session can live, however often its expiry moves: scs's deadline, which is in the data.

@@ -1,10 +1,14 @@
 package sessionstore
 
 import (
+	"context"
+	"iter"
 	"reflect"
 	"runtime"
 
 	"github.com/alexedwards/scs/v2"
+
+	"github.com/scsdynamo/scsdynamo/storage"
 )
 
 // replacement says how a session that scs deletes is replaced by another, if it is.
@@ -27,20 +31,55 @@ func nameOf(function any) string {
 	return runtime.FuncForPC(reflect.ValueOf(function).Pointer()).Name()
 }
 
+var iterate = nameOf((*scs.SessionManager).Iterate)
+
+// isIterated reports whether scs's Iterate is among the callers.
+func isIterated() bool {
+	for function := range callers() {
+		if function == iterate {
+			return true
+		}
+	}
+	return false
+}
+
 // maxFrames bounds how far up a caller is looked for: stores may be wrapped.
 const maxFrames = 24
 
 // callersReplacement returns what the caller means by a delete.
 func callersReplacement() replacement {
-	var pcs [maxFrames]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
-	for {
-		frame, more := frames.Next()
-		if r, found := replacements[frame.Function]; found {
+	for function := range callers() {
+		if r, found := replacements[function]; found {
 			return r
 		}
-		if !more {
-			return notReplaced
+	}
+	return notReplaced
+}
+
+// callers returns the names of the functions that are running, the innermost first.
+func callers() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		var pcs [maxFrames]uintptr
+		frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
+		for {
+			frame, more := frames.Next()
+			if !yield(frame.Function) || !more {
+				return
+			}
 		}
 	}
+}
+
+// checkShown reports a session that Iterate has shown outside of a scope, and that is not there under this token. One that has
+// ended is: it leaves a tombstone.
+func (s *Store) checkShown(ctx context.Context, token string) error {
+	if !isIterated() {
+		return nil
+	}
+	for key := range s.vault.keysOf(token) {
+		if _, found, err := s.backend.Driver.Get(ctx, key, storage.Strong); err != nil || found {
+			return err
+		}
+	}
+	return ErrNotShown
 }

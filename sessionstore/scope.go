@@ -94,7 +94,8 @@ type scope struct {
 	mu       sync.Mutex // never held during a call
 	mayLock  bool       // whether the next session that is found may be locked
 	sessions []*scopedSession
-	listed   map[string]*scopedSession // those that the request has iterated over, by the token that scs will use
+	listed   map[string]*scopedSession // those that the request has iterated over
+	hashed   map[string]string         // their tokens, by what scs may take for them
 	renewed  []renewal
 	away     []string // tokens that this request has renewed
 	ended    bool
@@ -105,6 +106,7 @@ type scopedSession struct {
 	token    string
 	storedAs string              // the token under which it is stored
 	manager  *scs.SessionManager // that has loaded or made it
+	mark     string              // of the manager as whose its next commit stores it
 	// session is nil while it is being read, and where it was iterated over until it is committed or deleted.
 	session lockstrategy.Session
 	// record is what was iterated over.
@@ -219,10 +221,13 @@ func (l *layer) list(token string, record storage.Record, data []byte) {
 	if l.listed == nil {
 		l.listed = map[string]*scopedSession{}
 	}
-	if l.manager != nil && l.manager.HashTokenInStore {
-		token = hashToken(token) // scs takes what it is shown for the token, and hashes it once more
-	}
 	l.listed[token] = e
+	if l.manager == nil || l.manager.HashTokenInStore { // scs takes what it is shown for the token, and hashes it once more
+		if l.hashed == nil {
+			l.hashed = map[string]string{}
+		}
+		l.hashed[hashToken(token)] = token
+	}
 }
 
 // enter returns the session that a commit of the token is about: the one that was read; the one that gets this token
@@ -418,7 +423,10 @@ func (sc *scope) get(token string) *scopedSession {
 			return e
 		}
 	}
-	return sc.listed[token]
+	if e := sc.listed[token]; e != nil {
+		return e
+	}
+	return sc.listed[sc.hashed[token]]
 }
 
 // all returns all sessions of the scope.

@@ -112,8 +112,8 @@ func (g *generation) aead(format byte, key string) (cipher.AEAD, error) {
 	return cipher.NewGCMWithRandomNonce(block) // the only GCM there is where FIPS 140 is enforced
 }
 
-// seal returns the content as it is stored under the key.
-func (g *generation) seal(key string, c content) ([]byte, error) {
+// seal returns the content as it is stored under the key, in a record of a session manager with this mark.
+func (g *generation) seal(key, manager string, c content) ([]byte, error) {
 	aead, err := g.aead(sealFormat, key)
 	if err != nil {
 		return nil, err
@@ -129,7 +129,7 @@ func (g *generation) seal(key string, c content) ([]byte, error) {
 	sealed = append(sealed, sealFormat)
 	sealed = append(sealed, g.id[:]...)
 	sealed = append(sealed, g.context[:]...)
-	return aead.Seal(sealed, nil, plain, slices.Concat(sealed, []byte(key))), nil //nolint:gosec // it draws the nonce itself
+	return aead.Seal(sealed, nil, plain, slices.Concat(sealed, []byte(key), []byte(manager))), nil //nolint:gosec // it draws the nonce itself
 }
 
 // headerOf returns what stands before the nonce of sealed data, if it is of a format that is known.
@@ -149,20 +149,22 @@ func headerOf(sealed []byte) ([]byte, bool) {
 	return sealed[:size:size], true
 }
 
+var errAnotherApplication = &storage.CorruptError{
+	Part:    "data",
+	Problem: "was sealed for another application, or another prefix of its keys; see sessionstore.WithSecretContext",
+}
+
 // open returns what is sealed behind a header of this generation, in a record under the key.
-func (g *generation) open(key string, header, sealed []byte) (content, error) {
+func (g *generation) open(key, manager string, header, sealed []byte) (content, error) {
 	format := header[0]
 	if format == sealFormat && [contextSize]byte(header[headerSize1:]) != g.context {
-		return content{}, &storage.CorruptError{
-			Part:    "data",
-			Problem: "was sealed for another application, or another prefix of its keys; see sessionstore.WithSecretContext",
-		}
+		return content{}, errAnotherApplication
 	}
 	aead, err := g.aead(format, key)
 	if err != nil {
 		return content{}, err
 	}
-	plain, err := aead.Open(nil, nil, sealed, append(header, key...))
+	plain, err := aead.Open(nil, nil, sealed, slices.Concat(header, []byte(key), []byte(manager)))
 	if err != nil {
 		return content{}, &storage.CorruptError{Part: "data", Problem: "does not open: it was changed, or moved to another key"}
 	}

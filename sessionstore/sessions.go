@@ -57,7 +57,8 @@ func (s *Store) StorageKey(token string) string { return s.vault.keyOf(0, token)
 // needs them, and holds no more than that: any number of sessions can be walked over. Sessions that are committed or
 // deleted meanwhile may be missing; all others are there.
 //
-// A session that cannot be read is an error beside an empty Session, and the loop may go on behind it; see
+// Sessions that were sealed for another application (see [WithSecretContext]) are not among them. Any other session that cannot be
+// read is an error beside an empty Session, and the loop may go on behind it; see
 // [WithUnreadableAsMiss]. Any other error ends the sequence. On DynamoDB this scans the whole table and is billed so.
 func (s *Store) Sessions(ctx context.Context) iter.Seq2[Session, error] {
 	return func(yield func(Session, error) bool) {
@@ -67,13 +68,14 @@ func (s *Store) Sessions(ctx context.Context) iter.Seq2[Session, error] {
 
 // AllCtx returns the data of all sessions that are not expired, by token. It holds them all in memory: [Store.Sessions]
 // does not. In a request scope, the request may then commit each of them, as a handler does within scs's Iterate, under the
-// condition that nobody has changed it since. It implements [scs.IterableCtxStore].
+// condition that nobody has changed it since; in one of LoadAndSave, those of another session manager are left out. It
+// implements [scs.IterableCtxStore].
 func (s *Store) AllCtx(ctx context.Context) (all map[string][]byte, err error) {
 	all = map[string][]byte{}
 	l := s.layerFrom(ctx)
 	s.walk(ctx, func(session Session, record storage.Record, sessionErr error) bool {
 		if sessionErr == nil && l != nil {
-			if l.isLeaving(session.Token) {
+			if l.isLeaving(session.Token) || !l.accepts(record) {
 				return true
 			}
 			session.Data, sessionErr = s.decodable(l, session.Data)
@@ -169,7 +171,7 @@ func (s *Store) visitPage(page storage.Page, codec scs.Codec, visit visit) bool 
 			if !visit(sessionOf(token, record, data), record, nil) {
 				return false
 			}
-		case s.isMiss(err):
+		case s.isMiss(err), errors.Is(err, errAnotherApplication):
 		case errors.Is(err, storage.ErrCorrupt):
 			if !visit(Session{}, storage.Record{}, err) {
 				return false

@@ -172,7 +172,8 @@ func (s *Store) find(ctx context.Context, l *layer, token string) (record storag
 	case e != nil && !opens && (e.ended || e.leaving != notReplaced):
 		return storage.Record{}, false, nil
 	case !opens:
-		return s.find(ctx, nil, token)
+		record, found, err = s.find(ctx, nil, token)
+		return record, found && l.accepts(record), err
 	}
 	session, err := s.load(ctx, l, s.request(ctx, l, e, mayLock), token)
 	if session == nil {
@@ -195,6 +196,10 @@ func (s *Store) load(
 			return nil, err
 		}
 		record, found := session.Record()
+		if found && !l.accepts(record) {
+			l.release(ctx, session)
+			return nil, nil
+		}
 		if found {
 			return session, nil
 		}

@@ -61,11 +61,11 @@ func (v *vault) keysOf(token string) iter.Seq[string] {
 }
 
 // seal returns what is stored for the data of a session that ends at the deadline, under the current secret.
-func (v *vault) seal(key, token string, data []byte, deadline time.Time) ([]byte, error) {
+func (v *vault) seal(key, manager, token string, data []byte, deadline time.Time) ([]byte, error) {
 	if !v.seals() {
 		return data, nil
 	}
-	return v.secrets[0].seal(key, content{token: token, data: data, sealedAt: v.now(), deadline: deadline})
+	return v.secrets[0].seal(key, manager, content{token: token, data: data, sealedAt: v.now(), deadline: deadline})
 }
 
 // open returns the data of a record that must belong to the token.
@@ -82,9 +82,16 @@ func (v *vault) open(record storage.Record, token string, codec scs.Codec) ([]by
 
 var errAnotherSession = &storage.CorruptError{Part: "data", Problem: "belongs to another session"}
 
+var errSealed = &storage.CorruptError{
+	Part: "data", Problem: "is sealed, and the store has no secret; give the one with which it was stored: sessionstore.WithSecret",
+}
+
 // openAny returns the token and the data of a record, unless it is over.
 func (v *vault) openAny(record storage.Record, codec scs.Codec) (token string, data []byte, err error) {
 	if !v.seals() {
+		if v.ownerOf(record) != ours {
+			return "", nil, errSealed
+		}
 		return record.Key, record.Data, nil
 	}
 	c, g, err := v.content(record)
@@ -120,11 +127,45 @@ func (v *vault) content(record storage.Record) (content, *generation, error) {
 	if g == nil {
 		return content{}, nil, &storage.CorruptError{Part: "data", Problem: "was sealed with a secret that is not given"}
 	}
-	c, err := g.open(record.Key, header, record.Data[len(header):])
+	c, err := g.open(record.Key, managerMarkOf(record), header, record.Data[len(header):])
 	return c, g, err
 }
 
+// ownership says whose a record is.
+type ownership uint8
+
+const (
+	ours     ownership = iota
+	anothers           // of an application that has the same secret
+	unknown            // of a store with another secret, or with none where this one has one
+)
+
+// ownerOf returns whose a record is, by its mark or by what stands before its seal. The record may be damaged, or over.
+func (v *vault) ownerOf(record storage.Record) ownership {
+	if !v.seals() {
+		if markedSealed(record) {
+			return unknown
+		}
+		return ours
+	}
+	header, whole := headerOf(record.Data)
+	switch g := v.generation(header); {
+	case !whole && markedSealed(record): // and damaged
+		return ours
+	case g == nil:
+		return unknown
+	case header[0] == sealFormat && [contextSize]byte(header[headerSize1:]) != g.context:
+		return anothers
+	default:
+		return ours
+	}
+}
+
+// generation returns that of a header, nil where it is of none.
 func (v *vault) generation(header []byte) *generation {
+	if len(header) == 0 {
+		return nil
+	}
 	for i := range v.secrets {
 		if id := v.secrets[i].id; bytes.Equal(id[:], header[1:1+len(id)]) {
 			return &v.secrets[i]

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"crypto/rand"
+	"strings"
 	"time"
 )
 
@@ -54,6 +55,24 @@ func (l Lease) Free() bool { return l.ID == "" }
 // It is drawn once per write and stays the same when the write is tried again; that is how a driver tells its own write,
 // whose response was lost, from a foreign one.
 func NewVersion() string { return rand.Text() }
+
+// markBegin separates a version from its mark.
+const markBegin = "."
+
+// Mark returns the mark of the record, empty where it has none. It is text behind what is drawn of the version, and says whose the
+// record is among those who share a key space: it is known wherever the version is. Who writes a record anew keeps it.
+func (r Record) Mark() string {
+	_, mark, _ := strings.Cut(r.Version, markBegin)
+	return mark
+}
+
+// MarkedVersion is NewVersion with a mark. An empty one is none.
+func MarkedVersion(mark string) string {
+	if mark == "" {
+		return NewVersion()
+	}
+	return NewVersion() + markBegin + mark
+}
 
 // The ancestry of a record is that of the last few versions before it, the newest first, each cut to a length that still
 // tells it from any other of one session.

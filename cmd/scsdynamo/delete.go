@@ -36,7 +36,8 @@ and nothing is done without it.
 
 With --all, it says which table, region, account, endpoint and prefix that is, and how many sessions, and the name of
 the table is asked for; on bolt, the path of the file. Anywhere but on a terminal, --confirm with that name is needed:
-without it nothing is done, and it says what it would have done. --yes does not do.
+without it nothing is done, and it says what it would have done. --yes does not do. Sessions that are sealed with another
+secret or for another application are left, and so are unsealed ones where there is a secret.
 
 SESSION is a token, a storage key or a fingerprint: see "scsdynamo sessions --help". - reads one from standard input.
 

@@ -5,6 +5,7 @@ package layouts_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -76,7 +77,19 @@ func attack(t tester, p *place, first, second layout) (refused bool) {
 		victim.alone = attacker.alone
 		victim.fill(t)
 		before := p.items(t)
-		guesses := attacker.guesses(victim, slices.Collect(maps.Keys(before)))
+		var guesses []string
+		switch {
+		case attacker.alone:
+			guesses = attacker.guesses(victim, slices.Collect(maps.Keys(before)))
+		case pair[0].secret != pair[1].secret:
+			guesses = attacker.guesses(victim, nil)
+		default: // a token has one key then, and what is there does not open
+			for token := range victim.tokens {
+				if _, found, err := attacker.store.Find(token); found || !errors.Is(err, storage.ErrCorrupt) {
+					t.Errorf("%s: a session of %s: found %v, %v; want ErrCorrupt", attacker.name, victim.name, found, err)
+				}
+			}
+		}
 		attacker.fill(t)
 		if !attacker.alone { // the records of collectors are those of the place
 			maps.DeleteFunc(before, func(key string, _ any) bool { return strings.Contains(key, storage.ReservedPrefix) })
