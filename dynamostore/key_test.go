@@ -125,3 +125,13 @@ func TestAmbiguousAffixesAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// What a collector keeps in one layout is no session in another, whose suffix is the rest of its key.
+func TestCollectorsRecordIsNoSession(t *testing.T) {
+	t.Parallel()
+	item := dynamostore.Item(dynamostore.Table{Name: "sessions"}, newRecord(storage.ReservedPrefix+"collector", "data"))
+	other := dynamostore.Table{Name: "sessions", PartitionKey: dynamostore.Key{Suffix: ":collector"}}
+	if record, ours, _ := dynamostore.Decode(other, item); ours && !storage.Reserved(record.Key) {
+		t.Errorf("it is the session %q", record.Key)
+	}
+}

@@ -289,6 +289,7 @@ func TestMarksAreSealed(t *testing.T) {
 	if err != nil || stored.Mark() == "" || stored.Mark() == other.Mark() {
 		t.Fatalf("%v; the marks are %q and %q", err, stored.Mark(), other.Mark())
 	}
+	own := stored
 	for _, mark := range []string{other.Mark(), "", "+", other.Mark()[1:]} {
 		stored.Version = storage.MarkedVersion(mark)
 		if err := driver.Driver.Put(t.Context(), stored, storage.Always()); err != nil {
@@ -299,6 +300,29 @@ func TestMarksAreSealed(t *testing.T) {
 		})
 		if answer.status == http.StatusOK {
 			t.Errorf("the mark %q: status %d", mark, answer.status)
+		}
+	}
+	if err := driver.Driver.Put(t.Context(), own, storage.Always()); err != nil {
+		t.Fatal(err)
+	}
+	v.want("the session as it was", token, "user")
+}
+
+// A commit that is merged with one of another process keeps the mark.
+func TestMarkOutlivesMerge(t *testing.T) {
+	t.Parallel()
+	for _, options := range [][]sessionstore.Option{nil, {sessionstore.WithSecret(storetest.Secret(1))}} {
+		driver := newHooked()
+		v, peer := newVisitor(t, driver, options...), newVisitor(t, driver, options...)
+		token := v.begin(map[string]any{"user": "eve"})
+		mark := records(t, driver.Driver)[0].Mark()
+		v.visit(token, func(_ http.ResponseWriter, r *http.Request) {
+			peer.visit(token, peer.put("theirs"))
+			v.sessions.Put(r.Context(), "ours", true)
+		})
+		v.want("the session", token, "ours theirs user")
+		if got := records(t, driver.Driver)[0].Mark(); got != mark || mark == "" {
+			t.Errorf("the mark is %q; it was %q", got, mark)
 		}
 	}
 }
