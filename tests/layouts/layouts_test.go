@@ -194,8 +194,10 @@ func anyLayout(sorted bool) *rapid.Generator[layout] {
 func anyPair(t *rapid.T, sorted bool) (a, b layout) {
 	a, b = anyLayout(sorted).Draw(t, "first"), anyLayout(sorted).Draw(t, "second")
 	for i, field := range []struct{ from, to *string }{
-		{&a.partition.Prefix, &b.partition.Prefix}, {&a.partition.Suffix, &b.partition.Suffix},
-		{&a.sort.Prefix, &b.sort.Prefix}, {&a.sort.Suffix, &b.sort.Suffix},
+		{&a.partition.Prefix, &b.partition.Prefix},
+		{&a.partition.Suffix, &b.partition.Suffix},
+		{&a.sort.Prefix, &b.sort.Prefix},
+		{&a.sort.Suffix, &b.sort.Suffix},
 		{&a.partition.Prefix, &b.partition.Suffix},
 	} {
 		if rapid.IntRange(0, 3).Draw(t, fmt.Sprintf("shared %d", i)) == 0 {

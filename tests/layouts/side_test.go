@@ -150,7 +150,7 @@ func (s *side) guesses(other *side, places []string) []string {
 	}
 	for _, place := range places { // any part of what is stored may be what is left without a prefix and a suffix
 		runes := []rune(place)
-		for from := 0; from < len(runes); from++ {
+		for from := range runes {
 			if from > 0 && isPlain(runes[from-1]) {
 				continue
 			}
