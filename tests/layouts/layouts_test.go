@@ -167,7 +167,7 @@ func anyAffix() *rapid.Generator[string] {
 
 func anyLayout(sorted bool) *rapid.Generator[layout] {
 	return rapid.Custom(func(t *rapid.T) layout {
-		separator := rapid.SampledFrom([]string{":", "#", ""})
+		separator := rapid.SampledFrom([]string{":", "#", "::", "#:", ":#", ""}) // mostly one that is accepted
 		key := func(label string) dynamostore.Key {
 			k := dynamostore.Key{Prefix: anyAffix().Draw(t, label+" prefix"), Suffix: anyAffix().Draw(t, label+" suffix")}
 			if k.Prefix != "" {
