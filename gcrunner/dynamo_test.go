@@ -120,10 +120,10 @@ func TestDynamoDBGhosts(t *testing.T) {
 		}
 	}
 	d.putItem(t, ghost("ghost"))
-	foreign := ghost("somebody else's")
+	foreign := ghost("somebody_elses")
 	foreign["tenant"] = text("acme")
 	d.putItem(t, foreign)
-	d.putItem(t, map[string]types.AttributeValue{"session_id": text("a key alone")})
+	d.putItem(t, map[string]types.AttributeValue{"session_id": text("a_key_alone")})
 	d.putItem(t, map[string]types.AttributeValue{"session_id": text("broken"), "version": text("v"), "expiry": text("soon")})
 	put(t, d.plain, expired("a"), live("b"))
 	report := run(t, newCollector(t, d.driver))
