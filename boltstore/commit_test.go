@@ -336,7 +336,6 @@ func writeErrors(ctx context.Context, driver *boltstore.Driver) map[string]error
 		"Acquire":     acquired,
 		"Put":         driver.Put(ctx, record("new", "data"), storage.Always()),
 		"Update":      driver.Update(ctx, "there", storage.Change{UpdatedAt: record("", "").UpdatedAt}, storage.Always()),
-		"Move":        driver.Move(ctx, "there", record("moved", "data"), storage.Always()),
 		"Delete":      driver.Delete(ctx, "there", storage.Always()),
 		"DeleteBatch": driver.DeleteBatch(ctx, []string{"there"}),
 	}

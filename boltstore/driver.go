@@ -23,7 +23,6 @@ type Driver struct {
 var (
 	_ storage.Driver       = (*Driver)(nil)
 	_ storage.Leaser       = (*Driver)(nil)
-	_ storage.Mover        = (*Driver)(nil)
 	_ storage.Scanner      = (*Driver)(nil)
 	_ storage.BatchDeleter = (*Driver)(nil)
 	_ io.Closer            = (*Driver)(nil)
@@ -142,32 +141,6 @@ func (d *Driver) DeleteBatch(ctx context.Context, keys []string) error {
 		}
 	}
 	return nil
-}
-
-// Move implements storage.Mover.
-func (d *Driver) Move(ctx context.Context, from string, record storage.Record, condition storage.Condition) error {
-	if err := storage.ValidateMove(from, record, condition, maxKey); err != nil {
-		return err
-	}
-	if err := begin(ctx, condition); err != nil {
-		return err
-	}
-	return d.writes.do(ctx, len(record.Data), func(t *tables) error {
-		source, err := t.check(from, condition)
-		if err != nil {
-			return err
-		}
-		free := condition.OnTarget(record)
-		target, err := t.check(record.Key, free)
-		if err != nil {
-			return err
-		}
-		if err := t.put(created(record, target, free), target); err != nil {
-			return err
-		}
-		t.remove(from, source)
-		return nil
-	})
 }
 
 // WriteTo writes a consistent copy of the whole file to w, while the driver is in use: a backup that OpenDriver opens. It

@@ -82,26 +82,12 @@ func TestCloseIsIdempotentAndFinal(t *testing.T) {
 		"Update":  driver.Update(ctx, "key", storage.Change{}, storage.Always()),
 		"Acquire": acquireErr,
 		"Delete":  driver.Delete(ctx, "key", storage.Always()),
-		"Move":    driver.Move(ctx, "key", record("other", "data"), storage.Always()),
 		"Scan":    scanErr,
 		"WriteTo": writeErr,
 	} {
 		if !errors.Is(err, boltstore.ErrClosed) {
 			t.Errorf("%s after Close: %v, which does not match ErrClosed", operation, err)
 		}
-	}
-}
-
-func TestMoveToSameKeyIsRefused(t *testing.T) {
-	t.Parallel()
-	driver := open(t)
-	r := record("key", "data")
-	put(t, driver, r)
-	if err := driver.Move(t.Context(), r.Key, r, storage.Always()); err == nil {
-		t.Error("no error")
-	}
-	if seen := get(t, driver, r.Key); seen.Version != r.Version {
-		t.Error("another version is stored")
 	}
 }
 

@@ -48,7 +48,7 @@ func WithIndexLag(lag time.Duration) DriverOption {
 // failure prints the rule, what was done and what was seen.
 //
 // newDriver is called once for each case, and registers with t what must be cleaned up. The drivers may share one
-// backend, also with other tests: the cases use random keys, and look at no others. [storage.Leaser], [storage.Mover],
+// backend, also with other tests: the cases use random keys, and look at no others. [storage.Leaser],
 // [storage.Scanner], [storage.ExpiryScanner] and [storage.BatchDeleter] are checked where the driver implements them; else
 // their cases are shown as skipped.
 //
@@ -94,7 +94,6 @@ type driverNeed uint8
 
 const (
 	driverNeedsLeaser driverNeed = 1 << iota
-	driverNeedsMover
 	driverNeedsScanner
 	driverNeedsExpiryIndex
 	driverNeedsBatchDeleter
@@ -113,7 +112,6 @@ func driverCases() []driverCase {
 		driverContextCases(),
 		driverConcurrencyCases(),
 		driverLeaseCases(),
-		driverMoveCases(),
 		driverScanCases(),
 		driverExpiryIndexCases(),
 		driverBatchCases(),
@@ -156,9 +154,6 @@ func (c driverCase) skipped(driver storage.Driver, options driverOptions) string
 	}
 	if _, ok := driver.(storage.Leaser); !ok && c.needs&driverNeedsLeaser != 0 {
 		return "the driver does not implement storage.Leaser"
-	}
-	if _, ok := driver.(storage.Mover); !ok && c.needs&driverNeedsMover != 0 {
-		return "the driver does not implement storage.Mover"
 	}
 	if _, ok := driver.(storage.Scanner); !ok && c.needs&driverNeedsScanner != 0 {
 		return "the driver does not implement storage.Scanner"

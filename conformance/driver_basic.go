@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"bytes"
 	"errors"
 	"time"
 
@@ -33,6 +34,32 @@ func driverBasicCases() []driverCase {
 					r = p.next(r)
 					p.put(r, storage.Always())
 					p.holds(r)
+				}
+			},
+		},
+		{
+			id: "D-GET-05", name: "WhatIsNoSessionStaysSo",
+			rule: "A tombstone, an arrival and a departure are what they were when they are read: UpdatedAt is kept as exactly as ExpiresAt.",
+			run: func(p *driverProbe) {
+				session := p.record(p.key())
+				session.ExpiresAt = p.now.Add(time.Hour + 123456789*time.Nanosecond)
+				from := p.key()
+				arrival := storage.Arrival(session, from)
+				departure := storage.Departure(from, arrival, p.now.Add(987654321*time.Nanosecond))
+				tombstone := storage.Tombstone(storage.Record{Key: p.key()}, "successor", p.now.Add(1))
+				for _, r := range []storage.Record{arrival, departure, tombstone} {
+					p.put(r, storage.IfAbsent(p.now))
+				}
+				if seen, _ := p.get(tombstone.Key); !seen.Ended() || seen.Successor() != "successor" {
+					p.failf("a tombstone is none any more")
+				}
+				seen, _ := p.get(arrival.Key)
+				arrived, origin, ok := seen.Arrived()
+				if !ok || origin != from || arrived.Version != session.Version || !bytes.Equal(arrived.Data, session.Data) {
+					p.failf("an arrival does not announce its session any more")
+				}
+				if left, _ := p.get(from); !left.Departed(seen) {
+					p.failf("a departure is not that of its arrival any more")
 				}
 			},
 		},

@@ -52,22 +52,6 @@ func driverConditionCases() []driverCase {
 			},
 		},
 		{
-			id: "D-COND-04", name: "Move", needs: driverNeedsMover,
-			rule: "Move judges its condition on the record it moves; where it does not hold, neither key changes, and the conflict carries that record, or nil where there is none.",
-			run: func(p *driverProbe) {
-				p.everyCondition(func(current *storage.Record, from string, c storage.Condition) {
-					r := p.record(p.key())
-					err := p.tryMove(p.ctx, from, r, c)
-					p.outcome(err, c.Holds(current), current, from, nil)
-					if c.Holds(current) {
-						p.holds(r)
-					} else {
-						p.absent(r.Key)
-					}
-				})
-			},
-		},
-		{
 			id: "D-COND-06", name: "Acquire", needs: driverNeedsLeaser,
 			rule: "Acquire is applied exactly if there is a record and its condition holds; else nothing is written, and the conflict carries the whole stored record, or nil where there is none.",
 			run: func(p *driverProbe) {
@@ -204,11 +188,6 @@ func (p *driverProbe) refusesEveryWrite(refused func(context.Context, func(conte
 		writes["Acquire"] = func(ctx context.Context, c storage.Condition) error {
 			_, err := p.tryAcquire(ctx, current.Key, p.lease(), c)
 			return err
-		}
-	}
-	if _, ok := p.driver.(storage.Mover); ok {
-		writes["Move"] = func(ctx context.Context, c storage.Condition) error {
-			return p.tryMove(ctx, current.Key, fresh, c)
 		}
 	}
 	for name, write := range writes {

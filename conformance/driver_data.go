@@ -172,20 +172,6 @@ func driverDataCases() []driverCase {
 				}
 			},
 		},
-		{
-			id: "D-MEM-06", name: "MoveKeepsNoMemory", needs: driverNeedsMover,
-			rule: "The caller may change the payload it handed to Move as soon as Move has returned.",
-			run: func(p *driverProbe) {
-				from := p.stored()
-				r := p.next(from)
-				r.Key = p.key()
-				handed := r
-				handed.Data = bytes.Clone(r.Data)
-				p.move(from.Key, handed, storage.IfVersion(from.Version, p.now))
-				clear(handed.Data)
-				p.holds(r)
-			},
-		},
 	}
 }
 

@@ -70,18 +70,6 @@ func driverExpiryIndexCases() []driverCase {
 			},
 		},
 		{
-			id: "D-INDEX-04", name: "FollowsMoves", needs: driverNeedsExpiryIndex | driverNeedsMover,
-			rule: "A record that is moved is in the expiry index under its new key, and no more under the old one.",
-			run: func(p *driverProbe) {
-				cutoff, due, _ := p.expiries()
-				from := due[0]
-				moved := from
-				moved.Key, moved.Version = p.key(), storage.NewVersion()
-				p.move(from.Key, moved, storage.Always())
-				p.untilIndexed(cutoff, 0, append(due[1:], moved), []storage.Record{from})
-			},
-		},
-		{
 			id: "D-INDEX-05", name: "KeepsWhatIsLeased", needs: driverNeedsExpiryIndex | driverNeedsLeaser,
 			rule: "A record stays in the expiry index while it is leased, and when it is released: it is for the condition of a delete to spare it.",
 			run: func(p *driverProbe) {

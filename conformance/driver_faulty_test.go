@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"strings"
 	"sync"
 
 	"github.com/scsdynamo/scsdynamo/storage"
@@ -142,27 +141,17 @@ func (d *driverCounting) Delete(ctx context.Context, key string, c storage.Condi
 	return d.Driver.Delete(ctx, key, c)
 }
 
-// driverSharing keeps payloads in memory that others hold: of who puts, moves, gets, or meets a conflict.
+// driverSharing keeps payloads in memory that others hold: of who puts, gets, or meets a conflict.
 type driverSharing struct {
 	*memory.Driver
-	put, move, get, conflict bool
-	mu                       sync.Mutex
-	data                     map[string][]byte // by version
+	put, get, conflict bool
+	mu                 sync.Mutex
+	data               map[string][]byte // by version
 }
 
 func (d *driverSharing) Put(ctx context.Context, r storage.Record, c storage.Condition) error {
 	err := d.Driver.Put(ctx, r, c)
 	if err == nil && d.put {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		d.data[r.Version] = r.Data
-	}
-	return err
-}
-
-func (d *driverSharing) Move(ctx context.Context, from string, r storage.Record, c storage.Condition) error {
-	err := d.Driver.Move(ctx, from, r, c)
-	if err == nil && d.move {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		d.data[r.Version] = r.Data
@@ -362,14 +351,6 @@ func (d *driverHaunted) Scan(ctx context.Context, r storage.ScanRequest) (storag
 	return page, err
 }
 
-// driverMending moves from another key than it is told.
-type driverMending struct{ *memory.Driver }
-
-func (d driverMending) Move(ctx context.Context, from string, r storage.Record, c storage.Condition) error {
-	r.Key = strings.ToValidUTF8(r.Key, "?")
-	return d.Driver.Move(ctx, from, r, c)
-}
-
 // driverUpserting stores a record where an update finds none.
 type driverUpserting struct{ *memory.Driver }
 
@@ -513,13 +494,6 @@ func (d driverLimited) Put(ctx context.Context, r storage.Record, c storage.Cond
 	return d.Driver.Put(ctx, r, c)
 }
 
-func (d driverLimited) Move(ctx context.Context, from string, r storage.Record, c storage.Condition) error {
-	if len(r.Data) > driverLimit {
-		return &storage.TooLargeError{Size: len(r.Data), Limit: driverLimit}
-	}
-	return d.Driver.Move(ctx, from, r, c)
-}
-
 func (d driverLimited) DeleteBatch(ctx context.Context, keys []string) error {
 	return driverBatching{d.Driver, nil}.DeleteBatch(ctx, keys)
 }
@@ -558,62 +532,4 @@ func (d driverDropping) Put(ctx context.Context, r storage.Record, c storage.Con
 		return &storage.TooLargeError{Size: len(r.Data), Limit: driverLimit}
 	}
 	return d.Driver.Put(ctx, r, c)
-}
-
-// driverTwoSteps moves by a Put and a Delete.
-type driverTwoSteps struct{ *memory.Driver }
-
-func (d driverTwoSteps) Move(ctx context.Context, from string, r storage.Record, c storage.Condition) error {
-	current, found, err := d.Get(ctx, from, storage.Strong)
-	if err != nil || c.Validate() != nil || !found || !c.Holds(&current) {
-		return d.Driver.Move(ctx, from, r, c)
-	}
-	driverDawdle()
-	if err := d.Put(ctx, r, storage.IfAbsent(r.UpdatedAt)); err != nil {
-		return err
-	}
-	return d.Delete(ctx, from, c)
-}
-
-// driverOverwriting moves onto whatever is there.
-type driverOverwriting struct{ *memory.Driver }
-
-func (d driverOverwriting) Move(ctx context.Context, from string, r storage.Record, c storage.Condition) error {
-	if err := d.Delete(ctx, r.Key, storage.Always()); err != nil {
-		return err
-	}
-	return d.Driver.Move(ctx, from, r, c)
-}
-
-// driverCopying leaves what it moves.
-type driverCopying struct{ *memory.Driver }
-
-func (d driverCopying) Move(ctx context.Context, from string, r storage.Record, c storage.Condition) error {
-	old, found, _ := d.Get(ctx, from, storage.Strong)
-	err := d.Driver.Move(ctx, from, r, c)
-	if err == nil && found {
-		driverDawdle()
-		return d.Put(ctx, old, storage.Always())
-	}
-	return err
-}
-
-// driverConjuring moves what is not there.
-type driverConjuring struct{ *memory.Driver }
-
-func (d driverConjuring) Move(ctx context.Context, from string, r storage.Record, c storage.Condition) error {
-	if _, found, err := d.Get(ctx, from, storage.Strong); err == nil && !found && c.Validate() == nil {
-		c = storage.Always()
-	}
-	return d.Driver.Move(ctx, from, r, c)
-}
-
-// driverCareless makes impossible moves possible.
-type driverCareless struct{ *memory.Driver }
-
-func (d driverCareless) Move(ctx context.Context, from string, r storage.Record, c storage.Condition) error {
-	if r.CreatedAt.IsZero() {
-		r.CreatedAt = r.UpdatedAt
-	}
-	return d.Driver.Move(ctx, from, r, c)
 }

@@ -3,7 +3,6 @@ package conformance
 import (
 	"errors"
 	"strings"
-	"time"
 
 	"github.com/scsdynamo/scsdynamo/storage"
 )
@@ -65,22 +64,6 @@ func driverKeyCases() []driverCase {
 			},
 		},
 		{
-			id: "D-KEY-04", name: "InvalidKeyIsNotMoved", needs: driverNeedsMover,
-			rule: "Move to a key that the driver can never hold is ErrInvalidKey and removes nothing; from such a key there is nothing to move.",
-			run: func(p *driverProbe) {
-				from := p.stored()
-				for kind, key := range driverInvalidKeys() {
-					if err := p.tryMove(p.ctx, from.Key, p.record(key), storage.Always()); !errors.Is(err, storage.ErrInvalidKey) {
-						p.failf("Move to a key that is %s: %v", kind, err)
-					}
-					p.holds(from)
-					r := p.record(p.key())
-					p.conflict(p.tryMove(p.ctx, key, r, storage.IfVersion(from.Version, p.now)), nil)
-					p.absent(r.Key)
-				}
-			},
-		},
-		{
 			id: "D-KEY-09", name: "InvalidKeyIsNotAcquired", needs: driverNeedsLeaser,
 			rule: "Acquire under a key that the driver can never hold is a conflict without a record.",
 			run: func(p *driverProbe) {
@@ -108,24 +91,6 @@ func driverKeyCases() []driverCase {
 				}
 				p.holds(stored)
 				p.absent(fresh.Key)
-			},
-		},
-		{
-			id: "D-KEY-08", name: "ImpossibleMovesChangeNothing", needs: driverNeedsMover,
-			rule: "Move to the key that the record has, or without its creation or version, is an error and changes nothing.",
-			run: func(p *driverProbe) {
-				stored := p.stored()
-				same, uncreated, unversioned := p.record(stored.Key), p.record(p.key()), p.record(p.key())
-				uncreated.CreatedAt = time.Time{}
-				unversioned.Version = ""
-				for _, r := range []storage.Record{same, uncreated, unversioned} {
-					if err := p.tryMove(p.ctx, stored.Key, r, storage.Always()); err == nil {
-						p.failf("a move that is impossible returned nil")
-					}
-					p.holds(stored)
-				}
-				p.absent(uncreated.Key)
-				p.absent(unversioned.Key)
 			},
 		},
 		{

@@ -154,16 +154,6 @@ func (p *driverProbe) delete(key string, c storage.Condition) {
 	p.noError("Delete", p.tryDelete(p.ctx, key, c))
 }
 
-func (p *driverProbe) tryMove(ctx context.Context, from string, r storage.Record, c storage.Condition) error {
-	err := p.driver.(storage.Mover).Move(ctx, from, r, c) //nolint:forcetypeassert // The case says that it needs it.
-	p.did(fmt.Sprintf("Move if %s", c), fmt.Sprint(err), err, from, r.Key, string(r.Data))
-	return err
-}
-
-func (p *driverProbe) move(from string, r storage.Record, c storage.Condition) {
-	p.noError("Move", p.tryMove(p.ctx, from, r, c))
-}
-
 func (p *driverProbe) tryScan(ctx context.Context, request storage.ScanRequest) (storage.Page, error) {
 	page, err := p.driver.(storage.Scanner).Scan(ctx, request) //nolint:forcetypeassert // The case says that it needs it.
 	p.did(fmt.Sprintf("Scan part %d of %d, limit %d", request.Segment, request.Segments, request.Limit),

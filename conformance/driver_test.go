@@ -15,8 +15,7 @@ import (
 func TestDriverMemory(t *testing.T) {
 	t.Parallel()
 	conformance.RunDriver(t, func(*testing.T) storage.Driver { return memory.New(memory.WithExpiryIndex(3)) },
-		conformance.WithoutDriverCases("D-DATA-04", "storage/memory has no limit of size"),
-		conformance.WithoutDriverCases("D-MOVE-06", "storage/memory has no limit of size"))
+		conformance.WithoutDriverCases("D-DATA-04", "storage/memory has no limit of size"))
 }
 
 // TestDriverSharedBackend shows that the cases do not disturb each other on one backend.
@@ -37,7 +36,6 @@ func TestDriverSkipsVisibly(t *testing.T) {
 	for id, reason := range map[string]string{
 		"D-SCAN-01":  "does not implement storage.Scanner",
 		"D-INDEX-01": "has no index by expiry",
-		"D-MOVE-01":  "does not implement storage.Mover",
 		"D-LEASE-01": "does not implement storage.Leaser",
 		"D-BATCH-01": "does not implement storage.BatchDeleter",
 		"D-CTX-02":   "because",

@@ -93,7 +93,6 @@ func newStrategyOptions(opts []StrategyOption) strategyOptions {
 type strategyCase struct {
 	id, name string
 	rule     string
-	moves    bool // Whether it needs a driver that can move records.
 	run      func(p *strategyProbe)
 }
 
@@ -119,9 +118,6 @@ func (sc strategyCase) examine(
 	}
 	return c.watch(strategyPatience+20*o.takeOver, func() {
 		p := newStrategyProbe(c, newStrategy, o)
-		if _, ok := p.driver.(storage.Mover); !ok && sc.moves {
-			c.skip("the driver does not implement storage.Mover")
-		}
 		defer p.endAll()
 		sc.run(p)
 	})

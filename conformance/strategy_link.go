@@ -13,35 +13,20 @@ type link struct {
 
 	mu     sync.Mutex
 	cut    bool
-	loses  bool // The response of the next Put or Move.
+	loses  bool // The response of the next Put.
 	calls  int
 	writes int // That were applied.
 }
 
 // wrap returns a driver with the optional interfaces that strategies look for, as far as the driver has them.
 func (l *link) wrap() storage.Driver {
-	_, leases := l.driver.(storage.Leaser)
-	_, moves := l.driver.(storage.Mover)
-	switch {
-	case leases && moves:
-		return struct {
-			*link
-			leasing
-			moving
-		}{l, leasing{l}, moving{l}}
-	case leases:
+	if _, leases := l.driver.(storage.Leaser); leases {
 		return struct {
 			*link
 			leasing
 		}{l, leasing{l}}
-	case moves:
-		return struct {
-			*link
-			moving
-		}{l, moving{l}}
-	default:
-		return l
 	}
+	return l
 }
 
 // sever lets no call through any more.
@@ -49,7 +34,7 @@ func (l *link) sever() { l.set(func() { l.cut = true }) }
 
 func (l *link) heal() { l.set(func() { l.cut = false }) }
 
-// loseNext has the next Put or Move applied, and its response lost.
+// loseNext has the next Put applied, and its response lost.
 func (l *link) loseNext() { l.set(func() { l.loses = true }) }
 
 func (l *link) set(f func()) {
@@ -124,10 +109,4 @@ func (d leasing) Acquire(
 		return err
 	}, false)
 	return record, err
-}
-
-type moving struct{ l *link }
-
-func (d moving) Move(ctx context.Context, from string, record storage.Record, condition storage.Condition) error {
-	return d.l.write(func() error { return d.l.driver.(storage.Mover).Move(ctx, from, record, condition) }, true)
 }

@@ -140,13 +140,6 @@ func (d alteredDriver) Put(ctx context.Context, r storage.Record, c storage.Cond
 	return d.Driver.Put(ctx, r, c)
 }
 
-func (d alteredDriver) Move(ctx context.Context, from string, r storage.Record, c storage.Condition) error {
-	if d.write != nil {
-		r, c = d.write(r, c)
-	}
-	return d.Driver.(storage.Mover).Move(ctx, from, r, c)
-}
-
 func (d alteredDriver) Update(ctx context.Context, key string, change storage.Change, c storage.Condition) error {
 	if d.update != nil {
 		change, c = d.update(change, c)

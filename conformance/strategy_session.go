@@ -301,7 +301,7 @@ func (p *strategyProbe) deleteAndCommit(v *strategyVisit) {
 func strategyMoveCases() []strategyCase {
 	return []strategyCase{
 		{
-			id: "L-SES-10", name: "Move", moves: true,
+			id: "L-SES-10", name: "Move",
 			rule: "a commit under another key moves the record there, and what follows is about that one",
 			run: func(p *strategyProbe) {
 				first := p.start("first")
@@ -320,7 +320,7 @@ func strategyMoveCases() []strategyCase {
 			},
 		},
 		{
-			id: "L-I2-05", name: "MoveOfEndedSession", moves: true,
+			id: "L-I2-05", name: "MoveOfEndedSession",
 			rule: "a session that was ended meanwhile is not moved: ErrSessionGone",
 			run: func(p *strategyProbe) {
 				p.start("first")

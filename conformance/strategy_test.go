@@ -69,7 +69,6 @@ func TestStrategies(t *testing.T) {
 // TestStrategySkips shows what is left out, and that it says why.
 func TestStrategySkips(t *testing.T) {
 	t.Parallel()
-	plain := conformance.WithStrategyDriver(func(*testing.T) storage.Driver { return struct{ storage.Driver }{memory.New()} })
 	for _, test := range []struct {
 		id, want string
 		opt      conformance.StrategyOption
@@ -77,7 +76,6 @@ func TestStrategySkips(t *testing.T) {
 		{"L-I1-01", "WithLastWriteWins", conformance.WithLastWriteWins()},
 		{"L-I2-05", "WithLastWriteWins", conformance.WithLastWriteWins()},
 		{"L-SES-04", "because", conformance.WithoutStrategyCases("L-SES", "because")},
-		{"L-SES-10", "storage.Mover", plain},
 		{"L-I6-04", "WithTakeOverWithin", conformance.WithTakeOverWithin(0)},
 	} {
 		failures, skipped := conformance.ExamineStrategy(t, test.id,

@@ -383,44 +383,6 @@ func TestRefusedIsNeverStoredLater(t *testing.T) {
 	}
 }
 
-// A move that another transaction is in the way of for ever is refused, but not if an attempt of it may arrive yet.
-func TestContendedMoveThatWasLost(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t, dynamostore.Table{})
-	stored := newRecord("key", "first")
-	f.mustPut(t, stored)
-	for _, test := range []struct {
-		lost int
-		want answer
-	}{{0, refused}, {1, unknown}} {
-		f.faults.DropRequest("TransactWriteItems", test.lost)
-		f.faults.CancelTransaction(100, "TransactionConflict", "None")
-		err := f.driver.Move(t.Context(), "key", newRecord("moved", "next"), storage.IfVersion(stored.Version, time.Now()))
-		f.faults.Cancel()
-		if answerOf(err) != test.want || !errors.Is(err, dynamostore.ErrContended) || errors.Is(err, storage.ErrThrottled) {
-			t.Errorf("%d lost: %s, %v; want %s and ErrContended", test.lost, answerOf(err), err, test.want)
-		}
-	}
-	// Nor is it forgotten over what ends the pause before the next try.
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	f.faults.DropRequest("TransactWriteItems", 1)
-	f.faults.CancelTransaction(1, "TransactionConflict", "None")
-	release := f.faults.Hold("TransactWriteItems")
-	defer release()
-	result := make(chan error, 1)
-	go func() {
-		result <- f.driver.Move(ctx, "key", newRecord("moved", "next"), storage.IfVersion(stored.Version, time.Now()))
-	}()
-	if err := f.faults.AwaitHeld(t.Context(), "TransactWriteItems", 1); err != nil {
-		t.Fatal(err)
-	}
-	cancel()
-	if err := <-result; answerOf(err) != unknown || !errors.Is(err, context.Canceled) {
-		t.Errorf("cancelled after one was lost: %s, %v; want unknown and context.Canceled", answerOf(err), err)
-	}
-}
-
 // Credentials that another service refuses to give leave nothing open, whatever that service says: nothing was sent.
 func TestCredentialsThatDoNotCome(t *testing.T) {
 	t.Parallel()

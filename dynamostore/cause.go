@@ -18,7 +18,7 @@ import (
 // itemOperations are those whose requests hold keys and data. Those on tables have neither.
 var itemOperations = map[string]bool{
 	"GetItem": true, "PutItem": true, "UpdateItem": true, "DeleteItem": true, "Scan": true, "Query": true,
-	"BatchWriteItem": true, "TransactWriteItems": true,
+	"BatchWriteItem": true,
 }
 
 // cause says what Err is, without a word that came over the network where that may quote the request.

@@ -47,7 +47,6 @@ var (
 	_ storage.Scanner       = (*Driver)(nil)
 	_ storage.ExpiryScanner = (*Driver)(nil)
 	_ storage.Leaser        = (*Driver)(nil)
-	_ storage.Mover         = (*Driver)(nil)
 	_ storage.BatchDeleter  = (*Driver)(nil)
 	_ storage.GhostDeleter  = (*Driver)(nil)
 )
@@ -116,7 +115,7 @@ func (d *Driver) Put(ctx context.Context, record storage.Record, condition stora
 	if err := d.table.checkSize(encoded); err != nil {
 		return err
 	}
-	w := d.newPut(record, condition, condition)
+	w := d.newPut(record, condition)
 	if record.CreatedAt.IsZero() {
 		// Only UpdateItem can keep what is not known; docs/decisions/0002 has the figures for both.
 		_, err := d.update(ctx, d.upsertInput(record, encoded, condition), w)
@@ -259,12 +258,12 @@ func addWrite(meter *storage.Meter, consumed *types.ConsumedCapacity) {
 	}
 }
 
-// addRefused counts the capacity of a write whose condition did not hold, times so many. DynamoDB bills it, by the
-// size of the item that is there, and does not report it.
+// addRefused counts the capacity of a write whose condition did not hold. DynamoDB bills it, by the size of the item that
+// is there, and does not report it.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/WorkingWithItems.html#WorkingWithItems.ConditionalUpdate
-func addRefused(ctx context.Context, current item, times int) {
+func addRefused(ctx context.Context, current item) {
 	units := max(1, (size(current)+unitBytes-1)/unitBytes)
-	storage.MeterFrom(ctx).Add(storage.Usage{WriteUnits: float64(units * times)})
+	storage.MeterFrom(ctx).Add(storage.Usage{WriteUnits: float64(units)})
 }
 
 // unitBytes is what one write unit writes.

@@ -191,7 +191,7 @@ func kindOfAnswer(err error) error {
 		return ErrCredentials
 	case code == codeLimitExceeded:
 		return nil
-	case code == codeTransactionConflict, code == codeReplicatedConflict, contended(err):
+	case code == codeTransactionConflict, code == codeReplicatedConflict:
 		return ErrContended
 	case throttled:
 		return kindOfThrottling(err)

@@ -95,14 +95,6 @@ var writes = []struct {
 		},
 		func(_, _ storage.Record, found bool) bool { return !found },
 	},
-	{
-		"move", "TransactWriteItems", 0, // it has an idempotency token
-		func(ctx context.Context, d *dynamostore.Driver, stored storage.Record) error {
-			next := newRecord(stored.Key+"-moved", "next")
-			return d.Move(ctx, stored.Key, next, storage.IfVersion(stored.Version, time.Now()))
-		},
-		func(_, _ storage.Record, found bool) bool { return !found },
-	},
 }
 
 func newLease(id string) storage.Lease {
@@ -310,58 +302,6 @@ func TestConflictAfterLostResponse(t *testing.T) {
 	}
 	if string(conflict.Current.Data) != "theirs" {
 		t.Errorf("the conflict carries %q; want what is stored", conflict.Current.Data)
-	}
-}
-
-func TestMoveRetriesContention(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t, dynamostore.Table{})
-	stored := newRecord("key", "first")
-	f.mustPut(t, stored)
-	f.faults.CancelTransaction(2, "TransactionConflict", "None")
-	if err := f.driver.Move(t.Context(), "key", newRecord("moved", "next"), storage.IfVersion(stored.Version, time.Now())); err != nil {
-		t.Fatalf("a transaction in the way twice: %v; want success at the third try", err)
-	}
-	if got := f.recorder.Calls()["TransactWriteItems"]; got != 3 {
-		t.Errorf("%d calls; want 3", got)
-	}
-	f.faults.CancelTransaction(10, "None", "TransactionConflict")
-	err := f.driver.Move(t.Context(), "moved", newRecord("again", "next"), storage.Always())
-	if !errors.Is(err, storage.ErrUnavailable) {
-		t.Errorf("a transaction in the way for ever: %v; want ErrUnavailable", err)
-	}
-}
-
-// A repetition so late that DynamoDB has forgotten the first attempt meets what that one did: it has left the old key.
-func TestMoveInTheWayOfItself(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t, dynamostore.Table{})
-	move := func(key string) (recoveredWrites int, err error) {
-		t.Helper()
-		stored := newRecord(key, "first")
-		f.mustPut(t, stored)
-		f.faults.LoseResponse("TransactWriteItems", 1)
-		f.faults.CancelTransaction(1, "ConditionalCheckFailed", "None")
-		ctx, count := recovered(t.Context())
-		err = f.driver.Move(ctx, key, newRecord(key+"-moved", "next"), storage.IfVersion(stored.Version, time.Now()))
-		return count(), err
-	}
-	if n, err := move("key"); err != nil || n != 1 {
-		t.Errorf("%v, %d writes recovered; want nil and 1", err, n)
-	}
-	f.faults.Throttle("GetItem", 3)
-	if n, err := move("unread"); !errors.Is(err, storage.ErrOutcomeUnknown) || n != 0 {
-		t.Errorf("without an answer to the read: %v, %d writes recovered; want ErrOutcomeUnknown and none", err, n)
-	}
-	// The attempt whose response was lost is not forgotten over a transaction that was in the way.
-	stored := newRecord("contended", "first")
-	f.mustPut(t, stored)
-	f.faults.LoseResponse("TransactWriteItems", 1)
-	f.faults.CancelTransaction(1, "TransactionConflict", "None")
-	f.faults.CancelTransaction(1, "ConditionalCheckFailed", "None")
-	err := f.driver.Move(t.Context(), "contended", newRecord("contended-moved", "next"), storage.IfVersion(stored.Version, time.Now()))
-	if err != nil {
-		t.Errorf("after contention: %v; want nil", err)
 	}
 }
 

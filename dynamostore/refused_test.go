@@ -31,20 +31,6 @@ func (c itemless) DeleteItem(ctx context.Context, in *dynamodb.DeleteItemInput, 
 	return c.Client.DeleteItem(ctx, in, o...)
 }
 
-func (c itemless) TransactWriteItems(
-	ctx context.Context, in *dynamodb.TransactWriteItemsInput, o ...func(*dynamodb.Options),
-) (*dynamodb.TransactWriteItemsOutput, error) {
-	for _, it := range in.TransactItems {
-		if it.Put != nil {
-			it.Put.ReturnValuesOnConditionCheckFailure = ""
-		}
-		if it.Delete != nil {
-			it.Delete.ReturnValuesOnConditionCheckFailure = ""
-		}
-	}
-	return c.Client.TransactWriteItems(ctx, in, o...)
-}
-
 // Where the engine sends no item with a failed condition, one read tells what is in the way: it is not taken for
 // nothing.
 func TestEngineWithoutItems(t *testing.T) {
@@ -141,7 +127,6 @@ func TestRefusedWritesAreCounted(t *testing.T) {
 			return f.driver.Update(ctx, "large", storage.Change{UpdatedAt: time.Now()}, stale)
 		}, 4},
 		{"delete", func(ctx context.Context) error { return f.driver.Delete(ctx, "large", stale) }, 4},
-		{"move", func(ctx context.Context) error { return f.driver.Move(ctx, "large", newRecord("new", "next"), stale) }, 8},
 	} {
 		meter := &storage.Meter{}
 		if err := test.do(storage.WithMeter(t.Context(), meter)); !errors.Is(err, storage.ErrConflict) {

@@ -291,17 +291,6 @@ func (r *restricted) needs(operation string, input any) []request {
 			}
 		}
 		return []need{batch}
-	case *dynamodb.TransactWriteItemsInput:
-		var all []need
-		for _, item := range input.TransactItems {
-			switch {
-			case item.Put != nil:
-				all = append(all, need{action: "PutItem", keys: keys(item.Put.Item)})
-			case item.Delete != nil:
-				all = append(all, need{action: "DeleteItem", keys: keys(item.Delete.Key)})
-			}
-		}
-		return all
 	default:
 		return []need{{action: operation}}
 	}

@@ -77,7 +77,6 @@ func TestErrorsDoNotQuoteTheRequest(t *testing.T) {
 				"get": read, "acquire": acquired,
 				"put":    driver.Put(t.Context(), newRecord(secretToken, data), storage.Always()),
 				"delete": driver.Delete(t.Context(), secretToken, storage.IfLive(time.Now())),
-				"move":   driver.Move(t.Context(), secretToken, newRecord("other", data), storage.Always()),
 				"batch":  driver.DeleteBatch(t.Context(), []string{secretToken}),
 			} {
 				if err == nil {

@@ -74,14 +74,12 @@ func TestThrottlingSaysWhy(t *testing.T) {
 			fault := says(400, test.code, map[string]any{field: []map[string]string{
 				{"reason": "SomethingNew"}, {"reason": test.reason, "resource": "arn:aws:dynamodb:eu-west-1:123456789012:table/sessions"},
 			}})
-			for _, operation := range []string{"PutItem", "GetItem", "TransactWriteItems"} {
+			for _, operation := range []string{"PutItem", "GetItem"} {
 				p.strike(operation, 100, fault)
 			}
 			_, _, read := f.driver.Get(t.Context(), "key", storage.Strong)
-			moved := newRecord("moved", "data")
 			for operation, err := range map[string]error{
 				"put": f.driver.Put(t.Context(), newRecord("key", "data"), storage.Always()), "get": read,
-				"move": f.driver.Move(t.Context(), "key", moved, storage.Always()),
 			} {
 				var throttled *dynamostore.ThrottledError
 				if !errors.As(err, &throttled) || *throttled != test.want || !errors.Is(err, dynamostore.ErrThrottled) ||

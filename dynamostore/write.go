@@ -65,7 +65,7 @@ type write struct {
 	key       string
 	condition storage.Condition // on what is stored under key
 	own       recognise
-	// over is the version that a Put, a Move or a Delete is made over, "" where there is none, or nothing that later
+	// over is the version that a Put or a Delete is made over, "" where there is none, or nothing that later
 	// ones tell of.
 	over string
 	// changes is whether the write only changes a record, and makes none.
@@ -79,8 +79,8 @@ func (d *Driver) newWrite(key string, condition storage.Condition, own recognise
 }
 
 // newPut is newWrite for a record that takes the place of another, if that is as the condition says.
-func (d *Driver) newPut(record storage.Record, onTarget, condition storage.Condition) *write {
-	w := d.newWrite(record.Key, onTarget, ownVersion(record.Version))
+func (d *Driver) newPut(record storage.Record, condition storage.Condition) *write {
+	w := d.newWrite(record.Key, condition, ownVersion(record.Version))
 	w.over = condition.Version
 	return w
 }
@@ -102,7 +102,7 @@ func (d *Driver) newDelete(key string, condition storage.Condition) *write {
 // settle says what an error of a write means: nil where the write was applied after all.
 func (w *write) settle(ctx context.Context, operation string, err error) error {
 	if failed := (*types.ConditionalCheckFailedException)(nil); errors.As(err, &failed) {
-		addRefused(ctx, failed.Item, 1)
+		addRefused(ctx, failed.Item)
 		return w.conflict(ctx, failed.Item)
 	}
 	if !w.open() {

@@ -120,7 +120,11 @@ func (a *acquisition) ask(ctx, wait context.Context, line *line[turn]) (_ *tenur
 		if dead != nil {
 			condition = storage.IfFreeOrUnchanged(*dead, now)
 		}
-		record, err := leaser.Acquire(ctx, a.at.key, mine, condition)
+		var record storage.Record
+		err := backend.conditionally(ctx, condition, func() (err error) {
+			record, err = leaser.Acquire(ctx, a.at.key, mine, condition)
+			return err
+		})
 		var conflict *storage.ConflictError
 		switch {
 		case err == nil:

@@ -3,7 +3,6 @@ package lockstrategy
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/scsdynamo/scsdynamo/internal/outcome"
@@ -52,6 +51,8 @@ func (b *Backend) Read(ctx context.Context, key string) (storage.Record, bool, e
 func (b *Backend) get(ctx context.Context, key string, consistency storage.Consistency) (storage.Record, bool, error) {
 	record, found, err := b.Driver.Get(ctx, key, consistency)
 	switch now := b.Now(); {
+	case err == nil && found && record.Arriving():
+		return b.arrived(ctx, record)
 	case err != nil || !found || !record.Ended() && record.Expired(now):
 		return storage.Record{}, false, err
 	default:
@@ -70,25 +71,24 @@ func (b *Backend) Write(
 	if next.Ended() {
 		next = storage.Tombstone(storage.Record{Key: next.Key, CreatedAt: next.CreatedAt}, "", next.UpdatedAt)
 	}
-	if from == next.Key {
-		return b.judge(b.Driver.Put(ctx, next, condition))
-	}
-	mover, ok := b.Driver.(storage.Mover)
-	if !ok {
-		return nil, fmt.Errorf("lockstrategy: driver %T cannot move a session to another key", b.Driver)
+	always := condition.Kind == storage.KindAlways
+	switch {
+	case from == next.Key:
+		return b.judge(b.conditionally(ctx, condition, func() error { return b.Driver.Put(ctx, next, condition) }))
+	case next.Ended(): // there is nothing to move
+		inTheWay, err = b.End(ctx, storage.Record{Key: from, CreatedAt: next.CreatedAt}, "", condition)
+		if err == nil && always {
+			err = b.Driver.Put(ctx, next, condition)
+		}
+		return b.elsewhere(ctx, next.Key, inTheWay, err)
 	}
 	if next.CreatedAt.IsZero() {
 		next.CreatedAt = next.UpdatedAt // of a record that does not say
 	}
-	inTheWay, err = b.judge(mover.Move(ctx, from, next, condition))
-	if err == nil {
-		b.bury(ctx, from, next)
+	if always {
+		return nil, b.moveAny(ctx, from, next)
 	}
-	if !errors.Is(err, ErrSessionGone) {
-		return inTheWay, err
-	}
-	inTheWay, meaning := b.moved(ctx, next.Key)
-	return inTheWay, join(meaning, unknownOf(err))
+	return b.move(ctx, from, next, condition, false)
 }
 
 // Renew stores next, the session of a new token, and ends the record under from if the condition holds for it, as
@@ -118,21 +118,34 @@ func (b *Backend) Renew(
 func (b *Backend) End(
 	ctx context.Context, record storage.Record, successor string, condition storage.Condition,
 ) (inTheWay *storage.Record, err error) {
-	return b.judge(b.Driver.Put(ctx, storage.Tombstone(record, successor, b.Now()), condition))
+	tombstone := storage.Tombstone(record, successor, b.Now())
+	return b.judge(b.conditionally(ctx, condition, func() error { return b.Driver.Put(ctx, tombstone, condition) }))
+}
+
+// update changes a session. Its results are those of [Backend.Write].
+func (b *Backend) update(
+	ctx context.Context, key string, change storage.Change, condition storage.Condition,
+) (inTheWay *storage.Record, err error) {
+	return b.judge(b.conditionally(ctx, condition, func() error { return b.Driver.Update(ctx, key, change, condition) }))
 }
 
 // Delete ends a session that was read, whatever has become of it since: where another request has changed it, or has
-// renewed its token, it ends all the same, under the new token. record is what was read, a session or its tombstone, or
+// renewed its token or moved it, it ends all the same, where it is then. record is what was read, a session or its tombstone, or
 // has nothing but a key and a creation, for whatever is there. Where there is nothing, a tombstone is left: the session may
 // have been moved, and the write that has put it here may arrive once more.
 func (b *Backend) Delete(ctx context.Context, record storage.Record) error {
 	var unknown error // an earlier write may have ended the session although it failed
 	for range deleteTries {
+		if session, _, ok := record.Arrived(); ok { // which ends, whether it has left its old key or will
+			session.Version = record.Version
+			record = session
+		}
 		if record.Ended() {
-			if record.Successor() == "" {
+			successor := record.Successor() + record.Destination()
+			if successor == "" {
 				return nil
 			}
-			next, found, err := b.Driver.Get(ctx, record.Successor(), storage.Strong)
+			next, found, err := b.Driver.Get(ctx, successor, storage.Strong)
 			switch {
 			case err != nil:
 				return join(err, unknown)
@@ -156,7 +169,7 @@ func (b *Backend) Delete(ctx context.Context, record storage.Record) error {
 			return join(err, unknown)
 		case conflict.Current == nil:
 			record = storage.Record{Key: record.Key, CreatedAt: record.CreatedAt}
-		case !conflict.Current.Ended() && conflict.Current.Expired(now):
+		case (!conflict.Current.Ended() || conflict.Current.Arriving()) && conflict.Current.Expired(now):
 			return nil
 		default:
 			record = *conflict.Current
@@ -183,16 +196,6 @@ func (b *Backend) takeBack(ctx context.Context, record storage.Record) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeBackTimeout)
 	defer cancel()
 	_ = b.Driver.Delete(ctx, record.Key, storage.IfVersion(record.Version, b.Now()))
-}
-
-// bury leaves a tombstone under the key that a session was moved from: the write that has put it there may arrive once more.
-// It is expired at once, so that the session can be moved back by a process that has the secrets in another order. Where it
-// cannot be stored, there is none.
-func (b *Backend) bury(ctx context.Context, from string, moved storage.Record) {
-	ended := storage.Tombstone(storage.Record{Key: from, CreatedAt: moved.CreatedAt}, "", moved.UpdatedAt)
-	ended.ExpiresAt = ended.ExpiresAt.Add(time.Millisecond - storage.TombstoneTime)
-	ended.UpdatedAt = ended.ExpiresAt
-	_ = b.Driver.Put(ctx, ended, storage.IfAbsent(moved.UpdatedAt))
 }
 
 // moved says what it means that a session is gone from its old key: it was deleted, or another request has moved it to

@@ -114,10 +114,6 @@ func TestWriteErrors(t *testing.T) {
 			t.Errorf("%s: the error carries the record", name)
 		}
 	}
-	immovable := &lockstrategy.Backend{Driver: struct{ storage.Driver }{driver}, Now: time.Now}
-	if _, err := immovable.Write(t.Context(), "a", record("b", now), seen); err == nil {
-		t.Error("a driver without a move moved")
-	}
 }
 
 // A move that finds the session gone looks, strongly, whether another request has moved it, and does not forget that
@@ -133,7 +129,6 @@ func TestMoveThatFindsTheSessionGone(t *testing.T) {
 		inWay   bool
 	}{
 		"moved by another":     {"moved", false, storage.ErrConflict, true},
-		"moved, it is unknown": {"moved", true, storage.ErrConflict, true},
 		"ended":                {"nowhere", false, lockstrategy.ErrSessionGone, false},
 		"ended, it is unknown": {"nowhere", true, lockstrategy.ErrSessionGone, false},
 	} {
@@ -149,16 +144,15 @@ func TestMoveThatFindsTheSessionGone(t *testing.T) {
 	}
 }
 
-// moveDriver has lost the answer to a move, where it is unknown, and finds no record under the old key. Eventual reads
-// find nothing.
+// moveDriver has lost the answer to an earlier attempt of a departure, where it is unknown. Eventual reads find nothing.
 type moveDriver struct {
 	staleDriver
 	unknown bool
 }
 
-func (d *moveDriver) Move(context.Context, string, storage.Record, storage.Condition) error {
-	err := error(&storage.ConflictError{})
-	if d.unknown {
+func (d *moveDriver) Put(ctx context.Context, r storage.Record, c storage.Condition) error {
+	err := d.staleDriver.Put(ctx, r, c)
+	if d.unknown && r.Destination() != "" {
 		err = errors.Join(err, storage.ErrOutcomeUnknown)
 	}
 	return err

@@ -211,8 +211,8 @@ func (b *Base) touch(ctx context.Context, change storage.Change) error {
 		return b.settle(nil)
 	}
 	backend := b.request.Backend
-	err := backend.Driver.Update(ctx, record.Key, change, storage.IfVersion(record.Version, backend.Now()))
-	_, err = backend.judge(err)
+	condition := storage.IfVersion(record.Version, backend.Now())
+	_, err := backend.update(ctx, record.Key, change, condition)
 	return b.touched(change, err)
 }
 

@@ -146,8 +146,7 @@ func (s *leaseSession) Touch(ctx context.Context, change storage.Change) error {
 		stays storage.Lease, condition storage.Condition,
 	) (storage.Record, *storage.Record, error) {
 		change.Lease = &stays
-		backend := s.request.Backend
-		inTheWay, err := backend.judge(backend.Driver.Update(ctx, record.Key, change, condition))
+		inTheWay, err := s.request.Backend.update(ctx, record.Key, change, condition)
 		return change.Apply(record), inTheWay, err
 	})
 	return s.touched(change, err)

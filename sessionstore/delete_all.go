@@ -28,7 +28,11 @@ func (s *Store) DeleteAll(ctx context.Context) (deleted int, err error) {
 		keys := make([]string, 0, len(page.Records)+len(page.Unreadable))
 		for _, record := range page.Records {
 			if record.Ended() { // a tombstone is no session, and in the way of what may arrive late
-				continue
+				session, _, arriving := record.Arrived()
+				if !arriving {
+					continue
+				}
+				record = session // whether it has left its old key or will
 			}
 			switch s.vault.ownerOf(record) {
 			case ours:

@@ -155,8 +155,6 @@ func (c *config) problem(format string, args ...any) {
 func (c *config) validate(driver storage.Driver) error {
 	if driver == nil {
 		c.problem("New: the driver is nil")
-	} else if _, ok := driver.(storage.Mover); !ok && len(c.sealing.all()) > 1 {
-		c.problem("WithSecret: driver %T cannot move sessions to a new secret (it has no storage.Mover); give one secret", driver)
 	}
 	c.sealing.problems(c.problem)
 	if strategy, ok := c.strategy.(interface {

@@ -119,7 +119,7 @@ func (s *Store) walk(ctx context.Context, visit visit) {
 			visit(Session{}, storage.Record{}, err)
 			return
 		}
-		if !s.visitPage(page, codec, visit) || page.Next == "" {
+		if !s.visitPage(ctx, page, codec, visit) || page.Next == "" {
 			return
 		}
 		request.Start = page.Next
@@ -154,15 +154,19 @@ func (s *Store) scanConsistency() storage.Consistency {
 }
 
 // visitPage visits the live sessions of a page, and reports whether the walk goes on.
-func (s *Store) visitPage(page storage.Page, codec scs.Codec, visit visit) bool {
+func (s *Store) visitPage(ctx context.Context, page storage.Page, codec scs.Codec, visit visit) bool {
 	for _, unreadable := range page.Unreadable {
 		if !s.isMiss(unreadable.Err) && !visit(Session{}, storage.Record{}, unreadable.Err) {
 			return false
 		}
 	}
-	now := s.backend.Now()
 	for _, record := range page.Records {
-		if !record.Live(now) {
+		record, live, err := s.backend.Settled(ctx, record)
+		switch {
+		case err != nil:
+			visit(Session{}, storage.Record{}, err)
+			return false
+		case !live:
 			continue
 		}
 		token, data, err := s.vault.openAny(record, codec)

@@ -133,14 +133,6 @@ func (c Condition) sameLease(current *Record) bool {
 	return current.Lease.ID == c.LeaseID && current.Lease.ExpiresAt.Equal(c.LeaseExpiresAt)
 }
 
-// OnTarget returns what a Move of the record, with this condition on the key that it leaves, asks of the key that it goes to.
-func (c Condition) OnTarget(record Record) Condition {
-	if c.Kind == KindAlways {
-		return c
-	}
-	return IfAbsent(record.UpdatedAt)
-}
-
 // Validate reports a condition that no function of this package makes, such as one without the version it is about.
 // Drivers call it before anything else, so that a mistake never becomes a write.
 func (c Condition) Validate() error {

@@ -4,8 +4,8 @@
 // wrong between two requests of one user is decided here, by the [Condition] that a write carries: the driver must judge
 // the condition and apply the write as one atomic step. What a driver can do beyond that is found by type assertion:
 // [Leaser] locks and reads a record in one call, [Scanner] walks over all records, [ExpiryScanner] over those that have
-// expired, [Mover] replaces a record by one under another key, [BatchDeleter] removes many, [GhostDeleter] removes leases
-// without a session, [Namespacer] says whose the records are where several share a storage.
+// expired, [BatchDeleter] removes many, [GhostDeleter] removes leases without a session, [Namespacer] says whose the records
+// are where several share a storage.
 //
 // Package storage/memory is the reference driver. Where this text and that code seem to differ, the text is right and
 // the code has a bug.

@@ -38,16 +38,6 @@ type Driver interface {
 	Delete(ctx context.Context, key string, condition Condition) error
 }
 
-// Mover is a driver that can move a record to another key.
-type Mover interface {
-	// Move stores the record under its key and removes the one under from, both or neither. The condition is judged on
-	// the record under from; a *ConflictError carries that record. Unless the condition is Always, there must also be no
-	// record under the new key, or an expired one (at record.UpdatedAt): where there is one, the *ConflictError carries
-	// that. The record's CreatedAt must be set, and the two keys must differ: else it is an error, and nothing changes. Under
-	// a key that this driver can never hold there is no record to move.
-	Move(ctx context.Context, from string, record Record, condition Condition) error
-}
-
 // Namespacer is a driver whose records may share their storage with those of others.
 type Namespacer interface {
 	// Namespace names what the records of this driver have in common, and others do not, such as a prefix of their keys; empty

@@ -15,7 +15,8 @@ type Record struct {
 	// CreatedAt is when the session was first stored. In a Put, the zero value means "not known": the driver keeps the
 	// value of the record it overwrites, and takes UpdatedAt where there is none.
 	CreatedAt time.Time
-	// UpdatedAt is when the record was last written.
+	// UpdatedAt is when the record was last written. Drivers keep it as exactly as ExpiresAt: that the one is not after the
+	// other tells a [Tombstone].
 	UpdatedAt time.Time
 	// ExpiresAt is the instant at which the session ends: it is dead at that instant, not after it. Drivers keep it to
 	// the nanosecond, in any year from 1 to 9999. Its time zone is not kept.

@@ -31,12 +31,14 @@ func Tombstone(ended Record, successor string, now time.Time) Record {
 	}
 }
 
-// Ended reports whether the record is a [Tombstone]. One without a version is not stored, and none.
+// Ended reports whether the record is a [Tombstone], a [Departure] or an [Arrival]: there is no session under its key. One
+// without a version is not stored, and none.
 func (r Record) Ended() bool { return r.Version != "" && !r.ExpiresAt.After(r.UpdatedAt) }
 
-// Successor returns the key of the session that has replaced an ended one, empty where none has.
+// Successor returns the key of the session that has replaced an ended one, empty where none has. Of one that has only moved,
+// see [Record.Destination].
 func (r Record) Successor() string {
-	if !r.Ended() {
+	if !r.Ended() || r.Arriving() || r.Destination() != "" {
 		return ""
 	}
 	return string(r.Data)

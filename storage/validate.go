@@ -25,18 +25,6 @@ func ValidatePut(record Record, condition Condition, keyLimit int) error {
 	}
 }
 
-// ValidateMove reports what makes a Move impossible whatever is stored. Drivers call it before anything else.
-func ValidateMove(from string, record Record, condition Condition, keyLimit int) error {
-	switch {
-	case from == record.Key:
-		return errors.New("storage: a move to the key that the record has; use Put")
-	case record.CreatedAt.IsZero():
-		return errors.New("storage: a move of a record whose creation is not known")
-	default:
-		return ValidatePut(record, condition, keyLimit)
-	}
-}
-
 // ValidateAcquire reports what makes an Acquire impossible whatever is stored. Drivers call it before anything else.
 func ValidateAcquire(lease Lease, condition Condition) error {
 	if lease.Free() {

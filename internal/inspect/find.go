@@ -224,7 +224,11 @@ type lastRead struct {
 // Get implements storage.Driver.
 func (d *lastRead) Get(ctx context.Context, key string, consistency storage.Consistency) (storage.Record, bool, error) {
 	record, found, err := d.Driver.Get(ctx, key, consistency)
-	if found || errors.Is(err, storage.ErrCorrupt) {
+	switch session, _, arrives := record.Arrived(); {
+	case arrives:
+		d.record = session
+	case record.Destination() != "": // read to know whether that has arrived
+	case found || errors.Is(err, storage.ErrCorrupt):
 		d.record = record
 		d.record.Key = key
 	}

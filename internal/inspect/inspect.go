@@ -20,7 +20,6 @@ type Driver interface {
 	storage.Driver
 	storage.Scanner
 	storage.Leaser
-	storage.Mover
 	storage.BatchDeleter
 }
 
@@ -36,7 +35,7 @@ func (p passed) Namespace() string {
 }
 
 // ErrDriver says that a storage.Driver is no [Driver].
-var ErrDriver = errors.New("inspect: this driver cannot list sessions, lock them, move them and delete many at a time")
+var ErrDriver = errors.New("inspect: this driver cannot list sessions, lock them and delete many at a time")
 
 // Sessions are the sessions of one store. They are safe for concurrent use.
 type Sessions struct {

@@ -18,14 +18,6 @@ type faultyDriver struct {
 	repaired chan struct{} // closed by repair
 }
 
-// wrap returns the driver with the optional interfaces of the inner one. All drivers of this project have them.
-func (d *faultyDriver) wrap() storage.Driver {
-	return struct {
-		*faultyDriver
-		storage.Mover
-	}{d, d.inner.(storage.Mover)}
-}
-
 // Acquire implements storage.Leaser.
 func (d *faultyDriver) Acquire(
 	ctx context.Context, key string, lease storage.Lease, condition storage.Condition,

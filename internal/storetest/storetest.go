@@ -119,7 +119,7 @@ func (h *harness) newStore(t *testing.T) scs.Store {
 	backend := h.newBackend(t)
 	if backend.Inject == nil {
 		faulty := &faultyDriver{inner: backend.Driver}
-		backend.Driver, backend.Inject = faulty.wrap(), faulty.inject
+		backend.Driver, backend.Inject = faulty, faulty.inject
 	}
 	return h.open(t, backend, backend.Driver, h.strategy())
 }

@@ -71,7 +71,7 @@ const (
 func newCell(t *testing.T, driver storage.Driver, name string, strategy func() lockstrategy.Strategy, processes int) *cell {
 	t.Helper()
 	c := &cell{T: t, strategy: name, events: make(chan sessionstore.Event, 100), leased: make(chan struct{}, 100)}
-	observed := &leases{driver, driver.(storage.Leaser), driver.(storage.Mover), c.leased}
+	observed := &leases{driver, driver.(storage.Leaser), c.leased}
 	c.another = func() *sessionstore.Store {
 		store, err := sessionstore.New(observed, sessionstore.WithStrategy(strategy()), sessionstore.WithObserver(
 			func(_ context.Context, e sessionstore.Event) { c.events <- e },
@@ -98,8 +98,7 @@ func newCell(t *testing.T, driver storage.Driver, name string, strategy func() l
 type leases struct {
 	storage.Driver
 	leaser storage.Leaser
-	storage.Mover
-	found chan struct{}
+	found  chan struct{}
 }
 
 func (d *leases) Acquire(

@@ -31,7 +31,6 @@ var (
 	_ storage.Driver        = (*Driver)(nil)
 	_ storage.Scanner       = (*Driver)(nil)
 	_ storage.ExpiryScanner = (*Driver)(nil)
-	_ storage.Mover         = (*Driver)(nil)
 	_ storage.Leaser        = (*Driver)(nil)
 )
 
@@ -136,27 +135,6 @@ func (d *Driver) Delete(ctx context.Context, key string, condition storage.Condi
 		return err
 	}
 	delete(d.records, key)
-	return nil
-}
-
-// Move implements storage.Mover.
-func (d *Driver) Move(ctx context.Context, from string, record storage.Record, condition storage.Condition) error {
-	if err := storage.ValidateMove(from, record, condition, maxKey); err != nil {
-		return err
-	}
-	if err := begin(ctx, condition); err != nil {
-		return err
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if err := d.check(from, condition); err != nil {
-		return err
-	}
-	if err := d.check(record.Key, condition.OnTarget(record)); err != nil {
-		return err
-	}
-	d.store(record, condition)
-	delete(d.records, from)
 	return nil
 }
 

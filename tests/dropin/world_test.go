@@ -127,7 +127,3 @@ func (d refusingDriver) Update(ctx context.Context, key string, change storage.C
 	}
 	return d.backend.write(key, update)
 }
-
-func (d refusingDriver) Move(ctx context.Context, from string, record storage.Record, condition storage.Condition) error {
-	return d.backend.write(record.Key, func() error { return d.Driver.Move(ctx, from, record, condition) })
-}

@@ -1,6 +1,7 @@
 package model_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"sync"
@@ -74,25 +75,20 @@ func (p *place) get(key string) (storage.Record, bool, error) {
 	return p.driver.Get(context.Background(), key, storage.Strong)
 }
 
-// put applies a Put, or a Move where from is another key.
-func (p *place) put(ctx context.Context, c call, from string, record storage.Record, condition storage.Condition) error {
+// put applies a Put.
+func (p *place) put(ctx context.Context, c call, record storage.Record, condition storage.Condition) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	before, found, _ := p.get(from)
-	if target, there, _ := p.get(record.Key); there && condition.Kind == storage.KindAlways {
-		before, found = target, true // which it takes the place of, also where it comes from another key
-	}
-	var err error
-	if from == record.Key {
-		err = p.driver.Put(ctx, record, condition)
-	} else {
-		err = p.driver.Move(ctx, from, record, condition)
-	}
+	before, found, _ := p.get(record.Key)
+	err := p.driver.Put(ctx, record, condition)
 	p.notef("%v, %v: %s", c, condition, outcome(err))
 	if err != nil {
 		return err
 	}
 	s := p.sessions[record.Key]
+	if done := p.moved(c, s, record, before, found); done {
+		return nil
+	}
 	switch {
 	case s == nil:
 		p.violatedf("I8: %v wrote under a key of no session", c)
@@ -114,6 +110,52 @@ func (p *place) put(ctx context.Context, c call, from string, record storage.Rec
 		p.violatedf("I6: %v put a lease on a session that had none, with a commit", c)
 	}
 	return nil
+}
+
+// moved follows the writes of a move, of which the one that takes the place of the session under its old key decides, and the
+// others change nothing.
+func (p *place) moved(c call, s *session, record, before storage.Record, found bool) (done bool) {
+	arrived, _, completes := before.Arrived()
+	switch {
+	case s == nil || c.op == nil:
+		return false
+	case record.Arriving():
+		if found && before.Live(c.sent) {
+			p.violatedf("I1: %v announced a session in place of %v, which is live", c, s)
+		}
+		return true
+	case record.Destination() != "" && before.Arriving(): // it is recalled
+		if _, live := p.observe(s); live != s.now().live(time.Now()) {
+			p.violatedf("I4: %v recalled %v, which has arrived", c, s)
+		}
+		return true
+	case record.Destination() != "":
+		arrival, _, _ := p.get(record.Destination())
+		next, _, ok := arrival.Arrived()
+		if !ok || !record.Departed(arrival) {
+			p.violatedf("I4: %v moved %v to where it was not announced", c, s)
+		}
+		if !c.op.mayWrite(s, next) {
+			p.violatedf("%v moved %v", c, s)
+		}
+		s.committed(p, c, next, before, found)
+		if found && !before.Lease.Free() {
+			p.leaseLeft(c, before, storage.Lease{})
+		}
+		return true
+	case completes && record.Version == arrived.Version:
+		if !bytes.Equal(record.Data, arrived.Data) {
+			p.violatedf("I1: %v stored something else than what was moved of %v", c, s)
+		}
+		return true
+	case found && before.Live(c.sent) && !record.Ended() && bytes.Equal(record.Data, before.Data) && record.Lease == before.Lease:
+		next := s.now() // the same once more, as another version
+		next.version = record.Version
+		s.enter(next)
+		return true
+	default:
+		return false
+	}
 }
 
 // update applies an Update.
@@ -182,7 +224,14 @@ func (p *place) delete(ctx context.Context, c call, key string, condition storag
 	before, found, _ := p.get(key)
 	err := p.driver.Delete(ctx, key, condition)
 	p.notef("%v, %v: %s", c, condition, outcome(err))
-	if s := p.sessions[key]; err == nil && found && !before.Ended() && s != nil {
+	s := p.sessions[key]
+	if err == nil && found && before.Arriving() && s != nil {
+		if _, live := p.observe(s); !live && s.now().live(time.Now()) { // it had arrived
+			s.enter(state{})
+		}
+		return nil
+	}
+	if err == nil && found && !before.Ended() && s != nil {
 		if s.now().exists && c.op != nil && c.op.session == s {
 			c.op.ends++
 		}

@@ -66,7 +66,6 @@ func newWire(c *client, p *place) *wire { return &wire{client: c, place: p, dead
 
 var (
 	_ storage.Driver  = (*wire)(nil)
-	_ storage.Mover   = (*wire)(nil)
 	_ storage.Leaser  = (*wire)(nil)
 	_ storage.Scanner = (*wire)(nil)
 )
@@ -191,17 +190,8 @@ func (w *wire) Get(ctx context.Context, key string, _ storage.Consistency) (reco
 
 // Put implements storage.Driver.
 func (w *wire) Put(ctx context.Context, record storage.Record, condition storage.Condition) error {
-	return w.write(ctx, "Put", record.Key, record, condition)
-}
-
-// Move implements storage.Mover.
-func (w *wire) Move(ctx context.Context, from string, record storage.Record, condition storage.Condition) error {
-	return w.write(ctx, "Move", from, record, condition)
-}
-
-func (w *wire) write(ctx context.Context, name, from string, record storage.Record, condition storage.Condition) error {
-	return w.send(ctx, name,
-		func(ctx context.Context, c call) error { return w.place.put(ctx, c, from, record, condition) },
+	return w.send(ctx, "Put",
+		func(ctx context.Context, c call) error { return w.place.put(ctx, c, record, condition) },
 		func(err error) error {
 			current, found, _ := w.place.get(record.Key)
 			return settle(err, found && current.Descends(record.Version))

@@ -21,7 +21,7 @@ func TestI8_InventedToken(t *testing.T) {
 					s.wantStatus(target, one.get(with("invented"), target), http.StatusOK)
 				}
 				s.wantStatus("renewal", one.post(with("invented"), "/deadline?in=x"), http.StatusInternalServerError)
-				for _, operation := range []string{"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"} {
+				for _, operation := range []string{"PutItem", "UpdateItem", "DeleteItem"} {
 					if n := one.proxy.Count(operation); n > 0 {
 						s.Errorf("an invented cookie costs %d of %s", n, operation)
 					}

@@ -337,7 +337,7 @@ func (h *history) show() string {
 			d.At.Sub(first).Microseconds(), d.Process, d.Secrets, d.Skew)})
 	}
 	for _, c := range h.Calls {
-		if c.Fault != "" || c.Operation == "TransactWriteItems" {
+		if c.Fault != "" {
 			late := ""
 			if c.Late {
 				late = ", delivered late"

@@ -1,0 +1,55 @@
+package storage_test
+
+import (
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/scsdynamo/scsdynamo/storage"
+)
+
+// What a move leaves is no session, says what it is, and is taken for nothing else: for each session, whatever its data.
+func TestArrivalsAndDepartures(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	rapid.Check(t, func(t *rapid.T) {
+		key := rapid.StringMatching(`[A-Za-z0-9_:-]{1,60}`)
+		lifetime := time.Duration(rapid.Int64Range(int64(time.Second), int64(1000*time.Hour)).Draw(t, "lifetime"))
+		session := storage.Record{
+			Key: "to " + key.Draw(t, "to"), Data: rapid.SliceOf(rapid.Byte()).Draw(t, "data"), Version: storage.NewVersion(),
+			CreatedAt: now.Add(-time.Hour), UpdatedAt: now, ExpiresAt: now.Add(lifetime), Lease: storage.Lease{ID: "lease"},
+		}
+		session.Succeed(storage.Record{Version: storage.NewVersion()})
+		from := "from " + key.Draw(t, "from")
+
+		arrival := storage.Arrival(session, from)
+		departure := storage.Departure(from, arrival, now)
+		tombstone := storage.Tombstone(session, from, now)
+		for name, r := range map[string]storage.Record{"arrival": arrival, "departure": departure, "tombstone": tombstone} {
+			if r.Live(now) || !r.Ended() || r.Arriving() != (name == "arrival") ||
+				(r.Destination() != "") != (name == "departure") || (r.Successor() != "") != (name == "tombstone") {
+				t.Errorf("%s is taken for something else", name)
+			}
+		}
+		if session.Arriving() || session.Ended() || session.Destination() != "" || session.Successor() != "" {
+			t.Error("a session is taken for something else")
+		}
+		arrived, origin, ok := arrival.Arrived()
+		if !ok || origin != from || arrived.Key != session.Key || string(arrived.Data) != string(session.Data) ||
+			arrived.Version != session.Version || arrived.Ancestry != session.Ancestry || !arrived.CreatedAt.Equal(session.CreatedAt) ||
+			!arrived.ExpiresAt.Equal(session.ExpiresAt) || !arrived.Live(now) || !arrived.Lease.Free() {
+			t.Errorf("what arrives is %+v from %q; want %+v, free", arrived, origin, session)
+		}
+		if !arrival.ExpiresAt.Equal(session.ExpiresAt) || departure.ExpiresAt.Before(arrival.ExpiresAt) ||
+			departure.ExpiresAt.Before(now.Add(storage.TombstoneTime)) {
+			t.Error("the arrival ends with the session, and the departure neither before it nor before any tombstone")
+		}
+		if departure.Key != from || departure.Destination() != session.Key || !departure.Departed(arrival) {
+			t.Error("the departure is not that of its arrival")
+		}
+		if again := storage.Arrival(session, from); departure.Departed(again) || departure.Departed(session) {
+			t.Error("the departure is that of another one, too")
+		}
+	})
+}
