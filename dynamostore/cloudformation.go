@@ -79,6 +79,8 @@ func (t Table) writeTableResource(w *textWriter, input *dynamodb.CreateTableInpu
 		w.line(6, "ProjectionType: %s", index.Projection.ProjectionType)
 		writeThroughput(w, 5, index.ProvisionedThroughput)
 	}
+	w.line(3, "# A strongly consistent global table has no TTL. It is an AWS::DynamoDB::GlobalTable with MultiRegionConsistency: STRONG")
+	w.line(3, "# and without the next three lines. Run gcrunner there: without it, expired sessions stay.")
 	w.line(3, "TimeToLiveSpecification:")
 	w.line(4, "AttributeName: %s", quoteYAML(t.Attributes.TTL))
 	w.line(4, "Enabled: true")

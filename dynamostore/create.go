@@ -23,7 +23,8 @@ const (
 
 // Create makes the table, turns TTL on and waits until it can be used, as long as ctx allows; AWS takes some seconds.
 // That the table is already there is fine, whoever made it; then TTL is turned on where it was off, and nothing else is
-// changed. A table of another schema, or without [Table.ExpiryIndex], is left alone: the error is a [*MismatchError].
+// changed. Nor is that on a strongly consistent global table (MRSC), which can have none: expired sessions stay there until
+// package gcrunner collects them. A table of another schema, or without [Table.ExpiryIndex], is left alone: the error is a [*MismatchError].
 // One that only has other settings than Table asks for can be used, and the error is a [*MismatchError] that has
 // Settings and no Problems. Other errors: what [Table.Validate] reports, and [*Error].
 //
@@ -54,8 +55,13 @@ func (t Table) Create(ctx context.Context, client TableClient) error {
 	if problems := a.table.compareExpiryIndex(description); len(problems) > 0 {
 		return a.mismatch(problems)
 	}
-	if err := a.enableTTL(ctx); err != nil || !wasThere {
-		return err
+	if !isStrong(description) {
+		if err := a.enableTTL(ctx); err != nil {
+			return err
+		}
+	}
+	if !wasThere {
+		return nil
 	}
 	settings := a.table.compareSettings(newDescription(description, &types.TimeToLiveDescription{}))
 	tags, _, err := a.compareTags(ctx, aws.ToString(description.TableArn))
@@ -172,7 +178,7 @@ func (a admin) enableTTL(ctx context.Context) error {
 	}
 	switch ttl.TimeToLiveStatus {
 	case types.TimeToLiveStatusEnabled, types.TimeToLiveStatusEnabling:
-		if problems := a.table.compareTTL(ttl); len(problems) > 0 {
+		if problems := a.table.compareTTL(&types.TableDescription{}, ttl); len(problems) > 0 {
 			return a.mismatch(problems)
 		}
 		return nil

@@ -2,6 +2,7 @@ package dynamostore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -49,6 +50,8 @@ type Description struct {
 	Stream types.StreamViewType `json:"stream,omitempty"`
 	// Replicas are the other Regions that a global table is in.
 	Replicas []string `json:"replicas,omitempty"`
+	// MultiRegionConsistency is that of a global table, as DynamoDB says it. One that is STRONG has no TTL.
+	MultiRegionConsistency types.MultiRegionConsistency `json:"multi_region_consistency,omitempty"`
 
 	// Problems are what is wrong: sessions cannot be kept, or not for as long as they should.
 	Problems []string `json:"problems,omitempty"`
@@ -78,6 +81,9 @@ func (t Table) Describe(ctx context.Context, client TableClient) (Description, e
 		return Description{}, err
 	}
 	ttl, err := a.describeTTL(ctx)
+	if isStrong(table) && errors.Is(err, ErrTableMismatch) { // it is not asked of such tables
+		ttl, err = &types.TimeToLiveDescription{TimeToLiveStatus: types.TimeToLiveStatusDisabled}, nil
+	}
 	if err != nil {
 		return Description{}, err
 	}
@@ -90,7 +96,7 @@ func (t Table) Describe(ctx context.Context, client TableClient) (Description, e
 	}
 	note(AspectKeys, a.table.compareSchema(table))
 	note(AspectIndex, a.table.compareExpiryIndex(table))
-	note(AspectTTL, a.table.compareTTL(ttl))
+	note(AspectTTL, a.table.compareTTL(table, ttl))
 	note(AspectStatus, compareStatus(table.TableStatus))
 	note(AspectIndex, a.table.compareIndexStatus(table))
 	note(AspectSettings, a.table.compareSettings(d))
@@ -110,6 +116,12 @@ func (t Table) Describe(ctx context.Context, client TableClient) (Description, e
 	return d, nil
 }
 
+// isStrong reports whether it is a strongly consistent global table (MRSC), which has no TTL.
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html
+func isStrong(table *types.TableDescription) bool {
+	return table.MultiRegionConsistency == types.MultiRegionConsistencyStrong
+}
+
 // newDescription makes sense of what DynamoDB leaves out where it is the default.
 func newDescription(table *types.TableDescription, ttl *types.TimeToLiveDescription) Description {
 	d := Description{
@@ -124,6 +136,8 @@ func newDescription(table *types.TableDescription, ttl *types.TimeToLiveDescript
 		Billing:            types.BillingModeProvisioned,
 		Class:              types.TableClassStandard,
 		DeletionProtection: aws.ToBool(table.DeletionProtectionEnabled),
+
+		MultiRegionConsistency: table.MultiRegionConsistency,
 	}
 	keys := keyNames(table)
 	d.PartitionKey, d.SortKey = keys[types.KeyTypeHash], keys[types.KeyTypeRange]

@@ -57,7 +57,12 @@ func (t Table) remarks(d Description) []string {
 	if alias, isAlias := aliasOf(t.KMSKey); isAlias && d.KMSKey != "" {
 		remark("it is encrypted with %s; whether %s stands for that key is not known here", d.KMSKey, alias)
 	}
-	if len(d.Replicas) > 0 {
+	switch {
+	case d.MultiRegionConsistency == types.MultiRegionConsistencyStrong && d.TTL == types.TimeToLiveStatusDisabled:
+		remark("it is a strongly consistent global table, which has no TTL: expired sessions stay until gcrunner collects them, so " +
+			"run it in one of the Regions")
+	case d.MultiRegionConsistency == types.MultiRegionConsistencyStrong:
+	case len(d.Replicas) > 0:
 		remark("it is a global table, and conditions hold in one Region: send all requests of a session to the same one")
 	}
 	return remarks

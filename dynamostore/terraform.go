@@ -68,6 +68,13 @@ func (t Table) writeTerraformTable(w *textWriter, input *dynamodb.CreateTableInp
 		arguments = append(arguments, [2]string{"projection_type", quoteHCL(string(index.Projection.ProjectionType))})
 		writeBlock(w, "global_secondary_index", append(arguments, terraformThroughput(index.ProvisionedThroughput)...)...)
 	}
+	w.line(0, "")
+	w.line(1, "# A strongly consistent global table has no TTL. For one, replace the block ttl by the other Regions, and run gcrunner,")
+	w.line(1, "# without which expired sessions stay:")
+	w.line(1, "# replica {")
+	w.line(1, "#   region_name      = \"us-west-2\"")
+	w.line(1, "#   consistency_mode = \"STRONG\"")
+	w.line(1, "# }")
 	writeBlock(w, "ttl", [2]string{"attribute_name", quoteHCL(t.Attributes.TTL)}, [2]string{"enabled", "true"})
 	if sse := input.SSESpecification; sse != nil {
 		arguments := [][2]string{{"enabled", strconv.FormatBool(*sse.Enabled)}}

@@ -29,7 +29,8 @@ func (e *MismatchError) Error() string {
 func (e *MismatchError) Is(target error) bool { return target == ErrTableMismatch }
 
 // Verify checks that the table is there and fits: its primary key and the key's types, its [Table.ExpiryIndex], TTL,
-// its status, and every setting that Table asks for. It changes nothing. All that is wrong is in one [*MismatchError],
+// its status, and every setting that Table asks for. It changes nothing. A strongly consistent global table (MRSC) fits
+// without TTL, which it cannot have: expired sessions stay there until package gcrunner collects them. All that is wrong is in one [*MismatchError],
 // which says what harms sessions and what does not; a table that is not there is an [*Error] with [ErrTableNotFound].
 //
 // It needs the rights of [Table.Describe].
@@ -108,8 +109,8 @@ func compareStatus(status types.TableStatus) []string {
 	}
 }
 
-// compareTTL compares TTL.
-func (t Table) compareTTL(d *types.TimeToLiveDescription) []string {
+// compareTTL compares TTL. That a table has none which cannot have it is no difference.
+func (t Table) compareTTL(table *types.TableDescription, d *types.TimeToLiveDescription) []string {
 	switch d.TimeToLiveStatus {
 	case types.TimeToLiveStatusEnabled, types.TimeToLiveStatusEnabling:
 		if got := aws.ToString(d.AttributeName); got != t.Attributes.TTL {
@@ -118,6 +119,9 @@ func (t Table) compareTTL(d *types.TimeToLiveDescription) []string {
 		}
 		return nil
 	default:
+		if isStrong(table) {
+			return nil
+		}
 		return []string{"TTL is off, so expired sessions would stay: turn it on with Table.Create, or for the attribute \"" +
 			t.Attributes.TTL + "\" in the AWS console"}
 	}

@@ -1,12 +1,15 @@
 package main_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +25,7 @@ type proxy struct {
 	slow    []string      // operations that take as long as a person notices
 	says    string        // what it says of everything it is asked
 	region  string        // where its tables are; empty for everywhere
+	strong  bool          // its tables are replicas of strongly consistent global tables
 }
 
 // through makes the command use the engine through the proxy.
@@ -38,6 +42,9 @@ func (s *transcript) through(t *testing.T, p proxy) {
 		},
 		ModifyResponse: func(r *http.Response) error {
 			r.Header.Set("Date", time.Now().Add(p.ahead).UTC().Format(http.TimeFormat))
+			if p.strong {
+				return strengthen(r)
+			}
 			return nil
 		},
 	}
@@ -56,6 +63,8 @@ func (s *transcript) through(t *testing.T, p proxy) {
 			refuse(w, "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException", "Requested resource not found")
 		case p.rejects:
 			refuse(w, "com.amazon.coral.service#UnrecognizedClientException", "The security token included in the request is invalid.")
+		case p.strong && slices.Contains([]string{"UpdateTimeToLive", "TransactWriteItems"}, operation):
+			refuse(w, "com.amazon.coral.validate#ValidationException", operation+" is not supported on this table")
 		case slices.Contains(p.denied, operation):
 			refuse(w, "com.amazon.coral.service#AccessDeniedException", "not authorized to perform: dynamodb:"+operation)
 		default:
@@ -65,6 +74,28 @@ func (s *transcript) through(t *testing.T, p proxy) {
 	t.Cleanup(server.Close)
 	s.hide(server.URL, "PROXY")
 	s.set(endpointVariable, server.URL)
+}
+
+// strengthen makes the description of a table that of a strongly consistent global table.
+func strengthen(r *http.Response) error {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return err
+	}
+	var answer map[string]any
+	if json.Unmarshal(body, &answer) == nil {
+		if table, ok := answer["Table"].(map[string]any); ok {
+			table["MultiRegionConsistency"] = "STRONG"
+			table["Replicas"] = []map[string]string{{"RegionName": "us-west-2"}}
+			if body, err = json.Marshal(answer); err != nil {
+				return err
+			}
+		}
+	}
+	r.Header.Del("X-Amz-Crc32")
+	r.Header.Set("Content-Length", strconv.Itoa(len(body)))
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return nil
 }
 
 func refuse(w http.ResponseWriter, kind, message string) {

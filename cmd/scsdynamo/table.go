@@ -42,9 +42,10 @@ func (a *app) tableCreateCommand() *cobra.Command {
 		Use:   "create",
 		Short: "Make the table with TTL, or finish making it",
 		Long: `Make the table, turn TTL on, and wait until it can be used. That it is already there is fine: then TTL is turned on
-where it was off, and nothing else is changed. A table with other keys is left alone, and that is an error. So is one
-with other settings than those that are configured (capacity, class, deletion protection, KMS key, tags), which can be
-used all the same: exit code 5.
+where it was off, and nothing else is changed. A strongly consistent global table has no TTL: its expired sessions stay
+until gcrunner collects them. A table with other keys is left alone, and that is an error. So is one with other settings
+than those that are configured (capacity, class, deletion protection, KMS key, tags), which can be used all the same:
+exit code 5.
 
 Rights: see "scsdynamo table iam --role admin".`,
 		Example: `  scsdynamo table create
@@ -286,6 +287,7 @@ func (a *app) tableDescribe(ctx context.Context) error {
 	row("indexes", strings.Join(d.Indexes, ", "), terminal.Plain)
 	row("stream", string(d.Stream), terminal.Plain)
 	row("replicas", strings.Join(d.Replicas, ", "), terminal.Plain)
+	row("consistency", strings.ToLower(string(d.MultiRegionConsistency)), terminal.Plain)
 	for _, problem := range explain.InKeys(d.Problems) {
 		row("problem", problem, terminal.Bad)
 	}

@@ -43,6 +43,21 @@ func TestTable(t *testing.T) {
 	s.golden("table")
 }
 
+// A strongly consistent global table has no TTL, and cannot get it: that is said, and is no error.
+func TestTableOfSeveralRegions(t *testing.T) {
+	t.Parallel()
+	s := onDynamoDB(t)
+	s.through(t, proxy{strong: true})
+	s.run("table", "create")
+	s.run("table", "create")
+	s.run("table", "verify")
+	s.run("table", "describe")
+	s.run("doctor", "--read-only")
+	s.note("another layout")
+	s.run("table", "verify", "--set", "table.sort_key.name=sk")
+	s.golden("table-regions")
+}
+
 // The index is added to a table that has none.
 func TestTableAddIndex(t *testing.T) {
 	t.Parallel()

@@ -26,6 +26,13 @@ resource "aws_dynamodb_table" "sessions" {
     projection_type = "KEYS_ONLY"
   }
 
+  # A strongly consistent global table has no TTL. For one, replace the block ttl by the other Regions, and run gcrunner,
+  # without which expired sessions stay:
+  # replica {
+  #   region_name      = "us-west-2"
+  #   consistency_mode = "STRONG"
+  # }
+
   ttl {
     attribute_name = "expire_at"
     enabled        = true

@@ -15,6 +15,13 @@ resource "aws_dynamodb_table" "sessions" {
     type = "S"
   }
 
+  # A strongly consistent global table has no TTL. For one, replace the block ttl by the other Regions, and run gcrunner,
+  # without which expired sessions stay:
+  # replica {
+  #   region_name      = "us-west-2"
+  #   consistency_mode = "STRONG"
+  # }
+
   ttl {
     attribute_name = "ttl"
     enabled        = true

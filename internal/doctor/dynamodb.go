@@ -226,8 +226,11 @@ func (d DynamoDB) describe(e examination, description dynamostore.Description) {
 		e.ok(checkKeys, "%s", strings.Join(slices.DeleteFunc([]string{description.PartitionKey, description.SortKey},
 			func(name string) bool { return name == "" }), ", "))
 	}
+	strong := description.MultiRegionConsistency == types.MultiRegionConsistencyStrong
 	on := description.TTL == types.TimeToLiveStatusEnabled || description.TTL == types.TimeToLiveStatusEnabling
 	switch {
+	case len(differences[dynamostore.AspectTTL]) == 0 && strong && !on:
+		e.ok(checkTTL, "none, as with every strongly consistent global table: expired sessions stay until gcrunner collects them")
 	case len(differences[dynamostore.AspectTTL]) == 0:
 		e.ok(checkTTL, "on, by %s", description.TTLAttribute)
 	case on:
