@@ -222,6 +222,9 @@ func TestDeleteFollows(t *testing.T) {
 	changed, next := read, record("next", now.Add(time.Hour))
 	changed.Version = storage.NewVersion()
 	renewed := storage.Tombstone(read, "next", now)
+	next.CreatedAt = now // as a session that moves has
+	arrival := storage.Arrival(next, "key")
+	departure := storage.Departure("key", arrival, now)
 	for name, test := range map[string]struct {
 		ends   storage.Record
 		stored []storage.Record
@@ -232,6 +235,8 @@ func TestDeleteFollows(t *testing.T) {
 		"renewed, and expired":     {read, []storage.Record{renewed}},
 		"a tombstone":              {renewed, []storage.Record{renewed, next}},
 		"moved away":               {read, nil},
+		"moved":                    {read, []storage.Record{departure, next}},
+		"moved, and not complete":  {read, []storage.Record{departure, arrival}},
 		"another key":              {storage.Record{Key: "key"}, nil},
 		"another key, moved here":  {storage.Record{Key: "key"}, []storage.Record{changed}},
 		"another key, and renewed": {storage.Record{Key: "key"}, []storage.Record{renewed, next}},
@@ -248,7 +253,7 @@ func TestDeleteFollows(t *testing.T) {
 		}
 		for _, k := range []string{"key", "next"} {
 			r, found, _ := driver.Get(t.Context(), k, storage.Strong)
-			if k == "key" && !found || found && !r.Ended() {
+			if k == "key" && !found || found && (!r.Ended() || r.Arriving()) {
 				t.Errorf("%s: under %q: found %v, ended %v; want a tombstone", name, k, found, r.Ended())
 			}
 		}
