@@ -164,7 +164,7 @@ func (p *place) update(ctx context.Context, c call, key string, change storage.C
 	defer p.mu.Unlock()
 	before, _, _ := p.get(key)
 	if c.op != nil && c.op.visit != nil && !change.ExpiresAt.IsZero() {
-		c.op.visit.tried++
+		c.op.visit.there = c.op.session.now().live(c.sent)
 	}
 	err := p.driver.Update(ctx, key, change, condition)
 	p.notef("%v, %v: %s", c, condition, outcome(err))
