@@ -27,11 +27,11 @@ type Overtaken func(read, next, stored storage.Record) (storage.Record, error)
 type Base struct {
 	request   *Request
 	overtaken Overtaken
-	busy      chan struct{} // holds a token while an operation runs; it guards view
+	busy      chan struct{} // holds a token while an operation runs; it guards view and merged
 
-	// view is the session as this request sees it. Its version is that of the stored record which has the same payload,
-	// or none.
-	view storage.Record
+	// view is the session as this request sees it. merged says that no stored record has its payload.
+	view   storage.Record
+	merged bool
 
 	mu      sync.Mutex // guards the state below, never held during a call
 	record  storage.Record
@@ -145,7 +145,7 @@ func (b *Base) commitOver(ctx context.Context, stored, next storage.Record, writ
 	pause := backoff.Backoff{First: 10 * time.Millisecond, Limit: 80 * time.Millisecond}
 	for try := 1; ; try++ {
 		written := next
-		if stored.Version != b.view.Version {
+		if b.merged || stored.Version != b.view.Version {
 			merged = true
 			switch {
 			case !stored.Live(backend.Now()): // what it holds may not open any more
@@ -164,10 +164,7 @@ func (b *Base) commitOver(ctx context.Context, stored, next storage.Record, writ
 		inTheWay, err := write.call(backend, ctx, from, written, storage.IfVersion(stored.Version, backend.Now()))
 		if err == nil {
 			b.stored(written)
-			b.view = next
-			if merged {
-				b.view.Version = "" // no stored record has this payload
-			}
+			b.view, b.merged = next, merged
 			return merged, nil
 		}
 		err = b.settle(err)
@@ -190,7 +187,7 @@ func (b *Base) create(ctx context.Context, next storage.Record, condition storag
 		return b.settle(err)
 	}
 	b.stored(next)
-	b.view = next
+	b.view, b.merged = next, false
 	return nil
 }
 

@@ -319,8 +319,12 @@ func TestMarkOutlivesMerge(t *testing.T) {
 		v.visit(token, func(_ http.ResponseWriter, r *http.Request) {
 			peer.visit(token, peer.put("theirs"))
 			v.sessions.Put(r.Context(), "ours", true)
+			if _, _, err := v.sessions.Commit(r.Context()); err != nil {
+				t.Error(err)
+			}
+			v.sessions.Put(r.Context(), "again", true) // which is merged with what was merged
 		})
-		v.want("the session", token, "ours theirs user")
+		v.want("the session", token, "again ours theirs user")
 		if got := records(t, driver.Driver)[0].Mark(); got != mark || mark == "" {
 			t.Errorf("the mark is %q; it was %q", got, mark)
 		}
