@@ -24,6 +24,7 @@ func (b *Backend) move(
 		inTheWay, err = b.judge(err)
 		return b.elsewhere(ctx, next.Key, inTheWay, err)
 	}
+	condition = b.asOfNow(condition)
 	err = b.conditionally(ctx, condition, func() error {
 		return b.Driver.Put(ctx, storage.Departure(from, arrival, b.Now()), condition)
 	})
@@ -37,6 +38,16 @@ func (b *Backend) move(
 	}
 	inTheWay, err = b.judge(err)
 	return b.elsewhere(ctx, next.Key, inTheWay, err)
+}
+
+// asOfNow returns a condition on a live session that was made before another write, with the instant of now: the session may
+// have expired during that write.
+func (b *Backend) asOfNow(condition storage.Condition) storage.Condition {
+	switch condition.Kind {
+	case storage.KindLive, storage.KindVersion, storage.KindVersionAndLease:
+		condition.At = b.Now()
+	}
+	return condition
 }
 
 // recall puts what a departure leaves in the place of an arrival for which there will be none. Nothing at all would let in what

@@ -1,6 +1,8 @@
 package lockstrategy_test
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -44,6 +46,45 @@ func TestI2_ArrivalOfAnotherDeparture(t *testing.T) {
 		}
 		if seen, _, _ := driver.Get(t.Context(), "new", storage.Strong); seen.Version != arrival.Version {
 			t.Errorf("%s: a read has written", name)
+		}
+	}
+}
+
+// passing is a driver on which time passes with each first write of a key.
+type passing struct {
+	*memory.Driver
+	pass func()
+}
+
+func (d *passing) Put(ctx context.Context, r storage.Record, c storage.Condition) error {
+	if c.Kind == storage.KindAbsent {
+		d.pass()
+	}
+	return d.Driver.Put(ctx, r, c)
+}
+
+// A session that expires while the first of several writes is on its way is not brought back by those that follow.
+func TestI2_ExpiryWithinAWrite(t *testing.T) {
+	t.Parallel()
+	for name, write := range map[string]func(*lockstrategy.Backend, context.Context, string, storage.Record, storage.Condition) (*storage.Record, error){
+		"move": (*lockstrategy.Backend).Write, "renewal": (*lockstrategy.Backend).Renew,
+	} {
+		now := time.Now()
+		driver := &passing{memory.New(), func() { now = now.Add(time.Minute) }}
+		backend := &lockstrategy.Backend{Driver: driver, Now: func() time.Time { return now }}
+		old := record("old", now.Add(time.Second))
+		if err := driver.Driver.Put(t.Context(), old, storage.Always()); err != nil {
+			t.Fatal(err)
+		}
+		next := record("new", now.Add(time.Hour))
+		next.UpdatedAt, next.CreatedAt = now, now
+		if _, err := write(backend, t.Context(), "old", next, storage.IfVersion(old.Version, now)); !errors.Is(err, lockstrategy.ErrSessionGone) {
+			t.Errorf("%s: %v; want ErrSessionGone", name, err)
+		}
+		for _, key := range []string{"old", "new"} {
+			if _, found, err := backend.Read(t.Context(), key); found || err != nil {
+				t.Errorf("%s: %s: found %v, %v", name, key, found, err)
+			}
 		}
 	}
 }
