@@ -182,7 +182,7 @@ func (b *Base) commitOver(ctx context.Context, stored, next storage.Record, writ
 
 // create writes the first record of a session.
 func (b *Base) create(ctx context.Context, next storage.Record, condition storage.Condition) error {
-	next.CreatedAt = next.UpdatedAt
+	next.CreatedAt, next.Lease = next.UpdatedAt, storage.Lease{}
 	if _, err := b.request.Backend.Write(ctx, next.Key, next, condition); err != nil {
 		return b.settle(err)
 	}
@@ -308,9 +308,9 @@ func (b *Base) unsettled() error { return b.settle(nil) }
 // isUnknown reports whether a commit of this request may have been applied although it failed.
 func (b *Base) isUnknown() bool { return b.settle(nil) != nil }
 
-// succeed makes next the successor of the record, and returns the key that the session has until then.
+// succeed makes next the successor of the record, without a lease, and returns the key that the session has until then.
 func succeed(next *storage.Record, record storage.Record) (from string) {
-	next.CreatedAt = record.CreatedAt
+	next.CreatedAt, next.Lease = record.CreatedAt, storage.Lease{}
 	next.Succeed(record)
 	return record.Key
 }

@@ -49,7 +49,6 @@ func (s *leaseSession) commit(ctx context.Context, next storage.Record, write wr
 	err := s.underLease(ctx, record, func(
 		stays storage.Lease, condition storage.Condition,
 	) (storage.Record, *storage.Record, error) {
-		next.Lease = storage.Lease{}
 		if from == next.Key {
 			next.Lease = stays
 		}

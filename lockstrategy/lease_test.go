@@ -1241,6 +1241,10 @@ func TestLeaseOptionsAreChecked(t *testing.T) {
 		"allowance too large": {[]lockstrategy.LeaseOption{lockstrategy.WithClockAllowance(5 * time.Second)}, []string{"WithClockAllowance"}},
 		"no pause":            {[]lockstrategy.LeaseOption{lockstrategy.WithPoll(time.Millisecond)}, []string{"WithPoll"}},
 		"no wait":             {[]lockstrategy.LeaseOption{lockstrategy.WithMaxWait(time.Millisecond)}, []string{"WithMaxWait"}},
+		"a duration that allows no others": {
+			[]lockstrategy.LeaseOption{lockstrategy.WithDuration(0), lockstrategy.WithRenewal(0), lockstrategy.WithClockAllowance(0)},
+			[]string{"WithDuration"},
+		},
 		"all at once": {
 			[]lockstrategy.LeaseOption{
 				lockstrategy.WithDuration(-1), lockstrategy.WithMaxWait(-1), lockstrategy.WithRenewal(-2), lockstrategy.WithClockAllowance(-1),
@@ -1249,6 +1253,9 @@ func TestLeaseOptionsAreChecked(t *testing.T) {
 		},
 	} {
 		err := validate(backend, test.options...)
+		if all, ok := err.(interface{ Unwrap() []error }); !ok || len(all.Unwrap()) != len(test.names) {
+			t.Errorf("%s: %v; want %d problems", name, err, len(test.names))
+		}
 		for _, option := range test.names {
 			if err == nil || !strings.Contains(err.Error(), option) {
 				t.Errorf("%s: %v; want a word about %s", name, err, option)

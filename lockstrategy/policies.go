@@ -71,8 +71,8 @@ func addUp[T int64 | uint64](a, b, base T) (sum T, fits bool) {
 }
 
 // Max keeps the greatest value that one of the two has made: numbers of all types, also named ones such as
-// time.Duration, strings, and time.Time. A value that only one of them has is kept. NaN is less than any number. Other
-// values, and values of different types, are kept as by [Ours].
+// time.Duration, strings, and time.Time. A value that only one of them has is kept. NaN is less than any number. Of equal
+// values, other values, and values of different types, one is kept as by [Ours].
 func Max(key string, base, ours, theirs Value) (Value, error) {
 	return extreme(1, key, base, ours, theirs)
 }
@@ -85,22 +85,18 @@ func Min(key string, base, ours, theirs Value) (Value, error) {
 
 // extreme is Max, or Min where sign is -1.
 func extreme(sign int, key string, base, ours, theirs Value) (Value, error) {
-	order, ok := compare(ours.Value, theirs.Value)
 	switch {
 	case !ours.Present:
 		return theirs, nil
 	case !theirs.Present:
 		return ours, nil
-	case !ok:
-		return Ours(key, base, ours, theirs)
-	}
-	if isNaN(ours.Value) || isNaN(theirs.Value) {
+	case isNaN(ours.Value) || isNaN(theirs.Value):
 		sign = 1 // which keeps the number
 	}
-	if sign*order < 0 {
+	if sign*compare(ours.Value, theirs.Value) < 0 {
 		return theirs, nil
 	}
-	return ours, nil
+	return Ours(key, base, ours, theirs)
 }
 
 func isNaN(v any) bool {
@@ -108,26 +104,26 @@ func isNaN(v any) bool {
 	return r.CanFloat() && r.Float() != r.Float()
 }
 
-// compare orders two values of one type. False where they have no order.
-func compare(a, b any) (order int, ok bool) {
-	if t, ok := a.(time.Time); ok {
-		u, ok := b.(time.Time)
-		return t.Compare(u), ok
-	}
+// compare orders two values of one type. It returns 0 where they have no order.
+func compare(a, b any) int {
 	x, y := reflect.ValueOf(a), reflect.ValueOf(b)
+	if !x.IsValid() || !y.IsValid() || x.Type() != y.Type() {
+		return 0
+	}
+	if t, ok := a.(time.Time); ok {
+		return t.Compare(b.(time.Time))
+	}
 	switch {
-	case !x.IsValid() || !y.IsValid() || x.Type() != y.Type():
-		return 0, false
 	case x.CanInt():
-		return cmp.Compare(x.Int(), y.Int()), true
+		return cmp.Compare(x.Int(), y.Int())
 	case x.CanUint():
-		return cmp.Compare(x.Uint(), y.Uint()), true
+		return cmp.Compare(x.Uint(), y.Uint())
 	case x.CanFloat():
-		return cmp.Compare(x.Float(), y.Float()), true
+		return cmp.Compare(x.Float(), y.Float())
 	case x.Kind() == reflect.String:
-		return cmp.Compare(x.String(), y.String()), true
+		return cmp.Compare(x.String(), y.String())
 	default:
-		return 0, false
+		return 0
 	}
 }
 
