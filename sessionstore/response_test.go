@@ -120,11 +120,13 @@ func TestErrorFuncMayLeaveTheAnswer(t *testing.T) {
 	s.start(t, s.store.LoadAndSave(s.sessions)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.conflicting(t, r)
 		w.Header().Set("X-Handler", "yes")
+		w.Header().Set("Location", "/created") // which an answer in its place would not have
 		w.WriteHeader(http.StatusCreated)
 		_, _ = io.WriteString(w, "the handler's")
 	})))
 	a := s.visit(t)
-	if a.status != http.StatusCreated || a.body != "the handler's" || a.header.Get("X-Handler") != "yes" {
+	if a.status != http.StatusCreated || a.body != "the handler's" || a.header.Get("X-Handler") != "yes" ||
+		a.header.Get("Location") != "/created" || a.header.Get("X-Logged") != "yes" {
 		t.Errorf("%+v; want the handler's answer", a)
 	}
 }

@@ -134,6 +134,9 @@ func TestWeakSecrets(t *testing.T) {
 			t.Fatalf("a random secret %s: %x", weakness, secret)
 		}
 	}
+	if weakness := sessionstore.WeaknessOf(append(bytes.Clone(random), random...)); weakness != "" { // as good as the half of it
+		t.Errorf("a random secret twice %s", weakness)
+	}
 	for size := sessionstore.MinSecretBytes; size < 600; size++ {
 		secret := make([]byte, size)
 		_, _ = rand.Read(secret)

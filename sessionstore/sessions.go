@@ -176,12 +176,7 @@ func (s *Store) visitPage(ctx context.Context, page storage.Page, codec scs.Code
 				return false
 			}
 		case s.isMiss(err), errors.Is(err, errAnotherApplication):
-		case errors.Is(err, storage.ErrCorrupt):
-			if !visit(Session{}, storage.Record{}, err) {
-				return false
-			}
-		default:
-			visit(Session{}, storage.Record{}, err)
+		case !visit(Session{}, storage.Record{}, err):
 			return false
 		}
 	}

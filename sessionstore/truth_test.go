@@ -35,6 +35,7 @@ func TestT2_SlowReaderSendsNoOldCookie(t *testing.T) {
 				withoutLocks(t, func(t *testing.T, d *hooked, v *visitor) {
 					v.store = newStore(t, d, sessionstore.WithTouchInterval(interval))
 					v.sessions.Store, v.sessions.IdleTimeout = v.store, time.Hour
+					v.sessions.Lifetime = 24 * time.Hour // else the expiry does not move, and nothing is written
 					token := v.begin(map[string]any{"cart": 1})
 					answer := v.own(token, func(http.ResponseWriter, *http.Request) { meanwhile(v, token) })
 					if answer.status != http.StatusOK || answer.token != "" || answer.ended {

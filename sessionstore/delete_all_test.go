@@ -1,0 +1,51 @@
+package sessionstore_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/scsdynamo/scsdynamo/sessionstore"
+	"github.com/scsdynamo/scsdynamo/storage"
+	"github.com/scsdynamo/scsdynamo/storage/memory"
+)
+
+// batches deletes many records at once, or fails to.
+type batches struct {
+	*memory.Driver
+	fail    error
+	batches int
+}
+
+func (d *batches) DeleteBatch(ctx context.Context, keys []string) error {
+	d.batches++
+	if d.fail != nil {
+		return d.fail
+	}
+	for _, key := range keys {
+		if err := d.Delete(ctx, key, storage.Always()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// DeleteAll deletes by pages where the driver can, and tells what has failed, and how many are surely gone.
+func TestDeleteAllInBatches(t *testing.T) {
+	t.Parallel()
+	d := &batches{Driver: memory.New()}
+	store := newStore(t, d, sessionstore.WithPageSize(2))
+	for _, token := range []string{"a", "b", "c"} {
+		commit(t, store, token, "data")
+	}
+	d.fail = storage.ErrThrottled
+	if n, err := store.DeleteAll(t.Context()); n != 0 || !errors.Is(err, storage.ErrThrottled) || d.live(t) != 3 {
+		t.Errorf("%d, %v; want ErrThrottled", n, err)
+	}
+	d.fail, d.batches = nil, 0
+	if n, err := store.DeleteAll(t.Context()); n != 3 || err != nil || d.live(t) != 0 || d.batches != 2 {
+		t.Errorf("%d, %v, in %d batches; want 3 in 2", n, err, d.batches)
+	}
+}
+
+func (d *batches) live(t *testing.T) int { return len(sessionsOf(t, d.Driver)) }
