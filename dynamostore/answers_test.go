@@ -184,6 +184,8 @@ func TestEveryAnswerIsTrueBehindAProxy(t *testing.T) {
 		{"a gateway gives up on us", func(p *proxy, operation string) { p.strike(operation, all, page(408)) }, unknown},
 		{"a gateway is too busy", func(p *proxy, operation string) { p.strike(operation, all, page(429)) }, refused},
 		{"a gateway is too busy once", func(p *proxy, operation string) { p.strike(operation, 1, page(429)) }, done},
+		{"a gateway has failed", func(p *proxy, operation string) { p.strike(operation, all, page(500)) }, unknown},
+		{"a gateway does not understand", func(p *proxy, operation string) { p.strike(operation, all, page(400)) }, refused},
 		{"a gateway refuses", func(p *proxy, operation string) { p.strike(operation, all, page(403)) }, refused},
 		{"held", func(p *proxy, operation string) { p.strike(operation, all, p.hold) }, unknown},
 		{"held once", func(p *proxy, operation string) { p.strike(operation, 1, p.hold) }, done},
