@@ -78,7 +78,9 @@ func (b *Backend) Write(
 	case next.Ended(): // there is nothing to move
 		inTheWay, err = b.End(ctx, storage.Record{Key: from, CreatedAt: next.CreatedAt}, "", condition)
 		if err == nil && always {
-			err = b.Driver.Put(ctx, next, condition)
+			if err = b.Driver.Put(ctx, next, condition); err != nil {
+				err = errors.Join(err, storage.ErrOutcomeUnknown) // it has ended under one of its keys
+			}
 		}
 		return b.elsewhere(ctx, next.Key, inTheWay, err)
 	}
@@ -167,10 +169,9 @@ func (b *Backend) Delete(ctx context.Context, record storage.Record) error {
 			return nil
 		case !errors.As(err, &conflict):
 			return join(err, unknown)
-		case conflict.Current == nil:
+		case conflict.Current == nil, (!conflict.Current.Ended() || conflict.Current.Arriving()) && conflict.Current.Expired(now):
+			// What has expired, too: a write that was sent before is on its way, perhaps, and moves the expiry.
 			record = storage.Record{Key: record.Key, CreatedAt: record.CreatedAt}
-		case (!conflict.Current.Ended() || conflict.Current.Arriving()) && conflict.Current.Expired(now):
-			return nil
 		default:
 			record = *conflict.Current
 		}

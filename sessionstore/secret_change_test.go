@@ -168,15 +168,3 @@ func TestReaderWhileTheSecretChanges(t *testing.T) {
 		}
 	}
 }
-
-// Only a store with several secrets needs a driver that moves sessions.
-func TestDriverThatCannotMove(t *testing.T) {
-	t.Parallel()
-	driver := struct{ storage.Driver }{memory.New()}
-	if _, err := sessionstore.New(driver, sessionstore.WithSecret(storetest.Secret(1))); err != nil {
-		t.Errorf("with one secret: %v", err)
-	}
-	if _, err := sessionstore.New(driver, sessionstore.WithSecret(storetest.Secret(1), storetest.Secret(2))); err == nil {
-		t.Error("with two secrets it is accepted")
-	}
-}

@@ -97,6 +97,11 @@ func (p *place) put(ctx context.Context, c call, record storage.Record, conditio
 	case !c.op.mayWrite(s, record):
 		p.violatedf("%v wrote %v", c, s)
 	case record.Ended():
+		if session, from, ok := before.Arrived(); ok { // it ends where it has arrived
+			if departure, _, _ := p.get(from); departure.Departed(before) {
+				before = session
+			}
+		}
 		s.buried(p, c, before, found)
 		if c.op.logsOut() {
 			return nil // whoever has the lease
