@@ -3,7 +3,7 @@ package boltstore_test
 import (
 	"testing"
 
-	"github.com/scsdynamo/scsdynamo/internal/storetest"
+	"github.com/scsdynamo/scsdynamo/tests/storetest"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/scsdynamo/scsdynamo/config"
-	"github.com/scsdynamo/scsdynamo/internal/storetest"
+	"github.com/scsdynamo/scsdynamo/tests/storetest"
 )
 
 // However a configuration is shown, its secrets are not.

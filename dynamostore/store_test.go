@@ -11,7 +11,7 @@ import (
 	"github.com/scsdynamo/scsdynamo/conformance"
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
 	"github.com/scsdynamo/scsdynamo/dynamostore"
-	"github.com/scsdynamo/scsdynamo/internal/storetest"
+	"github.com/scsdynamo/scsdynamo/tests/storetest"
 )
 
 func TestStoreConformance(t *testing.T) {

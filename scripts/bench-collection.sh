@@ -31,7 +31,7 @@ export COLLECTBENCH_BOLT_SESSIONS=${COLLECTBENCH_BOLT_SESSIONS:-1000000}
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-go test -c -o "$work/collectbench.test" ./internal/collectbench
+go test -c -o "$work/collectbench.test" ./tests/collectbench
 
 # measure BENCHMARK ENGINE prints the table of one benchmark on one engine. Each has a process of its own.
 measure() {
@@ -41,7 +41,7 @@ measure() {
 	BenchmarkHeap/*) benchmark+='$/^dynamodb' ;;
 	esac
 	[[ $2 != endpoint ]] || forced=''
-	if ! (cd internal/collectbench && DYNAMOTEST_ENGINE=$forced REQUIRE_DYNAMODB=1 "$work/collectbench.test" \
+	if ! (cd tests/collectbench && DYNAMOTEST_ENGINE=$forced REQUIRE_DYNAMODB=1 "$work/collectbench.test" \
 		-test.run '^$' -test.bench "^$benchmark\$" -test.benchtime 1x -test.timeout 2h) >"$work/log" 2>&1; then
 		cat "$work/log" >&2
 		echo "bench-collection: FAIL: $1 on $2" >&2

@@ -18,7 +18,7 @@ add docker timeout 3 docker info
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-go test -c -o "$work/lockbench.test" ./internal/lockbench
+go test -c -o "$work/lockbench.test" ./tests/lockbench
 
 # measure BENCHMARK ENGINE prints the table of one benchmark on one engine.
 measure() {
@@ -27,7 +27,7 @@ measure() {
 	memory | bolt) place=$2 forced='' ;;
 	endpoint) forced='' ;;
 	esac
-	if ! (cd internal/lockbench && DYNAMOTEST_ENGINE=$forced REQUIRE_DYNAMODB=1 "$work/lockbench.test" \
+	if ! (cd tests/lockbench && DYNAMOTEST_ENGINE=$forced REQUIRE_DYNAMODB=1 "$work/lockbench.test" \
 		-test.run '^$' -test.bench "^$1\$/^$place\$" -test.benchtime 1x) >"$work/log" 2>&1; then
 		cat "$work/log" >&2
 		echo "bench-locks: FAIL: $1 on $2" >&2

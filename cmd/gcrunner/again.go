@@ -13,7 +13,7 @@ import (
 	"github.com/scsdynamo/scsdynamo/config"
 	"github.com/scsdynamo/scsdynamo/gcrunner"
 	"github.com/scsdynamo/scsdynamo/gcrunner/operations"
-	"github.com/scsdynamo/scsdynamo/internal/explain"
+	"github.com/scsdynamo/scsdynamo/cmd/internal/explain"
 )
 
 // runAgain runs by the schedule until ctx ends, and shows itself over HTTP meanwhile.

@@ -1,6 +1,6 @@
 package main
 
-import "github.com/scsdynamo/scsdynamo/internal/explain"
+import "github.com/scsdynamo/scsdynamo/cmd/internal/explain"
 
 // codes are the exit codes. Those that scsdynamo has, too, mean the same there.
 var codes = explain.ExitCodes{

@@ -9,7 +9,7 @@ import (
 	"syscall"
 	_ "time/tzdata" // Images from scratch have no time zones.
 
-	"github.com/scsdynamo/scsdynamo/internal/terminal"
+	"github.com/scsdynamo/scsdynamo/cmd/internal/terminal"
 )
 
 //go:generate go test -run ^TestHelpIsDocumented$ -update .

@@ -7,8 +7,8 @@ import (
 	"os"
 
 	"github.com/scsdynamo/scsdynamo/gcrunner"
-	"github.com/scsdynamo/scsdynamo/internal/explain"
-	"github.com/scsdynamo/scsdynamo/internal/terminal"
+	"github.com/scsdynamo/scsdynamo/cmd/internal/explain"
+	"github.com/scsdynamo/scsdynamo/cmd/internal/terminal"
 )
 
 // outcome explains the error of a single run by what the run has done. Kinds that say that nothing was done are only

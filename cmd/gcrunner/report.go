@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/scsdynamo/scsdynamo/gcrunner"
-	"github.com/scsdynamo/scsdynamo/internal/terminal"
+	"github.com/scsdynamo/scsdynamo/cmd/internal/terminal"
 )
 
 // report is the result of a single run as --output json shows it. It has no position, which would hold keys.

@@ -17,7 +17,7 @@ import (
 	"testing"
 
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
-	"github.com/scsdynamo/scsdynamo/internal/terminal"
+	"github.com/scsdynamo/scsdynamo/cmd/internal/terminal"
 )
 
 var update = flag.Bool("update", false, "write what is seen into testdata and docs")

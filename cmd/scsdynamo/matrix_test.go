@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/scsdynamo/scsdynamo/config"
-	"github.com/scsdynamo/scsdynamo/internal/inspect"
-	"github.com/scsdynamo/scsdynamo/internal/storetest"
+	"github.com/scsdynamo/scsdynamo/cmd/internal/inspect"
+	"github.com/scsdynamo/scsdynamo/tests/storetest"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 

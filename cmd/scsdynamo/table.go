@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scsdynamo/scsdynamo/dynamostore"
-	"github.com/scsdynamo/scsdynamo/internal/explain"
-	"github.com/scsdynamo/scsdynamo/internal/terminal"
+	"github.com/scsdynamo/scsdynamo/cmd/internal/explain"
+	"github.com/scsdynamo/scsdynamo/cmd/internal/terminal"
 )
 
 // How long AWS may take to make or delete a table, and to build an index, where --timeout says nothing else.

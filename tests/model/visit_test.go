@@ -12,7 +12,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 	"pgregory.net/rapid"
 
-	"github.com/scsdynamo/scsdynamo/internal/storetest"
+	"github.com/scsdynamo/scsdynamo/tests/storetest"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 )
 

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/scsdynamo/scsdynamo/internal/doctor"
-	"github.com/scsdynamo/scsdynamo/internal/inspect"
+	"github.com/scsdynamo/scsdynamo/cmd/internal/doctor"
+	"github.com/scsdynamo/scsdynamo/cmd/internal/inspect"
 )
 
 // A file that was deleted under a process is found while it can still be saved.

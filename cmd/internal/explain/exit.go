@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/scsdynamo/scsdynamo/internal/terminal"
+	"github.com/scsdynamo/scsdynamo/cmd/internal/terminal"
 )
 
 // ExitCode is with what a command exits that fails with an error of the kind, and what that means there.

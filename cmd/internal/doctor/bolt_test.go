@@ -12,8 +12,8 @@ import (
 	"testing"
 
 	"github.com/scsdynamo/scsdynamo/boltstore"
-	"github.com/scsdynamo/scsdynamo/internal/doctor"
-	"github.com/scsdynamo/scsdynamo/internal/inspect"
+	"github.com/scsdynamo/scsdynamo/cmd/internal/doctor"
+	"github.com/scsdynamo/scsdynamo/cmd/internal/inspect"
 )
 
 // losing is advice that loses sessions.

@@ -5,9 +5,9 @@ import (
 	"context"
 	"time"
 
-	"github.com/scsdynamo/scsdynamo/internal/explain"
-	"github.com/scsdynamo/scsdynamo/internal/inspect"
-	"github.com/scsdynamo/scsdynamo/internal/terminal"
+	"github.com/scsdynamo/scsdynamo/cmd/internal/explain"
+	"github.com/scsdynamo/scsdynamo/cmd/internal/inspect"
+	"github.com/scsdynamo/scsdynamo/cmd/internal/terminal"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 

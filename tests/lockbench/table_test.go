@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
-	"github.com/scsdynamo/scsdynamo/internal/markdown"
+	"github.com/scsdynamo/scsdynamo/tests/markdown"
 )
 
 // The benchmarks print tables in Markdown. "make bench-locks" runs them on one engine after the other, and puts the rows

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
-	"github.com/scsdynamo/scsdynamo/internal/markdown"
+	"github.com/scsdynamo/scsdynamo/tests/markdown"
 )
 
 // shares are how many per cent of the sessions have expired.

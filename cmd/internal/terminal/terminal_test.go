@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scsdynamo/scsdynamo/internal/terminal"
+	"github.com/scsdynamo/scsdynamo/cmd/internal/terminal"
 )
 
 func TestFormats(t *testing.T) {

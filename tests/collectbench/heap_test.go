@@ -14,7 +14,7 @@ import (
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
 	"github.com/scsdynamo/scsdynamo/dynamostore"
 	"github.com/scsdynamo/scsdynamo/gcrunner"
-	"github.com/scsdynamo/scsdynamo/internal/markdown"
+	"github.com/scsdynamo/scsdynamo/tests/markdown"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 

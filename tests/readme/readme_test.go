@@ -13,12 +13,12 @@ const root = "../.."
 
 // Where the documents' code is compiled.
 var compiled = []string{
-	"internal/readme/config_test.go",
+	"tests/readme/config_test.go",
 	"conformance/example_option_test.go",
 	"conformance/example_test.go",
 	"dynamostore/example_test.go",
-	"internal/readme/locking_test.go",
-	"internal/readme/snippets_test.go",
+	"tests/readme/locking_test.go",
+	"tests/readme/snippets_test.go",
 }
 
 func read(t *testing.T, path string) string {

@@ -3,7 +3,7 @@ package markdown_test
 import (
 	"fmt"
 
-	"github.com/scsdynamo/scsdynamo/internal/markdown"
+	"github.com/scsdynamo/scsdynamo/tests/markdown"
 )
 
 func ExampleTable() {

@@ -21,7 +21,7 @@ import (
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
 	"github.com/scsdynamo/scsdynamo/dynamostore"
 	"github.com/scsdynamo/scsdynamo/gcrunner"
-	"github.com/scsdynamo/scsdynamo/internal/markdown"
+	"github.com/scsdynamo/scsdynamo/tests/markdown"
 )
 
 // reader is a way to look at all sessions. It returns how many it has seen.

@@ -11,7 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/scsdynamo/scsdynamo/internal/terminal"
+	"github.com/scsdynamo/scsdynamo/cmd/internal/terminal"
 )
 
 // hostile is text that moves a cursor, changes a title or a clipboard, hides what follows, or pretends to be another
