@@ -78,24 +78,23 @@ func checkEndpointOf(options dynamodb.Options) error {
 	return &EndpointError{endpoint, "is not a URL such as http://127.0.0.1:8000"}
 }
 
-// CredentialsKind is where credentials should have come from.
-type CredentialsKind string
-
-// The kinds.
+// Where credentials should have come from: see CredentialsError.Kind.
 const (
-	NoCredentials      CredentialsKind = ""                   // nowhere: nothing is set, and the machine has no role
-	SSOCredentials     CredentialsKind = "sso"                // a session of IAM Identity Center
-	LoginCredentials   CredentialsKind = "login"              // a session of aws login
-	ProcessCredentials CredentialsKind = "credential_process" //nolint:gosec // a program that the profile names
-	WebIdentity        CredentialsKind = "web identity"       // a token for a role: EKS (IRSA), GitHub and others
-	AssumedRole        CredentialsKind = "role"               // another role that the profile names
-	ContainerRole      CredentialsKind = "container"          // the role of an ECS task or an EKS pod
+	credentialsSSO       = "sso"
+	credentialsLogin     = "login"
+	credentialsProcess   = "credential_process" //nolint:gosec // a program that the profile names
+	credentialsWeb       = "web identity"
+	credentialsRole      = "role"
+	credentialsContainer = "container"
 )
 
 // CredentialsError says why there are no credentials.
 type CredentialsError struct {
-	// Kind is where they should have come from.
-	Kind CredentialsKind
+	// Kind is where they should have come from: "sso" (IAM Identity Center), "login" (aws login), "credential_process" (a
+	// program that the profile names), "web identity" (a token for a role, as on EKS and GitHub), "role" (another role that the
+	// profile names) or "container" (the role of an ECS task or an EKS pod). It is empty where nothing is set, and the machine
+	// has no role.
+	Kind string
 	// Profile is the AWS profile that is in use, empty for the default one.
 	Profile string
 	// Err is what the SDK reports. Of a program's output, it may have more than is to be seen: see Cause.
@@ -105,8 +104,8 @@ type CredentialsError struct {
 // Error implements error.
 func (e *CredentialsError) Error() string {
 	text := "no AWS credentials"
-	if e.Kind != NoCredentials {
-		text += " from " + string(e.Kind)
+	if e.Kind != "" {
+		text += " from " + e.Kind
 	}
 	if e.Profile != "" {
 		text += fmt.Sprintf(" (profile %q)", e.Profile)
@@ -122,7 +121,7 @@ func (e *CredentialsError) Unwrap() error { return e.Err }
 func (e *CredentialsError) Cause() string {
 	exit := (*exec.ExitError)(nil)
 	switch {
-	case e.Kind != ProcessCredentials:
+	case e.Kind != credentialsProcess:
 		return e.Err.Error()
 	case errors.As(e.Err, &exit):
 		return exit.String()
@@ -165,23 +164,23 @@ func (p explained) ProviderSources() []aws.CredentialSource {
 }
 
 // kind is where the error is from: the first in the chain of sources, save for what is asked with what they gave.
-func (p explained) kind(err error) CredentialsKind {
+func (p explained) kind(err error) string {
 	if call := (*smithy.OperationError)(nil); errors.As(err, &call) && call.Service() == "STS" && call.Operation() == "AssumeRole" {
-		return AssumedRole
+		return credentialsRole
 	}
 	for _, source := range p.ProviderSources() {
 		switch source {
 		case aws.CredentialSourceProfileSSO, aws.CredentialSourceSSO, aws.CredentialSourceProfileSSOLegacy, aws.CredentialSourceSSOLegacy:
-			return SSOCredentials
+			return credentialsSSO
 		case aws.CredentialSourceProfileLogin, aws.CredentialSourceLogin:
-			return LoginCredentials
+			return credentialsLogin
 		case aws.CredentialSourceProfileProcess, aws.CredentialSourceProcess:
-			return ProcessCredentials
+			return credentialsProcess
 		case aws.CredentialSourceEnvVarsSTSWebIDToken, aws.CredentialSourceSTSAssumeRoleWebID, aws.CredentialSourceProfileSTSWebIDToken:
-			return WebIdentity
+			return credentialsWeb
 		case aws.CredentialSourceHTTP:
-			return ContainerRole
+			return credentialsContainer
 		}
 	}
-	return NoCredentials
+	return ""
 }

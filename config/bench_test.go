@@ -5,13 +5,14 @@ import (
 	"testing"
 
 	"github.com/scsdynamo/scsdynamo/config"
+	"github.com/scsdynamo/scsdynamo/internal/keys"
 )
 
 // fullValues are values for every key that a file can have at once.
 func fullValues(t testing.TB) map[string]string {
 	t.Helper()
 	values := map[string]string{}
-	for _, key := range config.Keys() {
+	for _, key := range keys.All() {
 		switch key.Name {
 		case "secret.current":
 			values[key.Name] = secretA
@@ -34,7 +35,7 @@ func fullValues(t testing.TB) map[string]string {
 
 // A file with every key, and comments on each.
 func BenchmarkLoad(b *testing.B) {
-	file := withFile(b, mustTemplate(b, "production", fullValues(b)))
+	file := withFile(b, fileOf(fullValues(b)))
 	for b.Loop() {
 		if _, err := config.Load(file, config.WithEnviron(nil)); err != nil {
 			b.Fatal(err)

@@ -233,17 +233,17 @@ func TestSchedule(t *testing.T) {
 	with := config.With
 	for name, c := range map[string]struct {
 		options []config.Option
-		want    config.Schedule
+		want    gcrunner.Schedule
 	}{
-		"none":     {nil, config.Schedule{}},
-		"interval": {[]config.Option{with("collection.interval", "1h")}, config.Schedule{Interval: time.Hour, Jitter: 6 * time.Minute}},
+		"none":     {nil, gcrunner.Schedule{}},
+		"interval": {[]config.Option{with("collection.interval", "1h")}, gcrunner.Schedule{Interval: time.Hour, Jitter: 6 * time.Minute}},
 		"no jitter": {
-			[]config.Option{with("collection.interval", "1h"), with("collection.jitter", "0s")}, config.Schedule{Interval: time.Hour},
+			[]config.Option{with("collection.interval", "1h"), with("collection.jitter", "0s")}, gcrunner.Schedule{Interval: time.Hour},
 		},
-		"cron": {[]config.Option{with("collection.schedule", "17 3 * * *")}, config.Schedule{Cron: "17 3 * * *"}},
+		"cron": {[]config.Option{with("collection.schedule", "17 3 * * *")}, gcrunner.Schedule{Cron: "17 3 * * *"}},
 		"cron with a jitter": {
 			[]config.Option{with("collection.schedule", "17 3 * * *"), with("collection.jitter", "5m")},
-			config.Schedule{Cron: "17 3 * * *", Jitter: 5 * time.Minute},
+			gcrunner.Schedule{Cron: "17 3 * * *", Jitter: 5 * time.Minute},
 		},
 	} {
 		if got := mustLoad(t, c.options...).Schedule(); got != c.want {
@@ -294,39 +294,39 @@ func TestHigherPrecedenceWinsOverTheOtherKey(t *testing.T) {
 		file    string
 		environ []string
 		code    []config.Option
-		want    config.Schedule
+		want    gcrunner.Schedule
 	}{
 		"code over file": {
 			"collection: {schedule: '" + night + "'}", nil,
 			[]config.Option{config.With("collection.interval", "10m")},
-			config.Schedule{Interval: 10 * time.Minute, Jitter: time.Minute},
+			gcrunner.Schedule{Interval: 10 * time.Minute, Jitter: time.Minute},
 		},
 		"code over file, the other way": {
-			"collection: {interval: 1h}", nil, []config.Option{config.With("collection.schedule", night)}, config.Schedule{Cron: night},
+			"collection: {interval: 1h}", nil, []config.Option{config.With("collection.schedule", night)}, gcrunner.Schedule{Cron: night},
 		},
 		"environment over file": {
-			"collection: {interval: 1h}", []string{"SCSDYNAMO_COLLECTION_SCHEDULE=" + night}, nil, config.Schedule{Cron: night},
+			"collection: {interval: 1h}", []string{"SCSDYNAMO_COLLECTION_SCHEDULE=" + night}, nil, gcrunner.Schedule{Cron: night},
 		},
 		"code over both": {
 			"collection: {interval: 1h}",
 			[]string{"SCSDYNAMO_COLLECTION_SCHEDULE=" + night},
 			[]config.Option{config.With("collection.schedule", day)},
-			config.Schedule{Cron: day},
+			gcrunner.Schedule{Cron: day},
 		},
 		"jitter of a longer interval": {
 			"collection: {interval: 1h, jitter: 30m}", nil,
 			[]config.Option{config.With("collection.interval", "10m")},
-			config.Schedule{Interval: 10 * time.Minute, Jitter: time.Minute},
+			gcrunner.Schedule{Interval: 10 * time.Minute, Jitter: time.Minute},
 		},
 		"jitter of a schedule": {
 			"collection: {schedule: '" + night + "', jitter: 2h}", nil,
 			[]config.Option{config.With("collection.interval", "10m")},
-			config.Schedule{Interval: 10 * time.Minute, Jitter: time.Minute},
+			gcrunner.Schedule{Interval: 10 * time.Minute, Jitter: time.Minute},
 		},
 		"another checkpoint": {
 			"collection: {interval: 1h, checkpoint: file, checkpoint_file: position}", nil,
 			[]config.Option{config.With("collection.checkpoint", "table")},
-			config.Schedule{Interval: time.Hour, Jitter: 6 * time.Minute},
+			gcrunner.Schedule{Interval: time.Hour, Jitter: 6 * time.Minute},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

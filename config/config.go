@@ -10,6 +10,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/knadh/koanf/v2"
+
+	"github.com/scsdynamo/scsdynamo/internal/keys"
 )
 
 // Config is a configuration without mistakes, as [Load] returns it. It does not change, and is safe for concurrent use.
@@ -22,7 +24,7 @@ type Config struct {
 type settings struct {
 	values            *koanf.Koanf
 	sources           map[string]Source
-	secrets           []secret
+	secrets           []keys.Secret
 	environment, file string
 	dir               string
 	serviceLinks      []string
@@ -30,36 +32,39 @@ type settings struct {
 	clientOptions     []func(*dynamodb.Options)
 }
 
+// schema are all keys, which do not change.
+var schema = keys.All()
+
 // Value is a key as it is set.
 type Value struct {
 	// Key is the name of the key.
 	Key string `json:"key"`
 	// Value is written as in an environment variable. A secret is "[redacted]". It is empty where the key is not set and has
-	// no default: [Key.Otherwise] says what holds then.
+	// no default: docs/configuration.md says what holds then.
 	Value string `json:"value"`
 	// Source is where it was set.
 	Source Source `json:"source"`
 }
 
-// Values returns all keys with their values, in the order of [Keys].
+// Values returns all keys with their values, in the order of docs/configuration.md.
 func (c Config) Values() []Value {
-	values := make([]Value, len(schema))
-	for i, key := range schema {
-		values[i] = c.value(key.Name)
+	var values []Value
+	for _, key := range schema {
+		values = append(values, c.value(key.Name))
 	}
 	return values
 }
 
 // Value returns the key of that name. It is not ok where there is no such key.
 func (c Config) Value(key string) (value Value, ok bool) {
-	if _, ok := FindKey(key); !ok {
+	if _, ok := keys.Find(key); !ok {
 		return Value{}, false
 	}
 	return c.value(key), true
 }
 
 func (c Config) value(key string) Value {
-	return Value{Key: key, Value: format(c.s.values.Get(key)), Source: c.s.sources[key]}
+	return Value{Key: key, Value: keys.Format(c.s.values.Get(key)), Source: c.s.sources[key]}
 }
 
 // Environment returns the name of the environment, empty where none was given.
@@ -72,7 +77,7 @@ func (c Config) File() string { return c.s.file }
 func (c Config) String() string {
 	var set []string
 	for _, v := range c.Values() {
-		if v.Source.Kind != FromDefault {
+		if !v.Source.IsDefault() {
 			set = append(set, fmt.Sprintf("%s=%q (%v)", v.Key, v.Value, v.Source))
 		}
 	}
@@ -92,7 +97,7 @@ func (c Config) MarshalJSON() ([]byte, error) { return json.Marshal(c.Values()) 
 func (c Config) LogValue() slog.Value {
 	var set []slog.Attr
 	for _, v := range c.Values() {
-		if v.Source.Kind != FromDefault {
+		if !v.Source.IsDefault() {
 			set = append(set, slog.String(v.Key, v.Value))
 		}
 	}

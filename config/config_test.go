@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/scsdynamo/scsdynamo/config"
+	"github.com/scsdynamo/scsdynamo/internal/keys"
 	"github.com/scsdynamo/scsdynamo/tests/storetest"
 )
 
@@ -18,7 +19,7 @@ import (
 func TestSecretsAreShownNowhere(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	secretC := config.NewSecret()
+	secretC := newSecret()
 	file := write(t, dir, "secret", secretC)
 	cfg := mustLoad(t, config.With("secret.current", secretA), config.With("secret.previous", secretB),
 		config.With("secret.previous_files", []string{file}), config.With("table.name", "shown"))
@@ -86,7 +87,7 @@ func TestValues(t *testing.T) {
 	cfg := mustLoad(t, config.With("secret.current", secretA), config.With("secret.previous", secretB),
 		config.WithEnviron([]string{"SCSDYNAMO_TABLE_NAME=web", "TABLE=other"}))
 	values := cfg.Values()
-	for i, key := range config.Keys() {
+	for i, key := range keys.All() {
 		if values[i].Key != key.Name {
 			t.Fatalf("value %d is that of %s; want %s", i, values[i].Key, key.Name)
 		}

@@ -6,8 +6,7 @@
 //	}
 //	store, err := cfg.Open(ctx)
 //
-// [Keys] is the one list of everything that can be set; docs/configuration.md, which is made from it, says what each key
-// does.
+// docs/configuration.md lists all keys and says what each of them does.
 //
 // # Where values come from
 //
@@ -17,7 +16,7 @@
 //   - one file: that of [WithFile], else of SCSDYNAMO_CONFIG_FILE, else with an environment
 //     config/scsdynamo/<environment>.yaml, which must be there, and without one config/scsdynamo.yaml, which may be missing;
 //     the environment is that of [WithEnvironment], else of SCSDYNAMO_ENV,
-//   - environment variables: SCSDYNAMO_ and the key in capitals, with underscores for dots ([Key.Env]); those that Kubernetes
+//   - environment variables: SCSDYNAMO_ and the key in capitals, with underscores for dots; those that Kubernetes
 //     sets for a Service whose name begins with scsdynamo are told apart, and not read,
 //   - code: [With].
 //
@@ -30,7 +29,7 @@
 //     together, also those of a driver or strategy that is not chosen.
 //   - Nothing in a file or a variable is executed or expanded: no $VARIABLE, no ~, no template. YAML's anchors, aliases, merge
 //     keys, tags and further documents are refused.
-//   - A file is read up to [MaxFileBytes], and a secret file up to 4 KiB.
+//   - A file is read up to 256 KiB, and a secret file up to 4 KiB.
 //   - No error and no way of printing a [Config] shows a secret.
 //   - What is no mistake and should be seen to is in [Config.Warnings], such as a secret that others may read.
 //

@@ -33,7 +33,7 @@ func ExampleLoad() {
 		log.Fatal(err)
 	}
 	for _, v := range cfg.Values() {
-		if v.Source.Kind != config.FromDefault {
+		if !v.Source.IsDefault() {
 			fmt.Printf("%s = %s, set in %s\n", v.Key, v.Value, strings.TrimPrefix(v.Source.String(), dir+string(filepath.Separator)))
 		}
 	}
@@ -90,23 +90,4 @@ func ExampleConfig_Collector() {
 	}
 	fmt.Println(store != nil, collector != nil)
 	// Output: true true
-}
-
-// The settings of the Ruby gem, and what became of each.
-func ExampleFromRuby() {
-	migration, err := config.FromRuby(config.WithEnviron([]string{
-		"AWS_DYNAMO_DB_SESSION_TABLE_NAME=web-sessions",
-		"AWS_DYNAMO_DB_SESSION_LOCK_MAX_WAIT_TIME=2",
-		"AWS_DYNAMO_DB_SESSION_RAISE_ERRORS=true",
-	}))
-	if err != nil {
-		log.Fatal(err)
-	}
-	for _, note := range migration.Notes {
-		fmt.Println(note.Option+":", note.Text)
-	}
-	// Output:
-	// lock_max_wait_time: 2s. Seconds there.
-	// raise_errors: no counterpart: all errors reach the ErrorFunc of scs's SessionManager: see sessionstore.HandleError
-	// table_name: web-sessions.
 }

@@ -2,13 +2,13 @@ package config_test
 
 import (
 	"errors"
-	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/scsdynamo/scsdynamo/config"
+	"github.com/scsdynamo/scsdynamo/internal/keys"
 )
 
 // checkLoaded checks what holds for everything that Load returns: a good configuration can be written and loads again to the
@@ -25,7 +25,7 @@ func checkLoaded(t *testing.T, cfg *config.Config, err error, lines int) {
 			if p.Text == "" || strings.ContainsFunc(p.String(), func(r rune) bool { return r < ' ' }) {
 				t.Errorf("the problem %q is empty, or not one line", p)
 			}
-			if p.Source.Kind != config.FromFile {
+			if p.Source.Kind != "file" {
 				continue
 			}
 			if p.Source.Line < last || p.Source.Line > lines {
@@ -38,24 +38,17 @@ func checkLoaded(t *testing.T, cfg *config.Config, err error, lines int) {
 	values := map[string]string{}
 	for _, v := range cfg.Values() {
 		// Secrets are not told, and files may not be there; in one line, lists and maps have no commas in their items.
-		key, _ := config.FindKey(v.Key)
-		oneLine := key.Kind != config.List && key.Kind != config.Map
-		if v.Source.Kind != config.FromDefault && oneLine && !strings.HasPrefix(v.Key, "secret.") {
+		key, _ := keys.Find(v.Key)
+		oneLine := key.Kind != keys.List && key.Kind != keys.Map
+		if !v.Source.IsDefault() && oneLine && !strings.HasPrefix(v.Key, "secret.") {
 			values[v.Key] = v.Value
 		}
 	}
-	text, err := config.Template("", values)
-	if err != nil {
-		t.Fatalf("%v of %v", err, cfg)
-	}
-	again := mustLoad(t, withFile(t, string(text)))
+	again := mustLoad(t, withFile(t, fileOf(values)))
 	for key, want := range values {
 		if got, _ := again.Value(key); got.Value != want {
 			t.Errorf("%s is %q; want %q", key, got.Value, want)
 		}
-	}
-	if again := mustTemplate(t, "", maps.Clone(values)); again != string(text) {
-		t.Error("the same values make another file")
 	}
 }
 
@@ -65,8 +58,8 @@ func FuzzFile(f *testing.F) {
 			f.Add([]byte(input.file))
 		}
 	}
-	f.Add([]byte(mustTemplate(f, "", nil)))
-	for _, key := range config.Keys() {
+	f.Add([]byte(fileOf(nil)))
+	for _, key := range keys.All() {
 		if key.Example != "" {
 			f.Add([]byte(strings.ReplaceAll(key.Name, ".", ": {") + ": " + key.Example + strings.Repeat("}", strings.Count(key.Name, "."))))
 		}
@@ -89,7 +82,7 @@ func FuzzEnvironment(f *testing.F) {
 			f.Add(name, value)
 		}
 	}
-	for _, key := range config.Keys() {
+	for _, key := range keys.All() {
 		f.Add(key.Env(), key.Default)
 		f.Add(key.Env(), strings.Trim(key.Example, "[]{}'"))
 	}
@@ -98,41 +91,9 @@ func FuzzEnvironment(f *testing.F) {
 		cfg, err := config.Load(config.WithDir(dir), config.WithEnviron([]string{name + "=" + value}))
 		checkLoaded(t, cfg, err, 0)
 		name, _, _ = strings.Cut(name+"=", "=")
-		if _, known := keyOf(name); !known && err == nil && strings.HasPrefix(name, "SCSDYNAMO_") &&
-			name != config.FileVariable && name != config.EnvironmentVariable {
+		if _, known := keys.OfVariable(name); !known && err == nil && strings.HasPrefix(name, "SCSDYNAMO_") &&
+			name != keys.FileVariable && name != keys.EnvironmentVariable {
 			t.Errorf("the unknown variable %q was passed over", name)
 		}
 	})
-}
-
-func FuzzRuby(f *testing.F) {
-	for _, text := range []string{
-		rubyYAML, "table_name: <%= x %>\n", "max_age: 010\n", "max_age: ~\n", "enable_locking: yes\n", "", "- a\n", "a: &a [*a]\n",
-		"lock_max_wait_time: 0.25\nlock_expiry_time: 1\n", "unknown: 1\n", "read_capacity: 5\n",
-	} {
-		f.Add([]byte(text))
-	}
-	dir := f.TempDir()
-	path := filepath.Join(dir, "store.yml")
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if err := os.WriteFile(path, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		m, err := config.FromRuby(config.WithFile(path), config.WithDir(dir), config.WithEnviron(nil))
-		if err != nil {
-			checkLoaded(t, nil, err, 1+strings.Count(string(data), "\n")+strings.Count(string(data), "\r"))
-			return
-		}
-		checkMigration(t, m)
-	})
-}
-
-// keyOf returns the key that a variable sets.
-func keyOf(variable string) (config.Key, bool) {
-	for _, key := range config.Keys() {
-		if key.Env() == variable {
-			return key, true
-		}
-	}
-	return config.Key{}, false
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/scsdynamo/scsdynamo/config"
+	"github.com/scsdynamo/scsdynamo/internal/keys"
 )
 
 // allocated returns how many bytes f allocates. Nothing else may run meanwhile.
@@ -24,7 +25,7 @@ func allocated(f func()) uint64 {
 // Whatever a file holds, reading it takes a bounded amount of memory: the sum of all allocations, freed ones included. It is
 // not parallel: it measures the whole process.
 func TestMemoryIsBounded(t *testing.T) {
-	full := func(unit string) string { return strings.Repeat(unit, config.MaxFileBytes/len(unit)) }
+	full := func(unit string) string { return strings.Repeat(unit, keys.MaxFileBytes/len(unit)) }
 	laughs := "a: &a [x, x, x, x, x, x, x, x, x]\n"
 	for c := 'b'; c < 'k'; c++ {
 		laughs += string(c) + ": &" + string(c) + " [" + strings.Repeat("*"+string(c-1)+", ", 9) + "x]\n"

@@ -4,20 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/v2"
+
+	"github.com/scsdynamo/scsdynamo/internal/keys"
 )
 
-// Option says where Load and [FromRuby] look.
+// Option is a setting of [Load].
 type Option func(*loader)
 
 type loader struct {
@@ -36,10 +35,11 @@ type codeSetting struct {
 }
 
 // WithFile names the file. A file that is named must be there. Default: that of SCSDYNAMO_CONFIG_FILE, else
-// [DefaultFile].
+// config/scsdynamo/<environment>.yaml, or without an environment config/scsdynamo.yaml, which may be missing.
 func WithFile(path string) Option { return func(l *loader) { l.file = &path } }
 
-// WithEnvironment names the environment, such as "production". Where no file is named, its [DefaultFile] must be there.
+// WithEnvironment names the environment, such as "production". Where no file is named, config/scsdynamo/<environment>.yaml
+// must exist.
 // Default: that of SCSDYNAMO_ENV, else none.
 func WithEnvironment(name string) Option { return func(l *loader) { l.environment = &name } }
 
@@ -72,7 +72,7 @@ func WithClientOptions(options ...func(*dynamodb.Options)) Option {
 func Load(options ...Option) (*Config, error) {
 	l := newLoader(options)
 	environment, path := l.find()
-	ours := variables(l.environ, envPrefix)
+	ours := keys.Variables(l.environ, keys.EnvPrefix)
 	links := takeServiceLinks(ours)
 	layers := []layer{defaults()}
 	if path != "" {
@@ -84,7 +84,7 @@ func Load(options ...Option) (*Config, error) {
 		return nil, err
 	}
 	c.s.environment, c.s.file, c.s.serviceLinks = environment, path, links
-	c.s.awsEndpoints = variables(l.environ, "AWS_ENDPOINT_URL")
+	c.s.awsEndpoints = keys.Variables(l.environ, "AWS_ENDPOINT_URL")
 	return c, nil
 }
 
@@ -106,9 +106,9 @@ func (l *loader) merge(layers []layer) (*Config, error) {
 		flat := map[string]any{}
 		for key, s := range settings {
 			switch s.value.(type) {
-			case secret, []secret: // koanf copies and prints what it has.
+			case keys.Secret, []keys.Secret: // koanf copies and prints what it has.
 				secrets[key] = s
-				flat[key] = format(s.value)
+				flat[key] = keys.Format(s.value)
 			default:
 				flat[key] = s.value
 			}
@@ -130,8 +130,8 @@ func (l *loader) merge(layers []layer) (*Config, error) {
 func defaults() layer {
 	settings := layer{}
 	for _, key := range schema {
-		if key.fallback != nil {
-			settings[key.Name] = setting{value: key.fallback}
+		if key.Fallback != nil {
+			settings[key.Name] = setting{value: key.Fallback}
 		}
 	}
 	return settings
@@ -141,13 +141,13 @@ func defaults() layer {
 func (l *loader) readCode() layer {
 	settings := layer{}
 	for _, s := range l.code {
-		source := Source{Kind: FromCode, Name: s.flag}
-		key, ok := FindKey(s.key)
+		source := Source{Kind: fromCode, Name: s.flag}
+		key, ok := keys.Find(s.key)
 		if !ok {
-			l.problems.add(source, "", "%s", unknown("key", s.key, ".", names))
+			l.problems.add(source, "", "%s", keys.Unknown("key", s.key, ".", keys.Names))
 			continue
 		}
-		value, wrong := key.convert(s.value)
+		value, wrong := key.Convert(s.value)
 		if wrong != "" {
 			l.problems.add(source, key.Name, "%s", wrong)
 			continue
@@ -157,61 +157,6 @@ func (l *loader) readCode() layer {
 	return settings
 }
 
-// convert takes a value as code has it.
-func (k Key) convert(value any) (any, string) {
-	switch v := value.(type) {
-	case string:
-		return k.parseFlat(v)
-	case []byte:
-		if k.Secret && k.Kind == Text {
-			return newSecret(slices.Clone(v)), checkSecret(v)
-		}
-	case [][]byte:
-		if k.Secret && k.Kind == List {
-			secrets := make([]secret, len(v))
-			for i, b := range v {
-				secrets[i] = newSecret(slices.Clone(b))
-				if wrong := checkSecret(b); wrong != "" {
-					return nil, fmt.Sprintf("item %d: %s", i+1, wrong)
-				}
-			}
-			return secrets, ""
-		}
-	case time.Duration:
-		if k.Kind == Duration {
-			return v, k.judge(v, formatDuration(v))
-		}
-	case int:
-		if k.Kind == Integer || k.Kind == Number {
-			return k.convert(int64(v))
-		}
-	case int64:
-		switch k.Kind {
-		case Integer:
-			return v, k.judge(v, format(v))
-		case Number:
-			return float64(v), k.judge(float64(v), format(v))
-		}
-	case float64:
-		if k.Kind == Number {
-			return v, k.judge(v, format(v))
-		}
-	case bool:
-		if k.Kind == Boolean {
-			return v, ""
-		}
-	case []string:
-		if k.Kind == List {
-			return k.parseList(slices.Concat([]string{}, v))
-		}
-	case map[string]string:
-		if k.Kind == Map {
-			return k.parseMap(maps.Clone(v))
-		}
-	}
-	return nil, fmt.Sprintf("a value of the Go type %T does not fit; the key is of the kind %s", value, k.Kind)
-}
-
 // longestEnvironment is what an environment's name has at most to be repeated.
 const longestEnvironment = 24
 
@@ -219,15 +164,15 @@ var environmentName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_-]*$`)
 
 // find returns the environment and the path of the file, empty for none.
 func (l *loader) find() (environment, path string) {
-	ours := variables(l.environ, envPrefix)
-	environment, environmentSource := choose(l.environment, ours, EnvironmentVariable)
-	if environmentSource.Kind != FromDefault && !environmentName.MatchString(environment) {
+	ours := keys.Variables(l.environ, keys.EnvPrefix)
+	environment, environmentSource := choose(l.environment, ours, keys.EnvironmentVariable)
+	if !environmentSource.IsDefault() && !environmentName.MatchString(environment) {
 		l.problems.add(environmentSource, "", "this is not the name of an environment such as production; it is part of the name of "+
 			"a file, and has letters, digits, - and _")
 		environment = ""
 	}
-	path, fileSource := choose(l.file, ours, FileVariable)
-	if fileSource.Kind != FromDefault {
+	path, fileSource := choose(l.file, ours, keys.FileVariable)
+	if !fileSource.IsDefault() {
 		if path == "" {
 			l.problems.add(fileSource, "", "the name of the file is empty; leave it out for the default")
 			return environment, ""
@@ -240,34 +185,25 @@ func (l *loader) find() (environment, path string) {
 // choose returns what code sets, else what the variable sets.
 func choose(code *string, ours map[string]string, variable string) (string, Source) {
 	if code != nil {
-		return *code, Source{Kind: FromCode}
+		return *code, Source{Kind: fromCode}
 	}
 	if text, ok := ours[variable]; ok {
-		return text, Source{Kind: FromEnvironment, Name: variable}
+		return text, Source{Kind: fromEnvironment, Name: variable}
 	}
 	return "", Source{}
 }
 
-// DefaultFile returns the file that is read where none is named: config/scsdynamo/<environment>.yaml, which must be
-// there, and without an environment config/scsdynamo.yaml, which may be missing.
-func DefaultFile(environment string) string {
-	if environment == "" {
-		return filepath.Join("config", "scsdynamo.yaml")
-	}
-	return filepath.Join(filepath.Dir(DefaultFile("")), "scsdynamo", environment+".yaml")
-}
-
 func (l *loader) findDefault(environment string, source Source) string {
-	path := l.path(DefaultFile(environment))
+	path := l.path(keys.DefaultFile(environment))
 	if exists(path) {
 		return path // Also one that cannot be read: it is not to be passed over.
 	}
 	if short := strings.TrimSuffix(path, ".yaml") + ".yml"; exists(short) {
-		l.problems.add(Source{Kind: FromFile, Name: short}, "", "a file of this name is not read; rename it to %s", filepath.Base(path))
+		l.problems.add(Source{Kind: fromFile, Name: short}, "", "a file of this name is not read; rename it to %s", filepath.Base(path))
 	} else if environment != "" { // A slip of the pen must not mean the defaults.
 		text := "the environment has no file" // What is so long is something else, perhaps a token.
 		if len(environment) <= longestEnvironment {
-			text = fmt.Sprintf("the environment %q has no file %s", environment, DefaultFile(environment))
+			text = fmt.Sprintf("the environment %q has no file %s", environment, keys.DefaultFile(environment))
 		}
 		l.problems = append(l.problems, Problem{Source: source, Err: fs.ErrNotExist, Text: text + l.otherEnvironments(environment)})
 	}
@@ -278,15 +214,15 @@ func (l *loader) findDefault(environment string, source Source) string {
 func (l *loader) otherEnvironments(environment string) string {
 	const most = 10
 	// The pattern is well formed.
-	files, _ := filepath.Glob(filepath.Join(globLiteral(l.path(filepath.Dir(DefaultFile("x")))), "*.yaml"))
+	files, _ := filepath.Glob(filepath.Join(globLiteral(l.path(filepath.Dir(keys.DefaultFile("x")))), "*.yaml"))
 	var names []string
 	for _, file := range files {
 		if name := strings.TrimSuffix(filepath.Base(file), ".yaml"); environmentName.MatchString(name) {
-			names = append(names, shorten(name, longestName))
+			names = append(names, keys.Shorten(name, keys.LongestName))
 		}
 	}
 	const fix = `write one with "scsdynamo config init --environment", or leave the environment out for config/scsdynamo.yaml`
-	switch meant := didYouMean(environment, "-", names); {
+	switch meant := keys.DidYouMean(environment, "-", names); {
 	case meant != "":
 		return meant
 	case len(names) == 0 || len(names) > most:

@@ -19,6 +19,7 @@ import (
 
 	"github.com/scsdynamo/scsdynamo/boltstore"
 	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/internal/keys"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
@@ -58,7 +59,7 @@ func (c Config) Store(driver storage.Driver, options ...sessionstore.Option) (*s
 // Driver opens the driver. With table.create it makes the table first. Errors: those of [Config.Client],
 // [dynamostore.Table.Create] and [boltstore.OpenDriver].
 func (c Config) Driver(ctx context.Context) (Driver, error) {
-	if c.text("driver") == driverBolt {
+	if c.text("driver") == keys.DriverBolt {
 		return boltstore.OpenDriver(c.path("bolt.path"),
 			boltstore.WithLockTimeout(c.duration("bolt.lock_timeout")), boltstore.WithGrace(c.duration("bolt.grace")))
 	}
@@ -193,15 +194,15 @@ func (c Config) storeOptions() []sessionstore.Option {
 	options := []sessionstore.Option{
 		sessionstore.WithStrategy(c.strategy()),
 		sessionstore.WithReads(map[string]lockstrategy.Reads{
-			readsStrong:             lockstrategy.StrongReads,
-			readsEventual:           lockstrategy.EventualReads,
-			readsEventualThenStrong: lockstrategy.EventualThenStrongReads,
+			keys.ReadsStrong:             lockstrategy.StrongReads,
+			keys.ReadsEventual:           lockstrategy.EventualReads,
+			keys.ReadsEventualThenStrong: lockstrategy.EventualThenStrongReads,
 		}[c.text("sessions.reads")]),
 	}
 	if len(c.s.secrets) > 0 {
 		secrets := make([][]byte, len(c.s.secrets))
 		for i, s := range c.s.secrets {
-			secrets[i] = s.bytes()
+			secrets[i] = s.Bytes()
 		}
 		options = append(options, c.sealOptions(secrets)...)
 	}
@@ -248,15 +249,15 @@ func (c Config) instant(key string) time.Time {
 
 func (c Config) strategy() lockstrategy.Strategy {
 	switch c.text("strategy") {
-	case strategyNone:
+	case keys.StrategyNone:
 		return lockstrategy.None()
-	case strategyOptimistic:
+	case keys.StrategyOptimistic:
 		return lockstrategy.Optimistic()
-	case strategyLease:
+	case keys.StrategyLease:
 		return c.lease()
 	default:
 		policy := lockstrategy.Ours
-		if c.text("merge.same_key") == sameKeyTheirs {
+		if c.text("merge.same_key") == keys.SameKeyTheirs {
 			policy = lockstrategy.Theirs
 		}
 		return lockstrategy.Merge(lockstrategy.WithSameKey(policy))

@@ -7,11 +7,12 @@ import (
 	"testing"
 
 	"github.com/scsdynamo/scsdynamo/config"
+	"github.com/scsdynamo/scsdynamo/internal/keys"
 )
 
 // sample returns two values of a key that load, other than its default where there are so many, as they are written in an
 // environment variable.
-func sample(t *testing.T, key config.Key, dir string) (one, other string) {
+func sample(t *testing.T, key keys.Key, dir string) (one, other string) {
 	t.Helper()
 	switch key.Name {
 	case "dynamodb.endpoint":
@@ -28,19 +29,19 @@ func sample(t *testing.T, key config.Key, dir string) (one, other string) {
 		return "2025-01-31T12:00:00Z", "2025-02-28T12:30:00.5+01:00"
 	}
 	switch key.Kind {
-	case config.Choice:
+	case keys.Choice:
 		return key.Choices[1], key.Choices[0]
-	case config.Duration:
+	case keys.Duration:
 		return "3s", "4s"
-	case config.Integer:
+	case keys.Integer:
 		return "3", "4"
-	case config.Number:
+	case keys.Number:
 		return "3.5", "4.5"
-	case config.Boolean:
+	case keys.Boolean:
 		return "true", "false"
-	case config.List:
+	case keys.List:
 		return "aaa", "bbb,ccc"
-	case config.Map:
+	case keys.Map:
 		return "aaa=bbb", "ccc=ddd,eee=fff"
 	default:
 		if strings.HasSuffix(key.Name, "fix") { // of a key
@@ -56,9 +57,9 @@ var companions = map[string]config.Option{
 	"table.write_capacity":       config.With("table.read_capacity", 9),
 	"table.sort_key.prefix":      config.With("table.sort_key.name", "sk"),
 	"table.sort_key.suffix":      config.With("table.sort_key.name", "sk"),
-	"secret.previous":            config.With("secret.current", config.NewSecret()),
-	"secret.previous_files":      config.With("secret.current", config.NewSecret()),
-	"secret.sealed_since":        config.With("secret.current", config.NewSecret()),
+	"secret.previous":            config.With("secret.current", newSecret()),
+	"secret.previous_files":      config.With("secret.current", newSecret()),
+	"secret.sealed_since":        config.With("secret.current", newSecret()),
 	"collection.checkpoint_file": config.With("collection.checkpoint", "file"),
 	"collection.jitter":          config.With("collection.interval", "1h"),
 	"lease.max_hold":             config.With("lease.duration", "3s"),
@@ -66,17 +67,17 @@ var companions = map[string]config.Option{
 }
 
 // inFile writes a key as a file has it.
-func inFile(key config.Key, text string) string {
+func inFile(key keys.Key, text string) string {
 	quoted := func(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
 	var value string
 	switch key.Kind {
-	case config.List:
+	case keys.List:
 		var items []string
 		for item := range strings.SplitSeq(text, ",") {
 			items = append(items, quoted(item))
 		}
 		value = "[" + strings.Join(items, ", ") + "]"
-	case config.Map:
+	case keys.Map:
 		var entries []string
 		for entry := range strings.SplitSeq(text, ",") {
 			name, value, _ := strings.Cut(entry, "=")
@@ -100,9 +101,9 @@ func inFile(key config.Key, text string) string {
 // Every key, set in every pair of places: the later place wins, and is told.
 func TestPrecedence(t *testing.T) {
 	t.Parallel()
-	places := []config.SourceKind{config.FromDefault, config.FromFile, config.FromEnvironment, config.FromCode}
+	places := []string{"", "file", "environment", "code"}
 	cases := 0
-	for _, key := range config.Keys() {
+	for _, key := range keys.All() {
 		if companions[key.Name] != nil && key.Name == "collection.checkpoint" {
 			key.Choices = []string{"file", "file"} // The others do not go together with a file.
 		}
@@ -119,20 +120,20 @@ func TestPrecedence(t *testing.T) {
 				var source string
 				for place, text := range map[int]string{lower: losing, higher: winning} {
 					switch places[place] {
-					case config.FromFile:
+					case "file":
 						options = append(options, config.WithFile(write(t, dir, "sessions.yaml", "# one\n\n"+inFile(key, text))))
-					case config.FromEnvironment:
+					case "environment":
 						environ = append(environ, key.Env()+"="+text)
-					case config.FromCode:
+					case "code":
 						options = append(options, config.With(key.Name, text))
 					}
 				}
 				switch places[higher] {
-				case config.FromFile:
+				case "file":
 					source = fmt.Sprintf("%s:%d", filepath.Join(dir, "sessions.yaml"), 3+strings.Count(key.Name, "."))
-				case config.FromEnvironment:
+				case "environment":
 					source = key.Env()
-				case config.FromCode:
+				case "code":
 					source = "code"
 				}
 				cfg, err := config.Load(append(options, config.WithEnviron(environ))...)
@@ -149,7 +150,7 @@ func TestPrecedence(t *testing.T) {
 			}
 		}
 	}
-	if want := 6 * len(config.Keys()); cases != want {
+	if want := 6 * len(keys.All()); cases != want {
 		t.Errorf("%d cases; want %d", cases, want)
 	}
 }

@@ -5,41 +5,49 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/scsdynamo/scsdynamo/internal/keys"
 )
 
-// SourceKind is one of the places that values come from. A later one wins over an earlier one.
-type SourceKind uint8
-
-// The places, in order of precedence.
+// The kinds of places that values come from.
 const (
-	FromDefault SourceKind = iota
-	FromFile
-	FromEnvironment
-	FromCode
+	fromDefault     = ""
+	fromFile        = "file"
+	fromEnvironment = "environment"
+	fromCode        = "code"
 )
 
-// Source says where a value was set.
+// precedence orders the places: a later one wins over an earlier one.
+var precedence = []string{fromDefault, fromFile, fromEnvironment, fromCode}
+
+// Source says where a value was set. The zero value means that it is the default.
 type Source struct {
-	// Kind is the kind of place.
-	Kind SourceKind
+	// Kind is "file", "environment" or "code", and empty for a default.
+	Kind string
 	// Name is the file, the environment variable, or the flag of [WithFlag]. It is empty for the others.
 	Name string
 	// Line is the line in the file, counted from 1. 0 means the file as a whole.
 	Line int
 }
 
+// IsDefault reports whether the value was set nowhere.
+func (s Source) IsDefault() bool { return s.Kind == fromDefault }
+
+// rank is larger for a place of higher precedence.
+func (s Source) rank() int { return slices.Index(precedence, s.Kind) }
+
 // String returns the place as errors show it, such as "config/scsdynamo.yaml:3".
 func (s Source) String() string {
-	name := printable(s.Name)
+	name := keys.Printable(s.Name)
 	switch s.Kind {
-	case FromFile:
+	case fromFile:
 		if s.Line == 0 {
 			return name
 		}
 		return fmt.Sprintf("%s:%d", name, s.Line)
-	case FromEnvironment:
+	case fromEnvironment:
 		return name
-	case FromCode:
+	case fromCode:
 		return cmp.Or(name, "code")
 	default:
 		return "default"
@@ -49,12 +57,11 @@ func (s Source) String() string {
 // compare puts sources in the order in which people look at them: the file by line, the environment by name, code, and last
 // the defaults.
 func (s Source) compare(other Source) int {
-	last := func(kind SourceKind) bool { return kind == FromDefault }
 	switch {
-	case last(s.Kind) != last(other.Kind):
-		return cmp.Compare(other.Kind, s.Kind)
+	case s.IsDefault() != other.IsDefault():
+		return cmp.Compare(other.rank(), s.rank())
 	case s.Kind != other.Kind:
-		return cmp.Compare(s.Kind, other.Kind)
+		return cmp.Compare(s.rank(), other.rank())
 	default:
 		return cmp.Or(cmp.Compare(s.Name, other.Name), cmp.Compare(s.Line, other.Line))
 	}

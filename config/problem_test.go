@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/scsdynamo/scsdynamo/config"
+	"github.com/scsdynamo/scsdynamo/internal/keys"
 )
 
 // badInput is something that Load must refuse.
@@ -323,7 +324,7 @@ func TestBadInput(t *testing.T) {
 			if p.Text == "" || p.Text != strings.TrimSpace(p.Text) || strings.HasSuffix(p.Text, ".") {
 				t.Errorf("%s: the problem %q is empty, or does not end as errors do", input.name, p.Text)
 			}
-			if !slices.ContainsFunc(config.Keys(), func(k config.Key) bool {
+			if !slices.ContainsFunc(keys.All(), func(k keys.Key) bool {
 				return p.Key == "" || k.Name == p.Key || strings.HasPrefix(k.Name, p.Key+".")
 			}) {
 				t.Errorf("%s: a problem is about %q, which is no key and no section", input.name, p.Key)
@@ -346,12 +347,14 @@ func TestProblemsAreInOrder(t *testing.T) {
 	if !errors.As(err, &all) {
 		t.Fatal(err)
 	}
-	var kinds []config.SourceKind
+	var kinds []string
 	var lines []int
 	for _, p := range all.Problems {
 		kinds, lines = append(kinds, p.Source.Kind), append(lines, p.Source.Line)
 	}
-	wantKinds := []config.SourceKind{1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3}
+	wantKinds := []string{
+		"file", "file", "file", "file", "environment", "environment", "environment", "environment", "code", "code", "code",
+	}
 	if !slices.Equal(kinds, wantKinds) {
 		t.Errorf("problems from %v; want %v", kinds, wantKinds)
 	}

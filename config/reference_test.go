@@ -9,16 +9,17 @@ import (
 	"text/template"
 
 	"github.com/scsdynamo/scsdynamo/config"
+	"github.com/scsdynamo/scsdynamo/internal/keys"
 )
 
 // section is a part of the reference.
 type section struct {
 	Name string
-	Keys []config.Key
+	Keys []keys.Key
 }
 
 // sectionsOf groups the keys by what stands before the first dot.
-func sectionsOf(keys []config.Key) []section {
+func sectionsOf(keys []keys.Key) []section {
 	var all []section
 	for _, key := range keys {
 		name, _, nested := strings.Cut(key.Name, ".")
@@ -46,7 +47,7 @@ func code(text string) string {
 func codes(texts string) string { return strings.ReplaceAll(code(texts), ", ", "`, `") }
 
 // defaultOf says what holds where the key is not set.
-func defaultOf(key config.Key) string {
+func defaultOf(key keys.Key) string {
 	switch {
 	case key.Otherwise != "":
 		return key.Otherwise
@@ -58,11 +59,11 @@ func defaultOf(key config.Key) string {
 }
 
 // allowedOf says how values are written.
-func allowedOf(key config.Key) string {
+func allowedOf(key keys.Key) string {
 	switch allowed := key.Allowed(); {
-	case key.Kind == config.Choice || key.Kind == config.Boolean:
+	case key.Kind == keys.Choice || key.Kind == keys.Boolean:
 		return codes(allowed)
-	case key.Secret && key.Kind == config.List:
+	case key.Secret && key.Kind == keys.List:
 		return "list of base64"
 	case key.Secret:
 		return "base64"
@@ -87,7 +88,7 @@ func TestReference(t *testing.T) {
 		t.Fatal(err)
 	}
 	var b strings.Builder
-	if err := page.Execute(&b, sectionsOf(config.Keys())); err != nil {
+	if err := page.Execute(&b, sectionsOf(keys.All())); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "../docs/configuration.md", b.String())
@@ -119,8 +120,8 @@ func TestReferenceExamples(t *testing.T) {
 	if files == 0 {
 		t.Error("the page has no file in it")
 	}
-	known := map[string]bool{config.FileVariable: true, config.EnvironmentVariable: true, "SCSDYNAMO_": true}
-	for _, key := range config.Keys() {
+	known := map[string]bool{keys.FileVariable: true, keys.EnvironmentVariable: true, "SCSDYNAMO_": true}
+	for _, key := range keys.All() {
 		known[key.Env()] = true
 	}
 	for word := range strings.FieldsFuncSeq(string(text), func(r rune) bool {
@@ -128,6 +129,28 @@ func TestReferenceExamples(t *testing.T) {
 	}) {
 		if strings.HasPrefix(word, "SCSDYNAMO_") && !known[word] {
 			t.Errorf("the page names %s, which is not there", word)
+		}
+	}
+}
+
+// Examples are values that can be used.
+func TestExamplesLoad(t *testing.T) {
+	t.Parallel()
+	for _, key := range keys.All() {
+		if key.Example == "" || key.Secret || strings.Contains(key.Name, "_file") {
+			continue
+		}
+		parts := strings.Split(key.Name, ".")
+		text := ""
+		for i, part := range parts {
+			text += strings.Repeat("  ", i) + part + ":\n"
+		}
+		options := []config.Option{withFile(t, strings.TrimSuffix(text, "\n")+" "+key.Example+"\n")}
+		if companion := companions[key.Name]; companion != nil {
+			options = append(options, companion)
+		}
+		if _, err := load(t, options...); err != nil {
+			t.Errorf("the example of %s: %v", key.Name, err)
 		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+
+	"github.com/scsdynamo/scsdynamo/internal/keys"
 )
 
 // serviceLink is what Kubernetes calls the variables that tell each container of a namespace about a Service, here one
@@ -19,7 +21,7 @@ var serviceLink = regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)
 func takeServiceLinks(ours map[string]string) []string {
 	var links []string
 	for _, name := range slices.Sorted(maps.Keys(ours)) {
-		if _, isKey := envIndex[name]; isKey || !isServiceLink(name, ours[name]) {
+		if _, isKey := keys.OfVariable(name); isKey || !isServiceLink(name, ours[name]) {
 			continue
 		}
 		links = append(links, name)

@@ -36,7 +36,7 @@ func TestServiceLinksAreIgnored(t *testing.T) {
 		t.Errorf("the table is %q", cfg.Table().Name)
 	}
 	warnings := cfg.Warnings()
-	if len(warnings) != 1 || warnings[0].Source.Kind != config.FromEnvironment {
+	if len(warnings) != 1 || warnings[0].Source.Kind != "environment" {
 		t.Errorf("told is %v", warnings)
 	}
 }

@@ -416,7 +416,7 @@ func TestPageSize(t *testing.T) {
 func TestPreviousSecrets(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	old, older, current := config.NewSecret(), config.NewSecret(), config.NewSecret()
+	old, older, current := newSecret(), newSecret(), newSecret()
 	driver := memory.New()
 	for _, secret := range []string{old, older} {
 		commit(t, storeOver(t, driver, config.With("secret.current", secret)), "token of "+secret)
@@ -435,21 +435,12 @@ func TestPreviousSecrets(t *testing.T) {
 	}
 }
 
-func TestNewSecret(t *testing.T) {
-	t.Parallel()
-	one, other := config.NewSecret(), config.NewSecret()
-	if one == other || strings.ContainsAny(one, "\r\n ") {
-		t.Error("a new secret is not new, or not one word")
-	}
-	mustLoad(t, config.With("secret.current", one), config.With("secret.previous", other))
-}
-
 func TestCollection(t *testing.T) {
 	t.Parallel()
 	if got, want := mustLoad(t).Rules(), (gcrunner.Rules{Expired: true}); got != want {
 		t.Errorf("the default rules are %+v; want %+v", got, want)
 	}
-	if got, want := mustLoad(t).Schedule(), (config.Schedule{}); got != want {
+	if got, want := mustLoad(t).Schedule(), (gcrunner.Schedule{}); got != want {
 		t.Errorf("the default schedule is %+v; want one run", got)
 	}
 	cfg := mustLoad(t, withFile(t, `
@@ -470,7 +461,7 @@ collection:
 	if got := cfg.Rules(); got != want {
 		t.Errorf("the rules are %+v; want %+v", got, want)
 	}
-	if got, want := cfg.Schedule(), (config.Schedule{Interval: time.Hour, Jitter: 6 * time.Minute}); got != want {
+	if got, want := cfg.Schedule(), (gcrunner.Schedule{Interval: time.Hour, Jitter: 6 * time.Minute}); got != want {
 		t.Errorf("the schedule is %+v; want %+v", got, want)
 	}
 	driver := memory.New()

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/scsdynamo/scsdynamo/gcrunner"
+	"github.com/scsdynamo/scsdynamo/internal/keys"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 )
 
@@ -41,7 +42,7 @@ func (l *loader) checkTogether(c *Config) {
 
 // region returns the Region of the client, empty where only a profile or the machine says.
 func (l *loader) region(c *Config) string {
-	found := variables(l.environ, "AWS_")
+	found := keys.Variables(l.environ, "AWS_")
 	return cmp.Or(c.text("dynamodb.region"), found["AWS_REGION"], found["AWS_DEFAULT_REGION"])
 }
 
@@ -56,7 +57,7 @@ func (l *loader) together(c *Config, text string, keys ...string) {
 		problem.Key = keys[0]
 	}
 	for _, key := range keys {
-		if source := c.source(key); source.Kind > problem.Source.Kind {
+		if source := c.source(key); source.rank() > problem.Source.rank() {
 			problem.Source = source
 		}
 	}
@@ -69,7 +70,7 @@ func (c Config) source(name string) (source Source) {
 		if key.Name != name && !strings.HasPrefix(key.Name, name+".") {
 			continue
 		}
-		if s := c.s.sources[key.Name]; s.Kind > source.Kind {
+		if s := c.s.sources[key.Name]; s.rank() > source.rank() {
 			source = s
 		}
 	}
@@ -101,7 +102,7 @@ func translate(err error) []translated {
 	t := translated{text: text}
 	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" :;,", r) }) {
 		// What has no dot is a word of the sentence, such as lease.
-		if _, known := FindKey(word); strings.Contains(word, ".") && (known || sections[word]) {
+		if _, known := keys.Find(word); strings.Contains(word, ".") && (known || keys.Sections[word]) {
 			t.keys = append(t.keys, word)
 		}
 	}
@@ -144,8 +145,8 @@ var toKeys = func() *strings.Replacer {
 }()
 
 // collectSecrets returns the secrets, the current one first. Those in files are read here.
-func (l *loader) collectSecrets(c *Config, given layer) []secret {
-	var all []secret
+func (l *loader) collectSecrets(c *Config, given layer) []keys.Secret {
+	var all []keys.Secret
 	read := func(key, path string) {
 		s, problem := readSecretFile(resolve(l.dir, path))
 		if problem.Text != "" {
@@ -157,37 +158,37 @@ func (l *loader) collectSecrets(c *Config, given layer) []secret {
 	}
 	const current, currentFile, previous, previousFiles = "secret.current", "secret.current_file", "secret.previous",
 		"secret.previous_files"
-	direct, file := c.s.sources[current].Kind, c.s.sources[currentFile].Kind
+	direct, file := c.s.sources[current].rank(), c.s.sources[currentFile].rank()
 	switch {
-	case direct == file && direct != FromDefault:
+	case direct == file && direct > 0:
 		l.together(c, "secret.current is set in the same place; set one of them", currentFile, current)
 		return nil
 	case direct > file:
-		all = append(all, given[current].value.(secret))
+		all = append(all, given[current].value.(keys.Secret))
 	case file > direct:
 		read(currentFile, c.text(currentFile))
 	case given[previous].value != nil || c.isSet(previousFiles):
 		l.together(c, "there is no current secret for the previous ones to be followed by; set secret.current", previous,
 			previousFiles, current, currentFile)
 	}
-	if direct == FromDefault && file == FromDefault && c.isSet("secret.sealed_since") {
+	if direct == 0 && file == 0 && c.isSet("secret.sealed_since") {
 		l.together(c, "there is no secret, so nothing is sealed; set secret.current", "secret.sealed_since", current, currentFile)
 	}
 	for _, key := range secretTextKeys {
-		if source := c.s.sources[key]; source.Kind == FromFile {
+		if source := c.s.sources[key]; source.Kind == fromFile {
 			if text := changedByOthers(source.Name); text != "" {
 				l.problems.add(source, key, "a secret is in this file, and %s", text)
 			}
 		}
 	}
-	if list, ok := given[previous].value.([]secret); ok {
+	if list, ok := given[previous].value.([]keys.Secret); ok {
 		all = append(all, list...)
 	}
 	for _, path := range get[[]string](*c, previousFiles) {
 		read(previousFiles, path)
 	}
 	for i, s := range all {
-		if slices.ContainsFunc(all[:i], func(other secret) bool { return string(other.bytes()) == string(s.bytes()) }) {
+		if slices.ContainsFunc(all[:i], func(other keys.Secret) bool { return string(other.Bytes()) == string(s.Bytes()) }) {
 			l.together(c, "a secret is there twice; take one out", previous, previousFiles, current, currentFile)
 			break
 		}

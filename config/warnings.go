@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 
+	"github.com/scsdynamo/scsdynamo/internal/keys"
 	"github.com/scsdynamo/scsdynamo/internal/loopback"
 	"github.com/scsdynamo/scsdynamo/internal/plainfile"
 )
@@ -32,7 +33,7 @@ func (w *warnings) add(source Source, key, fix, format string, args ...any) {
 func (c Config) Warnings() []Warning {
 	var found warnings
 	if links := c.s.serviceLinks; len(links) > 0 {
-		found.add(Source{Kind: FromEnvironment, Name: shorten(links[0], longestName)}, "",
+		found.add(Source{Kind: fromEnvironment, Name: keys.Shorten(links[0], keys.LongestName)}, "",
 			"set enableServiceLinks: false in the pod, which keeps it out",
 			"not read: Kubernetes sets it for a Service whose name begins with scsdynamo%s", andMore(len(links)-1))
 	}
@@ -59,8 +60,8 @@ func (c Config) warnOfFiles(found *warnings) {
 	look := func(source Source, key, path string) {
 		others, err := plainfile.OthersOf(path)
 		if err == nil && others.Read { // Where it is gone by now, what needs it says so.
-			found.add(source, key, "chmod 600 "+printable(path), "every user of this machine may read %s, which has a secret in it",
-				printable(path))
+			found.add(source, key, "chmod 600 "+keys.Printable(path), "every user of this machine may read %s, which has a secret in it",
+				keys.Printable(path))
 		}
 	}
 	for _, key := range secretFileKeys {
@@ -74,7 +75,7 @@ func (c Config) warnOfFiles(found *warnings) {
 		}
 	}
 	for _, key := range secretTextKeys {
-		if source := c.s.sources[key]; source.Kind == FromFile {
+		if source := c.s.sources[key]; source.Kind == fromFile {
 			look(source, key, source.Name)
 		}
 	}
@@ -86,7 +87,7 @@ func (c Config) warnOfEndpoint(found *warnings) {
 	text, source, about := c.text(key), c.s.sources[key], key
 	for _, name := range []string{"AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"} {
 		if text == "" && c.s.awsEndpoints[name] != "" {
-			text, source, about = c.s.awsEndpoints[name], Source{Kind: FromEnvironment, Name: name}, ""
+			text, source, about = c.s.awsEndpoints[name], Source{Kind: fromEnvironment, Name: name}, ""
 		}
 	}
 	endpoint, err := url.Parse(text)

@@ -13,7 +13,7 @@ import (
 
 func TestWarnings(t *testing.T) {
 	t.Parallel()
-	random := config.NewSecret()
+	random := newSecret()
 	for name, c := range map[string]struct {
 		set     map[string]string
 		environ []string

@@ -9,11 +9,11 @@ import (
 	"net/http"
 	"syscall"
 
+	"github.com/scsdynamo/scsdynamo/cmd/internal/explain"
 	"github.com/scsdynamo/scsdynamo/cmd/internal/version"
 	"github.com/scsdynamo/scsdynamo/config"
 	"github.com/scsdynamo/scsdynamo/gcrunner"
 	"github.com/scsdynamo/scsdynamo/gcrunner/operations"
-	"github.com/scsdynamo/scsdynamo/cmd/internal/explain"
 )
 
 // runAgain runs by the schedule until ctx ends, and shows itself over HTTP meanwhile.

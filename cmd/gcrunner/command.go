@@ -12,12 +12,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scsdynamo/scsdynamo/cmd/internal/explain"
+	"github.com/scsdynamo/scsdynamo/cmd/internal/terminal"
 	"github.com/scsdynamo/scsdynamo/cmd/internal/version"
 	"github.com/scsdynamo/scsdynamo/config"
 	"github.com/scsdynamo/scsdynamo/dynamostore"
 	"github.com/scsdynamo/scsdynamo/gcrunner"
-	"github.com/scsdynamo/scsdynamo/cmd/internal/explain"
-	"github.com/scsdynamo/scsdynamo/cmd/internal/terminal"
+	"github.com/scsdynamo/scsdynamo/internal/keys"
 )
 
 // app is one run of the command.
@@ -94,9 +95,9 @@ func (a *app) command() *cobra.Command {
 	cmd.SetErr(a.Err)
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&a.file, "config", "", "the configuration `FILE` (default: "+config.FileVariable+", else "+
-		config.DefaultFile("<environment>")+" or "+config.DefaultFile("")+")")
-	flags.StringVar(&a.environment, "environment", "", "the environment, such as production (default: "+config.EnvironmentVariable+")")
+	flags.StringVar(&a.file, "config", "", "the configuration `FILE` (default: "+keys.FileVariable+", else "+
+		keys.DefaultFile("<environment>")+" or "+keys.DefaultFile("")+")")
+	flags.StringVar(&a.environment, "environment", "", "the environment, such as production (default: "+keys.EnvironmentVariable+")")
 	flags.StringArrayVar(&a.settings, "set", nil, "set a `KEY=VALUE`, over file and environment; may be repeated")
 	flags.BoolVar(&a.dryRun, "dry-run", false, "delete nothing, only count: collection.dry_run=true")
 	flags.BoolVar(&a.once, "once", false, "make one run and end, whatever schedule is configured")
@@ -185,8 +186,7 @@ func (a *app) load() (*config.Config, error) {
 
 // scheduleOf returns the schedule, the zero one for a single run.
 func (a *app) scheduleOf(cfg *config.Config) (gcrunner.Schedule, error) {
-	configured := cfg.Schedule()
-	s := gcrunner.Schedule{Interval: configured.Interval, Jitter: configured.Jitter, Cron: configured.Cron}
+	s := cfg.Schedule()
 	if a.once || s.Interval == 0 && s.Cron == "" {
 		return gcrunner.Schedule{}, nil
 	}

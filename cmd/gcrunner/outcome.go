@@ -6,9 +6,9 @@ import (
 	"io/fs"
 	"os"
 
-	"github.com/scsdynamo/scsdynamo/gcrunner"
 	"github.com/scsdynamo/scsdynamo/cmd/internal/explain"
 	"github.com/scsdynamo/scsdynamo/cmd/internal/terminal"
+	"github.com/scsdynamo/scsdynamo/gcrunner"
 )
 
 // outcome explains the error of a single run by what the run has done. Kinds that say that nothing was done are only

@@ -6,8 +6,8 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
-	"github.com/scsdynamo/scsdynamo/gcrunner"
 	"github.com/scsdynamo/scsdynamo/cmd/internal/terminal"
+	"github.com/scsdynamo/scsdynamo/gcrunner"
 )
 
 // progress shows on a terminal how far a single run has come: as a bar, where the run has found out how large the table is.

@@ -6,8 +6,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/scsdynamo/scsdynamo/gcrunner"
 	"github.com/scsdynamo/scsdynamo/cmd/internal/terminal"
+	"github.com/scsdynamo/scsdynamo/gcrunner"
 )
 
 // report is the result of a single run as --output json shows it. It has no position, which would hold keys.

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/scsdynamo/scsdynamo/config"
+	"github.com/scsdynamo/scsdynamo/internal/keys"
 )
 
 // complete offers words for a flag.
@@ -19,12 +19,12 @@ func (a *app) complete(cmd *cobra.Command, flag string, words ...string) {
 func completeSetting(_ *cobra.Command, _ []string, text string) ([]string, cobra.ShellCompDirective) {
 	var offers []string
 	name, _, hasValue := strings.Cut(text, "=")
-	for _, key := range config.Keys() {
+	for _, key := range keys.All() {
 		switch {
 		case !hasValue && strings.HasPrefix(key.Name, text):
 			sentence, _, _ := strings.Cut(key.Doc, ". ")
 			offers = append(offers, key.Name+"=\t"+strings.TrimSuffix(sentence, "."))
-		case hasValue && key.Name == name && key.Kind == config.Boolean:
+		case hasValue && key.Name == name && key.Kind == keys.Boolean:
 			offers = append(offers, name+"=true", name+"=false")
 		case hasValue && key.Name == name:
 			for _, choice := range key.Choices {
@@ -40,7 +40,7 @@ func completeSetting(_ *cobra.Command, _ []string, text string) ([]string, cobra
 
 // completeEnvironment offers the environments that have a file.
 func completeEnvironment(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	files, _ := filepath.Glob(config.DefaultFile("*")) // The pattern is well formed.
+	files, _ := filepath.Glob(keys.DefaultFile("*")) // The pattern is well formed.
 	for i, file := range files {
 		files[i] = strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
 	}

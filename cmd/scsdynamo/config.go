@@ -9,9 +9,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/scsdynamo/scsdynamo/config"
 	"github.com/scsdynamo/scsdynamo/cmd/internal/explain"
+	"github.com/scsdynamo/scsdynamo/cmd/internal/scaffold"
 	"github.com/scsdynamo/scsdynamo/cmd/internal/terminal"
+	"github.com/scsdynamo/scsdynamo/config"
+	"github.com/scsdynamo/scsdynamo/internal/keys"
 )
 
 func (a *app) configCommand() *cobra.Command {
@@ -55,9 +57,9 @@ units, and what has no counterpart here is named. Nothing of theirs is changed.`
 
 // initialized is the result of config init.
 type initialized struct {
-	File       string        `json:"file"`
-	SecretFile string        `json:"secret_file,omitempty"`
-	Notes      []config.Note `json:"notes,omitempty"`
+	File       string          `json:"file"`
+	SecretFile string          `json:"secret_file,omitempty"`
+	Notes      []scaffold.Note `json:"notes,omitempty"`
 }
 
 func (i *initialize) run() error {
@@ -77,7 +79,7 @@ func (i *initialize) run() error {
 	}
 	result := initialized{File: i.target(), SecretFile: i.secretFile, Notes: notes}
 	if i.secretFile != "" {
-		if err := writeNew(i.secretFile, []byte(config.NewSecret()+"\n"), false); err != nil {
+		if err := writeNew(i.secretFile, []byte(scaffold.NewSecret()+"\n"), false); err != nil {
 			return err
 		}
 	}
@@ -104,7 +106,7 @@ func (i *initialize) run() error {
 }
 
 // content returns the file, and what became of the settings that were taken over.
-func (i *initialize) content() ([]byte, []config.Note, error) {
+func (i *initialize) content() ([]byte, []scaffold.Note, error) {
 	set, err := i.set()
 	if err != nil {
 		return nil, nil, err
@@ -112,7 +114,7 @@ func (i *initialize) content() ([]byte, []config.Note, error) {
 	if i.secretFile != "" {
 		set = append(set, setting{"secret.current_file", i.secretFile})
 	}
-	migration := &config.Migration{Values: map[string]string{}}
+	migration := &scaffold.Migration{Values: map[string]string{}}
 	if i.fromRuby != "" {
 		if migration, err = i.migrate(); err != nil {
 			return nil, nil, err
@@ -125,7 +127,7 @@ func (i *initialize) content() ([]byte, []config.Note, error) {
 	if i.fromRuby != "" {
 		content, err = migration.File()
 	} else {
-		content, err = config.Template(i.environmentName(), migration.Values)
+		content, err = scaffold.Template(i.environmentName(), migration.Values)
 	}
 	return content, migration.Notes, err
 }
@@ -133,22 +135,19 @@ func (i *initialize) content() ([]byte, []config.Note, error) {
 // fromEnvironment is the word for settings that are not in one file.
 const fromEnvironment = "environment"
 
-func (i *initialize) migrate() (*config.Migration, error) {
-	var options []config.Option
+func (i *initialize) migrate() (*scaffold.Migration, error) {
+	where := scaffold.Ruby{Environment: i.environmentName(), Environ: os.Environ()}
 	if i.fromRuby != fromEnvironment {
-		options = append(options, config.WithFile(i.fromRuby))
+		where.File = i.fromRuby
 	}
-	if name := i.environmentName(); name != "" {
-		options = append(options, config.WithEnvironment(name))
-	}
-	return config.FromRuby(options...)
+	return scaffold.FromRuby(where)
 }
 
 func (i *initialize) target() string {
 	if i.file != "" {
 		return i.file
 	}
-	return config.DefaultFile(i.environmentName())
+	return keys.DefaultFile(i.environmentName())
 }
 
 // writeNew writes a file that only this user may read: there may be secrets in it. One that is overwritten is replaced
@@ -225,7 +224,7 @@ func (a *app) configShow(changed bool) error {
 	}
 	result := shown{Environment: cfg.Environment(), File: cfg.File(), Values: []config.Value{}}
 	for _, value := range cfg.Values() {
-		if !changed || value.Source.Kind != config.FromDefault {
+		if !changed || !value.Source.IsDefault() {
 			result.Values = append(result.Values, value)
 		}
 	}
@@ -235,10 +234,10 @@ func (a *app) configShow(changed bool) error {
 	table := a.NewTable("KEY", "VALUE", "SOURCE")
 	for _, value := range result.Values {
 		text, style := value.Value, terminal.Plain
-		if value.Source.Kind == config.FromDefault {
+		if value.Source.IsDefault() {
 			style = terminal.Faint
 		}
-		if key, _ := config.FindKey(value.Key); text == "" && key.Otherwise != "" && value.Source.Kind == config.FromDefault {
+		if key, _ := keys.Find(value.Key); text == "" && key.Otherwise != "" && value.Source.IsDefault() {
 			text = "(" + key.Otherwise + ")"
 		}
 		table.Row(terminal.Cell{Text: value.Key}, terminal.Cell{Text: text, Style: style},
@@ -293,7 +292,7 @@ func describeConfig(cfg *config.Config) string {
 func countSet(cfg *config.Config) int {
 	set := 0
 	for _, value := range cfg.Values() {
-		if value.Source.Kind != config.FromDefault {
+		if !value.Source.IsDefault() {
 			set++
 		}
 	}

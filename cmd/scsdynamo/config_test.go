@@ -76,7 +76,7 @@ func TestConfigInitSetsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, value := range cfg.Values() {
-		if value.Source.Kind != config.FromDefault {
+		if !value.Source.IsDefault() {
 			t.Errorf("%s is set by the file", value.Key)
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/scsdynamo/scsdynamo/config"
+	"github.com/scsdynamo/scsdynamo/internal/keys"
 )
 
 const referenceHead = `# The command scsdynamo
@@ -118,8 +118,8 @@ func TestCompletion(t *testing.T) {
 		}
 		return words[:len(words)-1] // The last one is for the shell.
 	}
-	if words := offered("config", "show", "--set", ""); len(words) != len(config.Keys()) {
-		t.Errorf("%d keys are offered of %d", len(words), len(config.Keys()))
+	if words := offered("config", "show", "--set", ""); len(words) != len(keys.All()) {
+		t.Errorf("%d keys are offered of %d", len(words), len(keys.All()))
 	}
 	for want, args := range map[string][]string{
 		"table.name= table.partition_key.name=": {"config", "show", "--set", "table."},

@@ -16,8 +16,8 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
 	"github.com/scsdynamo/scsdynamo/cmd/internal/terminal"
+	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
 )
 
 var update = flag.Bool("update", false, "write what is seen into testdata and docs")

@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scsdynamo/scsdynamo/config"
 	"github.com/scsdynamo/scsdynamo/cmd/internal/inspect"
-	"github.com/scsdynamo/scsdynamo/tests/storetest"
+	"github.com/scsdynamo/scsdynamo/internal/keys"
 	"github.com/scsdynamo/scsdynamo/storage"
+	"github.com/scsdynamo/scsdynamo/tests/storetest"
 )
 
 // every is every command that there is, those that change the most last.
@@ -144,8 +144,8 @@ func TestEveryCommand(t *testing.T) {
 			return s
 		},
 		"no-file":               func(t *testing.T) *transcript { t.Helper(); return onBolt(t) },
-		"no-configuration-file": func(t *testing.T) *transcript { t.Helper(); return onBolt(t, config.FileVariable+"=nowhere.yaml") },
-		"no-environment":        func(t *testing.T) *transcript { t.Helper(); return onBolt(t, config.EnvironmentVariable+"=prodution") },
+		"no-configuration-file": func(t *testing.T) *transcript { t.Helper(); return onBolt(t, keys.FileVariable+"=nowhere.yaml") },
+		"no-environment":        func(t *testing.T) *transcript { t.Helper(); return onBolt(t, keys.EnvironmentVariable+"=prodution") },
 		"no-terminal": func(t *testing.T) *transcript {
 			t.Helper()
 			s := onDynamoDB(t).withoutTTL()

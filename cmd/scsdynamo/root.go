@@ -10,10 +10,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/scsdynamo/scsdynamo/cmd/internal/version"
-	"github.com/scsdynamo/scsdynamo/config"
 	"github.com/scsdynamo/scsdynamo/cmd/internal/explain"
 	"github.com/scsdynamo/scsdynamo/cmd/internal/terminal"
+	"github.com/scsdynamo/scsdynamo/cmd/internal/version"
+	"github.com/scsdynamo/scsdynamo/config"
+	"github.com/scsdynamo/scsdynamo/internal/keys"
 )
 
 // app is one run of the command.
@@ -90,9 +91,9 @@ func (a *app) root() *cobra.Command {
 	root.SetErr(a.Err)
 	flags := root.PersistentFlags()
 	flags.SortFlags = false
-	flags.StringVar(&a.file, "config", "", "the configuration `FILE` (default: "+config.FileVariable+", else "+
-		config.DefaultFile("ENVIRONMENT")+" or "+config.DefaultFile("")+")")
-	flags.StringVar(&a.environment, "environment", "", "the `ENVIRONMENT`, such as production (default: "+config.EnvironmentVariable+")")
+	flags.StringVar(&a.file, "config", "", "the configuration `FILE` (default: "+keys.FileVariable+", else "+
+		keys.DefaultFile("ENVIRONMENT")+" or "+keys.DefaultFile("")+")")
+	flags.StringVar(&a.environment, "environment", "", "the `ENVIRONMENT`, such as production (default: "+keys.EnvironmentVariable+")")
 	flags.StringArrayVar(&a.settings, "set", nil, "set a `KEY=VALUE`, over file and environment; may be repeated")
 	flags.StringVarP(&a.output, "output", "o", outputTable, "how to print results: `table or json`")
 	flags.DurationVar(&a.timeout, "timeout", 0, "give up after this `TIME`, such as 30s (default: none, but each call has its own)")
@@ -217,5 +218,5 @@ func (a *app) environmentName() string {
 	if a.environment != "" {
 		return a.environment
 	}
-	return os.Getenv(config.EnvironmentVariable)
+	return os.Getenv(keys.EnvironmentVariable)
 }

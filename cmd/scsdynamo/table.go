@@ -11,9 +11,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/spf13/cobra"
 
-	"github.com/scsdynamo/scsdynamo/dynamostore"
 	"github.com/scsdynamo/scsdynamo/cmd/internal/explain"
 	"github.com/scsdynamo/scsdynamo/cmd/internal/terminal"
+	"github.com/scsdynamo/scsdynamo/dynamostore"
 )
 
 // How long AWS may take to make or delete a table, and to build an index, where --timeout says nothing else.

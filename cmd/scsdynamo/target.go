@@ -8,9 +8,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"github.com/scsdynamo/scsdynamo/cmd/internal/terminal"
 	"github.com/scsdynamo/scsdynamo/config"
 	"github.com/scsdynamo/scsdynamo/dynamostore"
-	"github.com/scsdynamo/scsdynamo/cmd/internal/terminal"
 )
 
 // target is what a command deletes all sessions of.

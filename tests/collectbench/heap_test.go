@@ -14,8 +14,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
 	"github.com/scsdynamo/scsdynamo/dynamostore"
 	"github.com/scsdynamo/scsdynamo/gcrunner"
-	"github.com/scsdynamo/scsdynamo/tests/markdown"
 	"github.com/scsdynamo/scsdynamo/storage"
+	"github.com/scsdynamo/scsdynamo/tests/markdown"
 )
 
 // heapLimit is what gcrunner promises for the largest pages. It is asserted at full size, where what grows with the number

@@ -23,8 +23,8 @@ import (
 
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
 	"github.com/scsdynamo/scsdynamo/dynamostore"
-	"github.com/scsdynamo/scsdynamo/tests/storetest"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
+	"github.com/scsdynamo/scsdynamo/tests/storetest"
 )
 
 // childSetup tells the test binary that it is one of the servers.

@@ -12,8 +12,8 @@ import (
 	"github.com/alexedwards/scs/v2"
 	"pgregory.net/rapid"
 
-	"github.com/scsdynamo/scsdynamo/tests/storetest"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
+	"github.com/scsdynamo/scsdynamo/tests/storetest"
 )
 
 // What the handler of a visit does with its session.

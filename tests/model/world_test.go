@@ -10,11 +10,11 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/scsdynamo/scsdynamo/tests/storetest"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
 	"github.com/scsdynamo/scsdynamo/storage/memory"
+	"github.com/scsdynamo/scsdynamo/tests/storetest"
 )
 
 // world is one run: processes, sessions and requests.

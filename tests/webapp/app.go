@@ -17,8 +17,8 @@ import (
 
 	"github.com/alexedwards/scs/v2"
 
-	"github.com/scsdynamo/scsdynamo/tests/storetest"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
+	"github.com/scsdynamo/scsdynamo/tests/storetest"
 )
 
 // The values of a session.

@@ -16,9 +16,9 @@ import (
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/scsdynamo/scsdynamo/dynamostore"
-	"github.com/scsdynamo/scsdynamo/tests/storetest"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
+	"github.com/scsdynamo/scsdynamo/tests/storetest"
 )
 
 // Config says how an application keeps its sessions.

@@ -11,9 +11,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/cmd/internal/explain"
 	"github.com/scsdynamo/scsdynamo/config"
 	"github.com/scsdynamo/scsdynamo/conformance/smoke"
-	"github.com/scsdynamo/scsdynamo/cmd/internal/explain"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
 )

@@ -33,23 +33,23 @@ func Credentials(err error) *Explanation {
 		profile, flag = fmt.Sprintf("the profile %q", missing.Profile), " --profile "+missing.Profile
 	}
 	switch missing.Kind {
-	case config.SSOCredentials:
+	case "sso":
 		e.Text = "the SSO session of " + profile + " has ended, or there is none: " + missing.Cause()
 		e.Fix = "log in: aws sso login" + flag
-	case config.LoginCredentials:
+	case "login":
 		e.Text = "the login of " + profile + " has ended, or there is none: " + missing.Cause()
 		e.Fix = "log in: aws login" + flag
-	case config.ProcessCredentials:
+	case "credential_process":
 		e.Text = "the credential_process of " + profile + " gives no credentials: " + missing.Cause()
 		e.Fix = "run what stands behind credential_process in the AWS configuration file by hand, and see what it says"
-	case config.WebIdentity:
+	case "web identity":
 		e.Text = "the role of the web identity token (EKS, GitHub) cannot be had: " + missing.Cause()
 		e.Fix = "check AWS_ROLE_ARN, AWS_WEB_IDENTITY_TOKEN_FILE and who may read that file, on EKS the service account's annotation, " +
 			"and the trust policy of the role"
-	case config.AssumedRole:
+	case "role":
 		e.Text = "the role of " + profile + " cannot be had: " + missing.Cause()
 		e.Fix = "check role_arn and its trust policy, and the credentials of source_profile"
-	case config.ContainerRole:
+	case "container":
 		e.Text = "the role of the task or pod cannot be had: " + missing.Cause()
 		e.Fix = "check that the task has a role, or on EKS the Pod Identity association and its agent"
 	default:

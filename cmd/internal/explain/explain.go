@@ -11,10 +11,11 @@ import (
 	"syscall"
 
 	"github.com/scsdynamo/scsdynamo/boltstore"
+	"github.com/scsdynamo/scsdynamo/cmd/internal/inspect"
 	"github.com/scsdynamo/scsdynamo/config"
 	"github.com/scsdynamo/scsdynamo/dynamostore"
 	"github.com/scsdynamo/scsdynamo/gcrunner"
-	"github.com/scsdynamo/scsdynamo/cmd/internal/inspect"
+	"github.com/scsdynamo/scsdynamo/internal/keys"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -141,7 +142,7 @@ func ofConfig(err error) *Explanation {
 // problemText is a problem in the words of a command, whose flags are what package config knows as code.
 func problemText(problem config.Problem) string {
 	text := problem.String()
-	if problem.Source.Kind == config.FromCode && problem.Source.Name == "" {
+	if problem.Source.Kind == "code" && problem.Source.Name == "" {
 		text = "command line" + strings.TrimPrefix(text, problem.Source.String())
 	}
 	return text
@@ -237,10 +238,10 @@ func InKeys(texts []string) []string {
 
 var toKeys = func() *strings.Replacer {
 	pairs := []string{"Table.Create,", `"scsdynamo table create",`, "Table.Create ", `"scsdynamo table create" `}
-	keys := config.Keys()
+	all := keys.All()
 	// A replacer takes the first that matches, so the longest come first.
-	slices.SortStableFunc(keys, func(a, b config.Key) int { return len(b.Option) - len(a.Option) })
-	for _, key := range keys {
+	slices.SortStableFunc(all, func(a, b keys.Key) int { return len(b.Option) - len(a.Option) })
+	for _, key := range all {
 		if field, ok := strings.CutPrefix(key.Option, "dynamostore.Table."); ok {
 			pairs = append(pairs, "Table."+field, key.Name)
 		}

@@ -9,10 +9,11 @@ import (
 	"testing"
 
 	"github.com/scsdynamo/scsdynamo/boltstore"
-	"github.com/scsdynamo/scsdynamo/config"
-	"github.com/scsdynamo/scsdynamo/dynamostore"
 	"github.com/scsdynamo/scsdynamo/cmd/internal/explain"
 	"github.com/scsdynamo/scsdynamo/cmd/internal/inspect"
+	"github.com/scsdynamo/scsdynamo/config"
+	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/internal/keys"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -88,7 +89,7 @@ func TestProblems(t *testing.T) {
 func TestInKeysKnowsAllFields(t *testing.T) {
 	t.Parallel()
 	fields := 0
-	for _, key := range config.Keys() {
+	for _, key := range keys.All() {
 		field, ok := strings.CutPrefix(key.Option, "dynamostore.Table.")
 		if !ok || field == "Create" {
 			continue

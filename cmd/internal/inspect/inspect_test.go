@@ -17,9 +17,9 @@ import (
 
 	"github.com/scsdynamo/scsdynamo/boltstore"
 	"github.com/scsdynamo/scsdynamo/cmd/internal/inspect"
-	"github.com/scsdynamo/scsdynamo/tests/storetest"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
+	"github.com/scsdynamo/scsdynamo/tests/storetest"
 )
 
 var (

@@ -1,4 +1,4 @@
-package config
+package keys
 
 import (
 	"time"
@@ -8,22 +8,22 @@ import (
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 )
 
-// What drivers, strategies, reads and policies are called.
+// How drivers, strategies, reads and policies are called.
 const (
-	driverDynamoDB = "dynamodb"
-	driverBolt     = "bolt"
+	DriverDynamoDB = "dynamodb"
+	DriverBolt     = "bolt"
 
-	strategyNone       = "none"
-	strategyOptimistic = "optimistic"
-	strategyMerge      = "merge"
-	strategyLease      = "lease"
+	StrategyNone       = "none"
+	StrategyOptimistic = "optimistic"
+	StrategyMerge      = "merge"
+	StrategyLease      = "lease"
 
-	readsStrong             = "strong"
-	readsEventual           = "eventual"
-	readsEventualThenStrong = "eventual-then-strong"
+	ReadsStrong             = "strong"
+	ReadsEventual           = "eventual"
+	ReadsEventualThenStrong = "eventual-then-strong"
 
-	sameKeyOurs   = "ours"
-	sameKeyTheirs = "theirs"
+	SameKeyOurs   = "ours"
+	SameKeyTheirs = "theirs"
 
 	secretExample = "base64-of-32-random-bytes" //nolint:gosec // It stands for a secret, and is none.
 )
@@ -33,7 +33,7 @@ func newSchema() []Key {
 	var keys []Key
 	for _, group := range [][]Key{
 		{{
-			Name: "driver", Kind: Choice, Choices: []string{driverDynamoDB, driverBolt}, fallback: driverDynamoDB,
+			Name: "driver", Kind: Choice, Choices: []string{DriverDynamoDB, DriverBolt}, Fallback: DriverDynamoDB,
 			Doc: "Where sessions are kept: in a DynamoDB table, or in a file on this machine (bbolt), for one process. What is " +
 				"set for the other one is checked, and otherwise ignored.",
 			Option: "dynamostore.New, boltstore.Open",
@@ -43,7 +43,7 @@ func newSchema() []Key {
 		keys = append(keys, group...)
 	}
 	for i, key := range keys {
-		keys[i].Default = format(key.fallback)
+		keys[i].Default = Format(key.Fallback)
 	}
 	return keys
 }
@@ -54,7 +54,7 @@ func dynamoKeys() []Key {
 		Doc: "AWS Region of the table.", Option: "aws-sdk-go-v2/config.WithRegion",
 	}, {
 		Name: "dynamodb.endpoint", Kind: Text, Otherwise: "that of AWS, or what the AWS SDK finds in AWS_ENDPOINT_URL_DYNAMODB",
-		Example: "http://127.0.0.1:8000", check: checkEndpoint,
+		Example: "http://127.0.0.1:8000", Check: checkEndpoint,
 		Doc: "URL of another DynamoDB, such as DynamoDB Local. Region and credentials are needed there, too; DynamoDB Local " +
 			"takes any, of letters and digits.",
 		Option: "dynamodb.Options.BaseEndpoint",
@@ -64,15 +64,15 @@ func dynamoKeys() []Key {
 			"environment or profile.",
 		Option: "aws-sdk-go-v2/config.WithSharedConfigProfile",
 	}, {
-		Name: "dynamodb.attempt_timeout", Kind: Duration, fallback: dynamostore.AttemptTimeout, least: ms(10), most: ms(60_000),
+		Name: "dynamodb.attempt_timeout", Kind: Duration, Fallback: dynamostore.AttemptTimeout, Least: ms(10), Most: ms(60_000),
 		Doc:    "How long one attempt of a request may take. Not longer than dynamodb.operation_timeout.",
 		Option: "dynamostore.AttemptTimeout",
 	}, {
-		Name: "dynamodb.operation_timeout", Kind: Duration, fallback: dynamostore.OperationTimeout, least: ms(10), most: ms(600_000),
+		Name: "dynamodb.operation_timeout", Kind: Duration, Fallback: dynamostore.OperationTimeout, Least: ms(10), Most: ms(600_000),
 		Doc:    "How long a request may take with all its attempts.",
 		Option: "dynamostore.OperationTimeout",
 	}, {
-		Name: "dynamodb.max_attempts", Kind: Integer, fallback: int64(dynamostore.MaxAttempts), least: 1, most: 100,
+		Name: "dynamodb.max_attempts", Kind: Integer, Fallback: int64(dynamostore.MaxAttempts), Least: 1, Most: 100,
 		Unit: "attempts", Doc: "How often a request is tried at most.", Option: "dynamostore.MaxAttempts",
 	}}
 }
@@ -81,20 +81,20 @@ func dynamoKeys() []Key {
 func tableKeys() []Key {
 	defaults := dynamostore.Table{Name: "sessions"}.WithDefaults()
 	keys := []Key{{
-		Name: "table.name", Kind: Text, fallback: defaults.Name, Doc: "Name of the table, or its ARN where it belongs to " +
+		Name: "table.name", Kind: Text, Fallback: defaults.Name, Doc: "Name of the table, or its ARN where it belongs to " +
 			"another account.",
 		Option: "dynamostore.Table.Name",
 	}, {
-		Name: "table.partition_key.name", Kind: Text, fallback: defaults.PartitionKey.Name,
+		Name: "table.partition_key.name", Kind: Text, Fallback: defaults.PartitionKey.Name,
 		Doc: "Attribute that is the partition key, of type S.", Option: "dynamostore.Table.PartitionKey.Name",
 	}, {
-		Name: "table.partition_key.prefix", Kind: Text, fallback: "", empty: true,
+		Name: "table.partition_key.prefix", Kind: Text, Fallback: "", Empty: true,
 		Doc: "What stands before the session's key in the partition key. It keeps sessions apart from other items in the same " +
 			"table; scans and collection stay inside it. It ends with a separator: an ASCII character that is no letter, no digit and " +
 			"none of - _ %, such as : or #.",
 		Option: "dynamostore.Table.PartitionKey.Prefix",
 	}, {
-		Name: "table.partition_key.suffix", Kind: Text, fallback: "", empty: true,
+		Name: "table.partition_key.suffix", Kind: Text, Fallback: "", Empty: true,
 		Doc:    "What stands behind the session's key in the partition key. It begins with a separator, as a prefix ends.",
 		Option: "dynamostore.Table.PartitionKey.Suffix",
 	}, {
@@ -102,10 +102,10 @@ func tableKeys() []Key {
 		Doc:    "Attribute that is the sort key, of type S. Its value, too, is the session's key between prefix and suffix.",
 		Option: "dynamostore.Table.SortKey.Name",
 	}, {
-		Name: "table.sort_key.prefix", Kind: Text, fallback: "", empty: true,
+		Name: "table.sort_key.prefix", Kind: Text, Fallback: "", Empty: true,
 		Doc: "What stands before the session's key in the sort key. It ends with a separator.", Option: "dynamostore.Table.SortKey.Prefix",
 	}, {
-		Name: "table.sort_key.suffix", Kind: Text, fallback: "", empty: true,
+		Name: "table.sort_key.suffix", Kind: Text, Fallback: "", Empty: true,
 		Doc:    "What stands behind the session's key in the sort key. It begins with a separator.",
 		Option: "dynamostore.Table.SortKey.Suffix",
 	}}
@@ -125,7 +125,7 @@ func tableKeys() []Key {
 		{"expiry_hour", "ExpiryHour", a.ExpiryHour, "Attribute (N) with the hour in which the session ends, for table.expiry_index."},
 	} {
 		keys = append(keys, Key{
-			Name: "table.attributes." + attribute.name, Kind: Text, fallback: attribute.fallback, Doc: attribute.doc,
+			Name: "table.attributes." + attribute.name, Kind: Text, Fallback: attribute.fallback, Doc: attribute.doc,
 			Option: "dynamostore.Table.Attributes." + attribute.field,
 		})
 	}
@@ -136,28 +136,28 @@ func tableKeys() []Key {
 			"a table in use.",
 		Option: "dynamostore.Table.ExpiryIndex.Name",
 	}, Key{
-		Name: "table.expiry_index.shards", Kind: Integer, fallback: int64(dynamostore.DefaultExpiryShards), least: 1,
-		most: dynamostore.MaxExpiryShards, Unit: "shards",
+		Name: "table.expiry_index.shards", Kind: Integer, Fallback: int64(dynamostore.DefaultExpiryShards), Least: 1,
+		Most: dynamostore.MaxExpiryShards, Unit: "shards",
 		Doc:    "Over how many partitions of the index writes are spread. Each is enough for 500 logins a second.",
 		Option: "dynamostore.Table.ExpiryIndex.Shards",
 	}, Key{
-		Name: "table.create", Kind: Boolean, fallback: false,
+		Name: "table.create", Kind: Boolean, Fallback: false,
 		Doc: "Whether the program makes the table at its start where there is none, with TTL, and waits for it. It needs the " +
 			"rights for that. Better is to make it once, with \"scsdynamo table create\". The keys below are about that.",
 		Option: "dynamostore.Table.Create",
 	}, Key{
-		Name: "table.read_capacity", Kind: Integer, fallback: int64(0), most: 1_000_000, Unit: "read units per second",
+		Name: "table.read_capacity", Kind: Integer, Fallback: int64(0), Most: 1_000_000, Unit: "read units per second",
 		Doc: "Provisioned read capacity of a new table. 0 for both capacities means that it is billed by the request. " +
 			"Set both or none.",
 		Option: "dynamostore.Table.ReadCapacity",
 	}, Key{
-		Name: "table.write_capacity", Kind: Integer, fallback: int64(0), most: 1_000_000, Unit: "write units per second",
+		Name: "table.write_capacity", Kind: Integer, Fallback: int64(0), Most: 1_000_000, Unit: "write units per second",
 		Doc: "Provisioned write capacity of a new table.", Option: "dynamostore.Table.WriteCapacity",
 	}, Key{
 		Name: "table.tags", Kind: Map, Otherwise: "no tags", Example: "{team: web, stage: test}",
 		Doc: "Tags of a new table.", Option: "dynamostore.Table.Tags",
 	}, Key{
-		Name: "table.deletion_protection", Kind: Boolean, fallback: false,
+		Name: "table.deletion_protection", Kind: Boolean, Fallback: false,
 		Doc:    "Whether a new table is kept from being deleted until the protection is turned off.",
 		Option: "dynamostore.Table.DeletionProtection",
 	}, Key{
@@ -172,14 +172,14 @@ func tableKeys() []Key {
 
 func boltKeys() []Key {
 	return []Key{{
-		Name: "bolt.path", Kind: Text, fallback: "sessions.db", check: checkPath,
+		Name: "bolt.path", Kind: Text, Fallback: "sessions.db", Check: checkPath,
 		Doc: "The file that holds the sessions. It is made where there is none; its directory must exist.", Option: "boltstore.Open",
 	}, {
-		Name: "bolt.lock_timeout", Kind: Duration, fallback: boltstore.DefaultLockTimeout, least: ms(1),
+		Name: "bolt.lock_timeout", Kind: Duration, Fallback: boltstore.DefaultLockTimeout, Least: ms(1),
 		Doc:    "How long to wait for another process to let go of the file.",
 		Option: "boltstore.WithLockTimeout",
 	}, {
-		Name: "bolt.grace", Kind: Duration, fallback: boltstore.DefaultGrace,
+		Name: "bolt.grace", Kind: Duration, Fallback: boltstore.DefaultGrace,
 		Doc:    "How long a session is kept after its expiry before a later write may remove it.",
 		Option: "boltstore.WithGrace",
 	}}
@@ -193,7 +193,7 @@ func secretKeys() []Key {
 			"secret.current_file. The command \"openssl rand -base64 32\" makes one.",
 		Option: "sessionstore.WithSecret",
 	}, {
-		Name: "secret.current_file", Kind: Text, Otherwise: "no file", Example: "/run/secrets/sessions", check: checkPath,
+		Name: "secret.current_file", Kind: Text, Otherwise: "no file", Example: "/run/secrets/sessions", Check: checkPath,
 		Doc: "A file that holds secret.current, such as one that Docker or Kubernetes mounts.", Option: "sessionstore.WithSecret",
 	}, {
 		Name: "secret.previous", Kind: List, Secret: true, Otherwise: "no secrets",
@@ -202,10 +202,10 @@ func secretKeys() []Key {
 			"costs a read more for a token that is unknown; take it out once the lifetime of a session has passed.",
 		Option: "sessionstore.WithSecret",
 	}, {
-		Name: "secret.previous_files", Kind: List, Otherwise: "no files", Example: "[/run/secrets/sessions-old]", check: checkPath,
+		Name: "secret.previous_files", Kind: List, Otherwise: "no files", Example: "[/run/secrets/sessions-old]", Check: checkPath,
 		Doc: "Files that hold previous secrets. They come behind those of secret.previous.", Option: "sessionstore.WithSecret",
 	}, {
-		Name: "secret.previous_until", Kind: Text, Otherwise: "until they are taken out", Example: "2030-01-31T12:00:00Z", check: checkInstant,
+		Name: "secret.previous_until", Kind: Text, Otherwise: "until they are taken out", Example: "2030-01-31T12:00:00Z", Check: checkInstant,
 		Doc: "The instant until which previous secrets count, as RFC 3339 writes it: what they have sealed ends then at the latest. " +
 			"Let it be the end of the last process that has the secret as its current one, and the lifetime of a session.",
 		Option: "sessionstore.WithPreviousSecret",
@@ -215,7 +215,7 @@ func secretKeys() []Key {
 			"open. Changing it ends all sessions.",
 		Option: "sessionstore.WithSecretContext",
 	}, {
-		Name: "secret.sealed_since", Kind: Text, Otherwise: "any", Example: "2025-01-31T12:00:00Z", check: checkInstant,
+		Name: "secret.sealed_since", Kind: Text, Otherwise: "any", Example: "2025-01-31T12:00:00Z", Check: checkInstant,
 		Doc: "The instant, as RFC 3339 writes it, before which a session must not have been sealed: others are not there. It is for " +
 			"after a restore or a leak.",
 		Option: "sessionstore.WithSealedSince",
@@ -224,8 +224,8 @@ func secretKeys() []Key {
 
 func sessionKeys() []Key {
 	return []Key{{
-		Name: "sessions.reads", Kind: Choice, Choices: []string{readsStrong, readsEventual, readsEventualThenStrong},
-		fallback: readsStrong,
+		Name: "sessions.reads", Kind: Choice, Choices: []string{ReadsStrong, ReadsEventual, ReadsEventualThenStrong},
+		Fallback: ReadsStrong,
 		Doc: "How fresh the reads of sessions are. eventual costs half and may miss the latest commits; eventual-then-strong " +
 			"looks twice before a session is not found.",
 		Option: "sessionstore.WithReads",
@@ -235,39 +235,39 @@ func sessionKeys() []Key {
 			"request.",
 		Option: "sessionstore.WithTouchInterval",
 	}, {
-		Name: "sessions.read_only_methods", Kind: List, Otherwise: "none", Example: "[GET, HEAD, OPTIONS]", check: checkMethods,
+		Name: "sessions.read_only_methods", Kind: List, Otherwise: "none", Example: "[GET, HEAD, OPTIONS]", Check: checkMethods,
 		Doc:    "HTTP methods whose requests only read their session: with the strategy lease, they take no lock and never wait.",
 		Option: "sessionstore.WithReadOnly",
 	}, {
-		Name: "sessions.unreadable_as_miss", Kind: Boolean, fallback: false,
+		Name: "sessions.unreadable_as_miss", Kind: Boolean, Fallback: false,
 		Doc: "Whether a session that cannot be read (damaged, foreign, sealed with another secret) is one that is not there, in " +
 			"place of an error.",
 		Option: "sessionstore.WithUnreadableAsMiss",
 	}, {
-		Name: "sessions.page_size", Kind: Integer, Otherwise: "what the driver finds best", Example: "1000", least: 1,
-		most: 1_000_000, Unit: "sessions", Doc: "How many sessions are looked at in one call when they are listed.",
+		Name: "sessions.page_size", Kind: Integer, Otherwise: "what the driver finds best", Example: "1000", Least: 1,
+		Most: 1_000_000, Unit: "sessions", Doc: "How many sessions are looked at in one call when they are listed.",
 		Option: "sessionstore.WithPageSize",
 	}}
 }
 
 func strategyKeys() []Key {
 	return []Key{{
-		Name: "strategy", Kind: Choice, Choices: []string{strategyNone, strategyOptimistic, strategyMerge, strategyLease},
-		fallback: strategyMerge,
+		Name: "strategy", Kind: Choice, Choices: []string{StrategyNone, StrategyOptimistic, StrategyMerge, StrategyLease},
+		Fallback: StrategyMerge,
 		Doc: "What happens when requests of one user meet in one session: the last commit wins (none), the later is refused " +
 			"(optimistic), both are merged (merge), or one waits for the other (lease). docs/locking.md says how to choose.",
 		Option: "sessionstore.WithStrategy",
 	}, {
-		Name: "merge.same_key", Kind: Choice, Choices: []string{sameKeyOurs, sameKeyTheirs}, fallback: sameKeyOurs,
+		Name: "merge.same_key", Kind: Choice, Choices: []string{SameKeyOurs, SameKeyTheirs}, Fallback: SameKeyOurs,
 		Doc: "Which value stays where two requests have changed the same one: that of the later commit (ours) or that of the " +
 			"earlier (theirs).",
 		Option: "lockstrategy.WithSameKey",
 	}, {
-		Name: "lease.duration", Kind: Duration, fallback: lockstrategy.DefaultDuration, least: int64(lockstrategy.MinDuration),
+		Name: "lease.duration", Kind: Duration, Fallback: lockstrategy.DefaultDuration, Least: int64(lockstrategy.MinDuration),
 		Doc:    "How long a lease lasts if it is not renewed, and so how long others wait after a process died.",
 		Option: "lockstrategy.WithDuration",
 	}, {
-		Name: "lease.max_wait", Kind: Duration, fallback: lockstrategy.DefaultMaxWait, least: int64(lockstrategy.MinWait),
+		Name: "lease.max_wait", Kind: Duration, Fallback: lockstrategy.DefaultMaxWait, Least: int64(lockstrategy.MinWait),
 		Doc:    "How long a request waits for its session.",
 		Option: "lockstrategy.WithMaxWait",
 	}, {
@@ -276,7 +276,7 @@ func strategyKeys() []Key {
 			"lease.duration; 0s sets no limit.",
 		Option: "lockstrategy.WithMaxHold",
 	}, {
-		Name: "lease.max_waiting", Kind: Integer, fallback: int64(lockstrategy.DefaultMaxWaiting), least: 1, Unit: "requests",
+		Name: "lease.max_waiting", Kind: Integer, Fallback: int64(lockstrategy.DefaultMaxWaiting), Least: 1, Unit: "requests",
 		Doc:    "How many requests of a process may wait for one session. One more is refused at once.",
 		Option: "lockstrategy.WithMaxWaiting",
 	}, {

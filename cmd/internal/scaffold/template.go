@@ -1,7 +1,9 @@
-package config
+package scaffold
 
 import (
 	"bytes"
+	"crypto/rand"
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"regexp"
@@ -9,13 +11,18 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/scsdynamo/scsdynamo/config"
+	"github.com/scsdynamo/scsdynamo/internal/keys"
+	"github.com/scsdynamo/scsdynamo/sessionstore"
 )
 
 // Template returns a file with every key, each with what it does. Keys are commented out and show their default, or an
 // example where they have none; those in values are set. The values are written as in environment variables, secrets too:
 // keep the file as safe as they are. The environment is the one that the file is for; it may be empty.
 //
-// Loaded as it is, the file sets what is in values and nothing else. Errors: [*Error], where Load would not take the values.
+// Loaded as it is, the file sets what is in values and nothing else. Errors: [*config.Error], where
+// config.Load would refuse the values.
 func Template(environment string, values map[string]string) ([]byte, error) {
 	title := "# Settings of scsdynamo."
 	if environment != "" {
@@ -31,18 +38,14 @@ func Template(environment string, values map[string]string) ([]byte, error) {
 
 // template writes the file below the header.
 func template(header string, values map[string]string) ([]byte, error) {
-	l := newLoader([]Option{WithEnviron(nil)})
-	for _, key := range slices.Sorted(maps.Keys(values)) {
-		With(key, values[key])(l)
-	}
-	settings := l.readCode()
-	if err := l.problems.err(); err != nil {
+	set, err := parse(values)
+	if err != nil {
 		return nil, err
 	}
 	var b bytes.Buffer
 	b.WriteString(header)
 	var open []string // the sections that the line before was in
-	for _, key := range schema {
+	for _, key := range keys.All() {
 		parts := strings.Split(key.Name, ".")
 		within, name := parts[:len(parts)-1], parts[len(parts)-1]
 		same := 0
@@ -55,24 +58,46 @@ func template(header string, values map[string]string) ([]byte, error) {
 		}
 		open = within
 		margin := indent(len(within))
-		for _, line := range wrap(key.describe(), 110-len(margin)) {
+		for _, line := range wrap(describe(key), 110-len(margin)) {
 			fmt.Fprintf(&b, "%s# %s\n", margin, line)
 		}
-		if s, ok := settings[key.Name]; ok {
-			fmt.Fprintf(&b, "%s%s: %s\n", margin, name, toYAML(s.value))
+		if value, ok := set[key.Name]; ok {
+			fmt.Fprintf(&b, "%s%s: %s\n", margin, name, toYAML(value))
 		} else {
-			fmt.Fprintf(&b, "%s#%s: %s\n", margin, name, key.shown())
+			fmt.Fprintf(&b, "%s#%s: %s\n", margin, name, shown(key))
 		}
 	}
 	return b.Bytes(), nil
 }
 
+// parse reads the values as config.Load does.
+func parse(values map[string]string) (map[string]any, error) {
+	parsed := map[string]any{}
+	var problems []config.Problem
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		key, ok := keys.Find(name)
+		problem := config.Problem{Source: config.Source{Kind: "code"}}
+		if !ok {
+			problem.Text = keys.Unknown("key", name, ".", keys.Names)
+		} else if parsed[name], problem.Text = key.ParseLine(values[name]); problem.Text != "" {
+			problem.Key = name
+		}
+		if problem.Text != "" {
+			problems = append(problems, problem)
+		}
+	}
+	if len(problems) > 0 {
+		return nil, &config.Error{Problems: problems}
+	}
+	return parsed, nil
+}
+
 func indent(depth int) string { return strings.Repeat("  ", depth) }
 
 // describe says in sentences what the key does and what it may be.
-func (k Key) describe() string {
+func describe(k keys.Key) string {
 	text := k.Doc
-	if allowed := k.Allowed(); allowed != "" && k.Kind != Boolean {
+	if allowed := k.Allowed(); allowed != "" && k.Kind != keys.Boolean {
 		text += " Allowed: " + allowed + "."
 	}
 	if k.Otherwise != "" {
@@ -82,9 +107,9 @@ func (k Key) describe() string {
 }
 
 // shown is what stands in a template where the key is not set.
-func (k Key) shown() string {
-	if k.fallback != nil {
-		return toYAML(k.fallback)
+func shown(k keys.Key) string {
+	if k.Fallback != nil {
+		return toYAML(k.Fallback)
 	}
 	return k.Example
 }
@@ -110,10 +135,10 @@ func toYAML(value any) string {
 	switch v := value.(type) {
 	case []string:
 		return "[" + strings.Join(mapped(v, scalar), ", ") + "]"
-	case []secret:
-		return "[" + strings.Join(mapped(v, reveal), ", ") + "]"
-	case secret:
-		return reveal(v)
+	case []keys.Secret:
+		return "[" + strings.Join(mapped(v, keys.Secret.Reveal), ", ") + "]"
+	case keys.Secret:
+		return v.Reveal()
 	case map[string]string:
 		entries := make([]string, 0, len(v))
 		for _, name := range slices.Sorted(maps.Keys(v)) {
@@ -121,7 +146,7 @@ func toYAML(value any) string {
 		}
 		return "{" + strings.Join(entries, ", ") + "}"
 	default:
-		return scalar(format(v))
+		return scalar(keys.Format(v))
 	}
 }
 
@@ -148,4 +173,12 @@ func scalar(text string) string {
 	default:
 		return "'" + strings.ReplaceAll(text, "'", "''") + "'"
 	}
+}
+
+// NewSecret draws a secret of 32 random bytes and returns it as it is written in a file or a variable. So does
+// openssl rand -base64 32.
+func NewSecret() string {
+	b := make([]byte, sessionstore.MinSecretBytes)
+	_, _ = rand.Read(b) // It never fails.
+	return base64.StdEncoding.EncodeToString(b)
 }

@@ -1,4 +1,4 @@
-package config
+package keys
 
 import (
 	"fmt"
@@ -13,12 +13,12 @@ import (
 	"unicode/utf8"
 )
 
-// parse reads the text of a value that is not a list or a map. Quoting the value is left out for secrets.
-func (k Key) parse(text string) (value any, wrong string) {
+// Parse reads the text of a value that is not a list or a map. Quoting the value is left out for secrets.
+func (k Key) Parse(text string) (value any, wrong string) {
 	if k.Secret {
 		return parseSecret(text)
 	}
-	if text == "" && !k.empty {
+	if text == "" && !k.Empty {
 		return nil, "an empty value; leave the key out for the default"
 	}
 	switch k.Kind {
@@ -29,9 +29,9 @@ func (k Key) parse(text string) (value any, wrong string) {
 	case Duration:
 		value, wrong = parseDuration(text)
 	case Integer:
-		value, wrong = parseInteger(text)
+		value, wrong = ParseInteger(text)
 	case Number:
-		value, wrong = parseNumber(text)
+		value, wrong = ParseNumber(text)
 	case Boolean:
 		value, wrong = parseBoolean(text)
 	default:
@@ -43,8 +43,8 @@ func (k Key) parse(text string) (value any, wrong string) {
 	return value, wrong
 }
 
-// parseList reads the items of a list.
-func (k Key) parseList(items []string) (any, string) {
+// ParseList reads the items of a list.
+func (k Key) ParseList(items []string) (any, string) {
 	for i, item := range items {
 		if k.Secret {
 			if _, wrong := parseSecret(item); wrong != "" {
@@ -59,21 +59,21 @@ func (k Key) parseList(items []string) (any, string) {
 			return nil, fmt.Sprintf("item %d: %s", i+1, wrong)
 		}
 		if slices.Contains(items[:i], item) {
-			return nil, fmt.Sprintf("item %d, %s, is there twice", i+1, quote(item))
+			return nil, fmt.Sprintf("item %d, %s, is there twice", i+1, Quote(item))
 		}
 	}
 	if k.Secret {
-		secrets := make([]secret, len(items))
+		secrets := make([]Secret, len(items))
 		for i, item := range items {
-			secrets[i], _ = decodeSecret(item)
+			secrets[i], _ = ParseSecret(item)
 		}
 		return secrets, ""
 	}
 	return items, k.judge(items, "")
 }
 
-// parseMap checks the entries of a map.
-func (k Key) parseMap(entries map[string]string) (any, string) {
+// ParseMap checks the entries of a map.
+func (k Key) ParseMap(entries map[string]string) (any, string) {
 	for name, text := range entries {
 		if name == "" {
 			return nil, "a name is empty"
@@ -87,6 +87,36 @@ func (k Key) parseMap(entries map[string]string) (any, string) {
 	return entries, k.judge(entries, "")
 }
 
+// ParseLine reads a value that stands in one line, lists and maps included: a,b and a=b,c=d. An empty line is an empty list
+// or map.
+func (k Key) ParseLine(text string) (any, string) {
+	if k.Kind != List && k.Kind != Map {
+		return k.Parse(text)
+	}
+	var items []string
+	if text != "" {
+		items = strings.Split(text, ",")
+	}
+	for i := range items {
+		items[i] = strings.TrimSpace(items[i])
+	}
+	if k.Kind == List {
+		return k.ParseList(slices.Concat([]string{}, items))
+	}
+	entries := map[string]string{}
+	for _, item := range items {
+		name, value, ok := strings.Cut(item, "=")
+		if !ok {
+			return nil, "must have names and values, such as team=web,stage=test"
+		}
+		if _, twice := entries[name]; twice {
+			return nil, Quote(name) + " is there twice"
+		}
+		entries[name] = value
+	}
+	return k.ParseMap(entries)
+}
+
 // judge says what is wrong with a value that was understood.
 func (k Key) judge(value any, text string) string {
 	var wrong string
@@ -98,8 +128,8 @@ func (k Key) judge(value any, text string) string {
 	case float64:
 		wrong = k.outOfRange(v, text)
 	}
-	if wrong == "" && k.check != nil {
-		wrong = k.check(value)
+	if wrong == "" && k.Check != nil {
+		wrong = k.Check(value)
 	}
 	return wrong
 }
@@ -123,7 +153,7 @@ func parseChoice(text string, choices []string) (any, string) {
 	if slices.Contains(choices, text) {
 		return text, ""
 	}
-	return nil, fmt.Sprintf("%s is none of %s", quote(text), strings.Join(choices, ", ")) + didYouMean(text, "-", choices)
+	return nil, fmt.Sprintf("%s is none of %s", Quote(text), strings.Join(choices, ", ")) + DidYouMean(text, "-", choices)
 }
 
 func parseBoolean(text string) (any, string) {
@@ -133,7 +163,7 @@ func parseBoolean(text string) (any, string) {
 	case "false":
 		return false, ""
 	default:
-		return nil, quote(text) + " is not true or false"
+		return nil, Quote(text) + " is not true or false"
 	}
 }
 
@@ -144,30 +174,30 @@ var (
 	durationPart = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)(ns|us|µs|μs|ms|s|m|h|d)`)
 )
 
-func parseInteger(text string) (any, string) {
+func ParseInteger(text string) (any, string) {
 	if octal.MatchString(text) {
-		return nil, fmt.Sprintf("%s begins with a zero, which some read as octal; write %s", quote(text), withoutZeros(text))
+		return nil, fmt.Sprintf("%s begins with a zero, which some read as octal; write %s", Quote(text), withoutZeros(text))
 	}
 	if !decimal.MatchString(text) {
-		return nil, quote(text) + " is not a whole decimal number such as 10"
+		return nil, Quote(text) + " is not a whole decimal number such as 10"
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
-		return nil, quote(text) + " is too large"
+		return nil, Quote(text) + " is too large"
 	}
 	return n, ""
 }
 
-func parseNumber(text string) (any, string) {
+func ParseNumber(text string) (any, string) {
 	if octal.MatchString(text) {
-		return nil, fmt.Sprintf("%s begins with a zero, which some read as octal; write %s", quote(text), withoutZeros(text))
+		return nil, fmt.Sprintf("%s begins with a zero, which some read as octal; write %s", Quote(text), withoutZeros(text))
 	}
 	if !fraction.MatchString(text) {
-		return nil, quote(text) + " is not a decimal number such as 10 or 12.5"
+		return nil, Quote(text) + " is not a decimal number such as 10 or 12.5"
 	}
 	n, err := strconv.ParseFloat(text, 64)
 	if err != nil || n > math.MaxInt64 || n < -math.MaxInt64 {
-		return nil, quote(text) + " is too large"
+		return nil, Quote(text) + " is too large"
 	}
 	return n, ""
 }
@@ -181,7 +211,7 @@ func withoutZeros(text string) string {
 	if negative {
 		digits = "-" + digits
 	}
-	return quote(digits)
+	return Quote(digits)
 }
 
 // units are those of Go, and a day of 24 hours.
@@ -199,25 +229,25 @@ var units = map[string]time.Duration{
 func parseDuration(text string) (any, string) {
 	rest, negative := strings.CutPrefix(text, "-")
 	if fraction.MatchString(rest) {
-		return nil, fmt.Sprintf("%s has no unit; write %[1]sms, %[1]ss, %[1]sm, %[1]sh or %[1]sd", shorten(text, 20))
+		return nil, fmt.Sprintf("%s has no unit; write %[1]sms, %[1]ss, %[1]sm, %[1]sh or %[1]sd", Shorten(text, 20))
 	}
 	var total float64
 	var exact time.Duration
 	for first := true; first || rest != ""; first = false {
 		part := durationPart.FindStringSubmatch(rest)
 		if part == nil {
-			return nil, quote(text) + " is not a duration such as 500ms, 30s, 5m, 1h30m or 30d"
+			return nil, Quote(text) + " is not a duration such as 500ms, 30s, 5m, 1h30m or 30d"
 		}
 		rest = rest[len(part[0]):]
 		digits, decimals, _ := strings.Cut(part[1], ".")
 		whole, err := strconv.ParseInt(digits, 10, 64)
 		if err != nil {
-			return nil, quote(text) + " is too long"
+			return nil, Quote(text) + " is too long"
 		}
 		beyond, _ := strconv.ParseFloat("0."+decimals+"0", 64)
 		unit := units[part[2]]
 		if total += (float64(whole) + beyond) * float64(unit); total > math.MaxInt64/2 {
-			return nil, quote(text) + " is too long"
+			return nil, Quote(text) + " is too long"
 		}
 		exact += time.Duration(whole)*unit + time.Duration(math.Round(beyond*float64(unit)))
 	}
@@ -227,8 +257,8 @@ func parseDuration(text string) (any, string) {
 	return exact, ""
 }
 
-// formatDuration writes a duration as parseDuration reads it.
-func formatDuration(d time.Duration) string {
+// FormatDuration writes a duration as parseDuration reads it.
+func FormatDuration(d time.Duration) string {
 	switch day := 24 * time.Hour; {
 	case d == 0:
 		return "0s"
@@ -245,15 +275,15 @@ func formatDuration(d time.Duration) string {
 	return text
 }
 
-// format writes a value as it is written in the environment, and, but for lists and maps, in a file.
-func format(value any) string {
+// Format writes a value as it is written in the environment, and, but for lists and maps, in a file.
+func Format(value any) string {
 	switch v := value.(type) {
 	case nil:
 		return ""
 	case string:
 		return v
 	case time.Duration:
-		return formatDuration(v)
+		return FormatDuration(v)
 	case float64:
 		return strconv.FormatFloat(v, 'f', -1, 64)
 	case []string:
@@ -265,9 +295,9 @@ func format(value any) string {
 		}
 		slices.Sort(entries)
 		return strings.Join(entries, ",")
-	case secret:
+	case Secret:
 		return redacted
-	case []secret:
+	case []Secret:
 		if len(v) == 0 {
 			return ""
 		}
@@ -277,11 +307,11 @@ func format(value any) string {
 	}
 }
 
-// quote shows a value, shortened.
-func quote(text string) string { return strconv.Quote(shorten(text, 40)) }
+// Quote shows a value, shortened.
+func Quote(text string) string { return strconv.Quote(Shorten(text, 40)) }
 
-// printable is the text in one line, without control characters.
-func printable(text string) string {
+// Printable is the text in one line, without control characters.
+func Printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r
@@ -290,7 +320,7 @@ func printable(text string) string {
 	}, text)
 }
 
-func shorten(text string, most int) string {
+func Shorten(text string, most int) string {
 	if len(text) <= most {
 		return text
 	}
@@ -306,7 +336,7 @@ var method = regexp.MustCompile(`^[A-Z]+$`)
 func checkMethods(value any) string {
 	for _, text := range value.([]string) {
 		if !method.MatchString(text) {
-			return quote(text) + " is not an HTTP method such as GET; they are written in capitals"
+			return Quote(text) + " is not an HTTP method such as GET; they are written in capitals"
 		}
 	}
 	return ""
@@ -320,7 +350,7 @@ func checkPath(value any) string {
 	}
 	for _, path := range paths {
 		if strings.ContainsFunc(path, func(r rune) bool { return !unicode.IsPrint(r) }) {
-			return quote(path) + " is a path with characters that cannot be seen"
+			return Quote(path) + " is a path with characters that cannot be seen"
 		}
 	}
 	return ""
@@ -329,7 +359,7 @@ func checkPath(value any) string {
 // checkInstant accepts nothing that could be meant in another time zone.
 func checkInstant(value any) string {
 	if _, err := time.Parse(time.RFC3339, value.(string)); err != nil {
-		return quote(value.(string)) + " is not an instant with its time zone, such as 2030-01-31T12:00:00Z"
+		return Quote(value.(string)) + " is not an instant with its time zone, such as 2030-01-31T12:00:00Z"
 	}
 	return ""
 }

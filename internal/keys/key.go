@@ -1,16 +1,17 @@
-package config
+package keys
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
 	"time"
 )
 
-// Key is something that can be set. See [Keys].
+// Key is a setting. See [All].
 type Key struct {
-	// Name is the key as errors and [With] have it, such as "lease.duration". In a file, the parts between the dots are
+	// Name is the key as errors and config.With have it, such as "lease.duration". In a file, the parts between the dots are
 	// nested.
 	Name string
 	// Kind says how values are written.
@@ -32,10 +33,14 @@ type Key struct {
 	// Example is a value for those that have no default.
 	Example string
 
-	fallback    any // the default as it is kept; nil for none
-	least, most int64
-	empty       bool                   // an empty text is a value
-	check       func(value any) string // what else is wrong with a value, empty for nothing
+	// Fallback is the default as it is kept, nil for none.
+	Fallback any
+	// Least and Most bound numbers and durations. 0 for both means no bound.
+	Least, Most int64
+	// Empty says that an empty text is a value.
+	Empty bool
+	// Check says what else is wrong with a value, and is empty for nothing.
+	Check func(value any) string
 }
 
 // Kind says how the values of a key are written.
@@ -55,7 +60,7 @@ const (
 
 // Env returns the name of the environment variable that sets the key.
 func (k Key) Env() string {
-	return envPrefix + strings.ToUpper(strings.ReplaceAll(k.Name, ".", "_"))
+	return EnvPrefix + strings.ToUpper(strings.ReplaceAll(k.Name, ".", "_"))
 }
 
 // Allowed says in words which values are allowed, beyond what the kind says. It may be empty.
@@ -67,17 +72,17 @@ func (k Key) Allowed() string {
 	case Boolean:
 		return "true, false"
 	case Duration:
-		number = func(n int64) string { return formatDuration(time.Duration(n)) }
+		number = func(n int64) string { return FormatDuration(time.Duration(n)) }
 	case Integer, Number:
 		number = func(n int64) string { return fmt.Sprint(n) }
 	default:
 		return ""
 	}
 	switch {
-	case k.most != 0:
-		return number(k.least) + " to " + number(k.most)
-	case k.least != 0:
-		return "at least " + number(k.least)
+	case k.Most != 0:
+		return number(k.Least) + " to " + number(k.Most)
+	case k.Least != 0:
+		return "at least " + number(k.Least)
 	default:
 		return ""
 	}
@@ -85,26 +90,35 @@ func (k Key) Allowed() string {
 
 // outOfRange says why a number, or a duration in nanoseconds, is not allowed.
 func (k Key) outOfRange(n float64, text string) string {
-	most := float64(k.most)
-	if k.most == 0 {
+	most := float64(k.Most)
+	if k.Most == 0 {
 		most = math.Inf(1)
 	}
 	switch {
-	case n >= float64(k.least) && n <= most:
+	case n >= float64(k.Least) && n <= most:
 		return ""
-	case k.most == 0 && k.least == 0:
+	case k.Most == 0 && k.Least == 0:
 		return fmt.Sprintf("%s must not be negative", text)
 	default:
 		return fmt.Sprintf("%s is out of range; allowed: %s", text, k.Allowed())
 	}
 }
 
-// Keys returns everything that can be set, in the order of the documentation.
-func Keys() []Key { return slices.Clone(schema) }
+// All returns all keys, in the order of the documentation.
+func All() []Key { return slices.Clone(schema) }
 
-// FindKey returns the key of that name.
-func FindKey(name string) (Key, bool) {
+// Find returns the key of that name.
+func Find(name string) (Key, bool) {
 	i, ok := keyIndex[name]
+	if !ok {
+		return Key{}, false
+	}
+	return schema[i], true
+}
+
+// OfVariable returns the key that an environment variable sets.
+func OfVariable(variable string) (Key, bool) {
+	i, ok := envIndex[variable]
 	if !ok {
 		return Key{}, false
 	}
@@ -120,15 +134,15 @@ var (
 		}
 		return index
 	}()
-	envIndex = func() map[string]string {
-		index := map[string]string{}
-		for _, key := range schema {
-			index[key.Env()] = key.Name
+	envIndex = func() map[string]int {
+		index := map[string]int{}
+		for i, key := range schema {
+			index[key.Env()] = i
 		}
 		return index
 	}()
-	// sections are the names that stand before a dot.
-	sections = func() map[string]bool {
+	// Sections are the names that stand before a dot.
+	Sections = func() map[string]bool {
 		names := map[string]bool{}
 		for _, key := range schema {
 			for i, c := range key.Name {
@@ -140,3 +154,12 @@ var (
 		return names
 	}()
 )
+
+// Names are those of all keys and sections.
+var Names = func() []string {
+	all := slices.Sorted(maps.Keys(Sections))
+	for _, key := range schema {
+		all = append(all, key.Name)
+	}
+	return all
+}()

@@ -1,4 +1,4 @@
-package config_test
+package keys_test
 
 import (
 	"regexp"
@@ -6,14 +6,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/scsdynamo/scsdynamo/config"
+	"github.com/scsdynamo/scsdynamo/internal/keys"
 )
 
 func TestEveryKeyIsComplete(t *testing.T) {
 	t.Parallel()
 	name := regexp.MustCompile(`^[a-z]+(_[a-z]+)*(\.[a-z]+(_[a-z]+)*)*$`)
-	seen := map[string]string{config.FileVariable: "the file", config.EnvironmentVariable: "the environment"}
-	for _, key := range config.Keys() {
+	seen := map[string]string{keys.FileVariable: "the file", keys.EnvironmentVariable: "the environment"}
+	for _, key := range keys.All() {
 		if !name.MatchString(key.Name) {
 			t.Errorf("%s is not made of small words, dots and underscores", key.Name)
 		}
@@ -33,28 +33,28 @@ func TestEveryKeyIsComplete(t *testing.T) {
 		if key.Option == "" {
 			t.Errorf("%s does not say what it is in Go", key.Name)
 		}
-		numeric := key.Kind == config.Integer || key.Kind == config.Number
+		numeric := key.Kind == keys.Integer || key.Kind == keys.Number
 		if numeric != (key.Unit != "") {
 			t.Errorf("%s: the unit %q does not fit the kind %s", key.Name, key.Unit, key.Kind)
 		}
-		if (key.Kind == config.Choice) != (len(key.Choices) > 0) {
+		if (key.Kind == keys.Choice) != (len(key.Choices) > 0) {
 			t.Errorf("%s: the choices %q do not fit the kind %s", key.Name, key.Choices, key.Kind)
 		}
-		hasDefault := key.Default != "" || key.Kind == config.Text && key.Otherwise == ""
+		hasDefault := key.Default != "" || key.Kind == keys.Text && key.Otherwise == ""
 		if hasDefault == (key.Otherwise != "") || hasDefault == (key.Example != "") {
 			t.Errorf("%s: either a default (%q), or words for what holds without (%q) and an example (%q)",
 				key.Name, key.Default, key.Otherwise, key.Example)
 		}
-		for _, other := range config.Keys() {
+		for _, other := range keys.All() {
 			if strings.HasPrefix(other.Name, key.Name+".") {
 				t.Errorf("%s is a key and the section of %s", key.Name, other.Name)
 			}
 		}
-		if found, ok := config.FindKey(key.Name); !ok || found.Name != key.Name {
+		if found, ok := keys.Find(key.Name); !ok || found.Name != key.Name {
 			t.Errorf("%s is not found", key.Name)
 		}
 	}
-	if _, ok := config.FindKey("lease"); ok {
+	if _, ok := keys.Find("lease"); ok {
 		t.Error("a section was found as a key")
 	}
 }
@@ -62,9 +62,9 @@ func TestEveryKeyIsComplete(t *testing.T) {
 // What the caller does with the list of keys is not felt here.
 func TestKeysAreACopy(t *testing.T) {
 	t.Parallel()
-	keys := config.Keys()
-	keys[0].Name = "changed"
-	if slices.ContainsFunc(config.Keys(), func(k config.Key) bool { return k.Name == "changed" }) {
+	all := keys.All()
+	all[0].Name = "changed"
+	if slices.ContainsFunc(keys.All(), func(k keys.Key) bool { return k.Name == "changed" }) {
 		t.Error("the keys were changed from outside")
 	}
 }
@@ -80,7 +80,7 @@ func TestAllowed(t *testing.T) {
 		"bolt.grace":               "",
 		"table.name":               "",
 	} {
-		if key, _ := config.FindKey(name); key.Allowed() != want {
+		if key, _ := keys.Find(name); key.Allowed() != want {
 			t.Errorf("%s allows %q; want %q", name, key.Allowed(), want)
 		}
 	}

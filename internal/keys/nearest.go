@@ -1,4 +1,4 @@
-package config
+package keys
 
 import (
 	"fmt"
@@ -8,41 +8,41 @@ import (
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 )
 
-// longestName bounds the names that are looked for, and shown: beyond it, a name is not a slip of the pen.
-const longestName = 64
+// LongestName bounds the names that are looked for, and shown: beyond it, a name is not a slip of the pen.
+const LongestName = 64
 
-// unknown says that a name is not known, with the one that was probably meant. Parts are between the separators.
-func unknown(what, name, separator string, known []string) string {
-	if len(name) > longestName {
+// Unknown says that a name is not known, with the one that was probably meant. Parts are between the separators.
+func Unknown(what, name, separator string, known []string) string {
+	if len(name) > LongestName {
 		return "unknown " + what
 	}
 	if len(name) >= sessionstore.MinSecretBytes && !lettersAlone(name) { // It may be a secret, or a token.
-		return unknownHidden(what, name, separator, known)
+		return UnknownHidden(what, name, separator, known)
 	}
-	return fmt.Sprintf("unknown %s %q", what, name) + didYouMean(name, separator, known)
+	return fmt.Sprintf("unknown %s %q", what, name) + DidYouMean(name, separator, known)
 }
 
 // lettersAlone reports whether a name is made as those of keys are.
 func lettersAlone(name string) bool { return strings.Trim(name, "abcdefghijklmnopqrstuvwxyz_.") == "" }
 
-// unknownHidden is unknown for a name that is not to be shown.
-func unknownHidden(what, name, separator string, known []string) string {
-	return "unknown " + what + didYouMean(name, separator, known)
+// UnknownHidden is unknown for a name that is not to be shown.
+func UnknownHidden(what, name, separator string, known []string) string {
+	return "unknown " + what + DidYouMean(name, separator, known)
 }
 
-func didYouMean(name, separator string, known []string) string {
-	if len(name) > longestName {
+func DidYouMean(name, separator string, known []string) string {
+	if len(name) > LongestName {
 		return ""
 	}
-	if meant := nearest(name, separator, known); meant != "" {
+	if meant := Nearest(name, separator, known); meant != "" {
 		return fmt.Sprintf("; did you mean %s?", meant)
 	}
 	return ""
 }
 
-// nearest returns the known name that differs from name by a slip of the pen, or by missing or wrong parts before the last.
+// Nearest returns the known name that differs from name by a slip of the pen, or by missing or wrong parts before the last.
 // It is empty where there is none, or where the missing parts could be many.
-func nearest(name, separator string, known []string) string {
+func Nearest(name, separator string, known []string) string {
 	best, distance := "", len(name)/3+1
 	lower := strings.ToLower(name)
 	for _, candidate := range known {
@@ -67,12 +67,12 @@ func nearest(name, separator string, known []string) string {
 }
 
 // edits counts the letters to insert, remove, change or swap to get from a to b, up to limit. (Optimal string alignment.)
-// b has at most longestName letters.
+// b has at most LongestName letters.
 func edits(a, b string, limit int) int {
 	if d := len(a) - len(b); d >= limit || -d >= limit {
 		return limit
 	}
-	var rows [3][longestName + 1]int // No allocation: a file of rubbish has many names.
+	var rows [3][LongestName + 1]int // No allocation: a file of rubbish has many names.
 	before, above, row := rows[0][:len(b)+1], rows[1][:len(b)+1], rows[2][:len(b)+1]
 	for j := range above {
 		above[j] = j

@@ -1,4 +1,4 @@
-package config_test
+package scaffold_test
 
 import (
 	"errors"
@@ -10,7 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/scsdynamo/scsdynamo/cmd/internal/scaffold"
 	"github.com/scsdynamo/scsdynamo/config"
+	"github.com/scsdynamo/scsdynamo/internal/keys"
 )
 
 // texts are the values by key.
@@ -24,7 +26,7 @@ func texts(cfg *config.Config) map[string]string {
 
 func mustTemplate(t testing.TB, environment string, values map[string]string) string {
 	t.Helper()
-	text, err := config.Template(environment, values)
+	text, err := scaffold.Template(environment, values)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +43,7 @@ func TestTemplateIsTheDefaults(t *testing.T) {
 		t.Errorf("the template sets %v", got)
 	}
 	for _, v := range untouched.Values() {
-		if v.Source.Kind != config.FromDefault {
+		if !v.Source.IsDefault() {
 			t.Errorf("%s is set by the template, in %v", v.Key, v.Source)
 		}
 	}
@@ -59,7 +61,7 @@ func TestTemplateIsTheDefaults(t *testing.T) {
 		if m := setting.FindStringSubmatch(bare); m != nil {
 			shown++
 			name := strings.Join(append(path[:len(m[1])/2:len(m[1])/2], strings.TrimSuffix(m[2], ":")), ".")
-			key, ok := config.FindKey(name)
+			key, ok := keys.Find(name)
 			if !ok {
 				t.Fatalf("the template shows %q, which is no key", name)
 			}
@@ -69,39 +71,17 @@ func TestTemplateIsTheDefaults(t *testing.T) {
 		}
 		active = append(active, line)
 	}
-	if shown != len(config.Keys()) {
-		t.Errorf("the template shows %d keys; want %d", shown, len(config.Keys()))
+	if shown != len(keys.All()) {
+		t.Errorf("the template shows %d keys; want %d", shown, len(keys.All()))
 	}
 	if got := texts(mustLoad(t, withFile(t, strings.Join(active, "")))); !maps.Equal(got, texts(want)) {
 		t.Errorf("the defaults that the template shows are %v; want %v", got, texts(want))
 	}
 }
 
-// Examples are values that can be used.
-func TestExamplesLoad(t *testing.T) {
-	t.Parallel()
-	for _, key := range config.Keys() {
-		if key.Example == "" || key.Secret || strings.Contains(key.Name, "_file") {
-			continue
-		}
-		parts := strings.Split(key.Name, ".")
-		text := ""
-		for i, part := range parts {
-			text += strings.Repeat("  ", i) + part + ":\n"
-		}
-		options := []config.Option{withFile(t, strings.TrimSuffix(text, "\n")+" "+key.Example+"\n")}
-		if companion := companions[key.Name]; companion != nil {
-			options = append(options, companion)
-		}
-		if _, err := load(t, options...); err != nil {
-			t.Errorf("the example of %s: %v", key.Name, err)
-		}
-	}
-}
-
 func TestTemplateWithValues(t *testing.T) {
 	t.Parallel()
-	secret := config.NewSecret()
+	secret := scaffold.NewSecret()
 	values := map[string]string{
 		"driver":                        "bolt",
 		"secret.current":                secret,
@@ -122,10 +102,10 @@ func TestTemplateWithValues(t *testing.T) {
 	cfg := mustLoad(t, withFile(t, template))
 	for _, v := range cfg.Values() {
 		want, given := values[v.Key]
-		if given != (v.Source.Kind == config.FromFile) {
+		if given != (v.Source.Kind == "file") {
 			t.Errorf("%s is from %v", v.Key, v.Source)
 		}
-		if key, _ := config.FindKey(v.Key); given && !key.Secret && !sameEntries(v.Value, want) {
+		if key, _ := keys.Find(v.Key); given && !key.Secret && !sameEntries(v.Value, want) {
 			t.Errorf("%s is %q; want %q", v.Key, v.Value, want)
 		}
 	}
@@ -148,7 +128,7 @@ func sameEntries(a, b string) bool {
 
 func TestTemplateRefusesWhatLoadWould(t *testing.T) {
 	t.Parallel()
-	_, err := config.Template("", map[string]string{"lease.duration": "5", "tabel.name": "x", "secret.current": marker})
+	_, err := scaffold.Template("", map[string]string{"lease.duration": "5", "tabel.name": "x", "secret.current": marker})
 	var all *config.Error
 	if !errors.As(err, &all) || len(all.Problems) != 3 || strings.Contains(err.Error(), marker) {
 		t.Errorf("%v; want three problems, and no secret", err)
@@ -159,7 +139,7 @@ func TestTemplateRefusesWhatLoadWould(t *testing.T) {
 func TestTemplateAtItsPlace(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	path := filepath.Join(dir, config.DefaultFile("staging"))
+	path := filepath.Join(dir, keys.DefaultFile("staging"))
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -171,4 +151,30 @@ func TestTemplateAtItsPlace(t *testing.T) {
 	if cfg.Table().Name != "staged" || cfg.File() != path {
 		t.Errorf("table %q from %q", cfg.Table().Name, cfg.File())
 	}
+}
+
+func TestNewSecret(t *testing.T) {
+	t.Parallel()
+	one, other := scaffold.NewSecret(), scaffold.NewSecret()
+	if one == other || strings.ContainsAny(one, "\r\n ") {
+		t.Error("a new secret is not new, or not one word")
+	}
+	mustLoad(t, config.With("secret.current", one), config.With("secret.previous", other))
+}
+
+// storageKey returns a storage key, which shows which secret is the current one.
+func storageKey(t *testing.T, options ...config.Option) string {
+	t.Helper()
+	cfg := mustLoad(t, append(options, config.With("driver", "bolt"),
+		config.With("bolt.path", filepath.Join(t.TempDir(), "sessions.db")))...)
+	store, err := cfg.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	return store.StorageKey("token")
 }

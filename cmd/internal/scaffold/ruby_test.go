@@ -1,4 +1,4 @@
-package config_test
+package scaffold_test
 
 import (
 	"encoding/json"
@@ -10,7 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/scsdynamo/scsdynamo/cmd/internal/scaffold"
 	"github.com/scsdynamo/scsdynamo/config"
+	"github.com/scsdynamo/scsdynamo/internal/keys"
 )
 
 // rubyYAML has every option that the gem's file can have.
@@ -32,13 +34,8 @@ serializer: json
 colour: blue
 `
 
-func fromRuby(t testing.TB, options ...config.Option) (*config.Migration, error) {
-	t.Helper()
-	return config.FromRuby(append([]config.Option{config.WithEnviron(nil), config.WithDir(t.TempDir())}, options...)...)
-}
-
 // checkMigration checks that the file of a migration sets its values and nothing else.
-func checkMigration(t *testing.T, m *config.Migration) {
+func checkMigration(t *testing.T, m *scaffold.Migration) {
 	t.Helper()
 	text, err := m.File()
 	if err != nil {
@@ -47,7 +44,7 @@ func checkMigration(t *testing.T, m *config.Migration) {
 	cfg := mustLoad(t, withFile(t, string(text)))
 	for _, v := range cfg.Values() {
 		want, given := m.Values[v.Key]
-		if given != (v.Source.Kind == config.FromFile) || given && v.Value != want {
+		if given != (v.Source.Kind == "file") || given && v.Value != want {
 			t.Errorf("%s is %q, from %v; want %q, set: %v", v.Key, v.Value, v.Source, want, given)
 		}
 	}
@@ -55,14 +52,14 @@ func checkMigration(t *testing.T, m *config.Migration) {
 		if note.Option == "" || note.Key == "" && note.Text == "" {
 			t.Errorf("the note %+v says nothing", note)
 		}
-		if _, known := config.FindKey(note.Key); note.Key != "" && !known {
+		if _, known := keys.Find(note.Key); note.Key != "" && !known {
 			t.Errorf("the note %+v is about no key", note)
 		}
 	}
 }
 
 // notes are the notes, a line each, without the directory.
-func notes(m *config.Migration, dir string) string {
+func notes(m *scaffold.Migration, dir string) string {
 	var b strings.Builder
 	for _, note := range m.Notes {
 		b.WriteString(strings.ReplaceAll(note.String(), dir+string(filepath.Separator), "") + "\n")
@@ -73,7 +70,7 @@ func notes(m *config.Migration, dir string) string {
 func TestFromRuby(t *testing.T) {
 	t.Chdir(t.TempDir()) // The path is in the file that is made, whose lines are broken.
 	write(t, ".", "store.yml", rubyYAML)
-	m, err := fromRuby(t, config.WithDir(""), config.WithFile("store.yml"))
+	m, err := scaffold.FromRuby(scaffold.Ruby{File: "store.yml"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,13 +111,13 @@ func TestFromRubyEnvironment(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	write(t, dir, "store.yml", "table_name: of-file\ntable_key: of_file\nmax_age: 60\n")
-	m, err := fromRuby(t, config.WithDir(dir), config.WithEnviron([]string{
+	m, err := scaffold.FromRuby(scaffold.Ruby{Dir: dir, Environ: []string{
 		"AWS_DYNAMO_DB_SESSION_CONFIG_FILE=store.yml",
 		"AWS_DYNAMO_DB_SESSION_TABLE_NAME=of-variable", "AWS_DYNAMO_DB_SESSION_MAX_AGE=120", "DYNAMO_DB_SESSION_MAX_AGE=180",
 		"AWS_DYNAMO_DB_SESSION_ENABLE_LOCKING=false", "AWS_DYNAMO_DB_SESSION_SECRET_KEY=" + secretA,
 		"AWS_DYNAMO_DB_SESSION_LOCK_MAX_WAIT_TIME=0", "DYNAMO_DB_SESSION_LOCK_EXPIRY_TIME=50", "AWS_DYNAMO_DB_SESSION_WRITE_CAPACITY=7",
 		"AWS_DYNAMO_DB_SESSION_SHAPE=round", "AWS_REGION=eu-central-1", "SCSDYNAMO_TABLE_NAME=ours",
-	}))
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,25 +138,26 @@ func TestFromRubyLooksWhereRailsDoes(t *testing.T) {
 	const common, production, old = "config/aws_dynamo_db_session_store.yml", "config/aws_dynamo_db_session_store/production.yml",
 		"config/dynamo_db_session_store.yml"
 	for name, c := range map[string]struct {
-		files   []string
-		options []config.Option
-		want    string
+		files []string
+		where scaffold.Ruby
+		want  string
 	}{
-		"common":               {[]string{common, old}, nil, common},
-		"environment":          {[]string{common, production}, []config.Option{config.WithEnvironment("production")}, production},
-		"RAILS_ENV":            {[]string{common, production}, []config.Option{config.WithEnviron([]string{"RAILS_ENV=production", "RACK_ENV=x"})}, production},
-		"RACK_ENV":             {[]string{common, production}, []config.Option{config.WithEnviron([]string{"RACK_ENV=production"})}, production},
-		"another environment":  {[]string{common, production}, []config.Option{config.WithEnvironment("test")}, common},
-		"not outside":          {[]string{common, "config/x.yml"}, []config.Option{config.WithEnvironment("../x")}, common},
-		"before":               {[]string{old}, nil, old},
-		"one that is named":    {[]string{common, "named.yml"}, []config.Option{config.WithFile("named.yml")}, "named.yml"},
-		"that of the variable": {[]string{common, "v.yml"}, []config.Option{config.WithEnviron([]string{"DYNAMO_DB_SESSION_CONFIG_FILE=v.yml"})}, "v.yml"},
+		"common":               {[]string{common, old}, scaffold.Ruby{}, common},
+		"environment":          {[]string{common, production}, scaffold.Ruby{Environment: "production"}, production},
+		"RAILS_ENV":            {[]string{common, production}, scaffold.Ruby{Environ: []string{"RAILS_ENV=production", "RACK_ENV=x"}}, production},
+		"RACK_ENV":             {[]string{common, production}, scaffold.Ruby{Environ: []string{"RACK_ENV=production"}}, production},
+		"another environment":  {[]string{common, production}, scaffold.Ruby{Environment: "test"}, common},
+		"not outside":          {[]string{common, "config/x.yml"}, scaffold.Ruby{Environment: "../x"}, common},
+		"before":               {[]string{old}, scaffold.Ruby{}, old},
+		"one that is named":    {[]string{common, "named.yml"}, scaffold.Ruby{File: "named.yml"}, "named.yml"},
+		"that of the variable": {[]string{common, "v.yml"}, scaffold.Ruby{Environ: []string{"DYNAMO_DB_SESSION_CONFIG_FILE=v.yml"}}, "v.yml"},
 	} {
 		dir := t.TempDir()
 		for _, file := range c.files {
 			write(t, dir, file, "table_name: "+strings.ReplaceAll(file, "/", "_")+"\n")
 		}
-		m, err := fromRuby(t, append(c.options, config.WithDir(dir))...)
+		c.where.Dir = dir
+		m, err := scaffold.FromRuby(c.where)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		} else if want := strings.ReplaceAll(c.want, "/", "_"); m.Values["table.name"] != want {
@@ -200,15 +198,15 @@ func TestFromRubyRefuses(t *testing.T) {
 		{"nothing", "", ""},
 	} {
 		dir := t.TempDir()
-		options := []config.Option{config.WithDir(dir)}
+		where := scaffold.Ruby{Dir: dir}
 		if c.file != "" {
 			write(t, dir, "store.yml", c.file)
-			options = append(options, config.WithFile("store.yml"))
+			where.File = "store.yml"
 		}
 		if c.environ != "" {
-			options = append(options, config.WithEnviron([]string{c.environ}))
+			where.Environ = []string{c.environ}
 		}
-		m, err := fromRuby(t, options...)
+		m, err := scaffold.FromRuby(where)
 		var all *config.Error
 		if !errors.As(err, &all) {
 			t.Errorf("%s: %v, %v; want a *config.Error", c.name, m, err)
@@ -217,7 +215,7 @@ func TestFromRubyRefuses(t *testing.T) {
 		fmt.Fprintf(&b, "== %s\n%s\n\n", c.name, strings.ReplaceAll(err.Error(), dir+string(filepath.Separator), ""))
 	}
 	golden(t, "testdata/ruby-problems.golden", b.String())
-	if _, err := fromRuby(t, config.WithFile("missing.yml")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := scaffold.FromRuby(scaffold.Ruby{File: "missing.yml", Dir: t.TempDir()}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%v; want fs.ErrNotExist", err)
 	}
 }
@@ -225,7 +223,7 @@ func TestFromRubyRefuses(t *testing.T) {
 // A file that sets nothing becomes one that sets nothing.
 func TestFromRubyOfDefaults(t *testing.T) {
 	t.Parallel()
-	m, err := fromRuby(t, withFile(t, "# table_name: Sessions\n# max_age: 604800\n"))
+	m, err := scaffold.FromRuby(scaffold.Ruby{File: write(t, t.TempDir(), "store.yml", "# table_name: Sessions\n# max_age: 604800\n")})
 	if err != nil {
 		t.Fatal(err)
 	}
