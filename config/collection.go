@@ -22,7 +22,7 @@ func (c Config) Rules() gcrunner.Rules {
 
 // Collector returns a collector over a driver that is open: that of [Config.Driver]. The options are applied after those of
 // the configuration. It takes no part in an election: see [Config.Election]. It makes no call. Errors: those of
-// [gcrunner.New].
+// [gcrunner.NewCollector].
 func (c Config) Collector(driver storage.Driver, options ...gcrunner.Option) (*gcrunner.Collector, error) {
 	configured := []gcrunner.Option{
 		gcrunner.WithBudget(gcrunner.Budget{
@@ -51,7 +51,7 @@ func (c Config) Collector(driver storage.Driver, options ...gcrunner.Option) (*g
 	case keys.CheckpointTable:
 		configured = append(configured, gcrunner.WithCheckpoint(gcrunner.TableCheckpoint(driver)))
 	}
-	collector, err := gcrunner.New(driver, c.Rules(), append(configured, options...)...)
+	collector, err := gcrunner.NewCollector(driver, c.Rules(), append(configured, options...)...)
 	switch {
 	case errors.Is(err, gcrunner.ErrNoRule):
 		return nil, fmt.Errorf("config: set collection.expired to true, or set collection.max_age or collection.max_stale: %w", err)
@@ -61,9 +61,8 @@ func (c Config) Collector(driver storage.Driver, options ...gcrunner.Option) (*g
 	return collector, err
 }
 
-// Election returns the election among all who collect the same sessions, nil where collection.elect is false. A process that
-// runs once makes it an option of the collector ([gcrunner.WithElection]); one that runs again and again calls its Lead
-// around all runs. It makes no call.
+// Election returns the election among all who collect the same sessions, nil where collection.elect is false. A It is
+// an option of the collector: [gcrunner.WithElection]. It makes no call.
 func (c Config) Election(driver storage.Driver) (*gcrunner.Election, error) {
 	if !get[bool](c, "collection.elect") {
 		return nil, nil //nolint:nilnil // None is what was asked for.

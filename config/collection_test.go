@@ -15,6 +15,7 @@ import (
 
 	"github.com/scsdynamo/scsdynamo/config"
 	"github.com/scsdynamo/scsdynamo/gcrunner"
+	"github.com/scsdynamo/scsdynamo/internal/defaults"
 	"github.com/scsdynamo/scsdynamo/storage"
 	"github.com/scsdynamo/scsdynamo/storage/memory"
 )
@@ -68,7 +69,7 @@ func TestCollectorRules(t *testing.T) {
 		"max stale alone": {
 			[]config.Option{with("collection.max_stale", "2h"), with("collection.expired", false)}, 0, gcrunner.Completed,
 		},
-		"items": {[]config.Option{with("collection.limits.items", 7)}, 7, gcrunner.StoppedByItems},
+		"items": {[]config.Option{with("collection.limits.items", 7)}, 7, "items"},
 	} {
 		report := run(t, mustLoad(t, c.options...), withSessions(t, 20))
 		if report.Total() != c.want || report.Stopped != c.stopped || report.DryRun {
@@ -107,7 +108,7 @@ func TestCheckpoint(t *testing.T) {
 		}
 		cfg := mustLoad(t, options...)
 		driver := withSessions(t, 20)
-		if report := run(t, cfg, driver); report.Stopped != gcrunner.StoppedByItems {
+		if report := run(t, cfg, driver); report.Stopped != "items" {
 			t.Fatalf("%s: stopped by %s", checkpoint, report.Stopped)
 		}
 		report := run(t, cfg, driver, gcrunner.WithLimits(gcrunner.Limits{}))
@@ -129,7 +130,7 @@ func TestCollectorDuration(t *testing.T) {
 		driver := slow{withSessions(t, 20), time.Minute}
 		report := run(t, mustLoad(t, config.With("collection.limits.duration", "90s"), config.With("collection.page_size", 4),
 			config.With("collection.segments", 1)), driver)
-		if report.Stopped != gcrunner.StoppedByDuration || report.Duration < 80*time.Second || report.Duration > 90*time.Second {
+		if report.Stopped != "duration" || report.Duration < 80*time.Second || report.Duration > 90*time.Second {
 			t.Errorf("stopped by %s after %v; want at most 90s", report.Stopped, report.Duration)
 		}
 	})
@@ -185,9 +186,9 @@ func TestCollectorBudget(t *testing.T) {
 		atOnce  int
 		slow    bool // takes minutes, where the others take seconds
 	}{
-		"default":     {nil, gcrunner.Completed, gcrunner.DefaultConcurrency, false},
+		"default":     {nil, gcrunner.Completed, defaults.Concurrency, false},
 		"concurrency": {[]config.Option{config.With("collection.concurrency", 3)}, gcrunner.Completed, 3, false},
-		"units":       {[]config.Option{config.With("collection.limits.units", 35.5)}, gcrunner.StoppedByUnits, 0, false},
+		"units":       {[]config.Option{config.With("collection.limits.units", 35.5)}, "units", 0, false},
 		"read units":  {[]config.Option{config.With("collection.read_units", 0.2)}, gcrunner.Completed, 0, true},
 		"write units": {[]config.Option{config.With("collection.write_units", 0.5)}, gcrunner.Completed, 0, true},
 	} {

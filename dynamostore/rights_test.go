@@ -153,7 +153,7 @@ func collect(t *testing.T, layout dynamostore.Table) {
 	}
 	total := 0
 	for _, source := range sources {
-		collector, err := gcrunner.New(driver, gcrunner.Rules{Expired: true}, gcrunner.WithSource(source),
+		collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true}, gcrunner.WithSource(source),
 			gcrunner.WithElection(election), gcrunner.WithCheckpoint(gcrunner.TableCheckpoint(driver)))
 		if err != nil {
 			t.Fatal(err)

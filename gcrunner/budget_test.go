@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/scsdynamo/scsdynamo/gcrunner"
+	"github.com/scsdynamo/scsdynamo/internal/defaults"
 	"github.com/scsdynamo/scsdynamo/storage"
 	"github.com/scsdynamo/scsdynamo/storage/memory"
 )
@@ -64,7 +65,7 @@ func TestBudget(t *testing.T) {
 				report := run(t, newCollector(t, driver, append([]gcrunner.Option{
 					gcrunner.WithSource(gcrunner.SourceScan), gcrunner.WithBudget(gcrunner.Budget{ReadUnits: test.read, WriteUnits: test.write}),
 				}, test.options...)...))
-				deletes(t, report, map[gcrunner.Rule]int{gcrunner.RuleExpired: dead})
+				deletes(t, report, gcrunner.Deleted{Expired: dead})
 				reads, writes := busiest(driver.usages, readUnits), busiest(driver.usages, writeUnits)
 				took := time.Since(began).Seconds()
 				if reads > 1.1*test.read || writes > 1.1*test.write {
@@ -95,7 +96,7 @@ func TestPagesFitTheService(t *testing.T) {
 			for _, u := range driver.usages {
 				most, total = max(most, u.read), total+u.read
 			}
-			size := min(gcrunner.DefaultPageSize*recordUnits, 128)
+			size := min(defaults.PageSize*recordUnits, 128)
 			if most > 128 || most < size-1 {
 				t.Errorf("the largest page consumed %v units; a whole one consumes 128", most)
 			}
@@ -125,7 +126,7 @@ func TestBudgetPaysDebts(t *testing.T) {
 		}
 		report := run(t, newCollector(t, driver, gcrunner.WithConcurrency(1),
 			gcrunner.WithBudget(gcrunner.Budget{ReadUnits: 1000, WriteUnits: 20})))
-		deletes(t, report, map[gcrunner.Rule]int{gcrunner.RuleExpired: dead})
+		deletes(t, report, gcrunner.Deleted{Expired: dead})
 		var at []time.Time
 		for _, u := range driver.usages {
 			if u.write > 0 {
@@ -219,7 +220,7 @@ func TestThrottlingSlowsDown(t *testing.T) {
 				driver.delay = func() time.Duration { return 5 * time.Millisecond }
 				throttle(driver, "Delete", 20)
 				report := run(t, newCollector(t, driver, gcrunner.WithBudget(budget)))
-				deletes(t, report, map[gcrunner.Rule]int{gcrunner.RuleExpired: dead})
+				deletes(t, report, gcrunner.Deleted{Expired: dead})
 				if report.Throttles == 0 || report.Throttles > dead/5 {
 					t.Errorf("%d of %d requests were refused", report.Throttles, report.Throttles+dead)
 				}
@@ -240,7 +241,7 @@ func TestThrottledAttemptsSlowDown(t *testing.T) {
 		dead := fill(t, driver, 200, 1)
 		driver.throttled = 1
 		report := run(t, newCollector(t, driver, gcrunner.WithBudget(gcrunner.Budget{ReadUnits: 1000, WriteUnits: 100})))
-		deletes(t, report, map[gcrunner.Rule]int{gcrunner.RuleExpired: dead})
+		deletes(t, report, gcrunner.Deleted{Expired: dead})
 		if report.Throttles != dead || report.Duration < 20*time.Second {
 			t.Errorf("%d throttles, %v", report.Throttles, report.Duration)
 		}

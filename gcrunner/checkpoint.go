@@ -60,7 +60,7 @@ func (c fileCheckpoint) Load(context.Context) (Position, error) {
 	if err != nil {
 		return Position{}, err
 	}
-	position, err := ParsePosition(string(text))
+	position, err := parsePosition(text)
 	if err != nil {
 		return Position{}, fmt.Errorf("%w: delete the file %s", err, string(c))
 	}
@@ -111,7 +111,7 @@ func (c tableCheckpoint) Load(ctx context.Context) (Position, error) {
 	if err != nil || !found {
 		return Position{}, err
 	}
-	return ParsePosition(string(record.Data))
+	return parsePosition(record.Data)
 }
 
 // Save implements Checkpoint. It overwrites whatever there is: a process that has lost its election may do so once more,

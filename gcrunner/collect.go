@@ -14,7 +14,7 @@ import (
 // candidate is a record that is to be deleted, as it was read.
 type candidate struct {
 	record storage.Record
-	rule   Rule
+	rule   rule
 	over   time.Time // when its lease is over, if it has one
 	// cutoff is set where an index has named the record, of which nothing is known then but its key: it must be expired at it.
 	cutoff time.Time
@@ -90,9 +90,9 @@ func (r *run) claim() StopReason {
 	defer r.mu.Unlock()
 	switch {
 	case r.limits.Items > 0 && r.claimed >= r.limits.Items:
-		return StoppedByItems
+		return stoppedByItems
 	case r.unitsReachedLocked():
-		return StoppedByUnits
+		return stoppedByUnits
 	}
 	r.claimed++
 	return ""
@@ -119,7 +119,7 @@ func (r *run) remove(ctx context.Context, c candidate) error {
 	consumed, err := r.attempt(ctx, r.sent, r.writes, r.costs.write,
 		func(u storage.Usage) float64 { return u.WriteUnits },
 		func(ctx context.Context) error {
-			if c.rule == RuleGhost {
+			if c.rule == ruleGhost {
 				return r.ghosts.DeleteGhost(ctx, c.record.Key, c.record.Lease)
 			}
 			return r.driver.Delete(ctx, c.record.Key, c.condition())
@@ -157,7 +157,7 @@ func (r *run) remove(ctx context.Context, c candidate) error {
 // deleted counts a record that is gone, or that would be.
 func (r *run) deleted(c candidate) {
 	r.mu.Lock()
-	r.report.Deleted[c.rule]++
+	*r.report.Deleted.under(c.rule)++
 	r.further = time.Now()
 	r.mu.Unlock()
 	r.tellNowAndThen()

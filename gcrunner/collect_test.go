@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/scsdynamo/scsdynamo/gcrunner"
+	"github.com/scsdynamo/scsdynamo/internal/defaults"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/storage"
 	"github.com/scsdynamo/scsdynamo/storage/memory"
@@ -31,7 +32,7 @@ func TestRunDeletesExpired(t *testing.T) {
 		var told []gcrunner.Report
 		options = append(options, gcrunner.WithProgress(func(r gcrunner.Report) { told = append(told, r) }))
 		report := run(t, newCollector(t, driver, options...))
-		deletes(t, report, map[gcrunner.Rule]int{gcrunner.RuleExpired: dead})
+		deletes(t, report, gcrunner.Deleted{Expired: dead})
 		if report.Scanned != 300 || report.Stopped != gcrunner.Completed || !report.Position.IsZero() {
 			t.Errorf("in %d segments: %+v", segments, report)
 		}
@@ -157,7 +158,7 @@ func TestI7_WhatChangedIsLeftAlone(t *testing.T) {
 			return nil
 		}
 		report := run(t, newCollectorBy(t, driver, everything))
-		deletes(t, report, nil)
+		deletes(t, report, gcrunner.Deleted{})
 		if report.Conflicts != 1 || report.Leased != 0 || report.Scanned != 1 || report.Stopped != gcrunner.Completed {
 			t.Errorf("%s: %+v", name, report)
 		}
@@ -201,7 +202,7 @@ func TestRunRespectsLiveLeases(t *testing.T) {
 		}()
 		began := time.Now()
 		report := run(t, newCollectorBy(t, driver, gcrunner.Rules{Expired: true, MaxStale: time.Minute}))
-		deletes(t, report, map[gcrunner.Rule]int{gcrunner.RuleExpired: 2, gcrunner.RuleMaxStale: 1})
+		deletes(t, report, gcrunner.Deleted{Expired: 2, MaxStale: 1})
 		if report.Leased != 2 || report.Conflicts != 0 || !stored(t, driver, "alive") || !stored(t, driver, "slow clock") {
 			t.Errorf("live leases were not respected: %+v", report)
 		}
@@ -225,7 +226,7 @@ func TestRunRemembersLongLeases(t *testing.T) {
 		}
 		began := time.Now() // ten minutes after it was seen first
 		report := run(t, collector)
-		deletes(t, report, map[gcrunner.Rule]int{gcrunner.RuleExpired: 1})
+		deletes(t, report, gcrunner.Deleted{Expired: 1})
 		if took := time.Since(began); took != time.Minute {
 			t.Errorf("the last run took %v; want a minute, a tenth of the lease", took)
 		}
@@ -248,7 +249,7 @@ func TestRunAmongRequestsWithLeases(t *testing.T) {
 		held := acquire("held")
 		acquire("dead", lockstrategy.WithRenewal(0))
 		report := run(t, newCollectorBy(t, driver, gcrunner.Rules{MaxStale: time.Hour}))
-		deletes(t, report, map[gcrunner.Rule]int{gcrunner.RuleMaxStale: 1})
+		deletes(t, report, gcrunner.Deleted{MaxStale: 1})
 		if report.Leased != 1 || !stored(t, driver, "held") {
 			t.Errorf("the session of a request that is running is gone: %+v", report)
 		}
@@ -265,7 +266,7 @@ func TestDryRunDeletesNothing(t *testing.T) {
 	dead := fill(t, driver, 200, 4)
 	put(t, driver, leased("leased", -time.Minute, time.Hour))
 	report := run(t, newCollector(t, driver, gcrunner.WithDryRun(), gcrunner.WithPageSize(10)))
-	deletes(t, report, map[gcrunner.Rule]int{gcrunner.RuleExpired: dead})
+	deletes(t, report, gcrunner.Deleted{Expired: dead})
 	if !report.DryRun || report.Leased != 1 || report.Scanned != 201 || driver.called("Delete") > 0 || len(keys(t, driver)) != 201 {
 		t.Errorf("%d deletes, %+v", driver.called("Delete"), report)
 	}
@@ -348,7 +349,7 @@ func TestRunGoesOnAfterFailuresThatPass(t *testing.T) {
 			return nil
 		}
 		report := run(t, newCollector(t, driver, gcrunner.WithConcurrency(1), gcrunner.WithPageSize(5)))
-		deletes(t, report, map[gcrunner.Rule]int{gcrunner.RuleExpired: dead})
+		deletes(t, report, gcrunner.Deleted{Expired: dead})
 		driver.before = func(string, string) error { return storage.ErrUnavailable }
 		report, err := newCollector(t, driver).Run(t.Context())
 		if !errors.Is(err, storage.ErrUnavailable) || report.Stopped != gcrunner.Failed {
@@ -363,7 +364,7 @@ func TestRunLeavesReservedRecords(t *testing.T) {
 	driver := memory.New()
 	put(t, driver, expired(storage.ReservedPrefix+"something"), expired("a"))
 	report := run(t, newCollector(t, driver))
-	deletes(t, report, map[gcrunner.Rule]int{gcrunner.RuleExpired: 1})
+	deletes(t, report, gcrunner.Deleted{Expired: 1})
 	if report.Scanned != 1 || !stored(t, driver, storage.ReservedPrefix+"something") {
 		t.Errorf("%+v", report)
 	}
@@ -376,9 +377,9 @@ func TestOptionsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	driver := memory.New()
 	rules := gcrunner.Rules{Expired: true}
-	_, err := gcrunner.New(driver, rules,
+	_, err := gcrunner.NewCollector(driver, rules,
 		gcrunner.WithBudget(gcrunner.Budget{WriteUnits: -1}), gcrunner.WithConcurrency(0), gcrunner.WithSegments(0),
-		gcrunner.WithPageSize(gcrunner.MaxPageSize+1), gcrunner.WithLimits(gcrunner.Limits{Items: -1}),
+		gcrunner.WithPageSize(defaults.PageSize+1), gcrunner.WithLimits(gcrunner.Limits{Items: -1}),
 		gcrunner.WithCheckpoint(nil), gcrunner.WithElection(nil), gcrunner.WithProgress(nil), gcrunner.WithStopTimeout(-1),
 		gcrunner.WithClock(nil))
 	for _, says := range []string{
@@ -389,13 +390,13 @@ func TestOptionsThatAreRefused(t *testing.T) {
 			t.Errorf("the error does not say %q: %v", says, err)
 		}
 	}
-	if _, err := gcrunner.New(plain{driver}, rules); !errors.Is(err, gcrunner.ErrNotCollectable) {
+	if _, err := gcrunner.NewCollector(plain{driver}, rules); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("a driver without a scanner: %v", err)
 	}
-	if _, err := gcrunner.New(nil, rules); err == nil {
+	if _, err := gcrunner.NewCollector(nil, rules); err == nil {
 		t.Error("no driver is accepted")
 	}
-	if _, err := gcrunner.New(driver, rules, gcrunner.WithBudget(gcrunner.Budget{ReadUnits: 1, WriteUnits: gcrunner.Unlimited})); err != nil {
+	if _, err := gcrunner.NewCollector(driver, rules, gcrunner.WithBudget(gcrunner.Budget{ReadUnits: 1, WriteUnits: gcrunner.Unlimited})); err != nil {
 		t.Error(err)
 	}
 }

@@ -21,9 +21,10 @@ type Collector struct {
 	leases observations // belong to the run
 }
 
-// New returns a collector. It makes no call and starts no goroutine. All that is wrong with the rules and the options is
-// reported in one error: [ErrNoRule], [ErrNotCollectable] and [ErrNoIndex] are among them.
-func New(driver storage.Driver, rules Rules, options ...Option) (*Collector, error) {
+// NewCollector returns a collector. It makes no call and starts no goroutine. All that is wrong with the rules and the options is
+// reported in one error: [ErrNoRule] and [ErrNoIndex] are among them, and errors.ErrUnsupported where the driver
+// cannot list its records.
+func NewCollector(driver storage.Driver, rules Rules, options ...Option) (*Collector, error) {
 	c := newConfig(options)
 	from, err := c.validate(driver, rules)
 	if err != nil {
@@ -51,25 +52,25 @@ func New(driver storage.Driver, rules Rules, options ...Option) (*Collector, err
 // something: a run slows down and goes on. Where all reads, or all deletes, are refused until a limit is reached or ctx
 // ends, or for two minutes where no limit of duration says otherwise, the error is the last refusal.
 func (c *Collector) Run(ctx context.Context) (Report, error) {
-	return c.run(ctx, func(func() soFar) {})
+	return c.run(ctx, c.election, func(func() soFar) {})
 }
 
-// run is Run. It calls began with a function that tells at any time how far the run has come.
-func (c *Collector) run(ctx context.Context, began func(func() soFar)) (Report, error) {
+// run is Run, with an election or none. It calls began with a function that tells at any time how far the run has come.
+func (c *Collector) run(ctx context.Context, election *Election, began func(func() soFar)) (Report, error) {
 	if !c.running.CompareAndSwap(false, true) {
 		return Report{}, ErrRunning
 	}
 	defer c.running.Store(false)
 	r := c.newRun()
 	began(r.soFar)
-	if c.election == nil {
+	if election == nil {
 		return r.finish(ctx, r.do(ctx))
 	}
 	// Standing for election is part of the time that a run may take.
 	standing, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	over := time.AfterFunc(r.left(), func() { end(ErrNotElected) })
-	err := c.election.Lead(standing, func(term context.Context) error {
+	err := election.Lead(standing, func(term context.Context) error {
 		if !over.Stop() { // it was elected a moment too late
 			return ErrNotElected
 		}

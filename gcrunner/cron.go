@@ -31,14 +31,13 @@ var cronTags = map[string]string{
 	"@midnight": "0 0 * * *", "@hourly": "0 * * * *",
 }
 
-// ValidateCron reports what is wrong with a [Schedule.Cron], and in which of its fields. Errors: [ErrNeverDue] among
-// others.
-func ValidateCron(expression string) error {
+// validateCron reports what is wrong with a cron expression, and in which of its fields.
+func validateCron(expression string) error {
 	if wrong := cronMistake(expression); wrong != "" {
 		return fmt.Errorf("%q is not a cron expression of five fields: %s", expression, wrong)
 	}
 	if _, err := gronx.NextTickAfter(expression, time.Now().UTC(), false); err != nil {
-		return fmt.Errorf("%w: %q", ErrNeverDue, expression)
+		return fmt.Errorf("this cron expression is never due: %q", expression)
 	}
 	return nil
 }

@@ -7,7 +7,7 @@
 //
 // # Guarantees
 //
-//   - Without a rule nothing is deleted: [New] returns [ErrNoRule].
+//   - Without a rule nothing is deleted: [NewCollector] returns [ErrNoRule].
 //   - A session is deleted only if it still is what was read: the version, the expiry and the lease are part of the condition
 //     of each delete. One that was committed, extended or leased meanwhile is left alone, and counted. Of what an index has
 //     named, nothing was read but the key: there the condition is that the session is expired, and that nobody has a lease.

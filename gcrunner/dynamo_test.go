@@ -98,7 +98,7 @@ func TestDynamoDBLeavesOthersAlone(t *testing.T) {
 	report := run(t, newCollectorBy(t, d.driver, gcrunner.Rules{Expired: true, MaxAge: 30 * time.Minute, MaxStale: 30 * time.Minute},
 		gcrunner.WithElection(newElection(t, d.driver)), gcrunner.WithCheckpoint(gcrunner.TableCheckpoint(d.driver)),
 		gcrunner.WithPageSize(7), segments(t, 3)))
-	deletes(t, report, map[gcrunner.Rule]int{gcrunner.RuleExpired: dead})
+	deletes(t, report, gcrunner.Deleted{Expired: dead})
 	// The lease of the election and the position are there, too.
 	if n := d.items(t); n != 40-dead+5+2 || report.Scanned != 40 || report.Unreadable != 0 {
 		t.Errorf("%d items are left; want %d: %+v", n, 40-dead+5+2, report)
@@ -127,7 +127,7 @@ func TestDynamoDBGhosts(t *testing.T) {
 	d.putItem(t, map[string]types.AttributeValue{"session_id": text("broken"), "version": text("v"), "expiry": text("soon")})
 	put(t, d.plain, expired("a"), live("b"))
 	report := run(t, newCollector(t, d.driver))
-	deletes(t, report, map[gcrunner.Rule]int{gcrunner.RuleExpired: 1, gcrunner.RuleGhost: 1})
+	deletes(t, report, gcrunner.Deleted{Expired: 1, Ghosts: 1})
 	if report.Unreadable != 2 || report.Leased != 1 || report.Scanned != 6 || d.items(t) != 4 {
 		t.Errorf("%d items are left, %+v", d.items(t), report)
 	}
@@ -145,7 +145,7 @@ func TestDynamoDBWithFaults(t *testing.T) {
 	d.faults.DropRequest("Scan", 2)
 	d.faults.TimeOut("DeleteItem", 3)
 	report := run(t, newCollector(t, d.driver, gcrunner.WithPageSize(20), gcrunner.WithConcurrency(1), segments(t, 2)))
-	deletes(t, report, map[gcrunner.Rule]int{gcrunner.RuleExpired: dead})
+	deletes(t, report, gcrunner.Deleted{Expired: dead})
 	if left := len(keys(t, d.plain)); left != 60-dead || report.Conflicts != 0 {
 		t.Errorf("%d are left: %+v", left, report)
 	}
@@ -237,7 +237,7 @@ func TestBolt(t *testing.T) {
 	put(t, driver, held)
 	report := run(t, newCollector(t, driver, gcrunner.WithPageSize(10), gcrunner.WithElection(newElection(t, driver)),
 		gcrunner.WithCheckpoint(gcrunner.TableCheckpoint(driver))))
-	deletes(t, report, map[gcrunner.Rule]int{gcrunner.RuleExpired: dead + 1})
+	deletes(t, report, gcrunner.Deleted{Expired: dead + 1})
 	if report.Scanned != 101 || report.ReadUnits != 0 || report.Bytes != 0 {
 		t.Errorf("%+v", report)
 	}

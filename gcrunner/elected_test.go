@@ -24,8 +24,8 @@ func TestRunnerKnowsWhoIsElected(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return newRunner(t, newCollectorBy(t, driver, rules), gcrunner.Schedule{Interval: time.Minute},
-				gcrunner.WithRunnerElection(election), gcrunner.WithLogger(slog.New(slog.NewTextHandler(log, nil))))
+			return newRunner(t, newCollectorBy(t, driver, rules, gcrunner.WithElection(election),
+				gcrunner.WithLogger(slog.New(slog.NewTextHandler(log, nil)))), gcrunner.Schedule{Interval: time.Minute})
 		}
 		var log, sameLog bytes.Buffer
 		began := time.Now()
@@ -81,7 +81,7 @@ func TestAnnouncementsThatAreNone(t *testing.T) {
 				defer goRun(t, second.runner)()
 				time.Sleep(2 * time.Minute)
 				synctest.Wait()
-				if s := second.runner.Status(); s.Phase != gcrunner.Standby || s.Leader != nil || s.Err != nil {
+				if s := second.runner.Status(); s.Phase != "standby" || s.Leader != nil || s.Err != nil {
 					t.Errorf("%+v, %v", s.Leader, s.Err)
 				}
 			})

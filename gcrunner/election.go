@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/internal/defaults"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
-
-// DefaultElectionLease is the lease of [NewElection] where none is given.
-const DefaultElectionLease = 15 * time.Second
 
 // electionKey is the record that those who stand for election have a lease on.
 const electionKey = storage.ReservedPrefix + "collector"
@@ -29,22 +27,22 @@ type Election struct {
 	rules    Rules         // of the collector that it is for
 }
 
-// MinElectionLease is the shortest lease of [NewElection].
-const MinElectionLease = 200 * time.Millisecond
+// minElectionLease is the shortest lease of an election.
+const minElectionLease = 200 * time.Millisecond
 
 // NewElection returns an election among all who make one over the same sessions. lease is how long it takes at most until
-// another process that stands for election is elected when the elected one has died; 0 means [DefaultElectionLease]. Errors: a
-// lease shorter than [MinElectionLease], and a driver that has no leases. It makes no call.
+// another process that stands for election is elected when the elected one has died; 0 means 15 seconds. Errors: a
+// lease shorter than 200 ms, and a driver that has no leases. It makes no call.
 func NewElection(driver storage.Driver, lease time.Duration) (*Election, error) {
 	if driver == nil {
 		return nil, errors.New("gcrunner: NewElection: the driver is nil")
 	}
 	if lease == 0 {
-		lease = DefaultElectionLease
+		lease = defaults.ElectionLease
 	}
-	if lease < MinElectionLease {
+	if lease < minElectionLease {
 		return nil, fmt.Errorf("gcrunner: NewElection: a lease of %v; at least %v are needed, as calls to storage take time",
-			lease, MinElectionLease)
+			lease, minElectionLease)
 	}
 	// Who follows has to see the last renewal, and then that the lease does not move for as long as it lasts and a tenth: all
 	// that is to take no longer than was asked for.

@@ -116,7 +116,7 @@ func TestNotElected(t *testing.T) {
 		began := time.Now()
 		collector := newCollector(t, driver, gcrunner.WithElection(newElection(t, driver)))
 		report, err := collector.Run(t.Context())
-		if !errors.Is(err, gcrunner.ErrNotElected) || report.Stopped != gcrunner.NotElected || !stored(t, driver, "a") || driver.called("Scan") > 0 {
+		if !errors.Is(err, gcrunner.ErrNotElected) || report.Stopped != "not elected" || !stored(t, driver, "a") || driver.called("Scan") > 0 {
 			t.Errorf("%v, %+v", err, report)
 		}
 		if took := time.Since(began); took > lease+lease/10+2*time.Second {
@@ -128,7 +128,7 @@ func TestNotElected(t *testing.T) {
 		}
 		began = time.Now()
 		report = run(t, collector)
-		deletes(t, report, map[gcrunner.Rule]int{gcrunner.RuleExpired: 1})
+		deletes(t, report, gcrunner.Deleted{Expired: 1})
 		if took := time.Since(began); took > time.Second {
 			t.Errorf("the lease was given back, and it took %v to be elected", took)
 		}
@@ -244,7 +244,7 @@ func TestLosingTheElectionStopsTheRun(t *testing.T) {
 		collector := newCollector(t, driver, gcrunner.WithElection(newElection(t, driver)), gcrunner.WithConcurrency(1),
 			gcrunner.WithCheckpoint(counting{&saved}))
 		report, err := collector.Run(t.Context())
-		if !errors.Is(err, gcrunner.ErrElectionLost) || report.Stopped != gcrunner.ElectionLost {
+		if !errors.Is(err, gcrunner.ErrElectionLost) || report.Stopped != "lost" {
 			t.Errorf("%v, %+v", err, report)
 		}
 		// It is noticed with the next renewal.
@@ -314,7 +314,7 @@ func TestLosingTheElectionCutsOffACall(t *testing.T) {
 		put(t, driver, expired("a"))
 		collector := newCollector(t, driver, gcrunner.WithElection(newElection(t, driver)), gcrunner.WithCheckpoint(hanging{driver}))
 		report, err := collector.Run(t.Context())
-		if !errors.Is(err, gcrunner.ErrElectionLost) || report.Stopped != gcrunner.ElectionLost || !stored(t, driver, "a") {
+		if !errors.Is(err, gcrunner.ErrElectionLost) || report.Stopped != "lost" || !stored(t, driver, "a") {
 			t.Errorf("%v, %+v", err, report)
 		}
 	})

@@ -6,9 +6,6 @@ var (
 	// ErrNoRule says that no rule was given. Without a rule nothing is deleted, ever.
 	ErrNoRule = errors.New("gcrunner: no rule; choose at least one of Expired, MaxAge and MaxStale")
 
-	// ErrNotCollectable says that a driver cannot walk over its records.
-	ErrNotCollectable = errors.New("gcrunner: the driver has no storage.Scanner, so there is nothing to collect with")
-
 	// ErrRunning says that a collector is asked to run while it is running.
 	ErrRunning = errors.New("gcrunner: the collector is running; wait for the run to end")
 

@@ -21,7 +21,7 @@ func Example() {
 		}
 	}
 
-	collector, err := gcrunner.New(driver, gcrunner.Rules{Expired: true, Grace: time.Hour, MaxAge: 30 * 24 * time.Hour},
+	collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true, Grace: time.Hour, MaxAge: 30 * 24 * time.Hour},
 		gcrunner.WithBudget(gcrunner.Budget{ReadUnits: 50, WriteUnits: 25}),
 		gcrunner.WithLimits(gcrunner.Limits{Duration: 10 * time.Minute}))
 	if err != nil {
@@ -30,7 +30,7 @@ func Example() {
 	}
 	report, err := collector.Run(ctx)
 	fmt.Println(report.Stopped, err)
-	fmt.Println("scanned", report.Scanned, "deleted", report.Deleted[gcrunner.RuleExpired])
+	fmt.Println("scanned", report.Scanned, "deleted", report.Deleted.Expired)
 	// Output:
 	// completed <nil>
 	// scanned 3 deleted 1
@@ -39,7 +39,7 @@ func Example() {
 // Replicas that collect again and again elect one of them, which stays elected from run to run.
 func ExampleElection_Lead() {
 	driver := memory.New()
-	collector, err := gcrunner.New(driver, gcrunner.Rules{Expired: true})
+	collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true})
 	if err != nil {
 		fmt.Println(err)
 		return

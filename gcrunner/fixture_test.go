@@ -2,6 +2,7 @@ package gcrunner_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -89,7 +90,7 @@ func newCollectorBy(
 	t testing.TB, driver storage.Driver, rules gcrunner.Rules, options ...gcrunner.Option,
 ) *gcrunner.Collector {
 	t.Helper()
-	collector, err := gcrunner.New(driver, rules, options...)
+	collector, err := gcrunner.NewCollector(driver, rules, options...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,14 +108,24 @@ func run(t testing.TB, collector *gcrunner.Collector) gcrunner.Report {
 }
 
 // deletes fails unless so many were deleted under the rules, and none under others.
-func deletes(t testing.TB, report gcrunner.Report, want map[gcrunner.Rule]int) {
+func deletes(t testing.TB, report gcrunner.Report, want gcrunner.Deleted) {
 	t.Helper()
-	for _, rule := range gcrunner.AllRules() {
-		got, told := report.Deleted[rule]
-		if got != want[rule] || !told {
-			t.Errorf("deleted under %q: %d (told: %v); want %d", rule, got, told, want[rule])
-		}
+	if report.Deleted != want {
+		t.Errorf("deleted %+v; want %+v", report.Deleted, want)
 	}
+}
+
+// parsePosition reads the text of a position.
+func parsePosition(text string) (gcrunner.Position, error) {
+	var p gcrunner.Position
+	err := p.UnmarshalText([]byte(text))
+	return p, err
+}
+
+// unready reports whether an error says why a runner is not ready.
+func unready(err error) bool {
+	var reason *gcrunner.NotReadyError
+	return errors.As(err, &reason)
 }
 
 // between is the memory driver with a hook before each call, and with units: each record costs what is said.

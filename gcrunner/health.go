@@ -11,12 +11,6 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// ErrNotReady is matched by what [Runner.Ready] returns, and ErrNotAlive by what [Runner.Alive] does.
-var (
-	ErrNotReady = errors.New("gcrunner: not ready")
-	ErrNotAlive = errors.New("gcrunner: not alive")
-)
-
 const (
 	// overdueRuns is after how many runs without success a runner is not ready.
 	overdueRuns = 3
@@ -49,12 +43,12 @@ func (r *Runner) Ready(ctx context.Context) error {
 // readyBut is Ready, but for the table.
 func (r *Runner) readyBut(now time.Time) error {
 	s := r.Status()
-	going := s.Phase == Running && s.LastProgress.After(s.LastAttempt) &&
+	going := s.Phase == running && s.LastProgress.After(s.LastAttempt) &&
 		(now.Sub(s.LastProgress) < longestStep || now.Before(s.Schedule.runs(overdueRuns, s.LastProgress)))
 	switch {
-	case s.Phase == Idle:
+	case s.Phase == idle:
 		return &NotReadyError{Reason: "it has not begun"}
-	case s.Stopping || s.Phase == Ended:
+	case s.Stopping || s.Phase == ended:
 		return &NotReadyError{Reason: "it is ending"}
 	case going:
 		return nil
@@ -74,7 +68,7 @@ func (r *Runner) readyBut(now time.Time) error {
 	}
 }
 
-// NotReadyError is what [Runner.Ready] returns. It matches [ErrNotReady] and its cause.
+// NotReadyError is what [Runner.Ready] returns. It matches its cause.
 type NotReadyError struct {
 	// Reason says in words of this package what is the matter.
 	Reason string
@@ -84,20 +78,15 @@ type NotReadyError struct {
 
 // Error implements error.
 func (e *NotReadyError) Error() string {
-	text := ErrNotReady.Error() + ": " + e.Reason
+	text := "gcrunner: not ready: " + e.Reason
 	if e.Err != nil {
 		text += ": " + e.Err.Error()
 	}
 	return text
 }
 
-// Unwrap makes the error match.
-func (e *NotReadyError) Unwrap() []error {
-	if e.Err == nil {
-		return []error{ErrNotReady}
-	}
-	return []error{ErrNotReady, e.Err}
-}
+// Unwrap returns the cause.
+func (e *NotReadyError) Unwrap() error { return e.Err }
 
 // Alive reports why this process should be started anew, nil where it need not. That is so where Run has returned without
 // being told to, where a run has not begun a minute after it should have, and where one goes on a minute after a limit of
@@ -109,12 +98,12 @@ func (r *Runner) Alive() error {
 	overrun := r.overrun
 	r.mu.Unlock()
 	switch {
-	case s.Phase == Ended && !s.Stopping:
-		return fmt.Errorf("%w: it has ended", ErrNotAlive)
-	case s.Phase == Waiting && !s.Next.IsZero() && now.Sub(s.Next) > longestSleep+overrunGrace:
-		return fmt.Errorf("%w: a run should have begun at %v", ErrNotAlive, s.Next.UTC().Format(time.RFC3339))
-	case s.Phase == Running && !overrun.IsZero() && now.After(overrun):
-		return fmt.Errorf("%w: a run goes on beyond its limit", ErrNotAlive)
+	case s.Phase == ended && !s.Stopping:
+		return errors.New("gcrunner: not alive: it has ended")
+	case s.Phase == waiting && !s.Next.IsZero() && now.Sub(s.Next) > longestSleep+overrunGrace:
+		return fmt.Errorf("gcrunner: not alive: a run should have begun at %v", s.Next.UTC().Format(time.RFC3339))
+	case s.Phase == running && !overrun.IsZero() && now.After(overrun):
+		return errors.New("gcrunner: not alive: a run goes on beyond its limit")
 	default:
 		return nil
 	}

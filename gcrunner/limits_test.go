@@ -40,7 +40,7 @@ func TestLimitOfItems(t *testing.T) {
 			}
 			break
 		}
-		if report.Stopped != gcrunner.StoppedByItems || report.Position.IsZero() || runs > 10 {
+		if report.Stopped != "items" || report.Position.IsZero() || runs > 10 {
 			t.Fatalf("run %d: %+v", runs, report)
 		}
 	}
@@ -65,7 +65,7 @@ func TestLimitOfUnits(t *testing.T) {
 			}
 			total += report.Total()
 			completed = report.Stopped == gcrunner.Completed
-			if runs++; runs > 30 || !completed && report.Stopped != gcrunner.StoppedByUnits {
+			if runs++; runs > 30 || !completed && report.Stopped != "units" {
 				t.Fatalf("run %d: %+v", runs, report)
 			}
 		}
@@ -82,7 +82,7 @@ func TestLimitOfUnitsWithinAPage(t *testing.T) {
 	driver.readUnits, driver.writeUnits = 0.001, 1
 	fill(t, driver, 200, 1)
 	report := run(t, newCollector(t, driver, gcrunner.WithLimits(gcrunner.Limits{Units: 20}), gcrunner.WithConcurrency(3)))
-	if report.Stopped != gcrunner.StoppedByUnits || report.Total() < 15 || report.WriteUnits > 20+3+3 { // under way, and about to be
+	if report.Stopped != "units" || report.Total() < 15 || report.WriteUnits > 20+3+3 { // under way, and about to be
 		t.Errorf("%+v", report)
 	}
 }
@@ -103,7 +103,7 @@ func TestLimitOfItemsCountsDeletes(t *testing.T) {
 	}
 	report := run(t, newCollector(t, driver, gcrunner.WithLimits(gcrunner.Limits{Items: 10}), gcrunner.WithConcurrency(1)))
 	// The last one of ten may have been under way, and end in a conflict.
-	if report.Total() < 9 || report.Total() > 10 || report.Conflicts < 9 || report.Stopped != gcrunner.StoppedByItems {
+	if report.Total() < 9 || report.Total() > 10 || report.Conflicts < 9 || report.Stopped != "items" {
 		t.Errorf("%+v", report)
 	}
 }
@@ -130,7 +130,7 @@ func TestResumeWhereNothingIsLeft(t *testing.T) {
 	t.Parallel()
 	driver := memory.New()
 	put(t, driver, expired("a"))
-	position, err := gcrunner.ParsePosition(`{"format":1,"segments":[{"done":true},{"done":true}]}`)
+	position, err := parsePosition(`{"format":1,"segments":[{"done":true},{"done":true}]}`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +172,7 @@ func TestLimitOfDuration(t *testing.T) {
 			gcrunner.WithLimits(gcrunner.Limits{Duration: 5 * time.Minute}), gcrunner.WithStopTimeout(30*time.Second))
 		report := run(t, collector)
 		// The page that was begun is finished, and no other is: within the limit.
-		if report.Stopped != gcrunner.StoppedByDuration || report.Duration < 4*time.Minute+30*time.Second || report.Duration > 5*time.Minute {
+		if report.Stopped != "duration" || report.Duration < 4*time.Minute+30*time.Second || report.Duration > 5*time.Minute {
 			t.Errorf("%+v", report)
 		}
 		if report.Total()%20 != 0 || report.Total() == 0 {
@@ -195,10 +195,10 @@ func TestLimitOfDurationIsTheEnd(t *testing.T) {
 		elected bool // whether somebody else is
 		stopped gcrunner.StopReason
 	}{
-		"scans":    {slow: "Scan", takes: time.Hour, stopped: gcrunner.StoppedByDuration},
-		"deletes":  {slow: "Delete", takes: time.Hour, stopped: gcrunner.StoppedByDuration},
-		"pages":    {slow: "Delete", takes: 700 * time.Millisecond, stopped: gcrunner.StoppedByDuration},
-		"election": {elected: true, stopped: gcrunner.NotElected},
+		"scans":    {slow: "Scan", takes: time.Hour, stopped: "duration"},
+		"deletes":  {slow: "Delete", takes: time.Hour, stopped: "duration"},
+		"pages":    {slow: "Delete", takes: 700 * time.Millisecond, stopped: "duration"},
+		"election": {elected: true, stopped: "not elected"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -226,7 +226,7 @@ func TestLimitOfDurationIsTheEnd(t *testing.T) {
 						t.Errorf("a run of at most %v took %v", limit, took)
 					}
 					if test.elected {
-						if !errors.Is(err, gcrunner.ErrNotElected) || report.Stopped != gcrunner.NotElected {
+						if !errors.Is(err, gcrunner.ErrNotElected) || report.Stopped != "not elected" {
 							t.Errorf("%v: %v, %+v", limit, err, report)
 						}
 						continue
@@ -417,7 +417,7 @@ func TestPositionStaysBeforeWhatIsNotDone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		position, err := gcrunner.ParsePosition(string(text))
+		position, err := parsePosition(string(text))
 		if err != nil || !reflect.DeepEqual(position, report.Position) {
 			t.Fatalf("the position is not the one that was written: %v", err)
 		}
@@ -447,12 +447,12 @@ func TestPositionTellsNoKey(t *testing.T) {
 func TestPositionsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"x", "{}", `{"format":2,"segments":[{}]}`, `{"format":1,"segments":[]}`, `{"format":1,"segments":"secret"}`} {
-		_, err := gcrunner.ParsePosition(text)
+		_, err := parsePosition(text)
 		if !errors.Is(err, gcrunner.ErrPosition) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
-	if p, err := gcrunner.ParsePosition(""); err != nil || !p.IsZero() {
+	if p, err := parsePosition(""); err != nil || !p.IsZero() {
 		t.Errorf("no text: %v, %v", p, err)
 	}
 	path := filepath.Join(t.TempDir(), "position")

@@ -3,9 +3,11 @@ package gcrunner
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/internal/defaults"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -25,6 +27,7 @@ type config struct {
 	election    *Election
 	progress    func(Report)
 	stopTimeout time.Duration
+	logger      *slog.Logger
 	now         func() time.Time
 	problems    []error
 }
@@ -51,19 +54,6 @@ type Limits struct {
 	Duration time.Duration
 }
 
-// What the options set by default.
-const (
-	// DefaultConcurrency is that of [WithConcurrency].
-	DefaultConcurrency = 8
-	// DefaultPageSize is that of [WithPageSize].
-	DefaultPageSize = MaxPageSize
-	// MaxPageSize is the largest page: with it, a run stays within some 48 MiB of heap. Where more than four segments are
-	// scanned at once, pages are smaller.
-	MaxPageSize = 4000
-	// DefaultStopTimeout is that of [WithStopTimeout].
-	DefaultStopTimeout = 5 * time.Second
-)
-
 // WithBudget bounds the capacity that a run consumes, as the service reports it. Operations are spread evenly, pages are
 // made so small that each costs no more than a twentieth of what a second allows, and where an operation has cost more than
 // expected, the next ones wait. Only items that cost more by themselves exceed it. Default: unlimited. Where the service
@@ -82,8 +72,7 @@ func WithBudget(budget Budget) Option {
 	}
 }
 
-// WithConcurrency sets how many deletes are under way at once, and how many segments are scanned at once. Default:
-// [DefaultConcurrency].
+// WithConcurrency sets how many deletes are under way at once, and how many segments are scanned at once. Default: 8.
 func WithConcurrency(n int) Option {
 	return func(c *config) {
 		c.concurrency = n
@@ -106,13 +95,14 @@ func WithSegments(n int) Option {
 	}
 }
 
-// WithPageSize bounds how many records are looked at in one call to storage. Memory grows with it. Default:
-// [DefaultPageSize]; at most [MaxPageSize]. Large records and a budget make pages smaller.
+// WithPageSize bounds how many records are looked at in one call to storage. Memory grows with it: with 4000, the
+// default and the most that are possible, a run stays within some 48 MiB of heap. Large records, a budget, and more than four
+// segments at once make pages smaller.
 func WithPageSize(records int) Option {
 	return func(c *config) {
 		c.pageSize = records
-		if records < 1 || records > MaxPageSize {
-			c.problem("WithPageSize: %d; from 1 to %d are possible", records, MaxPageSize)
+		if records < 1 || records > defaults.PageSize {
+			c.problem("WithPageSize: %d; from 1 to %d are possible", records, defaults.PageSize)
 		}
 	}
 }
@@ -152,8 +142,8 @@ func WithCheckpoint(checkpoint Checkpoint) Option {
 	}
 }
 
-// WithElection makes each run begin with an election, and stop at once where it is lost. A process that runs again and
-// again calls [Election.Lead] itself, around all its runs. Default: none.
+// WithElection makes the collector run only while this process is elected, and stop at once where the election is lost. Each
+// [Collector.Run] stands for election; a [Runner] does so around all its runs. Default: none.
 func WithElection(election *Election) Option {
 	return func(c *config) {
 		c.election = election
@@ -175,12 +165,22 @@ func WithProgress(fn func(Report)) Option {
 }
 
 // WithStopTimeout sets for how long a run goes on deleting what is on the pages it has begun, once its context has
-// ended or it has reached a limit. 0 stops at once. Default: [DefaultStopTimeout].
+// ended or it has reached a limit. 0 stops at once. Default: 5 seconds.
 func WithStopTimeout(d time.Duration) Option {
 	return func(c *config) {
 		c.stopTimeout = d
 		if d < 0 {
 			c.problem("WithStopTimeout: %v; it must not be negative", d)
+		}
+	}
+}
+
+// WithLogger sets where a [Runner] logs its runs and elections, without keys. Default: nowhere.
+func WithLogger(logger *slog.Logger) Option {
+	return func(c *config) {
+		c.logger = logger
+		if logger == nil {
+			c.problem("WithLogger: the logger is nil; leave the option out for none")
 		}
 	}
 }
@@ -202,8 +202,8 @@ func (c *config) problem(format string, args ...any) {
 func newConfig(options []Option) config {
 	c := config{
 		budget:      Budget{ReadUnits: Unlimited, WriteUnits: Unlimited},
-		concurrency: DefaultConcurrency, pageSize: DefaultPageSize, source: SourceAuto, stopTimeout: DefaultStopTimeout,
-		checkpoint: &memoryCheckpoint{}, now: time.Now,
+		concurrency: defaults.Concurrency, pageSize: defaults.PageSize, source: SourceAuto, stopTimeout: defaults.StopTimeout,
+		checkpoint: &memoryCheckpoint{}, logger: slog.New(slog.DiscardHandler), now: time.Now,
 	}
 	for _, option := range options {
 		option(&c)
@@ -215,7 +215,7 @@ func newConfig(options []Option) config {
 func (c *config) validate(driver storage.Driver, rules Rules) (source, error) {
 	var from source
 	if driver == nil {
-		c.problem("New: the driver is nil")
+		c.problem("NewCollector: the driver is nil")
 	} else {
 		var err error
 		if from, err = c.source.choose(driver, rules); err != nil {

@@ -32,10 +32,9 @@ type positionText struct {
 	Segments []segment `json:"segments"`
 }
 
-// ParsePosition reads what [Position.MarshalText] has written. Errors: [ErrPosition].
-func ParsePosition(text string) (Position, error) {
+func parsePosition(text []byte) (Position, error) {
 	var p Position
-	err := p.UnmarshalText([]byte(text))
+	err := p.UnmarshalText(text)
 	return p, err
 }
 

@@ -1,7 +1,6 @@
 package gcrunner
 
 import (
-	"maps"
 	"time"
 )
 
@@ -17,10 +16,10 @@ type Report struct {
 
 	// Scanned is how many records were looked at: by an index, those alone that seem to have expired.
 	Scanned int
-	// Deleted is how many were deleted, by rule; each rule is there. Records that somebody else, such as DynamoDB's
+	// Deleted is how many were deleted, by rule. Records that somebody else, such as DynamoDB's
 	// TTL, had deleted since they were read are among them. Those that were on their way when the time of a run was
 	// over, or its election lost, are not, although they may be gone.
-	Deleted map[Rule]int
+	Deleted Deleted
 	// Leased is how many sessions were left alone because a request has a lease on them. In a dry run those whose holder
 	// has died are among them.
 	Leased int
@@ -42,7 +41,7 @@ type Report struct {
 	// that it consumed, for each; by an index, 1 KB for each unit that deleting consumed, and in a dry run the average size of
 	// some that it has read for that. 0 on drivers that are not billed by the unit.
 	Bytes int64
-	// OldestExpired is the earliest expiry of what was found under RuleExpired, the zero time where there was none. By an index
+	// OldestExpired is the earliest expiry of what was found expired, the zero time where there was none. By an index
 	// it may be up to an hour after that expiry.
 	OldestExpired time.Time
 
@@ -53,13 +52,7 @@ type Report struct {
 }
 
 // Total is how many sessions were deleted under all rules.
-func (r Report) Total() int {
-	total := 0
-	for _, n := range r.Deleted {
-		total += n
-	}
-	return total
-}
+func (r Report) Total() int { return r.Deleted.Total() }
 
 // Backlog is how long the oldest expired session had been expired when the run began, 0 where there was none.
 func (r Report) Backlog() time.Duration {
@@ -83,22 +76,22 @@ func (r Report) Progress() (share float64, known bool) {
 
 // clone returns a report that shares nothing with r.
 func (r Report) clone() Report {
-	r.Deleted = maps.Clone(r.Deleted)
 	r.Position = r.Position.clone()
 	return r
 }
 
-// StopReason says why a run ended.
+// StopReason says why a run ended. Beside the constants there are the limits, which are "items", "units" and "duration";
+// "not elected", with [ErrNotElected], where the run did not begin; and "lost", with [ErrElectionLost].
 type StopReason string
 
-// The reasons.
 const (
-	Completed         StopReason = "completed"   // everything was looked at
-	StoppedByItems    StopReason = "items"       // Limits.Items
-	StoppedByUnits    StopReason = "units"       // Limits.Units
-	StoppedByDuration StopReason = "duration"    // Limits.Duration
-	Canceled          StopReason = "canceled"    // the context of Run has ended
-	ElectionLost      StopReason = "lost"        // ErrElectionLost
-	NotElected        StopReason = "not elected" // ErrNotElected: the run did not begin
-	Failed            StopReason = "failed"      // the error that Run returns
+	Completed StopReason = "completed" // everything was looked at
+	Canceled  StopReason = "canceled"  // the context of Run has ended
+	Failed    StopReason = "failed"    // the error that Run returns
+
+	stoppedByItems    StopReason = "items"
+	stoppedByUnits    StopReason = "units"
+	stoppedByDuration StopReason = "duration"
+	notElected        StopReason = "not elected"
+	electionLost      StopReason = "lost"
 )

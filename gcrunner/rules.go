@@ -3,6 +3,7 @@ package gcrunner
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"time"
 
@@ -25,20 +26,58 @@ type Rules struct {
 	MaxStale time.Duration
 }
 
-// Rule names why a session is collected.
-type Rule string
+// rule is why a session is collected.
+type rule string
 
-// The rules. Where several apply to a session, it counts under the first of them.
 const (
-	RuleExpired  Rule = "expired"
-	RuleMaxAge   Rule = "max_age"
-	RuleMaxStale Rule = "max_stale"
-	// RuleGhost is for what is left of a lease without a session. It needs no setting.
-	RuleGhost Rule = "ghost"
+	ruleExpired  rule = "expired"
+	ruleMaxAge   rule = "max_age"
+	ruleMaxStale rule = "max_stale"
+	ruleGhost    rule = "ghost"
 )
 
-// AllRules returns the names of all rules, in their order.
-func AllRules() []Rule { return []Rule{RuleExpired, RuleMaxAge, RuleMaxStale, RuleGhost} }
+// Deleted counts sessions by the rule under which they were deleted. Where several rules apply to a session, it counts under
+// the first of them.
+type Deleted struct {
+	Expired, MaxAge, MaxStale int
+	// Ghosts are what is left of leases without a session. They need no rule.
+	Ghosts int
+}
+
+// Total is how many were deleted under all rules.
+func (d Deleted) Total() int { return d.Expired + d.MaxAge + d.MaxStale + d.Ghosts }
+
+// All yields the count of each rule, with its name in metrics, logs and configuration: "expired", "max_age", "max_stale", and
+// "ghost".
+func (d Deleted) All() iter.Seq2[string, int] {
+	return func(yield func(string, int) bool) {
+		for _, r := range []rule{ruleExpired, ruleMaxAge, ruleMaxStale, ruleGhost} {
+			if !yield(string(r), *d.under(r)) {
+				return
+			}
+		}
+	}
+}
+
+// under is the count of a rule.
+func (d *Deleted) under(r rule) *int {
+	switch r {
+	case ruleExpired:
+		return &d.Expired
+	case ruleMaxAge:
+		return &d.MaxAge
+	case ruleMaxStale:
+		return &d.MaxStale
+	default:
+		return &d.Ghosts
+	}
+}
+
+func (d Deleted) plus(other Deleted) Deleted {
+	return Deleted{
+		d.Expired + other.Expired, d.MaxAge + other.MaxAge, d.MaxStale + other.MaxStale, d.Ghosts + other.Ghosts,
+	}
+}
 
 // Validate reports all that is wrong with the rules: [ErrNoRule], and ages that are negative or mean nothing.
 func (r Rules) Validate() error {
@@ -76,14 +115,14 @@ func (r Rules) LogValue() slog.Value {
 
 // judge returns the first rule that applies to the record, "" for none. Where a record does not say when it was created
 // or written, the rules about that do not apply.
-func (r Rules) judge(record storage.Record, now time.Time) Rule {
+func (r Rules) judge(record storage.Record, now time.Time) rule {
 	switch {
 	case r.Expired && record.Expired(now.Add(-r.Grace)):
-		return RuleExpired
+		return ruleExpired
 	case r.MaxAge > 0 && !record.CreatedAt.IsZero() && now.Sub(record.CreatedAt) > r.MaxAge:
-		return RuleMaxAge
+		return ruleMaxAge
 	case r.MaxStale > 0 && !record.UpdatedAt.IsZero() && now.Sub(record.UpdatedAt) > r.MaxStale:
-		return RuleMaxStale
+		return ruleMaxStale
 	default:
 		return ""
 	}

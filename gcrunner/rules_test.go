@@ -24,7 +24,7 @@ func TestRulesThatAreRefused(t *testing.T) {
 		"only negative": {gcrunner.Rules{MaxAge: -time.Hour}, true, []string{"MaxAge: -1h0m0s"}},
 	} {
 		driver := memory.New()
-		collector, err := gcrunner.New(driver, test.rules)
+		collector, err := gcrunner.NewCollector(driver, test.rules)
 		if err == nil || collector != nil || errors.Is(err, gcrunner.ErrNoRule) != test.noRule {
 			t.Errorf("%s: %v; matches ErrNoRule must be %v", name, err, test.noRule)
 			continue
@@ -46,33 +46,29 @@ func TestRules(t *testing.T) {
 		name   string
 		rules  gcrunner.Rules
 		record storage.Record
-		want   gcrunner.Rule
+		want   gcrunner.Deleted
 	}{
-		{"expired", gcrunner.Rules{Expired: true}, session("a", day, day, -time.Second), gcrunner.RuleExpired},
-		{"live", gcrunner.Rules{Expired: true}, session("a", 99*day, 99*day, time.Minute), ""},
-		{"within grace", gcrunner.Rules{Expired: true, Grace: time.Hour}, session("a", day, day, -59*time.Minute), ""},
-		{"after grace", gcrunner.Rules{Expired: true, Grace: time.Hour}, session("a", day, day, -61*time.Minute), gcrunner.RuleExpired},
-		{"too old", gcrunner.Rules{MaxAge: day}, session("a", day+time.Minute, 0, time.Hour), gcrunner.RuleMaxAge},
-		{"not too old", gcrunner.Rules{MaxAge: day}, session("a", day-time.Minute, 0, time.Hour), ""},
-		{"too stale", gcrunner.Rules{MaxStale: day}, session("a", 9*day, day+time.Minute, time.Hour), gcrunner.RuleMaxStale},
-		{"not too stale", gcrunner.Rules{MaxStale: day}, session("a", 9*day, day-time.Minute, time.Hour), ""},
-		{"expired, but there is no such rule", gcrunner.Rules{MaxAge: day, MaxStale: day}, session("a", 0, 0, -time.Hour), ""},
-		{"one of three", gcrunner.Rules{Expired: true, MaxAge: day, MaxStale: day}, session("a", 2*day, 0, time.Hour), gcrunner.RuleMaxAge},
-		{"the first of three", gcrunner.Rules{Expired: true, MaxAge: day, MaxStale: day}, session("a", 2*day, 2*day, -time.Hour), gcrunner.RuleExpired},
-		{"of unknown age", gcrunner.Rules{Expired: true, MaxAge: 1, MaxStale: 1}, never, ""},
+		{"expired", gcrunner.Rules{Expired: true}, session("a", day, day, -time.Second), gcrunner.Deleted{Expired: 1}},
+		{"live", gcrunner.Rules{Expired: true}, session("a", 99*day, 99*day, time.Minute), gcrunner.Deleted{}},
+		{"within grace", gcrunner.Rules{Expired: true, Grace: time.Hour}, session("a", day, day, -59*time.Minute), gcrunner.Deleted{}},
+		{"after grace", gcrunner.Rules{Expired: true, Grace: time.Hour}, session("a", day, day, -61*time.Minute), gcrunner.Deleted{Expired: 1}},
+		{"too old", gcrunner.Rules{MaxAge: day}, session("a", day+time.Minute, 0, time.Hour), gcrunner.Deleted{MaxAge: 1}},
+		{"not too old", gcrunner.Rules{MaxAge: day}, session("a", day-time.Minute, 0, time.Hour), gcrunner.Deleted{}},
+		{"too stale", gcrunner.Rules{MaxStale: day}, session("a", 9*day, day+time.Minute, time.Hour), gcrunner.Deleted{MaxStale: 1}},
+		{"not too stale", gcrunner.Rules{MaxStale: day}, session("a", 9*day, day-time.Minute, time.Hour), gcrunner.Deleted{}},
+		{"expired, but there is no such rule", gcrunner.Rules{MaxAge: day, MaxStale: day}, session("a", 0, 0, -time.Hour), gcrunner.Deleted{}},
+		{"one of three", gcrunner.Rules{Expired: true, MaxAge: day, MaxStale: day}, session("a", 2*day, 0, time.Hour), gcrunner.Deleted{MaxAge: 1}},
+		{"the first of three", gcrunner.Rules{Expired: true, MaxAge: day, MaxStale: day}, session("a", 2*day, 2*day, -time.Hour), gcrunner.Deleted{Expired: 1}},
+		{"of unknown age", gcrunner.Rules{Expired: true, MaxAge: 1, MaxStale: 1}, never, gcrunner.Deleted{}},
 	} {
 		driver := memory.New()
 		put(t, driver, test.record)
 		report := run(t, newCollectorBy(t, driver, test.rules))
-		want := map[gcrunner.Rule]int{}
-		if test.want != "" {
-			want[test.want] = 1
-		}
-		deletes(t, report, want)
-		if got := stored(t, driver, test.record.Key); got != (test.want == "") {
+		deletes(t, report, test.want)
+		if got := stored(t, driver, test.record.Key); got != (test.want.Total() == 0) {
 			t.Errorf("%s: stored after the run: %v", test.name, got)
 		}
-		if report.Scanned != 1 || report.Stopped != gcrunner.Completed || report.Total() != len(want) {
+		if report.Scanned != 1 || report.Stopped != gcrunner.Completed || report.Total() != test.want.Total() {
 			t.Errorf("%s: %+v", test.name, report)
 		}
 	}
@@ -87,10 +83,10 @@ func TestRulesGoByTheClock(t *testing.T) {
 	put(t, driver, record)
 	now := record.ExpiresAt.Add(-1)
 	collector := newCollector(t, driver, gcrunner.WithClock(func() time.Time { return now }))
-	deletes(t, run(t, collector), nil)
+	deletes(t, run(t, collector), gcrunner.Deleted{})
 	now = record.ExpiresAt
 	report := run(t, collector)
-	deletes(t, report, map[gcrunner.Rule]int{gcrunner.RuleExpired: 1})
+	deletes(t, report, gcrunner.Deleted{Expired: 1})
 	if !report.OldestExpired.Equal(record.ExpiresAt) || report.Backlog() != 0 || !report.Started.Equal(now) {
 		t.Errorf("oldest %v, backlog %v, started %v", report.OldestExpired, report.Backlog(), report.Started)
 	}

@@ -52,7 +52,7 @@ func (s *stopped) Error() string { return "gcrunner: the run was stopped: " + st
 func (s *stopped) Unwrap() error { return s.err }
 
 // atOnce reports whether what was under way was cut off.
-func (s *stopped) atOnce() bool { return s.reason == Failed || s.reason == ElectionLost }
+func (s *stopped) atOnce() bool { return s.reason == Failed || s.reason == electionLost }
 
 // brake stops a run: stop lets it finish its pages, abort does not.
 type brake struct{ stop, abort context.CancelCauseFunc }
@@ -69,7 +69,7 @@ func (c *Collector) newRun() *run {
 		reads:     newPacer(c.budget.ReadUnits), writes: newPacer(c.budget.WriteUnits),
 		slots: make(chan struct{}, c.concurrency), patience: refusalLimit,
 		began: time.Now(), mostRecords: c.pageSize,
-		report: Report{DryRun: c.dryRun, Source: c.from.kind(), Started: c.now(), Deleted: map[Rule]int{}},
+		report: Report{DryRun: c.dryRun, Source: c.from.kind(), Started: c.now()},
 	}
 	if c.limits.Duration > 0 { // which says how long to try
 		r.patience = 1<<63 - 1
@@ -77,9 +77,6 @@ func (c *Collector) newRun() *run {
 	r.costs.byIndex = c.from.kind() == SourceIndex
 	if index, ok := c.driver.(storage.ExpiryScanner); ok && index.ExpiryShards() > 0 {
 		r.costs.indexed = 1
-	}
-	for _, rule := range AllRules() {
-		r.report.Deleted[rule] = 0
 	}
 	return r
 }
@@ -120,7 +117,7 @@ func (r *run) do(ctx context.Context) error {
 		return r.save(ctx)
 	}
 	r.end(why.reason, func() {})
-	if why.reason == ElectionLost { // another process has its own position
+	if why.reason == electionLost { // another process has its own position
 		return why.err
 	}
 	refused := r.refused()
@@ -160,14 +157,14 @@ func (r *run) brakeWith(ctx, reading context.Context, b brake) (end func()) {
 	ended := context.AfterFunc(ctx, func() {
 		cause := context.Cause(ctx)
 		if errors.Is(cause, ErrElectionLost) {
-			b.abort(&stopped{ElectionLost, cause})
+			b.abort(&stopped{electionLost, cause})
 			return
 		}
 		b.stop(&stopped{Canceled, errors.Join(ctx.Err(), differing(cause, ctx.Err()))})
 	})
 	finishing := min(r.stopTimeout, r.limits.Duration/finishingShare)
-	late := time.AfterFunc(r.left()-finishing, func() { b.reached(StoppedByDuration) })
-	over := time.AfterFunc(r.left(), func() { b.abort(&stopped{reason: StoppedByDuration}) })
+	late := time.AfterFunc(r.left()-finishing, func() { b.reached(stoppedByDuration) })
+	over := time.AfterFunc(r.left(), func() { b.abort(&stopped{reason: stoppedByDuration}) })
 	var last *time.Timer
 	var mu sync.Mutex
 	stopping := context.AfterFunc(reading, func() {
@@ -223,9 +220,9 @@ func (r *run) finish(ctx context.Context, err error) (Report, error) {
 	switch {
 	case r.report.Stopped != "" || err == nil:
 	case errors.Is(err, ErrNotElected):
-		r.report.Stopped = NotElected
+		r.report.Stopped = notElected
 	case errors.Is(err, ErrElectionLost):
-		r.report.Stopped = ElectionLost
+		r.report.Stopped = electionLost
 	case ctx.Err() != nil:
 		r.report.Stopped = Canceled
 	default:

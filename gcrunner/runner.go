@@ -14,7 +14,7 @@ import (
 // Runner runs a collector again and again, as a schedule says. The error of a run never ends it: the run is repeated, at
 // first after a second, later every few minutes, or when the next one is due.
 //
-// With an election ([WithRunnerElection]), it runs only while this process is elected, and otherwise stands by. A process
+// With an election ([WithElection]), it runs only while this process is elected, and otherwise stands by. A process
 // that is elected anew begins with what its predecessor has not completed, where they share a checkpoint.
 //
 // All methods may be called by many goroutines at once.
@@ -23,7 +23,6 @@ type Runner struct {
 	schedule  Schedule
 	election  *Election
 	logger    *slog.Logger
-	problems  []error
 	reach     *reach
 
 	mu      sync.Mutex   // never held during a call
@@ -32,56 +31,23 @@ type Runner struct {
 	overrun time.Time    // when the present run should have ended
 }
 
-// RunnerOption is a setting of a runner.
-type RunnerOption func(*Runner)
-
-// WithRunnerElection makes the runner run only while this process is elected. Default: always.
-func WithRunnerElection(election *Election) RunnerOption {
-	return func(r *Runner) {
-		r.election = election
-		if election == nil {
-			r.problems = append(r.problems, errors.New("gcrunner: WithRunnerElection: the election is nil; "+
-				"leave the option out for none"))
-		}
+// NewRunner returns a runner. It makes no call and starts no goroutine. The collector is the runner's from now on, with its
+// election and its logger. All that is wrong with the schedule is reported in one error.
+func NewRunner(collector *Collector, schedule Schedule) (*Runner, error) {
+	err := schedule.Validate()
+	if collector == nil {
+		err = errors.Join(errors.New("gcrunner: NewRunner: the collector is nil"), err)
 	}
-}
-
-// WithLogger sets where runs and elections are logged, without keys. Default: nowhere.
-func WithLogger(logger *slog.Logger) RunnerOption {
-	return func(r *Runner) {
-		r.logger = logger
-		if logger == nil {
-			r.problems = append(r.problems, errors.New("gcrunner: WithLogger: the logger is nil; leave the option out for none"))
-		}
-	}
-}
-
-// NewRunner returns a runner. It makes no call and starts no goroutine. The collector is the runner's from now on: it must
-// have no election of its own. All that is wrong with the schedule and the options is reported in one error.
-func NewRunner(collector *Collector, schedule Schedule, options ...RunnerOption) (*Runner, error) {
-	r := &Runner{collector: collector, schedule: schedule, logger: slog.New(slog.DiscardHandler), reach: newReach()}
-	for _, option := range options {
-		option(r)
-	}
-	problems := append(r.problems, schedule.Validate())
-	switch {
-	case collector == nil:
-		problems = append(problems, errors.New("gcrunner: NewRunner: the collector is nil"))
-	case collector.election != nil:
-		problems = append(problems, errors.New("gcrunner: NewRunner: the collector has an election for each run; "+
-			"use WithRunnerElection in place of WithElection"))
-	}
-	if err := errors.Join(problems...); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	if r.election != nil {
-		r.election.rules = collector.rules
-	}
-	r.status = Status{
-		Phase: Idle, Totals: newTotals(),
-		Schedule: schedule, Budget: collector.budget, Rules: collector.rules, Source: collector.from.kind(), DryRun: collector.dryRun,
-	}
-	return r, nil
+	return &Runner{
+		collector: collector, schedule: schedule, election: collector.election, logger: collector.logger, reach: newReach(),
+		status: Status{
+			Phase: idle, Totals: newTotals(),
+			Schedule: schedule, Budget: collector.budget, Rules: collector.rules, Source: collector.from.kind(), DryRun: collector.dryRun,
+		},
+	}, nil
 }
 
 const (
@@ -100,7 +66,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		return ErrRunning
 	}
 	defer r.set(func(s *Status) {
-		s.Phase, s.Elected, s.Next, s.Stopping = Ended, false, time.Time{}, ctx.Err() != nil
+		s.Phase, s.Elected, s.Next, s.Stopping = ended, false, time.Time{}, ctx.Err() != nil
 	})
 	defer context.AfterFunc(ctx, func() { r.set(func(s *Status) { s.Stopping = true }) })()
 	if r.election == nil {
@@ -212,7 +178,7 @@ const longestSleep = time.Minute
 // waitUntil reports whether the instant has come before ctx has ended.
 func (r *Runner) waitUntil(ctx context.Context, begin time.Time) bool {
 	begin = begin.Round(0) // by the clock on the wall
-	r.set(func(s *Status) { s.Phase, s.Next = Waiting, begin })
+	r.set(func(s *Status) { s.Phase, s.Next = waiting, begin })
 	for {
 		left := begin.Sub(time.Now().Round(0))
 		if left <= 0 {
@@ -228,33 +194,33 @@ func (r *Runner) waitUntil(ctx context.Context, begin time.Time) bool {
 func (r *Runner) collect(ctx context.Context) error {
 	began := time.Now()
 	r.mu.Lock()
-	r.status.Phase, r.status.Next, r.status.LastAttempt = Running, time.Time{}, began
+	r.status.Phase, r.status.Next, r.status.LastAttempt = running, time.Time{}, began
 	r.overrun = time.Time{}
 	if limit := r.collector.limits.Duration; limit > 0 {
 		r.overrun = began.Add(limit + 2*saveTimeout + overrunGrace)
 	}
 	r.mu.Unlock()
 
-	report, err := r.collector.run(ctx, func(current func() soFar) {
+	report, err := r.collector.run(ctx, nil, func(current func() soFar) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.current = current
 	})
 	report.Position = Position{}
 	failed := err
-	if report.Stopped == Canceled || report.Stopped == ElectionLost {
+	if report.Stopped == Canceled || report.Stopped == electionLost {
 		failed = nil
 	}
 	ended := time.Now()
 	r.set(func(s *Status) {
-		s.Phase = Waiting
+		s.Phase = waiting
 		if r.current != nil {
 			s.LastProgress = later(s.LastProgress, r.current().further)
 			r.current = nil
 		}
 		s.Totals = s.Totals.plus(report)
 		s.Last = append(s.Last, Result{Report: report, Ended: ended, Err: failed})
-		s.Last = s.Last[max(0, len(s.Last)-RememberedRuns):]
+		s.Last = s.Last[max(0, len(s.Last)-rememberedRuns):]
 		switch {
 		case failed != nil:
 			s.Failures, s.Err = s.Failures+1, failed
@@ -297,10 +263,10 @@ func (r *Runner) Status() Status {
 func (r *Runner) start() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.status.Phase != Idle {
+	if r.status.Phase != idle {
 		return false
 	}
-	r.status.Started, r.status.Phase = time.Now(), Standby
+	r.status.Started, r.status.Phase = time.Now(), standby
 	return true
 }
 
@@ -309,7 +275,7 @@ func (r *Runner) resign() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	elected := r.status.Elected
-	r.status.Phase, r.status.Elected = Standby, false
+	r.status.Phase, r.status.Elected = standby, false
 	r.status.Since, r.status.Next = time.Time{}, time.Time{}
 	return elected
 }

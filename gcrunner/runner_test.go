@@ -17,11 +17,9 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage/memory"
 )
 
-func newRunner(
-	t testing.TB, collector *gcrunner.Collector, schedule gcrunner.Schedule, options ...gcrunner.RunnerOption,
-) *gcrunner.Runner {
+func newRunner(t testing.TB, collector *gcrunner.Collector, schedule gcrunner.Schedule) *gcrunner.Runner {
 	t.Helper()
-	runner, err := gcrunner.NewRunner(collector, schedule, options...)
+	runner, err := gcrunner.NewRunner(collector, schedule)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,17 +44,20 @@ var errBroken = errors.New("broken on purpose")
 
 func TestNewRunnerReportsAllThatIsWrong(t *testing.T) {
 	t.Parallel()
-	driver := memory.New()
-	election, err := gcrunner.NewElection(driver, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = gcrunner.NewRunner(newCollector(t, driver, gcrunner.WithElection(election)), gcrunner.Schedule{},
-		gcrunner.WithRunnerElection(nil), gcrunner.WithLogger(nil))
+	_, err := gcrunner.NewRunner(nil, gcrunner.Schedule{})
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, part := range []string{"WithRunnerElection: the election is nil", "the logger is nil", "neither Interval", "WithElection"} {
+	for _, part := range []string{"the collector is nil", "neither Interval"} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("%q does not say %q", err, part)
+		}
+	}
+	_, err = gcrunner.NewCollector(memory.New(), gcrunner.Rules{Expired: true}, gcrunner.WithElection(nil), gcrunner.WithLogger(nil))
+	if err == nil {
+		t.Fatal("no error of the options")
+	}
+	for _, part := range []string{"WithElection: the election is nil", "the logger is nil"} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("%q does not say %q", err, part)
 		}
@@ -87,8 +88,8 @@ func TestRunnerGoesOnAfterErrors(t *testing.T) {
 		}
 		var log bytes.Buffer
 		start := time.Now()
-		runner := newRunner(t, newCollector(t, driver), gcrunner.Schedule{Interval: time.Hour},
-			gcrunner.WithLogger(slog.New(slog.NewJSONHandler(&log, nil))))
+		runner := newRunner(t, newCollector(t, driver, gcrunner.WithLogger(slog.New(slog.NewJSONHandler(&log, nil)))),
+			gcrunner.Schedule{Interval: time.Hour})
 		defer goRun(t, runner)()
 
 		time.Sleep(50 * time.Minute)
@@ -156,7 +157,7 @@ func followADeadOne(t *testing.T, lease, interval time.Duration) {
 		t.Fatalf("the first is %s, elected: %v, with %d runs", s.Phase, s.Elected, len(s.Last))
 	}
 	s := second.runner.Status()
-	if s.Elected || s.Phase != gcrunner.Standby || len(s.Last) != 0 || !s.Next.IsZero() {
+	if s.Elected || s.Phase != "standby" || len(s.Last) != 0 || !s.Next.IsZero() {
 		t.Fatalf("the second is %s, elected: %v, with %d runs", s.Phase, s.Elected, len(s.Last))
 	}
 	if err := second.runner.Ready(t.Context()); err != nil {
@@ -203,8 +204,8 @@ func newReplica(t testing.TB, shared *between, lease, interval time.Duration) *r
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.runner = newRunner(t, newCollector(t, r), gcrunner.Schedule{Interval: interval, Jitter: interval / 10},
-		gcrunner.WithRunnerElection(election))
+	r.runner = newRunner(t, newCollector(t, r, gcrunner.WithElection(election)),
+		gcrunner.Schedule{Interval: interval, Jitter: interval / 10})
 	return r
 }
 
@@ -266,7 +267,7 @@ func TestRunnerGoesOnWithAnUnfinishedRun(t *testing.T) {
 		fill(t, driver, 100, 1)
 		limited := newCollector(t, driver, gcrunner.WithCheckpoint(gcrunner.TableCheckpoint(driver)),
 			gcrunner.WithPageSize(10), gcrunner.WithLimits(gcrunner.Limits{Items: 50}))
-		if report := run(t, limited); report.Stopped != gcrunner.StoppedByItems {
+		if report := run(t, limited); report.Stopped != "items" {
 			t.Fatalf("the first run ended with %q", report.Stopped)
 		}
 		collector := newCollector(t, driver, gcrunner.WithCheckpoint(gcrunner.TableCheckpoint(driver)))
@@ -315,10 +316,10 @@ func TestRunnerTotals(t *testing.T) {
 			if s.Current != nil && scanned < s.Current.Scanned {
 				t.Fatalf("a total of %d scanned, and %d by the present run", scanned, s.Current.Scanned)
 			}
-			sawRunning = sawRunning || s.Phase == gcrunner.Running && s.Current != nil && s.Current.Scanned > 0
+			sawRunning = sawRunning || s.Phase == "running" && s.Current != nil && s.Current.Scanned > 0
 		}
 		totals := runner.Status().Totals
-		if !sawRunning || totals.Scanned != 300 || totals.Deleted[gcrunner.RuleExpired] != 100 ||
+		if !sawRunning || totals.Scanned != 300 || totals.Deleted.Expired != 100 ||
 			totals.ReadUnits != 150 || totals.WriteUnits != 200 || totals.Runs[gcrunner.Completed] != 1 {
 			t.Errorf("seen while running: %v; totals: %+v", sawRunning, totals)
 		}
@@ -335,8 +336,8 @@ func TestRunnerDryRun(t *testing.T) {
 		defer goRun(t, runner)()
 		time.Sleep(15 * time.Minute)
 		s := runner.Status()
-		if len(s.Last) != 2 || s.Last[1].Report.Deleted[gcrunner.RuleExpired] != 10 ||
-			s.Totals.Deleted[gcrunner.RuleExpired] != 0 || s.Totals.Scanned != 60 || !s.DryRun {
+		if len(s.Last) != 2 || s.Last[1].Report.Deleted.Expired != 10 ||
+			s.Totals.Deleted.Expired != 0 || s.Totals.Scanned != 60 || !s.DryRun {
 			t.Errorf("%+v", s)
 		}
 		if n := len(keys(t, driver)); n != 30 {
@@ -354,9 +355,8 @@ func TestRunnerTellsNoKeys(t *testing.T) {
 		var log bytes.Buffer
 		told := 0
 		collector := newCollector(t, driver, gcrunner.WithPageSize(10), gcrunner.WithLimits(gcrunner.Limits{Items: 50}),
-			gcrunner.WithProgress(func(gcrunner.Report) { told++ }))
-		runner := newRunner(t, collector, gcrunner.Schedule{Interval: time.Hour},
-			gcrunner.WithLogger(slog.New(slog.NewJSONHandler(&log, nil))))
+			gcrunner.WithProgress(func(gcrunner.Report) { told++ }), gcrunner.WithLogger(slog.New(slog.NewJSONHandler(&log, nil))))
+		runner := newRunner(t, collector, gcrunner.Schedule{Interval: time.Hour})
 		defer goRun(t, runner)()
 		synctest.Wait()
 		if strings.Contains(log.String(), "dead-") || !strings.Contains(log.String(), `"stopped":"items"`) {

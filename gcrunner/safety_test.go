@@ -414,7 +414,7 @@ func collectForEver(table string) error {
 	if err != nil {
 		return err
 	}
-	collector, err := gcrunner.New(driver, gcrunner.Rules{Expired: true}, childOptions(driver, os.Getenv("GCRUNNER_TEST_ENGINE"))...)
+	collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true}, childOptions(driver, os.Getenv("GCRUNNER_TEST_ENGINE"))...)
 	if err != nil {
 		return err
 	}

@@ -5,12 +5,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/internal/defaults"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
 // recordsInMemory is how many records pages may have together that are being read: as many are being deleted. Memory does
 // not grow with the number of segments.
-const recordsInMemory = 4 * MaxPageSize
+const recordsInMemory = 4 * defaults.PageSize
 
 // batch is what a page has to be deleted.
 type batch struct {
@@ -96,7 +97,7 @@ func (r *run) readAll(ctx context.Context, b brake, batches chan<- batch, at int
 			return nil
 		}
 		if r.unitsReached() {
-			b.reached(StoppedByUnits)
+			b.reached(stoppedByUnits)
 			return nil
 		}
 		next.start = p.Next
@@ -158,7 +159,7 @@ func (r *run) judge(p page) []candidate {
 		if rule == "" {
 			continue
 		}
-		if rule == RuleExpired {
+		if rule == ruleExpired {
 			r.expiredAtLocked(record.ExpiresAt)
 		}
 		candidates = append(candidates, candidate{record: record, rule: rule})
@@ -173,7 +174,7 @@ func (r *run) judge(p page) []candidate {
 			continue
 		}
 		candidates = append(candidates, candidate{
-			record: storage.Record{Key: unreadable.Key, Lease: *unreadable.Ghost}, rule: RuleGhost,
+			record: storage.Record{Key: unreadable.Key, Lease: *unreadable.Ghost}, rule: ruleGhost,
 		})
 	}
 	for _, entry := range p.entries {
@@ -182,7 +183,7 @@ func (r *run) judge(p page) []candidate {
 		}
 		r.report.Scanned++
 		r.expiredAtLocked(entry.ExpiredBy)
-		candidates = append(candidates, candidate{record: storage.Record{Key: entry.Key}, rule: RuleExpired, cutoff: p.cutoff})
+		candidates = append(candidates, candidate{record: storage.Record{Key: entry.Key}, rule: ruleExpired, cutoff: p.cutoff})
 	}
 	return candidates
 }

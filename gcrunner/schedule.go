@@ -12,7 +12,7 @@ import (
 // Schedule says when the runs of a [Runner] begin: every Interval, or as Cron says. One of the two must be set.
 type Schedule struct {
 	// Interval is the time from the beginning of one run to that of the next. A run that takes longer is not followed at
-	// once: what it has missed is left out.
+	// once: what it has missed is left out. It is at least a second.
 	Interval time.Duration
 	// Cron is a cron expression of five fields: minute, hour, day of the month, month, day of the week. An hour that is left
 	// out when clocks go forward has no runs, and one that comes twice has them once.
@@ -24,11 +24,8 @@ type Schedule struct {
 	Jitter time.Duration
 }
 
-// MinInterval is the shortest [Schedule.Interval].
-const MinInterval = time.Second
-
-// ErrNeverDue says that a cron expression names no day that there is, such as the 30th of February.
-var ErrNeverDue = errors.New("gcrunner: this cron expression is never due")
+// minInterval is the shortest Schedule.Interval.
+const minInterval = time.Second
 
 // Validate reports all that is wrong with the schedule.
 func (s Schedule) Validate() error {
@@ -41,17 +38,17 @@ func (s Schedule) Validate() error {
 		problem("Interval: there is neither Interval nor Cron; set one of them")
 	case s.Interval != 0 && s.Cron != "":
 		problem("Cron: there is an Interval, too; set one of them")
-	case s.Cron == "" && s.Interval < MinInterval:
-		problem("Interval: %v; at least %v are needed", s.Interval, MinInterval)
+	case s.Cron == "" && s.Interval < minInterval:
+		problem("Interval: %v; at least %v are needed", s.Interval, minInterval)
 	case s.Cron != "":
-		if err := ValidateCron(s.Cron); err != nil {
+		if err := validateCron(s.Cron); err != nil {
 			problem("Cron: %w", err)
 		}
 	}
 	switch {
 	case s.Jitter < 0:
 		problem("Jitter: %v; it must not be negative", s.Jitter)
-	case s.Interval >= MinInterval && s.Jitter > s.Interval:
+	case s.Interval >= minInterval && s.Jitter > s.Interval:
 		problem("Jitter: %v is longer than Interval, %v", s.Jitter, s.Interval)
 	}
 	if s.Zone != nil && s.Cron == "" {

@@ -24,9 +24,6 @@ const (
 	SourceIndex Source = "index"
 )
 
-// Sources returns all sources.
-func Sources() []Source { return []Source{SourceAuto, SourceScan, SourceIndex} }
-
 // ErrNoIndex says that there is no index by expiry to find sessions with.
 var ErrNoIndex = errors.New("gcrunner: the driver has no index by expiry; use SourceScan, or give the table an ExpiryIndex")
 
@@ -46,11 +43,11 @@ func (s Source) choose(driver storage.Driver, rules Rules) (source, error) {
 	case s == SourceScan, s == SourceAuto:
 		scanner, ok := driver.(storage.Scanner)
 		if !ok {
-			return nil, fmt.Errorf("%w: %T", ErrNotCollectable, driver)
+			return nil, fmt.Errorf("gcrunner: %T cannot list its records, so there is nothing to collect with: %w", driver, errors.ErrUnsupported)
 		}
 		return scanSource{scanner}, nil
 	default:
-		return nil, fmt.Errorf("gcrunner: WithSource: %q is none of %q", string(s), Sources())
+		return nil, fmt.Errorf("gcrunner: WithSource: %q is none of %q", string(s), []Source{SourceAuto, SourceScan, SourceIndex})
 	}
 }
 

@@ -52,7 +52,7 @@ func TestIndexFindsExpiredAlone(t *testing.T) {
 	dead := fill(t, driver, 1000, 10)
 	put(t, driver, session("not quite", time.Hour, time.Hour, -30*time.Second))
 	report := run(t, newCollectorBy(t, driver, gcrunner.Rules{Expired: true, Grace: 45 * time.Second}, gcrunner.WithPageSize(7)))
-	deletes(t, report, map[gcrunner.Rule]int{gcrunner.RuleExpired: dead})
+	deletes(t, report, gcrunner.Deleted{Expired: dead})
 	if report.Source != gcrunner.SourceIndex || report.Scanned != dead || driver.scans != 0 {
 		t.Errorf("by %q, %d were looked at, in %d scans; want the %d that have expired, by the index", report.Source, report.Scanned, driver.scans, dead)
 	}
@@ -73,7 +73,7 @@ func TestI7_IndexThatIsBehind(t *testing.T) {
 		{Key: "renewed", ExpiredBy: time.Now().Add(-time.Hour)}, {Key: "gone", ExpiredBy: time.Now().Add(-time.Hour)},
 	}
 	report := run(t, newCollector(t, driver))
-	deletes(t, report, map[gcrunner.Rule]int{gcrunner.RuleExpired: 2}) // what is gone was deleted by somebody
+	deletes(t, report, gcrunner.Deleted{Expired: 2}) // what is gone was deleted by somebody
 	if !stored(t, driver, "renewed") || report.Conflicts != 1 {
 		t.Errorf("%d conflicts; a session that was renewed must stay, and count as one", report.Conflicts)
 	}
@@ -98,7 +98,7 @@ func TestI7_RenewedAfterTheIndexNamedIt(t *testing.T) {
 		}
 	}
 	report := run(t, newCollector(t, driver, gcrunner.WithConcurrency(1)))
-	deletes(t, report, map[gcrunner.Rule]int{gcrunner.RuleExpired: 20})
+	deletes(t, report, gcrunner.Deleted{Expired: 20})
 	if left := len(keys(t, driver.Driver)); left != 20 || report.Conflicts != 20 {
 		t.Errorf("%d are left, with %d conflicts; 20 were renewed", left, report.Conflicts)
 	}
@@ -130,7 +130,7 @@ func TestIndexAndLeases(t *testing.T) {
 		report := run(t, newCollector(t, driver))
 		close(done)
 		<-ended
-		deletes(t, report, map[gcrunner.Rule]int{gcrunner.RuleExpired: 2})
+		deletes(t, report, gcrunner.Deleted{Expired: 2})
 		if !stored(t, driver, "held") || stored(t, driver, "abandoned") || report.Leased != 1 {
 			t.Errorf("held is there: %v, abandoned is there: %v: %+v", stored(t, driver, "held"), stored(t, driver, "abandoned"), report)
 		}
@@ -158,7 +158,7 @@ func TestSourceIsChosen(t *testing.T) {
 		{"", memory.New(), byExpiry, ""},
 	} {
 		put(t, test.driver, expired("a"))
-		collector, err := gcrunner.New(test.driver, test.rules, gcrunner.WithSource(test.source))
+		collector, err := gcrunner.NewCollector(test.driver, test.rules, gcrunner.WithSource(test.source))
 		if err != nil {
 			_, hasIndex := test.driver.(*indexed)
 			noIndex := test.source == gcrunner.SourceIndex && !hasIndex
@@ -181,14 +181,14 @@ func TestIndexResumes(t *testing.T) {
 	checkpoint := gcrunner.TableCheckpoint(driver)
 	options := []gcrunner.Option{gcrunner.WithCheckpoint(checkpoint), gcrunner.WithPageSize(4), gcrunner.WithConcurrency(1)}
 	first := run(t, newCollector(t, driver, append(options, gcrunner.WithLimits(gcrunner.Limits{Items: 10}))...))
-	if first.Stopped != gcrunner.StoppedByItems || first.Total() != 10 || first.Position.IsZero() {
+	if first.Stopped != "items" || first.Total() != 10 || first.Position.IsZero() {
 		t.Fatalf("%+v", first)
 	}
 	text, err := first.Position.MarshalText()
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := gcrunner.ParsePosition(string(text))
+	again, err := parsePosition(string(text))
 	if err != nil || again.String() != first.Position.String() {
 		t.Errorf("the position %v became %v, %v", first.Position, again, err)
 	}
@@ -214,7 +214,7 @@ func TestIndexResumes(t *testing.T) {
 		t.Fatal(err)
 	}
 	scan := run(t, newCollector(t, driver, append(options, gcrunner.WithSource(gcrunner.SourceScan))...))
-	deletes(t, scan, map[gcrunner.Rule]int{gcrunner.RuleExpired: 1})
+	deletes(t, scan, gcrunner.Deleted{Expired: 1})
 }
 
 // Through an index of DynamoDB, what a run reads depends on what has expired alone.
@@ -275,7 +275,7 @@ func TestDynamoDBIndexShared(t *testing.T) {
 		put(t, other, record)
 	}
 	report := run(t, newCollector(t, ours.driver))
-	deletes(t, report, map[gcrunner.Rule]int{gcrunner.RuleExpired: 20})
+	deletes(t, report, gcrunner.Deleted{Expired: 20})
 	if left := len(keys(t, other)); left != 20 || report.Scanned != 20 || len(keys(t, ours.plain)) != 0 {
 		t.Errorf("%d of 20 sessions of others are left, %d were looked at", left, report.Scanned)
 	}

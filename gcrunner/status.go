@@ -7,27 +7,20 @@ import (
 	"time"
 )
 
-// Phase is what a [Runner] does at the moment.
-type Phase string
-
-// The phases.
+// What a runner does: see Status.Phase.
 const (
-	// Idle is before Run.
-	Idle Phase = "idle"
-	// Standby is waiting to be elected.
-	Standby Phase = "standby"
-	// Waiting is waiting for the next run, elected if there is an election.
-	Waiting Phase = "waiting"
-	// Running is a run.
-	Running Phase = "running"
-	// Ended is after Run.
-	Ended Phase = "ended"
+	idle    = "idle"
+	standby = "standby"
+	waiting = "waiting"
+	running = "running"
+	ended   = "ended"
 )
 
 // Status is what a [Runner] knows of itself. Its reports have no positions, and so no keys.
 type Status struct {
-	// Phase is what it does at the moment; Stopping is whether it has been told to end.
-	Phase    Phase
+	// Phase is what it does at the moment: "idle" before Run, "standby" while another process is elected, "waiting" for the
+	// next run, "running", and "ended" after Run. Stopping is whether it has been told to end.
+	Phase    string
 	Stopping bool
 	// Elected is whether it collects: without an election, it does so from beginning to end.
 	Elected bool
@@ -48,7 +41,7 @@ type Status struct {
 	// with, nil where there is none.
 	Failures int
 	Err      error
-	// Last are the last runs, the latest at the end. There are up to [RememberedRuns].
+	// Last are the last runs, the latest at the end. There are up to 60.
 	Last []Result
 	// Totals is what has been done since Started.
 	Totals Totals
@@ -62,8 +55,8 @@ type Status struct {
 	DryRun bool
 }
 
-// RememberedRuns is how many runs [Status.Last] has at most.
-const RememberedRuns = 60
+// rememberedRuns is how many runs Status.Last has at most.
+const rememberedRuns = 60
 
 // Result is a run that has ended.
 type Result struct {
@@ -94,7 +87,7 @@ type Totals struct {
 	Time time.Duration
 	// The other fields are as in Report.
 	Scanned               int
-	Deleted               map[Rule]int
+	Deleted               Deleted
 	Leased                int
 	Conflicts             int
 	Unreadable            int
@@ -104,26 +97,18 @@ type Totals struct {
 }
 
 func newTotals() Totals {
-	t := Totals{Runs: map[StopReason]int{}, Deleted: map[Rule]int{}}
-	for _, reason := range AllStopReasons() {
+	t := Totals{Runs: map[StopReason]int{}}
+	for _, reason := range []StopReason{
+		Completed, stoppedByItems, stoppedByUnits, stoppedByDuration, Canceled, electionLost, Failed,
+	} {
 		t.Runs[reason] = 0
-	}
-	for _, rule := range AllRules() {
-		t.Deleted[rule] = 0
 	}
 	return t
 }
 
-// AllStopReasons returns all reasons for which a run ends.
-func AllStopReasons() []StopReason {
-	return []StopReason{
-		Completed, StoppedByItems, StoppedByUnits, StoppedByDuration, Canceled, ElectionLost, NotElected, Failed,
-	}
-}
-
 // plus returns the totals with those of the report.
 func (t Totals) plus(r Report) Totals {
-	t.Runs, t.Deleted = maps.Clone(t.Runs), maps.Clone(t.Deleted)
+	t.Runs = maps.Clone(t.Runs)
 	t.Time += r.Duration
 	t.Scanned += r.Scanned
 	t.Leased += r.Leased
@@ -137,9 +122,7 @@ func (t Totals) plus(r Report) Totals {
 	if r.DryRun {
 		return t
 	}
-	for rule, n := range r.Deleted {
-		t.Deleted[rule] += n
-	}
+	t.Deleted = t.Deleted.plus(r.Deleted)
 	t.WriteUnits += r.WriteUnits
 	t.Bytes += r.Bytes
 	return t
@@ -148,7 +131,7 @@ func (t Totals) plus(r Report) Totals {
 // succeeded reports whether a run that ended so has done what it should.
 func succeeded(reason StopReason) bool {
 	switch reason {
-	case Completed, StoppedByItems, StoppedByUnits, StoppedByDuration:
+	case Completed, stoppedByItems, stoppedByUnits, stoppedByDuration:
 		return true
 	default:
 		return false
@@ -165,9 +148,9 @@ func (r Report) LogValue() slog.Value {
 		attrs = append(attrs, slog.Bool("dry_run", true))
 	}
 	deleted := []any{slog.Int("total", r.Total())}
-	for _, rule := range AllRules() {
-		if n := r.Deleted[rule]; n > 0 {
-			deleted = append(deleted, slog.Int(string(rule), n))
+	for rule, n := range r.Deleted.All() {
+		if n > 0 {
+			deleted = append(deleted, slog.Int(rule, n))
 		}
 	}
 	attrs = append(attrs, slog.Group("deleted", deleted...))

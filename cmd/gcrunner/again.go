@@ -20,19 +20,19 @@ import (
 func (a *app) runAgain(
 	ctx context.Context, cfg *config.Config, driver config.Driver, schedule gcrunner.Schedule, logger *slog.Logger,
 ) error {
-	collector, err := cfg.Collector(driver)
-	if err != nil {
-		return misconfigured(err)
-	}
-	options := []gcrunner.RunnerOption{gcrunner.WithLogger(logger)}
+	options := []gcrunner.Option{gcrunner.WithLogger(logger)}
 	election, err := electionOf(cfg, driver)
 	if err != nil {
 		return err
 	}
 	if election != nil {
-		options = append(options, gcrunner.WithRunnerElection(election))
+		options = append(options, gcrunner.WithElection(election))
 	}
-	runner, err := gcrunner.NewRunner(collector, schedule, options...)
+	collector, err := cfg.Collector(driver, options...)
+	if err != nil {
+		return misconfigured(err)
+	}
+	runner, err := gcrunner.NewRunner(collector, schedule)
 	if err != nil {
 		return misconfigured(err)
 	}

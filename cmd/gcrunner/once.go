@@ -26,7 +26,7 @@ func (a *app) runOnce(ctx context.Context, cfg *config.Config, driver config.Dri
 	}
 	report, err := collector.Run(ctx)
 	progress.done()
-	if !a.quiet && report.Stopped != gcrunner.NotElected && (err == nil || report.Scanned > 0 || report.Throttles > 0) {
+	if !a.quiet && !errors.Is(err, gcrunner.ErrNotElected) && (err == nil || report.Scanned > 0 || report.Throttles > 0) {
 		err = errors.Join(err, a.printReport(report))
 	}
 	return outcome(report, err)

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -12,23 +13,23 @@ import (
 
 // report is the result of a single run as --output json shows it. It has no position, which would hold keys.
 type report struct {
-	DryRun         bool                  `json:"dry_run"`
-	Source         gcrunner.Source       `json:"source"`
-	Stopped        gcrunner.StopReason   `json:"stopped"`
-	Started        time.Time             `json:"started"`
-	Seconds        float64               `json:"seconds"`
-	Scanned        int                   `json:"scanned"`
-	Deleted        int                   `json:"deleted"`
-	DeletedByRule  map[gcrunner.Rule]int `json:"deleted_by_rule"`
-	Leased         int                   `json:"leased"`
-	Conflicts      int                   `json:"conflicts"`
-	Unreadable     int                   `json:"unreadable"`
-	ReadUnits      float64               `json:"read_units"`
-	WriteUnits     float64               `json:"write_units"`
-	DollarEstimate float64               `json:"dollar_estimate"`
-	Throttles      int                   `json:"throttles"`
-	Bytes          int64                 `json:"bytes"`
-	BacklogSeconds float64               `json:"backlog_seconds"`
+	DryRun         bool                `json:"dry_run"`
+	Source         gcrunner.Source     `json:"source"`
+	Stopped        gcrunner.StopReason `json:"stopped"`
+	Started        time.Time           `json:"started"`
+	Seconds        float64             `json:"seconds"`
+	Scanned        int                 `json:"scanned"`
+	Deleted        int                 `json:"deleted"`
+	DeletedByRule  map[string]int      `json:"deleted_by_rule"`
+	Leased         int                 `json:"leased"`
+	Conflicts      int                 `json:"conflicts"`
+	Unreadable     int                 `json:"unreadable"`
+	ReadUnits      float64             `json:"read_units"`
+	WriteUnits     float64             `json:"write_units"`
+	DollarEstimate float64             `json:"dollar_estimate"`
+	Throttles      int                 `json:"throttles"`
+	Bytes          int64               `json:"bytes"`
+	BacklogSeconds float64             `json:"backlog_seconds"`
 }
 
 // On-demand prices of the standard table class in us-east-1, in dollars for a million units, as of November 2024. They
@@ -42,7 +43,7 @@ const (
 func newReport(r gcrunner.Report) report {
 	return report{
 		DryRun: r.DryRun, Source: r.Source, Stopped: r.Stopped, Started: r.Started.UTC(), Seconds: r.Duration.Seconds(),
-		Scanned: r.Scanned, Deleted: r.Total(), DeletedByRule: r.Deleted,
+		Scanned: r.Scanned, Deleted: r.Total(), DeletedByRule: maps.Collect(r.Deleted.All()),
 		Leased: r.Leased, Conflicts: r.Conflicts, Unreadable: r.Unreadable,
 		ReadUnits: r.ReadUnits, WriteUnits: r.WriteUnits, Throttles: r.Throttles, Bytes: r.Bytes,
 		DollarEstimate: (r.ReadUnits*dollarsPerMillionReads + r.WriteUnits*dollarsPerMillionWrites) / 1e6,
@@ -75,9 +76,9 @@ func (a *app) printReport(run gcrunner.Report) error {
 		verb = "would delete"
 	}
 	row(verb, terminal.Number(int64(r.Deleted)), "")
-	for _, rule := range gcrunner.AllRules() {
-		if n := r.DeletedByRule[rule]; n > 0 {
-			row("  "+string(rule), terminal.Number(int64(n)), "")
+	for rule, n := range run.Deleted.All() {
+		if n > 0 {
+			row("  "+rule, terminal.Number(int64(n)), "")
 		}
 	}
 	for _, left := range []struct {

@@ -226,7 +226,7 @@ func (d *deletion) collect(ctx context.Context, sessions *opened) error {
 		options = append(options, gcrunner.WithDryRun())
 	}
 	rules := gcrunner.Rules{Expired: true, Grace: sessions.cfg.Rules().Grace}
-	collector, err := gcrunner.New(sessions.driver, rules, options...)
+	collector, err := gcrunner.NewCollector(sessions.driver, rules, options...)
 	if err != nil {
 		progress.Done()
 		return err

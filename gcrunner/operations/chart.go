@@ -11,7 +11,7 @@ type chart struct {
 	Width, Height int
 	Bars          []bar
 	Top           int // what a bar of full height stands for, 0 where all are empty
-	Rules         []gcrunner.Rule
+	Rules         []string
 	Summary       string
 }
 
@@ -26,7 +26,7 @@ type bar struct {
 
 // part is what was deleted under a rule.
 type part struct {
-	Rule      gcrunner.Rule
+	Rule      string
 	Y, Height float64
 }
 
@@ -42,18 +42,18 @@ const (
 func newChart(results []gcrunner.Result) chart {
 	c := chart{Width: chartWidth, Height: chartHeight}
 	total, failed := 0, 0
-	shown := map[gcrunner.Rule]bool{}
+	shown := map[string]bool{}
 	for _, result := range results {
 		c.Top = max(c.Top, result.Report.Total())
 		total += result.Report.Total()
 		if isFailure(result) {
 			failed++
 		}
-		for rule, n := range result.Report.Deleted {
+		for rule, n := range result.Report.Deleted.All() {
 			shown[rule] = shown[rule] || n > 0
 		}
 	}
-	for _, rule := range gcrunner.AllRules() {
+	for rule := range (gcrunner.Deleted{}).All() {
 		if shown[rule] {
 			c.Rules = append(c.Rules, rule)
 		}
@@ -110,8 +110,7 @@ func newBar(result gcrunner.Result, x, step float64, top int) bar {
 			count(r.Scanned), verb, outcomeText(result), duration(r.Duration)),
 	}
 	y := float64(chartHeight)
-	for _, rule := range gcrunner.AllRules() {
-		n := r.Deleted[rule]
+	for rule, n := range r.Deleted.All() {
 		if n == 0 {
 			continue
 		}
@@ -123,5 +122,5 @@ func newBar(result gcrunner.Result, x, step float64, top int) bar {
 }
 
 func isFailure(result gcrunner.Result) bool {
-	return result.Err != nil || result.Report.Stopped == gcrunner.ElectionLost
+	return result.Err != nil || result.Report.Stopped == "lost"
 }

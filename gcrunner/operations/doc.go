@@ -5,7 +5,7 @@
 //	/              a page for people
 //	/livez         200 unless the process should be started anew: [gcrunner.Runner.Alive]
 //	/readyz        200 if the process does its work: [gcrunner.Runner.Ready]
-//	/metrics       metrics for Prometheus: [Metrics]
+//	/metrics       metrics for Prometheus: docs/operations.md lists them
 //	/debug/pprof/  profiles, with [WithProfiles]
 //
 // # Guarantees

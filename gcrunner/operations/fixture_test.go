@@ -67,7 +67,7 @@ func (d *table) Delete(ctx context.Context, key string, condition storage.Condit
 
 func newRunner(t testing.TB, driver storage.Driver, interval time.Duration, options ...gcrunner.Option) *gcrunner.Runner {
 	t.Helper()
-	collector, err := gcrunner.New(driver, gcrunner.Rules{Expired: true, MaxStale: 30 * 24 * time.Hour}, options...)
+	collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true, MaxStale: 30 * 24 * time.Hour}, options...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,11 +85,11 @@ func newElectedRunner(t testing.TB, driver storage.Driver, rules gcrunner.Rules)
 	if err != nil {
 		t.Fatal(err)
 	}
-	collector, err := gcrunner.New(driver, rules)
+	collector, err := gcrunner.NewCollector(driver, rules, gcrunner.WithElection(election))
 	if err != nil {
 		t.Fatal(err)
 	}
-	runner, err := gcrunner.NewRunner(collector, gcrunner.Schedule{Interval: time.Hour}, gcrunner.WithRunnerElection(election))
+	runner, err := gcrunner.NewRunner(collector, gcrunner.Schedule{Interval: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}

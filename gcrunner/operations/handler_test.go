@@ -146,12 +146,12 @@ func TestCausesAreInTheLogAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		driver := newTable(t, 3, 3)
 		var log lockedBuffer
-		collector, err := gcrunner.New(driver, gcrunner.Rules{Expired: true})
+		collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true},
+			gcrunner.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 		if err != nil {
 			t.Fatal(err)
 		}
-		runner, err := gcrunner.NewRunner(collector, gcrunner.Schedule{Interval: time.Hour},
-			gcrunner.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+		runner, err := gcrunner.NewRunner(collector, gcrunner.Schedule{Interval: time.Hour})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// AnyHost is a name for [WithHosts] that stands for all.
-const AnyHost = "*"
+// anyHost stands for all.
+const anyHost = "*"
 
 // WithHosts refuses requests to other hosts than ours: a website must not make browsers read these pages by giving its
 // own name the address of this process (DNS rebinding). Ours are those that no website can have: addresses, localhost,
 // names without a dot, and names under .localhost, .local, .internal and .svc. So probes, port forwarding and the names
 // of services in a cluster work. names are others that are ours, such as that of a proxy that passes its own on, or
-// service.namespace; with [AnyHost] among them, all are. Default: every host is served.
+// service.namespace; with "*" among them, all are. Default: every host is served.
 func WithHosts(names ...string) Option {
 	return func(h *handler) { h.hosts = &hosts{names} }
 }
@@ -27,7 +27,7 @@ type hosts struct{ names []string }
 var privateDomains = []string{".localhost", ".local", ".internal", ".svc"}
 
 func (h *hosts) check(next http.Handler) http.Handler {
-	if h == nil || slices.Contains(h.names, AnyHost) {
+	if h == nil || slices.Contains(h.names, anyHost) {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -15,7 +15,7 @@ func TestHosts(t *testing.T) {
 	t.Parallel()
 	runner := newRunner(t, memory.New(), time.Hour)
 	ours := operations.NewHandler(runner, operations.WithHosts("ops.example.com", "proxy.example.com:8443"), operations.WithProfiles())
-	anyHost := operations.NewHandler(runner, operations.WithHosts(operations.AnyHost))
+	anyHost := operations.NewHandler(runner, operations.WithHosts("*"))
 	unchecked := operations.NewHandler(runner)
 	for host, served := range map[string]bool{
 		"127.0.0.1:9464": true, "127.0.0.1": true, "[::1]:9464": true, "[::1]": true, "10.1.2.3:9464": true, "[fe80::1%25eth0]:9464": true,

@@ -11,8 +11,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/gcrunner"
 )
 
-// Metric describes a metric.
-type Metric struct {
+// metric describes a metric.
+type metric struct {
 	Name string
 	// Type is "counter" or "gauge".
 	Type string
@@ -37,10 +37,10 @@ const (
 	gauge   = "gauge"
 )
 
-// Metrics returns all metrics of a runner, in the order of the documentation. Beside them there are those of the Go runtime
+// metrics returns all metrics of a runner, in the order of the documentation. Beside them there are those of the Go runtime
 // and of the process. Counters begin at 0 with the process; instants that are not known are left out.
-func Metrics() []Metric {
-	return []Metric{{
+func metrics() []metric {
+	return []metric{{
 		Name: "gcrunner_last_attempt_timestamp_seconds", Type: gauge,
 		Help: "When the last run began, in Unix time. Left out before the first.",
 		emit: func(f facts, set func(float64, ...string)) { instant(f.LastAttempt, set) },
@@ -66,9 +66,7 @@ func Metrics() []Metric {
 			"because the process was told to end; lost, another process was elected; failed.",
 		emit: func(f facts, set func(float64, ...string)) {
 			for outcome, n := range f.Totals.Runs {
-				if outcome != gcrunner.NotElected { // who is not elected makes no run
-					set(float64(n), string(outcome))
-				}
+				set(float64(n), string(outcome))
 			}
 		},
 	}, {
@@ -99,8 +97,8 @@ func Metrics() []Metric {
 		Help: "Sessions that were deleted, also by the run that goes on. Rules: expired, max_age, max_stale, and ghost, a lease without a session. Dry runs " +
 			"are left out.",
 		emit: func(f facts, set func(float64, ...string)) {
-			for rule, n := range f.Totals.Deleted {
-				set(float64(n), string(rule))
+			for rule, n := range f.Totals.Deleted.All() {
+				set(float64(n), rule)
 			}
 		},
 	}, {
@@ -150,7 +148,7 @@ func Metrics() []Metric {
 		emit: func(f facts, set func(float64, ...string)) { set(truth(f.Leader != nil && f.Leader.Rules != f.Rules)) },
 	}, {
 		Name: "gcrunner_running", Type: gauge, Help: "1 during a run, else 0.",
-		emit: func(f facts, set func(float64, ...string)) { set(truth(f.Phase == gcrunner.Running)) },
+		emit: func(f facts, set func(float64, ...string)) { set(truth(f.Phase == "running")) },
 	}, {
 		Name: "gcrunner_ready", Type: gauge, Help: "1 where /readyz says 200, 0 where it says 503.",
 		emit: func(f facts, set func(float64, ...string)) { set(truth(f.ready)) },
@@ -181,12 +179,12 @@ func truth(b bool) float64 {
 type exporter struct {
 	runner  *gcrunner.Runner
 	version string
-	metrics []Metric
+	metrics []metric
 	descs   []*prometheus.Desc
 }
 
 func newExporter(runner *gcrunner.Runner, version string) *exporter {
-	e := &exporter{runner: runner, version: version, metrics: Metrics()}
+	e := &exporter{runner: runner, version: version, metrics: metrics()}
 	for _, m := range e.metrics {
 		e.descs = append(e.descs, prometheus.NewDesc(m.Name, m.Help, m.Labels, nil))
 	}

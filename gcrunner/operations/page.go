@@ -116,7 +116,7 @@ func newView(s gcrunner.Status, problem string, reason func(error) string, now t
 // headline says in one line what is wrong, and nothing where all is well.
 func headline(s gcrunner.Status, problem string, reason func(error) string) string {
 	switch {
-	case s.Phase == gcrunner.Idle, s.Stopping, s.Phase == gcrunner.Ended:
+	case s.Phase == "idle", s.Stopping, s.Phase == "ended":
 		return ""
 	case problem != "":
 		return strings.ToUpper(problem[:1]) + problem[1:]
@@ -132,13 +132,13 @@ func headline(s gcrunner.Status, problem string, reason func(error) string) stri
 // doing says in a few words what is going on.
 func doing(s gcrunner.Status, now time.Time) string {
 	switch {
-	case s.Phase == gcrunner.Idle:
+	case s.Phase == "idle":
 		return "Not begun"
-	case s.Stopping, s.Phase == gcrunner.Ended:
+	case s.Stopping, s.Phase == "ended":
 		return "Ending"
-	case s.Phase == gcrunner.Standby:
+	case s.Phase == "standby":
 		return "Standing by"
-	case s.Phase == gcrunner.Running:
+	case s.Phase == "running":
 		return "Collecting"
 	case s.Next.After(now):
 		return "Next run in " + duration(s.Next.Sub(now))
@@ -169,22 +169,21 @@ func ruleTexts(r gcrunner.Rules) []string {
 func oneOf(texts []string) string { return strings.Join(texts, ", or ") }
 
 // deleted returns how many were deleted, and under which rules.
-func deleted(byRule map[gcrunner.Rule]int) (total int, text string) {
+func deleted(byRule gcrunner.Deleted) (total int, text string) {
 	var parts []string
-	for _, rule := range gcrunner.AllRules() {
-		if n := byRule[rule]; n > 0 {
-			total += n
+	for rule, n := range byRule.All() {
+		if n > 0 {
 			parts = append(parts, count(n)+" "+ruleName(rule))
 		}
 	}
-	return total, strings.Join(parts, ", ")
+	return byRule.Total(), strings.Join(parts, ", ")
 }
 
 // ruleName is what sessions under a rule are called.
-func ruleName(rule gcrunner.Rule) string {
-	return map[gcrunner.Rule]string{
-		gcrunner.RuleExpired: "expired", gcrunner.RuleMaxAge: "too old", gcrunner.RuleMaxStale: "stale",
-		gcrunner.RuleGhost: "leases without a session",
+func ruleName(rule string) string {
+	return map[string]string{
+		"expired": "expired", "max_age": "too old", "max_stale": "stale",
+		"ghost": "leases without a session",
 	}[rule]
 }
 
@@ -290,8 +289,8 @@ func outcomeText(r gcrunner.Result) string {
 		return "failed"
 	}
 	text := map[gcrunner.StopReason]string{
-		gcrunner.StoppedByItems: "stopped at its limit of items", gcrunner.StoppedByUnits: "stopped at its limit of units",
-		gcrunner.StoppedByDuration: "stopped at its limit of time", gcrunner.ElectionLost: "election lost",
+		"items": "stopped at its limit of items", "units": "stopped at its limit of units",
+		"duration": "stopped at its limit of time", "lost": "election lost",
 	}[r.Report.Stopped]
 	return cmp.Or(text, strings.TrimSpace(string(r.Report.Stopped)))
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/scsdynamo/scsdynamo/gcrunner"
+	"github.com/scsdynamo/scsdynamo/internal/defaults"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -47,7 +48,7 @@ func collectionKeys() []Key {
 		Unit: "write units per second", Doc: "How much write capacity a run may consume. More than 0.",
 		Option: "gcrunner.Budget.WriteUnits",
 	}, {
-		Name: "collection.concurrency", Kind: Integer, Fallback: int64(gcrunner.DefaultConcurrency), Least: 1, Most: 1000,
+		Name: "collection.concurrency", Kind: Integer, Fallback: int64(defaults.Concurrency), Least: 1, Most: 1000,
 		Unit: "requests", Doc: "How many deletes are under way at once, and how many segments are scanned at once.",
 		Option: "gcrunner.WithConcurrency",
 	}, {
@@ -56,8 +57,8 @@ func collectionKeys() []Key {
 			"by itself.",
 		Option: "gcrunner.WithSegments",
 	}, {
-		Name: "collection.page_size", Kind: Integer, Fallback: int64(gcrunner.DefaultPageSize), Least: 1,
-		Most: gcrunner.MaxPageSize, Unit: "sessions", Doc: "How many sessions are looked at in one call. Memory grows with it.",
+		Name: "collection.page_size", Kind: Integer, Fallback: int64(defaults.PageSize), Least: 1,
+		Most: defaults.PageSize, Unit: "sessions", Doc: "How many sessions are looked at in one call. Memory grows with it.",
 		Option: "gcrunner.WithPageSize",
 	}, {
 		Name: "collection.limits.items", Kind: Integer, Otherwise: "no limit", Example: "100000", Least: 1,
@@ -72,7 +73,7 @@ func collectionKeys() []Key {
 		Doc: "A run has ended after this time, standing for election and finishing its pages included; only its position may still be " +
 			"saved.", Option: "gcrunner.Limits.Duration",
 	}, {
-		Name: "collection.stop_timeout", Kind: Duration, Fallback: gcrunner.DefaultStopTimeout,
+		Name: "collection.stop_timeout", Kind: Duration, Fallback: defaults.StopTimeout,
 		Doc:    "How long a run that is told to end, or has reached a limit, may take to finish its pages.",
 		Option: "gcrunner.WithStopTimeout",
 	}, {
@@ -92,7 +93,7 @@ func collectionKeys() []Key {
 		Doc:    "Whether processes that collect the same sessions elect one of them, which does it until it ends.",
 		Option: "gcrunner.NewElection",
 	}, {
-		Name: "collection.election_lease", Kind: Duration, Fallback: gcrunner.DefaultElectionLease, Least: ms(1000),
+		Name: "collection.election_lease", Kind: Duration, Fallback: defaults.ElectionLease, Least: ms(1000),
 		Doc: "How long it takes until another process is elected when the elected one has died: at most this, and half an " +
 			"interval.", Option: "gcrunner.NewElection",
 	}, {
@@ -119,12 +120,12 @@ func checkPositive(value any) string {
 }
 
 func checkSchedule(value any) string {
-	if err := gcrunner.ValidateCron(value.(string)); err != nil {
+	if err := (gcrunner.Schedule{Cron: value.(string)}).Validate(); err != nil {
 		return cronInKeys.Replace(err.Error())
 	}
 	return ""
 }
 
 // cronInKeys puts what gcrunner says of cron expressions into the words of who sets keys.
-var cronInKeys = strings.NewReplacer("gcrunner: ", "", "set Interval", "set collection.interval, in place of this",
+var cronInKeys = strings.NewReplacer("gcrunner: Schedule.Cron: ", "", "set Interval", "set collection.interval, in place of this",
 	"set Zone", "use --time-zone of gcrunner, or gcrunner.Schedule.Zone")

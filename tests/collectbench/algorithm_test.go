@@ -52,7 +52,7 @@ var algorithms = []algorithm{
 
 // collect is a run of the collector.
 func collect(ctx context.Context, p *place, options ...gcrunner.Option) error {
-	collector, err := gcrunner.New(p.driver, gcrunner.Rules{Expired: true}, append(p.undivided(), options...)...)
+	collector, err := gcrunner.NewCollector(p.driver, gcrunner.Rules{Expired: true}, append(p.undivided(), options...)...)
 	if err != nil {
 		return err
 	}

@@ -136,14 +136,14 @@ func measureBudget(t testing.TB, a budgetedRun, d time.Duration) budgetUse {
 	if err != nil {
 		t.Fatal(err)
 	}
-	collector, err := gcrunner.New(driver, gcrunner.Rules{Expired: true}, append(p.undivided(), gcrunner.WithSource(a.source),
+	collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true}, append(p.undivided(), gcrunner.WithSource(a.source),
 		gcrunner.WithBudget(gcrunner.Budget{ReadUnits: allowedReads, WriteUnits: allowedWrites}),
 		gcrunner.WithLimits(gcrunner.Limits{Duration: d}), gcrunner.WithStopTimeout(0))...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	report, err := collector.Run(t.Context())
-	if err != nil || report.Stopped != gcrunner.StoppedByDuration {
+	if err != nil || report.Stopped != "duration" {
 		t.Fatalf("%s: %v, %+v", a.name, err, report)
 	}
 	var use budgetUse

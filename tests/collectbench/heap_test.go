@@ -14,6 +14,7 @@ import (
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
 	"github.com/scsdynamo/scsdynamo/dynamostore"
 	"github.com/scsdynamo/scsdynamo/gcrunner"
+	"github.com/scsdynamo/scsdynamo/internal/defaults"
 	"github.com/scsdynamo/scsdynamo/storage"
 	"github.com/scsdynamo/scsdynamo/tests/markdown"
 )
@@ -79,10 +80,10 @@ var heapRuns = []struct {
 	{
 		"largest pages, dry run",
 		gcrunner.Rules{Expired: true},
-		[]gcrunner.Option{gcrunner.WithPageSize(gcrunner.MaxPageSize), gcrunner.WithDryRun()},
+		[]gcrunner.Option{gcrunner.WithPageSize(defaults.PageSize), gcrunner.WithDryRun()},
 		true,
 	},
-	{"largest pages", gcrunner.Rules{Expired: true}, []gcrunner.Option{gcrunner.WithPageSize(gcrunner.MaxPageSize)}, false},
+	{"largest pages", gcrunner.Rules{Expired: true}, []gcrunner.Option{gcrunner.WithPageSize(defaults.PageSize)}, false},
 }
 
 // heap is what the live and the not yet collected objects take.
@@ -139,7 +140,7 @@ func collectInHeap(t testing.TB, place heapPlace, show func(run string, report g
 		if !run.dry {
 			of = append(slices.Clip(options), of...)
 		}
-		collector, err := gcrunner.New(driver, run.rules, of...)
+		collector, err := gcrunner.NewCollector(driver, run.rules, of...)
 		if err != nil {
 			t.Fatal(err)
 		}

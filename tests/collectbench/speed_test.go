@@ -21,6 +21,7 @@ import (
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
 	"github.com/scsdynamo/scsdynamo/dynamostore"
 	"github.com/scsdynamo/scsdynamo/gcrunner"
+	"github.com/scsdynamo/scsdynamo/internal/defaults"
 	"github.com/scsdynamo/scsdynamo/tests/markdown"
 )
 
@@ -39,14 +40,14 @@ var readers = []reader{
 	{"bare scan, without data", bareScan(true, false), false},
 	{"bare scan, same requests", bareScan(true, true), false},
 	{"gcrunner, same requests", lookForExpired(samePage), false},
-	{"gcrunner, scan", lookForExpired(func(*place) int { return gcrunner.DefaultPageSize }), true},
+	{"gcrunner, scan", lookForExpired(func(*place) int { return defaults.PageSize }), true},
 	{"gcrunner, pages of 1000", lookForExpired(func(*place) int { return 1000 }), true},
 }
 
 // samePage is how many sessions make a page a little smaller than the collector makes it: then its size is always the same.
 func samePage(p *place) int {
 	const units = 105
-	return min(units*bytesPerReadUnit*p.sessions/p.bytes, gcrunner.DefaultPageSize)
+	return min(units*bytesPerReadUnit*p.sessions/p.bytes, defaults.PageSize)
 }
 
 // segments is into how many the collector divides a table of several pages.
@@ -59,7 +60,7 @@ func lookForExpired(pageSize func(*place) int) func(context.Context, *dynamodb.C
 		if err != nil {
 			return 0, err
 		}
-		collector, err := gcrunner.New(driver, gcrunner.Rules{Expired: true}, gcrunner.WithPageSize(pageSize(p)))
+		collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true}, gcrunner.WithPageSize(pageSize(p)))
 		if err != nil {
 			return 0, err
 		}

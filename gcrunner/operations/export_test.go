@@ -1,0 +1,4 @@
+package operations
+
+// Metrics are what docs/operations.md lists.
+var Metrics = metrics
