@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -18,6 +19,11 @@ var (
 
 // MaxRecord is the size of record that is refused.
 const MaxRecord = maxRecord
+
+// WithClock sets the clock by which expired records are removed.
+func WithClock(clock func() time.Time) DriverOption {
+	return func(o *options) { o.clock = clock }
+}
 
 // Bolt returns the database.
 func (d *Driver) Bolt() *bolt.DB { return d.db }

@@ -56,12 +56,12 @@ func child(ctx context.Context, role, file string, env ...string) *exec.Cmd {
 func neverClock() time.Time { return time.Time{} }
 
 // open returns a driver on a new file that is closed with the test.
-func open(t testing.TB, opts ...boltstore.Option) *boltstore.Driver {
+func open(t testing.TB, opts ...boltstore.DriverOption) *boltstore.Driver {
 	t.Helper()
 	return openFile(t, filepath.Join(t.TempDir(), "sessions.db"), opts...)
 }
 
-func openFile(t testing.TB, path string, opts ...boltstore.Option) *boltstore.Driver {
+func openFile(t testing.TB, path string, opts ...boltstore.DriverOption) *boltstore.Driver {
 	t.Helper()
 	driver, err := boltstore.OpenDriver(path, opts...)
 	if err != nil {

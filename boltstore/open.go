@@ -19,7 +19,7 @@ import (
 // database or is damaged, [ErrFull] where there is no room for it, [ErrReadOnly] where this user must not write to it,
 // and that of package io/fs where the path is the problem. What is wrong with the options is reported all at once. The
 // caller must Close the driver.
-func OpenDriver(path string, opts ...Option) (*Driver, error) {
+func OpenDriver(path string, opts ...DriverOption) (*Driver, error) {
 	o, err := newOptions(opts)
 	if path == "" {
 		err = errors.Join(errors.New("boltstore: the path is empty; name the file to keep sessions in"), err)

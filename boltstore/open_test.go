@@ -35,11 +35,11 @@ func TestOpenCreatesPrivateFile(t *testing.T) {
 
 func TestOpenReportsAllProblems(t *testing.T) {
 	t.Parallel()
-	_, err := boltstore.OpenDriver("", boltstore.WithLockTimeout(0), boltstore.WithGrace(-1), boltstore.WithClock(nil))
+	_, err := boltstore.OpenDriver("", boltstore.WithLockTimeout(0), boltstore.WithGrace(-1))
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, about := range []string{"path", "lock timeout", "grace", "clock"} {
+	for _, about := range []string{"path", "lock timeout", "grace"} {
 		if !strings.Contains(err.Error(), about) {
 			t.Errorf("%v does not speak of the %s", err, about)
 		}

@@ -6,9 +6,9 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/scsdynamo/scsdynamo/tests/storetest"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
+	"github.com/scsdynamo/scsdynamo/tests/storetest"
 )
 
 func TestStoreConformance(t *testing.T) {

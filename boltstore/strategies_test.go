@@ -3,8 +3,8 @@ package boltstore_test
 import (
 	"testing"
 
-	"github.com/scsdynamo/scsdynamo/tests/storetest"
 	"github.com/scsdynamo/scsdynamo/storage"
+	"github.com/scsdynamo/scsdynamo/tests/storetest"
 )
 
 func TestStrategies(t *testing.T) {

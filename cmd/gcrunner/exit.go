@@ -2,15 +2,15 @@ package main
 
 import "github.com/scsdynamo/scsdynamo/cmd/internal/explain"
 
-// codes are the exit codes. Those that scsdynamo has, too, mean the same there.
+// codes are the exit codes.
 var codes = explain.ExitCodes{
-	{Code: 0, Text: "done: everything was looked at, or a limit was reached, or a process with a schedule was told to end"},
-	{Kind: explain.Failed, Code: 1, Text: "failed, perhaps after some were deleted, of which the report says how many"},
-	{Kind: explain.Usage, Code: 2, Text: "the command line is wrong; nothing was done"},
-	{Kind: explain.Configuration, Code: 3, Text: "the configuration has mistakes, or does not fit the machine or the table; nothing was done"},
-	{Kind: explain.NotFound, Code: 4, Text: "there is no such table or file; nothing was done"},
-	{Kind: explain.Unavailable, Code: 7, Text: "try again later: another process is elected, or the table is unreachable or refuses everything"},
-	{Kind: explain.Interrupted, Code: 130, Text: "a single run was told to end; the next one goes on where there is a checkpoint"},
+	{Kind: explain.Done, Text: "done: everything was looked at, or a limit was reached, or a process with a schedule was told to end"},
+	{Kind: explain.Failed, Text: "failed, perhaps after some were deleted, of which the report says how many"},
+	{Kind: explain.Usage, Text: "the command line is wrong; nothing was done"},
+	{Kind: explain.Configuration, Text: "the configuration has mistakes, or does not fit the machine or the table; nothing was done"},
+	{Kind: explain.NotFound, Text: "there is no such table or file; nothing was done"},
+	{Kind: explain.Unavailable, Text: "try again later: another process is elected, or the table is unreachable or refuses everything"},
+	{Kind: explain.Interrupted, Text: "a single run was told to end; the next one goes on where there is a checkpoint"},
 }
 
 // fail prints the error and returns the exit code.
@@ -19,5 +19,5 @@ func (a *app) fail(err error) int {
 	if !a.began && e.Kind == explain.Failed { // What cobra has to say about flags and arguments has no type.
 		e = explain.New(explain.Usage, e.Text, `see "gcrunner --help"`)
 	}
-	return explain.Report{Command: "gcrunner", Codes: codes, JSON: a.output == outputJSON}.Write(a.Terminal, e)
+	return explain.Report{Command: "gcrunner", JSON: a.output == outputJSON}.Write(a.Terminal, e)
 }

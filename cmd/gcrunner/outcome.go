@@ -67,9 +67,4 @@ func parts(err error) []error {
 	return joined.Unwrap()
 }
 
-func were(n int64) string {
-	if n == 1 {
-		return "1 session was"
-	}
-	return terminal.Number(n) + " sessions were"
-}
+func were(n int64) string { return terminal.Count(n, "session was", "sessions were") }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"strconv"
@@ -54,12 +53,7 @@ func newReport(r gcrunner.Report) report {
 func (a *app) printReport(run gcrunner.Report) error {
 	r := newReport(run)
 	if a.output == outputJSON {
-		encoder := json.NewEncoder(a.Out)
-		encoder.SetIndent("", "  ")
-		if err := encoder.Encode(r); err != nil {
-			return fmt.Errorf("the output cannot be written: %w", err)
-		}
-		return nil
+		return a.PrintJSON(r)
 	}
 	table := a.NewTable().AlignRight(1)
 	row := func(name, value, remark string) {

@@ -1,8 +1,9 @@
-// Package defaults has what a collector does where nothing else is set: gcrunner does it, and the configuration shows it.
+// Package defaults has what is done where nothing else is set: packages do it, and the configuration shows it.
 package defaults
 
 import "time"
 
+// Of a collector.
 const (
 	// Concurrency is how many deletes are under way at once, and how many segments are scanned at once.
 	Concurrency = 8
@@ -13,4 +14,12 @@ const (
 	StopTimeout = 5 * time.Second
 	// ElectionLease is how long it takes until a process that has died is followed.
 	ElectionLease = 15 * time.Second
+)
+
+// Of a bbolt file.
+const (
+	// LockTimeout is how long opening it waits for another process.
+	LockTimeout = time.Second
+	// Grace is how long an expired record is kept.
+	Grace = time.Minute
 )

@@ -3,8 +3,8 @@ package keys
 import (
 	"time"
 
-	"github.com/scsdynamo/scsdynamo/boltstore"
 	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/internal/defaults"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 )
 
@@ -175,11 +175,11 @@ func boltKeys() []Key {
 		Name: "bolt.path", Kind: Text, Fallback: "sessions.db", Check: checkPath,
 		Doc: "The file that holds the sessions. It is made where there is none; its directory must exist.", Option: "boltstore.Open",
 	}, {
-		Name: "bolt.lock_timeout", Kind: Duration, Fallback: boltstore.DefaultLockTimeout, Least: ms(1),
+		Name: "bolt.lock_timeout", Kind: Duration, Fallback: defaults.LockTimeout, Least: ms(1),
 		Doc:    "How long to wait for another process to let go of the file.",
 		Option: "boltstore.WithLockTimeout",
 	}, {
-		Name: "bolt.grace", Kind: Duration, Fallback: boltstore.DefaultGrace,
+		Name: "bolt.grace", Kind: Duration, Fallback: defaults.Grace,
 		Doc:    "How long a session is kept after its expiry before a later write may remove it.",
 		Option: "boltstore.WithGrace",
 	}}

@@ -8,14 +8,21 @@ import (
 	"github.com/scsdynamo/scsdynamo/cmd/internal/terminal"
 )
 
-// ExitCode is with what a command exits that fails with an error of the kind, and what that means there.
+// Done is the kind of no error.
+const Done Kind = ""
+
+// exitCodes are the codes with which every command exits.
+var exitCodes = map[Kind]int{
+	Done: 0, Failed: 1, Usage: 2, Configuration: 3, NotFound: 4, Findings: 5, Unconfirmed: 6, Unavailable: 7, Interrupted: 130,
+}
+
+// ExitCode says what a kind of error means for a command.
 type ExitCode struct {
 	Kind Kind
-	Code int
 	Text string
 }
 
-// ExitCodes are those of a command. One that several commands have means the same in each.
+// ExitCodes are those that a command has.
 type ExitCodes []ExitCode
 
 // String is their table, for the help.
@@ -23,31 +30,21 @@ func (codes ExitCodes) String() string {
 	var text strings.Builder
 	text.WriteString("Exit codes:\n")
 	for _, c := range codes {
-		fmt.Fprintf(&text, "  %3d  %s\n", c.Code, c.Text)
+		fmt.Fprintf(&text, "  %3d  %s\n", exitCodes[c.Kind], c.Text)
 	}
 	return strings.TrimSuffix(text.String(), "\n")
-}
-
-func (codes ExitCodes) of(kind Kind) int {
-	for _, c := range codes {
-		if c.Kind == kind {
-			return c.Code
-		}
-	}
-	return 1
 }
 
 // Report is how a command shows an error.
 type Report struct {
 	Command string // its name
-	Codes   ExitCodes
-	JSON    bool // for programs
-	Cause   bool // with the error of which the explanation is one
+	JSON    bool   // for programs
+	Cause   bool   // with the error of which the explanation is one
 }
 
 // Write shows e, and returns the exit code.
 func (r Report) Write(to *terminal.Terminal, e *Explanation) int {
-	code, cause := r.Codes.of(e.Kind), ""
+	code, cause := exitCodes[e.Kind], ""
 	if r.Cause && e.Err != nil && e.Err.Error() != e.Text {
 		cause = e.Err.Error()
 	}

@@ -3,6 +3,7 @@
 package terminal
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -77,6 +78,17 @@ func (t *Terminal) PaintErr(text string, style Style) Painted { return paint(tex
 // Print writes a line to Out.
 func (t *Terminal) Print(format string, args ...any) error {
 	if _, err := io.WriteString(behind(t.Out), compose(format, args)+"\n"); err != nil {
+		return fmt.Errorf("the output cannot be written: %w", err)
+	}
+	return nil
+}
+
+// PrintJSON writes a value to Out, for programs.
+func (t *Terminal) PrintJSON(value any) error {
+	encoder := json.NewEncoder(t.Out)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(value); err != nil {
 		return fmt.Errorf("the output cannot be written: %w", err)
 	}
 	return nil
