@@ -32,7 +32,7 @@ func (c candidate) condition() storage.Condition {
 
 // collect deletes the candidates, several at a time. It reports whether the page is done: everything on it was deleted, or
 // left alone for a reason.
-func (r *run) collect(ctx context.Context, b brake, candidates []candidate) bool {
+func (r *run) collect(b *brake, candidates []candidate) bool {
 	var deletes sync.WaitGroup
 	defer deletes.Wait()
 	for _, c := range candidates {
@@ -40,27 +40,25 @@ func (r *run) collect(ctx context.Context, b brake, candidates []candidate) bool
 			r.postpone(c)
 			continue
 		}
-		if !r.delete(ctx, b, &deletes, c) {
+		if !r.delete(b, &deletes, c) {
 			return false
 		}
 	}
 	deletes.Wait()
-	return ctx.Err() == nil
+	return b.deleting.Err() == nil
 }
 
 // delete deletes the candidate as soon as there is a slot. False where the run may not delete any more.
-func (r *run) delete(
-	ctx context.Context, b brake, deletes *sync.WaitGroup, c candidate,
-) bool {
+func (r *run) delete(b *brake, deletes *sync.WaitGroup, c candidate) bool {
 	if reason := r.claim(); reason != "" {
 		b.reached(reason)
 		return false
 	}
 	if r.dryRun {
 		if c.indexed() {
-			if err := r.sample(ctx, c); err != nil {
+			if err := r.sample(b.deleting, c); err != nil {
 				r.unclaim()
-				if ctx.Err() == nil {
+				if b.deleting.Err() == nil {
 					b.fail(err)
 				}
 				return false
@@ -71,13 +69,13 @@ func (r *run) delete(
 	}
 	select {
 	case r.slots <- struct{}{}:
-	case <-ctx.Done():
+	case <-b.deleting.Done():
 		r.unclaim()
 		return false
 	}
 	deletes.Go(func() {
 		defer func() { <-r.slots }()
-		if err := r.remove(ctx, c); err != nil && ctx.Err() == nil {
+		if err := r.remove(b, c); err != nil && b.deleting.Err() == nil {
 			b.fail(err)
 		}
 	})
@@ -115,8 +113,8 @@ func (r *run) unclaim() {
 }
 
 // remove deletes one record if it still is what was read, and counts it.
-func (r *run) remove(ctx context.Context, c candidate) error {
-	consumed, err := r.attempt(ctx, r.sent, r.writes, r.costs.write,
+func (r *run) remove(b *brake, c candidate) error {
+	consumed, err := r.attempt(b.deleting, b.sent, r.writes, r.costs.write,
 		func(u storage.Usage) float64 { return u.WriteUnits },
 		func(ctx context.Context) error {
 			if c.rule == ruleGhost {
@@ -177,13 +175,12 @@ func (r *run) postpone(c candidate) {
 }
 
 // collectLater deletes the records whose leases nobody has renewed meanwhile.
-func (r *run) collectLater(reading, deleting context.Context, b brake) {
+func (r *run) collectLater(b *brake) {
 	var deletes sync.WaitGroup
 	defer deletes.Wait()
 	slices.SortFunc(r.later, func(a, b candidate) int { return a.over.Compare(b.over) })
 	for i, c := range r.later {
-		if backoff.Sleep(reading, time.Until(c.over)) != nil ||
-			!r.delete(deleting, b, &deletes, c) {
+		if backoff.Sleep(b.reading, time.Until(c.over)) != nil || !r.delete(b, &deletes, c) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.report.Leased += len(r.later) - i

@@ -80,28 +80,34 @@ func (r *run) choose(ctx context.Context) (segments int, first *page, err error)
 	return int(min(max(math.Ceil(bytes/segmentBytes), manySegments), mostSegments)), nil, nil
 }
 
-// weigh estimates the size of the table, which only DescribeTable tells, for a right that a collector need not have. A page is
-// read of one of more and more segments, until it is all that there is in the segment: so many of those are the table. Some
-// more of that size are read for a better mean.
+// weigh estimates the size of the table, which only DescribeTable tells, for a right that a collector need not have. It takes
+// finer and finer segments, until one of them fits on a page: so many of those are the table.
 func (r *run) weigh(ctx context.Context) (bytes float64, err error) {
-	for n := probeGrowth; ; n = min(n*probeGrowth, storage.MaxSegments) {
-		total, seen, most := 0.0, 0, probeLimit
-		if n == storage.MaxSegments { // there is nothing finer
-			most = wholePage
+	for segments := probeGrowth; ; segments = min(segments*probeGrowth, storage.MaxSegments) {
+		bytes, fits, err := r.probe(ctx, segments)
+		if err != nil || fits {
+			return bytes, err
 		}
-		for probes := 1; ; probes++ {
-			at := place{segments: n, segment: rand.IntN(n)} //nolint:gosec // Any will do.
-			probe, units, err := r.read(ctx, at, most)
-			if err != nil {
-				return 0, err
-			}
-			if probes == 1 && probe.Next != "" && n < storage.MaxSegments {
-				break
-			}
-			total, seen = total+units, seen+probe.size()
-			if seen >= enoughProbed || probes == mostProbes {
-				return total / float64(probes) * bytesPerReadUnit * float64(n), nil
-			}
+	}
+}
+
+// probe estimates the size of the table by some of so many segments, chosen at random. fits is false, and there is no
+// estimate, where the first of them is larger than a page and there could be finer ones.
+func (r *run) probe(ctx context.Context, segments int) (bytes float64, fits bool, err error) {
+	finest, most := segments == storage.MaxSegments, probeLimit
+	if finest {
+		most = wholePage
+	}
+	total, seen := 0.0, 0
+	for probes := 1; ; probes++ {
+		at := place{segments: segments, segment: rand.IntN(segments)} //nolint:gosec // Any will do.
+		probed, units, err := r.read(ctx, at, most)
+		if err != nil || probes == 1 && probed.Next != "" && !finest {
+			return 0, false, err
+		}
+		total, seen = total+units, seen+probed.size()
+		if seen >= enoughProbed || probes == mostProbes { // more of them make a better mean
+			return total / float64(probes) * bytesPerReadUnit * float64(segments), true, nil
 		}
 	}
 }

@@ -11,18 +11,13 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// run is one run of a collector.
-//
-// Three contexts govern it. One is for reading: it ends as soon as the run is to stop, whatever the reason. The second
-// is for deleting: it goes on for the stop timeout, save where the run must stop at once. The third is for deletes that
-// are on their way: where another one has failed, they are not cut off, so that they are counted.
+// run is one run of a collector. A brake says how long its parts may go on.
 type run struct {
 	*Collector
 	reads, writes *pacer
 	patience      time.Duration // for refusals without an end
 	costs         estimate
-	slots         chan struct{}   // one for each delete that may be under way
-	sent          context.Context //nolint:containedctx // Of one run, as the others are, which are handed down.
+	slots         chan struct{} // one for each delete that may be under way
 	began         time.Time
 	mostRecords   int // on a page, by what the number of segments leaves
 
@@ -39,30 +34,6 @@ type run struct {
 	telling sync.Mutex // held while progress is told, so that calls do not overlap
 }
 
-// stopped is the cause with which the contexts of a run are cancelled.
-type stopped struct {
-	reason StopReason
-	err    error // what Run returns
-}
-
-// Error implements error.
-func (s *stopped) Error() string { return "gcrunner: the run was stopped: " + string(s.reason) }
-
-// Unwrap makes the error match.
-func (s *stopped) Unwrap() error { return s.err }
-
-// atOnce reports whether what was under way was cut off.
-func (s *stopped) atOnce() bool { return s.reason == Failed || s.reason == electionLost }
-
-// brake stops a run: stop lets it finish its pages, abort does not.
-type brake struct{ stop, abort context.CancelCauseFunc }
-
-// fail stops the run at once: nothing is deleted in doubt.
-func (b brake) fail(err error) { b.abort(&stopped{Failed, err}) }
-
-// reached stops the run at a limit.
-func (b brake) reached(limit StopReason) { b.stop(&stopped{reason: limit}) }
-
 func (c *Collector) newRun() *run {
 	r := &run{
 		Collector: c,
@@ -72,7 +43,7 @@ func (c *Collector) newRun() *run {
 		report: Report{DryRun: c.dryRun, Source: c.from.kind(), Started: c.now()},
 	}
 	if c.limits.Duration > 0 { // which says how long to try
-		r.patience = 1<<63 - 1
+		r.patience = forever
 	}
 	r.costs.byIndex = c.from.kind() == SourceIndex
 	if index, ok := c.driver.(storage.ExpiryScanner); ok && index.ExpiryShards() > 0 {
@@ -98,21 +69,16 @@ func (r *run) do(ctx context.Context) error {
 		return err
 	}
 
-	deleting, abort := context.WithCancelCause(context.WithoutCancel(ctx))
-	defer abort(nil)
-	sent, cut := context.WithCancel(context.WithoutCancel(ctx))
-	defer cut()
-	r.sent = sent
-	defer r.cutOff(deleting, cut)()
-	reading, stop := context.WithCancelCause(deleting)
-	b := brake{stop: stop, abort: abort}
-	defer r.brakeWith(ctx, reading, b)()
+	b := r.newBrake(ctx)
+	defer b.release()
+	r.scan(b)
+	r.collectLater(b)
+	return r.conclude(ctx, b.why())
+}
 
-	r.scan(reading, deleting, b)
-	r.collectLater(reading, deleting, b)
-
-	var why *stopped
-	if !errors.As(context.Cause(reading), &why) || r.position.done() && !why.atOnce() {
+// conclude notes why the run has ended, nil for no other reason than that nothing was left to do, and saves its position.
+func (r *run) conclude(ctx context.Context, why *stopped) error {
+	if why == nil || r.position.done() && !why.atOnce() {
 		r.end(Completed, func() { r.position = Position{} })
 		return r.save(ctx)
 	}
@@ -146,64 +112,10 @@ func (r *run) refused() error {
 // left is how much of its time the run has left.
 func (r *run) left() time.Duration {
 	if r.limits.Duration == 0 {
-		return 1<<63 - 1
+		return forever
 	}
 	return r.limits.Duration - time.Since(r.began)
 }
-
-// brakeWith makes the run stop where ctx ends, and gives it the stop timeout to do so; and where its time is nearly
-// over, so that it has stopped when it is. What it returns ends that.
-func (r *run) brakeWith(ctx, reading context.Context, b brake) (end func()) {
-	ended := context.AfterFunc(ctx, func() {
-		cause := context.Cause(ctx)
-		if errors.Is(cause, ErrElectionLost) {
-			b.abort(&stopped{electionLost, cause})
-			return
-		}
-		b.stop(&stopped{Canceled, errors.Join(ctx.Err(), differing(cause, ctx.Err()))})
-	})
-	finishing := min(r.stopTimeout, r.limits.Duration/finishingShare)
-	late := time.AfterFunc(r.left()-finishing, func() { b.reached(stoppedByDuration) })
-	over := time.AfterFunc(r.left(), func() { b.abort(&stopped{reason: stoppedByDuration}) })
-	var last *time.Timer
-	var mu sync.Mutex
-	stopping := context.AfterFunc(reading, func() {
-		mu.Lock()
-		defer mu.Unlock()
-		last = time.AfterFunc(r.stopTimeout, func() { b.abort(context.Cause(reading)) })
-	})
-	return func() {
-		ended()
-		late.Stop()
-		over.Stop()
-		stopping()
-		mu.Lock()
-		defer mu.Unlock()
-		if last != nil {
-			last.Stop()
-		}
-	}
-}
-
-// cutOff ends the deletes that are on their way once there are to be no more: at once, or after the stop timeout where
-// the reason is a failure. What it returns ends that.
-func (r *run) cutOff(deleting context.Context, cut context.CancelFunc) (end func()) {
-	late := time.AfterFunc(1<<63-1, cut)
-	stopping := context.AfterFunc(deleting, func() {
-		if why := (*stopped)(nil); errors.As(context.Cause(deleting), &why) && why.reason == Failed {
-			late.Reset(r.stopTimeout)
-			return
-		}
-		cut()
-	})
-	return func() {
-		stopping()
-		late.Stop()
-	}
-}
-
-// finishingShare is which share of a limit of duration is kept for finishing pages, at most.
-const finishingShare = 10
 
 // differing returns cause, nil where it is err.
 func differing(cause, err error) error {

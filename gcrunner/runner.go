@@ -54,9 +54,6 @@ const (
 	// firstRetry and lastRetry bound the pauses after failures.
 	firstRetry = time.Second
 	lastRetry  = 5 * time.Minute
-	// longestStandby is the longest pause between attempts to be elected, failed ones included: who does not ask cannot
-	// follow a process that has died. Each of them reads for a while.
-	longestStandby = time.Minute
 )
 
 // Run collects until ctx ends, and returns nil then: a run that is under way finishes its pages (see [WithStopTimeout]), and
@@ -72,64 +69,20 @@ func (r *Runner) Run(ctx context.Context) error {
 	if r.election == nil {
 		return r.lead(ctx)
 	}
-	pause, told := newRetry(longestStandby), false
-	var last Elected // who was elected when that was last told
+	c := candidacy{runner: r, pause: newRetry(longestStandby)}
 	for ctx.Err() == nil {
 		err := r.election.Lead(ctx, r.lead)
 		elected := r.resign()
-		var wait time.Duration
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case errors.Is(err, ErrNotElected):
-			leader := r.election.elected(ctx)
-			if !told || leader != nil && *leader != last {
-				r.tellStandby(ctx, leader)
-			}
-			if leader != nil {
-				last = *leader
-			}
-			r.set(func(s *Status) { s.Failures, s.Err, s.Leader = 0, nil, leader })
-			told, pause, wait = true, newRetry(longestStandby), r.standby()
-		case elected: // and lost; what its last run has failed with is over, too
-			r.set(func(s *Status) { s.Failures, s.Err = 0, nil })
-			pause, told = newRetry(longestStandby), false
-			wait = pause.Next()
-			r.logger.WarnContext(ctx, "the election was lost; standing for it again")
-		default:
-			wait, told = pause.Next(), false
-			r.set(func(s *Status) { s.Failures++; s.Err, s.Leader = err, nil })
-			r.logger.ErrorContext(ctx, "it cannot be found out who is elected", "error", err, "next_attempt_in", wait)
+		if ctx.Err() != nil {
+			break
 		}
-		_ = backoff.Sleep(ctx, wait)
+		_ = backoff.Sleep(ctx, c.after(ctx, err, elected))
 	}
 	return nil
 }
 
-// tellStandby logs why this process does not collect, and whether it would do so otherwise.
-func (r *Runner) tellStandby(ctx context.Context, leader *Elected) {
-	if leader == nil {
-		r.logger.InfoContext(ctx, "standing by: another process is elected, and alive")
-		return
-	}
-	r.logger.InfoContext(ctx, "standing by: another process is elected, and alive", "elected", leader.Name)
-	if leader.Rules != r.collector.rules {
-		r.logger.WarnContext(ctx, "the elected process collects by other rules than this one would", "elected", leader.Name,
-			"its_rules", leader.Rules, "rules", r.collector.rules)
-	}
-}
-
 func newRetry(limit time.Duration) backoff.Backoff {
 	return backoff.Backoff{First: firstRetry, Limit: limit, Even: true}
-}
-
-// standby is how long to wait before standing for election again: not longer than half an interval, so that a process
-// that has died is followed within its lease and one interval.
-func (r *Runner) standby() time.Duration {
-	if r.schedule.Cron != "" {
-		return longestStandby
-	}
-	return min(r.schedule.Interval/2, longestStandby)
 }
 
 // lead is the time for which this process collects.

@@ -20,8 +20,8 @@ type batch struct {
 }
 
 // scan walks over all segments, several at a time.
-func (r *run) scan(reading, deleting context.Context, b brake) {
-	first, err := r.divide(reading)
+func (r *run) scan(b *brake) {
+	first, err := r.divide(b.reading)
 	if err != nil {
 		b.fail(err)
 		return
@@ -36,12 +36,12 @@ func (r *run) scan(reading, deleting context.Context, b brake) {
 	for range readers {
 		workers.Go(func() {
 			for at := range work {
-				r.walk(reading, deleting, b, at, first)
+				r.walk(b, at, first)
 			}
 		})
 	}
 	for at, segment := range r.position.clone().segments {
-		if segment.Done || reading.Err() != nil {
+		if segment.Done || b.reading.Err() != nil {
 			continue
 		}
 		work <- at
@@ -51,22 +51,20 @@ func (r *run) scan(reading, deleting context.Context, b brake) {
 }
 
 // walk reads the pages of one segment, and deletes what has to be, a page behind.
-func (r *run) walk(
-	reading, deleting context.Context, b brake, at int, first *page,
-) {
+func (r *run) walk(b *brake, at int, first *page) {
 	batches := make(chan batch)
 	reader := sync.WaitGroup{}
 	reader.Go(func() {
 		defer close(batches)
-		if err := r.readAll(reading, b, batches, at, first); err != nil && reading.Err() == nil {
+		if err := r.readAll(b, batches, at, first); err != nil && b.reading.Err() == nil {
 			b.fail(err)
 		}
 	})
 	for page := range batches {
-		if reading.Err() != nil || !r.collect(deleting, b, page.candidates) {
+		if b.reading.Err() != nil || !r.collect(b, page.candidates) {
 			break
 		}
-		r.advance(deleting, at, page.next)
+		r.advance(b.deleting, at, page.next)
 	}
 	for range batches { // what was read and not begun is left to the next run
 	}
@@ -74,7 +72,7 @@ func (r *run) walk(
 }
 
 // readAll reads the pages of a segment. first is the first one, where it was read before.
-func (r *run) readAll(ctx context.Context, b brake, batches chan<- batch, at int, first *page) error {
+func (r *run) readAll(b *brake, batches chan<- batch, at int, first *page) error {
 	r.mu.Lock()
 	next := place{segments: len(r.position.segments), segment: at, start: r.position.segments[at].Next}
 	r.mu.Unlock()
@@ -84,13 +82,13 @@ func (r *run) readAll(ctx context.Context, b brake, batches chan<- batch, at int
 			p, first = *first, nil
 		} else {
 			var err error
-			if p, _, err = r.read(ctx, next, wholePage); err != nil {
+			if p, _, err = r.read(b.reading, next, wholePage); err != nil {
 				return err
 			}
 		}
 		select {
 		case batches <- batch{r.judge(p), p.Next}:
-		case <-ctx.Done():
+		case <-b.reading.Done():
 			return nil
 		}
 		if p.Next == "" {
