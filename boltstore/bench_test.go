@@ -14,8 +14,9 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// BenchmarkPut measures durable writes of 600 bytes, by one writer and by 32 at once: of the driver, and, to compare with,
-// of what bbolt offers. db.Batch makes a lone writer wait for company; db.Update makes every writer wait for the disk alone.
+// BenchmarkPut measures durable writes of 600 bytes, by one writer and by 32 at once: of the driver, and, to compare
+// with, of what bbolt offers. db.Batch makes a lone writer wait for company; db.Update makes every writer wait for the
+// disk alone.
 func BenchmarkPut(b *testing.B) {
 	for _, writers := range []int{1, 32} {
 		for _, way := range []struct {

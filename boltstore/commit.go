@@ -20,7 +20,7 @@ const (
 )
 
 // committer makes transactions of writes. Each transaction costs a wait for the disk, so writes that arrive during
-// one wait share the next. There is no goroutine and no timer for it: whoever finds the turn free commits for all that
+// one wait share the next. It has no goroutine and no timer: the write that finds the turn free commits for all that
 // are in the queue, and a lone writer never waits for company.
 type committer struct {
 	db    *bolt.DB
@@ -29,7 +29,7 @@ type committer struct {
 	// commit ends a transaction; tests make it fail.
 	commit func(*bolt.Tx) error
 
-	// turn has room for one: who puts its token there is the one that commits.
+	// turn has room for one token: the write that puts its token there commits.
 	turn chan struct{}
 
 	mu    sync.Mutex
@@ -38,8 +38,8 @@ type committer struct {
 
 // write is one operation that changes the file.
 type write struct {
-	// apply judges the condition and makes the change. It may run more than once, each time in another transaction. Where
-	// it returns an error, it has changed nothing.
+	// apply judges the condition and makes the change. It may run more than once, each time in another transaction.
+	// Where it returns an error, it has changed nothing.
 	apply func(*tables) error
 	// size is about how many bytes it writes.
 	size int
@@ -177,8 +177,8 @@ func (c *committer) finish(tx *bolt.Tx, t *tables) error {
 	}
 }
 
-// visible reports whether readers see the transaction. After a commit that failed they do where only its last wait for the
-// disk failed: then it is there now, and nobody knows whether it will be after a crash.
+// visible reports whether readers see the transaction. After a commit that failed they do where only its last wait for
+// the disk failed: then it is there now, and nobody knows whether it will be after a crash.
 func (c *committer) visible(id int) bool {
 	tx, err := c.db.Begin(false)
 	if err != nil {

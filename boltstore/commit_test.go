@@ -17,8 +17,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// busy keeps the file's only writer, so that writes queue up, until free is called. One write, the first, is already past
-// the queue then.
+// busy keeps the file's only writer, so that writes queue up, until free is called. One write, the first, is already
+// past the queue then.
 func busy(t *testing.T, driver *boltstore.Driver) (free func()) {
 	t.Helper()
 	tx, err := driver.Bolt().Begin(true)
@@ -37,8 +37,8 @@ func transactions(t *testing.T, driver *boltstore.Driver) (id int) {
 	return id
 }
 
-// queueUp starts a write that waits for the file, and then the others behind it in the queue. The result of each write is in
-// the map once wait returns.
+// queueUp starts a write that waits for the file, and then the others behind it in the queue. The result of each write
+// is in the map once wait returns.
 func queueUp(t *testing.T, driver *boltstore.Driver, writes map[string]func() error) (results map[string]error, wait func()) {
 	t.Helper()
 	free := busy(t, driver)
@@ -78,7 +78,8 @@ func queueUp(t *testing.T, driver *boltstore.Driver, writes map[string]func() er
 	return results, group.Wait
 }
 
-// TestWritesShareTransaction queues writes of which some fail. The others must not, and all of them wait for the disk once.
+// TestWritesShareTransaction queues writes of which some fail. The others must not, and all of them wait for the disk
+// once.
 func TestWritesShareTransaction(t *testing.T) {
 	t.Parallel()
 	driver := open(t)
@@ -150,8 +151,8 @@ func TestConflictsCostNoTransaction(t *testing.T) {
 	}
 }
 
-// TestCancelledInQueue cancels a write that waits for its turn. It must return while the file is still busy, and must never
-// be done.
+// TestCancelledInQueue cancels a write that waits for its turn. It must return while the file is still busy, and must
+// never be done.
 func TestCancelledInQueue(t *testing.T) {
 	t.Parallel()
 	driver := open(t)
@@ -180,7 +181,8 @@ func TestCancelledInQueue(t *testing.T) {
 	absent(t, driver, "second")
 }
 
-// TestCancelledInTransaction cancels writes while they are being committed. They must report what came of them: success.
+// TestCancelledInTransaction cancels writes while they are being committed. They must report what came of them:
+// success.
 func TestCancelledInTransaction(t *testing.T) {
 	t.Parallel()
 	driver := open(t)

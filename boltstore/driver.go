@@ -14,7 +14,8 @@ import (
 // maxKey is DynamoDB's limit, kept so that a program finds here what DynamoDB would refuse.
 const maxKey = 2048
 
-// Driver keeps records in one bbolt file. All its methods may be called by many goroutines at once. [OpenDriver] makes it.
+// Driver keeps records in one bbolt file. All its methods may be called by many goroutines at once. [OpenDriver] makes
+// it.
 type Driver struct {
 	db     *bolt.DB
 	writes *committer
@@ -143,9 +144,9 @@ func (d *Driver) DeleteBatch(ctx context.Context, keys []string) error {
 	return nil
 }
 
-// WriteTo writes a consistent copy of the whole file to w, while the driver is in use: a backup that OpenDriver opens. It
-// returns the number of bytes written. While it runs, the file cannot reuse pages and may grow; a write that needs a larger
-// file waits until it has finished, so w should be fast, such as a local file.
+// WriteTo writes a consistent copy of the whole file to w, while the driver is in use: a backup that OpenDriver opens.
+// It returns the number of bytes written. While it runs, the file cannot reuse pages and may grow; a write that needs a
+// larger file waits until it has finished, so w should be fast, such as a local file.
 func (d *Driver) WriteTo(w io.Writer) (int64, error) {
 	tx, err := d.db.Begin(false)
 	if err != nil {

@@ -21,7 +21,8 @@ var (
 	// storage.ErrUnavailable: reads go on, and so do writes once there is room.
 	ErrFull error = unavailable("boltstore: there is no room for the file")
 
-	// ErrReadOnly says that the file, or the file system that it is on, must not be written to. Nothing was written.
+	// ErrReadOnly says that this user must not write to the file, or that its file system is read-only. Nothing was
+	// written.
 	ErrReadOnly = errors.New("boltstore: the file must not be written to")
 
 	// ErrClosed is what every operation returns after Close. Nothing was written.

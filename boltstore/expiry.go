@@ -9,8 +9,8 @@ import (
 // The expiry index has one key for each record, made of its expiry and its key, in the order of expiry. It is what lets
 // a write remove expired records without looking for them.
 
-// sweepAtLeast is how many expired records each transaction may remove, and sweepPerWrite how many for each write in it.
-// It takes more than one for each write: else a file with a backlog of expired records would never get rid of it.
+// sweepAtLeast is how many expired records each transaction may remove, and sweepPerWrite how many for each write in
+// it. It takes more than one for each write: else a file with a backlog of expired records would never get rid of it.
 const (
 	sweepAtLeast  = 16
 	sweepPerWrite = 2
@@ -34,7 +34,7 @@ func splitExpiryKey(entry []byte) (expiresAt time.Time, key string) {
 	return instant(b[:]), string(entry[instantSize:])
 }
 
-// index puts the entry of the record that is there now in place of that of the record that was; nil stands for none.
+// index replaces the entry of the record before by that of the record after; nil stands for none.
 func (t *tables) index(before, after *storage.Record) {
 	if before != nil && after != nil && before.ExpiresAt.Equal(after.ExpiresAt) {
 		return

@@ -110,8 +110,8 @@ func TestBacklogIsWorkedOff(t *testing.T) {
 	}
 }
 
-// TestI7_SweepSparesLiveAndRenewed checks what is removed, and when: not before expiry and grace are over, and never what
-// was renewed.
+// TestI7_SweepSparesLiveAndRenewed checks what is removed, and when: not before expiry and grace are over, and never
+// what was renewed.
 func TestI7_SweepSparesLiveAndRenewed(t *testing.T) {
 	t.Parallel()
 	clock := newTestClock()
@@ -182,8 +182,8 @@ func TestIndexFollowsEveryWrite(t *testing.T) {
 	}
 }
 
-// TestUnreadableRecord damages a stored record. It must be reported, must not be overwritten unseen, and must give way to a
-// Put or Delete that asks for no condition.
+// TestUnreadableRecord damages a stored record. It must be reported, must not be overwritten unseen, and must give way
+// to a Put or Delete that asks for no condition.
 func TestUnreadableRecord(t *testing.T) {
 	t.Parallel()
 	clock := newTestClock()

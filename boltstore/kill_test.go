@@ -30,7 +30,8 @@ const (
 	killRounds  = 50
 )
 
-// step is what a writer does in its nth turn: everything follows from the writer and n, so that the parent knows it too.
+// step is what a writer does in its nth turn: everything follows from the writer and n, so that the parent knows it
+// too.
 type step struct {
 	key     string
 	deletes bool
@@ -78,8 +79,8 @@ func commitForEver(path, round string) error {
 	return <-errs
 }
 
-// TestI4_KillNine kills a process that commits, many times over on one file. Whatever it acknowledged is there afterwards,
-// and the file opens.
+// TestI4_KillNine kills a process that commits, many times over on one file. Whatever it acknowledged is there
+// afterwards, and the file opens.
 func TestI4_KillNine(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "sessions.db")
@@ -132,7 +133,8 @@ func applyStep(expected map[string]*storage.Record, s step) {
 	}
 }
 
-// applied reports whether the step is visible. A delete is, where its key is gone; that it was gone before makes no difference.
+// applied reports whether the step is visible. A delete is, where its key is gone; that it was gone before makes no
+// difference.
 func applied(t *testing.T, driver *boltstore.Driver, s step) bool {
 	t.Helper()
 	r, found, err := driver.Get(t.Context(), s.key, storage.Strong)
@@ -145,8 +147,8 @@ func applied(t *testing.T, driver *boltstore.Driver, s step) bool {
 	return found && r.Version == s.record.Version
 }
 
-// killOnce runs the child until a random number of commits are acknowledged, and kills it. It returns the last turn that each
-// writer acknowledged, first-1 where it did none.
+// killOnce runs the child until a random number of commits are acknowledged, and kills it. It returns the last turn
+// that each writer acknowledged, first-1 where it did none.
 func killOnce(t *testing.T, path string, first int) [killWriters]int {
 	t.Helper()
 	cmd := child(t.Context(), "commit", path, childTurn+"="+strconv.Itoa(first))

@@ -28,7 +28,8 @@ func TestAcquiredIsOnTheDisk(t *testing.T) {
 	}
 }
 
-// TestOwnLeaseCostsNoTransaction acquires a lease twice. The second time there is nothing to write, so no disk to wait for.
+// TestOwnLeaseCostsNoTransaction acquires a lease twice. The second time there is nothing to write, so no disk to wait
+// for.
 func TestOwnLeaseCostsNoTransaction(t *testing.T) {
 	t.Parallel()
 	driver := open(t)
@@ -46,8 +47,8 @@ func TestOwnLeaseCostsNoTransaction(t *testing.T) {
 	}
 }
 
-// TestAcquisitionsShareTransaction queues acquisitions of one record behind another write. They are judged one after the
-// other although they share a transaction.
+// TestAcquisitionsShareTransaction queues acquisitions of one record behind another write. They are judged one after
+// the other although they share a transaction.
 func TestAcquisitionsShareTransaction(t *testing.T) {
 	t.Parallel()
 	driver := open(t)

@@ -13,12 +13,13 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 )
 
-// OpenDriver opens the bbolt file at path, and creates it with mode 0600 where there is none. The directory must exist.
+// OpenDriver opens the bbolt file at path, and creates it with mode 0600 if it does not exist. The directory must
+// exist.
 //
-// The error matches [ErrInUse] where another process has the file open, [ErrNotDatabase] where the file is not a bbolt
-// database or is damaged, [ErrFull] where there is no room for it, [ErrReadOnly] where this user must not write to it,
-// and that of package io/fs where the path is the problem. What is wrong with the options is reported all at once. The
-// caller must Close the driver.
+// The error matches [ErrInUse] if another process has the file open, [ErrNotDatabase] if the file is not a bbolt
+// database or is damaged, [ErrFull] if there is no room for it, [ErrReadOnly] if this user must not write to it, and an
+// error of io/fs if the path is wrong. Everything that is wrong with the options is reported at once. The caller must
+// Close the driver.
 func OpenDriver(path string, opts ...DriverOption) (*Driver, error) {
 	o, err := newOptions(opts)
 	if path == "" {
@@ -71,8 +72,9 @@ func openFile(path string, o options) (db *bolt.DB, err error) {
 	return db, syncDirectory(filepath.Dir(path))
 }
 
-// checkLength returns ErrNotDatabase for a file that was cut short. bbolt maps files to memory: the first access to a page
-// that is missing would end the program. Opened for reading only, a file is not looked into beyond its first pages.
+// checkLength returns ErrNotDatabase for a file that was cut short. bbolt maps files to memory: the first access to a
+// page that is missing would end the program. Opened for reading only, a file is not looked into beyond its first
+// pages.
 func checkLength(path string, o options) error {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) || (err == nil && info.Size() == 0) {
@@ -86,7 +88,7 @@ func checkLength(path string, o options) error {
 		return err
 	}
 	err = db.View(func(tx *bolt.Tx) error {
-		info, err := os.Stat(path) // Anew: until it was locked, another process may have made it grow.
+		info, err := os.Stat(path) // Again: before it was locked, another process may have made it grow.
 		if err == nil && info.Size() < tx.Size() {
 			err = ErrNotDatabase
 		}

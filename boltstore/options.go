@@ -17,15 +17,16 @@ type options struct {
 	clock       func() time.Time // by which expired records are removed; conditions bring their own instant
 }
 
-// WithLockTimeout sets how long OpenDriver waits for another process to let go of the file before it returns [ErrInUse].
-// The default is 1 second. It must be positive. Waiting goes in steps of 50 ms, so that less than that means one try.
+// WithLockTimeout sets how long OpenDriver waits for another process to let go of the file before it returns
+// [ErrInUse]. The default is 1 second. It must be positive. Waiting goes in steps of 50 ms, so that less than that
+// means one try.
 func WithLockTimeout(timeout time.Duration) DriverOption {
 	return func(o *options) { o.lockTimeout = timeout }
 }
 
-// WithGrace sets how long a record is kept after its expiry before a later write may remove it. The default is 1 minute:
-// a clock that jumps ahead and is set right soon after costs no session. 0 removes records as soon as they have expired;
-// it must not be negative.
+// WithGrace sets how long a record is kept after its expiry before a later write may remove it. The default is 1
+// minute: a clock that jumps ahead and is set right soon after costs no session. 0 removes records as soon as they have
+// expired; it must not be negative.
 func WithGrace(grace time.Duration) DriverOption {
 	return func(o *options) { o.grace = grace }
 }

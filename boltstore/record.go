@@ -68,8 +68,8 @@ func encodeRecord(record storage.Record) ([]byte, error) {
 	return value, nil
 }
 
-// decodeRecord reads what encodeRecord wrote. The payload shares memory with value. Whatever the bytes are, the result is
-// the record or a *storage.CorruptError.
+// decodeRecord reads what encodeRecord wrote. The payload shares memory with value. Whatever the bytes are, the result
+// is the record or a *storage.CorruptError.
 func decodeRecord(key string, value []byte) (storage.Record, error) {
 	switch {
 	case len(value) == 0:
@@ -107,8 +107,8 @@ func corrupt(problem string) error {
 	return &storage.CorruptError{Part: "the stored value", Problem: problem}
 }
 
-// instantSize is the size of a stored instant. Seconds since 1970 in 64 bits hold every year that the contract asks for,
-// which nanoseconds since 1970 would not.
+// instantSize is the size of a stored instant. Seconds since 1970 in 64 bits hold every year that the contract asks
+// for, which nanoseconds since 1970 would not.
 const instantSize = 12
 
 func appendInstant(b []byte, t time.Time) []byte {

@@ -10,16 +10,16 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// defaultPage is how many records a scan looks at for a page when the caller sets no limit, and pageBytes how many bytes of
-// them a page holds at most, whatever the limit, save that it always holds one record.
+// defaultPage is how many records a scan looks at for a page when the caller sets no limit, and pageBytes how many
+// bytes of them a page holds at most, whatever the limit, save that it always holds one record.
 const (
 	defaultPage = 1000
 	pageBytes   = 1 << 20
 )
 
-// Scan implements storage.Scanner. It walks in the order of the keys and keeps nothing between two pages. Segments divide
-// the keys by a hash: they are of equal size whatever the keys look like, but each walks over all keys, so that scanning
-// in segments saves no time here. A page holds about 1 MB at most.
+// Scan implements storage.Scanner. It walks in the order of the keys and keeps nothing between two pages. Segments
+// divide the keys by a hash: they are of equal size whatever the keys look like, but each walks over all keys, so that
+// scanning in segments saves no time here. A page holds about 1 MB at most.
 func (d *Driver) Scan(ctx context.Context, request storage.ScanRequest) (storage.Page, error) {
 	if err := request.Validate(); err != nil {
 		return storage.Page{}, err
@@ -84,7 +84,7 @@ func decodePosition(p storage.Position) ([]byte, error) {
 	}
 	key, err := base64.RawURLEncoding.DecodeString(string(p))
 	if err != nil {
-		return nil, errors.New("boltstore: the position is not one that a scan of this driver returned; start anew without it")
+		return nil, errors.New("boltstore: the position is not one that a scan of this driver returned; start again without it")
 	}
 	return key, nil
 }

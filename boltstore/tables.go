@@ -43,8 +43,8 @@ func (t *tables) must(err error) {
 	}
 }
 
-// get returns the record under key, nil for none. Its payload is the database's own memory: it is valid until the end of
-// the transaction, and must not be written to.
+// get returns the record under key, nil for none. Its payload is the database's own memory: it is valid until the end
+// of the transaction, and must not be written to.
 func (t *tables) get(key string) (*storage.Record, error) {
 	value := t.records.Get([]byte(key))
 	if value == nil {

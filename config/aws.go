@@ -13,7 +13,7 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// ProfileError says that the profile cannot be used that dynamodb.profile or AWS_PROFILE names.
+// ProfileError says that the profile which dynamodb.profile or AWS_PROFILE names cannot be used.
 type ProfileError struct {
 	// Profile is its name.
 	Profile string
@@ -42,9 +42,9 @@ func sharedConfigError(err error) error {
 		err)
 }
 
-// EndpointError says that the endpoint is no URL that could be called.
+// EndpointError says that the endpoint is not a usable URL.
 type EndpointError struct {
-	// Endpoint is what was given. A user or password in it is left out.
+	// Endpoint is what was given, without a user or password in it.
 	Endpoint string
 	// Problem says what is wrong with it.
 	Problem string
@@ -90,14 +90,14 @@ const (
 
 // CredentialsError says why there are no credentials.
 type CredentialsError struct {
-	// Kind is where they should have come from: "sso" (IAM Identity Center), "login" (aws login), "credential_process" (a
-	// program that the profile names), "web identity" (a token for a role, as on EKS and GitHub), "role" (another role that the
-	// profile names) or "container" (the role of an ECS task or an EKS pod). It is empty where nothing is set, and the machine
-	// has no role.
+	// Kind is where they should have come from: "sso" (IAM Identity Center), "login" (aws login), "credential_process"
+	// (a program that the profile names), "web identity" (a token for a role, as on EKS and GitHub), "role" (another
+	// role that the profile names) or "container" (the role of an ECS task or an EKS pod). It is empty where nothing is
+	// set, and the machine has no role.
 	Kind string
 	// Profile is the AWS profile that is in use, empty for the default one.
 	Profile string
-	// Err is what the SDK reports. Of a program's output, it may have more than is to be seen: see Cause.
+	// Err is what the SDK reports. It may contain the output of a program, and so credentials: see Cause.
 	Err error
 }
 
@@ -116,8 +116,7 @@ func (e *CredentialsError) Error() string {
 // Unwrap returns what the SDK reports.
 func (e *CredentialsError) Unwrap() error { return e.Err }
 
-// Cause is what the SDK reports, without the output of a program that was to print credentials: there may be some in
-// it.
+// Cause is what the SDK reports, without the output of a credential_process, which may contain credentials.
 func (e *CredentialsError) Cause() string {
 	exit := (*exec.ExitError)(nil)
 	switch {

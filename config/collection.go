@@ -20,9 +20,9 @@ func (c Config) Rules() gcrunner.Rules {
 	}
 }
 
-// Collector returns a collector over a driver that is open: that of [Config.Driver]. The options are applied after those of
-// the configuration. It takes no part in an election: see [Config.Election]. It makes no call. Errors: those of
-// [gcrunner.NewCollector].
+// Collector returns a collector over a driver that is open: that of [Config.Driver]. The options are applied after
+// those of the configuration. It takes part in no election without [gcrunner.WithElection]: see [Config.Election]. It
+// makes no call. Errors: those of [gcrunner.NewCollector].
 func (c Config) Collector(driver storage.Driver, options ...gcrunner.Option) (*gcrunner.Collector, error) {
 	configured := []gcrunner.Option{
 		gcrunner.WithBudget(gcrunner.Budget{
@@ -61,8 +61,8 @@ func (c Config) Collector(driver storage.Driver, options ...gcrunner.Option) (*g
 	return collector, err
 }
 
-// Election returns the election among all who collect the same sessions, nil where collection.elect is false. A It is
-// an option of the collector: [gcrunner.WithElection]. It makes no call.
+// Election returns the election among all processes that collect the same sessions, or nil if collection.elect is
+// false. Give it to the collector with [gcrunner.WithElection]. It makes no call.
 func (c Config) Election(driver storage.Driver) (*gcrunner.Election, error) {
 	if !get[bool](c, "collection.elect") {
 		return nil, nil //nolint:nilnil // None is what was asked for.
@@ -70,8 +70,9 @@ func (c Config) Election(driver storage.Driver) (*gcrunner.Election, error) {
 	return gcrunner.NewElection(driver, c.duration("collection.election_lease"))
 }
 
-// Schedule returns when collections begin. Its zero value means one run, now. Of collection.interval and collection.schedule, that counts which was set in
-// the place of higher precedence; a jitter that does not fit an interval of higher precedence does not count.
+// Schedule returns when collections begin. Its zero value means one run, now. Of collection.interval and
+// collection.schedule, the one that was set in the place of higher precedence counts; a jitter does not count if it
+// does not fit an interval of higher precedence.
 func (c Config) Schedule() gcrunner.Schedule {
 	const interval, jitter, schedule = "collection.interval", "collection.jitter", "collection.schedule"
 	var s gcrunner.Schedule

@@ -39,8 +39,8 @@ var schema = keys.All()
 type Value struct {
 	// Key is the name of the key.
 	Key string `json:"key"`
-	// Value is written as in an environment variable. A secret is "[redacted]". It is empty where the key is not set and has
-	// no default: docs/configuration.md says what holds then.
+	// Value is written as in an environment variable. A secret is "[redacted]". It is empty where the key is not set
+	// and has no default: docs/configuration.md says what holds then.
 	Value string `json:"value"`
 	// Source is where it was set.
 	Source Source `json:"source"`
@@ -55,7 +55,7 @@ func (c Config) Values() []Value {
 	return values
 }
 
-// Value returns the key of that name. It is not ok where there is no such key.
+// Value returns the key of that name. ok is false for an unknown key.
 func (c Config) Value(key string) (value Value, ok bool) {
 	if _, ok := keys.Find(key); !ok {
 		return Value{}, false

@@ -14,8 +14,8 @@
 //
 //   - the defaults, which are those of the packages that the keys are about,
 //   - one file: that of [WithFile], else of SCSDYNAMO_CONFIG_FILE, else with an environment
-//     config/scsdynamo/<environment>.yaml, which must be there, and without one config/scsdynamo.yaml, which may be missing;
-//     the environment is that of [WithEnvironment], else of SCSDYNAMO_ENV,
+//     config/scsdynamo/<environment>.yaml, which must exist, and without one config/scsdynamo.yaml, which may be
+//     missing; the environment is that of [WithEnvironment], else of SCSDYNAMO_ENV,
 //   - environment variables: SCSDYNAMO_ and the key in capitals, with underscores for dots; those that Kubernetes
 //     sets for a Service whose name begins with scsdynamo are told apart, and not read,
 //   - code: [With].
@@ -24,20 +24,20 @@
 //
 // # Guarantees
 //
-//   - All that is wrong is in one [*Error], with file, line and key: unknown keys and unknown SCSDYNAMO_ variables with the
-//     name that was probably meant, durations without a unit, numbers that are not plain decimal ones, keys that do not go
-//     together, also those of a driver or strategy that is not chosen.
-//   - Nothing in a file or a variable is executed or expanded: no $VARIABLE, no ~, no template. YAML's anchors, aliases, merge
-//     keys, tags and further documents are refused.
+//   - All that is wrong is in one [*Error], with file, line and key: unknown keys and unknown SCSDYNAMO_ variables with
+//     the name that was probably meant, durations without a unit, numbers that are not plain decimal ones, keys that do
+//     not go together, also those of a driver or strategy that is not chosen.
+//   - Nothing in a file or a variable is executed or expanded: no $VARIABLE, no ~, no template. YAML's anchors,
+//     aliases, merge keys, tags and further documents are refused.
 //   - A file is read up to 256 KiB, and a secret file up to 4 KiB.
 //   - No error and no way of printing a [Config] shows a secret.
-//   - What is no mistake and should be seen to is in [Config.Warnings], such as a secret that others may read.
+//   - [Config.Warnings] has what is allowed but should be changed, such as a secret that others may read.
 //
 // # Non-guarantees
 //
-//   - [Load] makes no call to AWS: whether the table is there, fits and may be used shows when it is used.
+//   - [Load] makes no call to AWS: whether the table exists, fits and may be used shows when it is used.
 //   - Files are read once. A change takes effect with the next start.
-//   - What AWS's own variables and files say, such as AWS_REGION and credentials, is the SDK's matter. It is not in Values.
+//   - AWS's own variables and files, such as AWS_REGION and credentials, are read by the SDK. They are not in Values.
 //   - Secrets stay in the memory of the process, and so in its core dumps.
 package config
 

@@ -31,7 +31,7 @@ func readEnviron(ours map[string]string, found *problems) layer {
 	return settings
 }
 
-// unknownVariable says that there is no variable of this name, with the one that was probably meant.
+// unknownVariable says that a variable is unknown, with the one that was probably meant.
 func unknownVariable(name string) string {
 	known := []string{strings.TrimPrefix(keys.FileVariable, keys.EnvPrefix), strings.TrimPrefix(keys.EnvironmentVariable, keys.EnvPrefix)}
 	for _, key := range schema {

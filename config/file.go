@@ -129,8 +129,8 @@ func (r *fileReader) value(key keys.Key, at, node *yaml.Node) {
 	r.settings[key.Name] = setting{value, r.source(at)}
 }
 
-// scalar returns the text of a value, quoted or not: the key says how it is read, not YAML, so that no, 010 and 1:30 hold no
-// surprise.
+// scalar returns the text of a value, quoted or not: the key says how it is read, not YAML, so that no, 010 and 1:30
+// hold no surprise.
 func (r *fileReader) scalar(key keys.Key, node, at *yaml.Node) (string, bool) {
 	switch {
 	case !r.Plain(node, key.Name):

@@ -11,8 +11,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/internal/keys"
 )
 
-// checkLoaded checks what holds for everything that Load returns: a good configuration can be written and loads again to the
-// same, and a bad one says why, in order and with places that there are.
+// checkLoaded checks what holds for everything that Load returns: a good configuration can be written and loads again
+// to the same, and a bad one says why, in order and with places that there are.
 func checkLoaded(t *testing.T, cfg *config.Config, err error, lines int) {
 	t.Helper()
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/config"
 )
 
-// What a file says of its size is not what it has: files that the kernel makes up, and files that grow, end at the limit, too.
-// It is not parallel: it measures the whole process.
+// What a file says of its size is not what it has: files that the kernel makes up, and files that grow, end at the
+// limit, too. It is not parallel: it measures the whole process.
 func TestFileThatIsLargerThanItSays(t *testing.T) {
 	const path = "/proc/kallsyms"
 	info, err := os.Stat(path)

@@ -22,8 +22,8 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// Whatever a file holds, reading it takes a bounded amount of memory: the sum of all allocations, freed ones included. It is
-// not parallel: it measures the whole process.
+// Whatever a file holds, reading it takes a bounded amount of memory: the sum of all allocations, freed ones included.
+// It is not parallel: it measures the whole process.
 func TestMemoryIsBounded(t *testing.T) {
 	full := func(unit string) string { return strings.Repeat(unit, keys.MaxFileBytes/len(unit)) }
 	laughs := "a: &a [x, x, x, x, x, x, x, x, x]\n"

@@ -34,13 +34,12 @@ type codeSetting struct {
 	flag  string
 }
 
-// WithFile names the file. A file that is named must be there. Default: that of SCSDYNAMO_CONFIG_FILE, else
+// WithFile names the file. A file that is named must exist. Default: that of SCSDYNAMO_CONFIG_FILE, else
 // config/scsdynamo/<environment>.yaml, or without an environment config/scsdynamo.yaml, which may be missing.
 func WithFile(path string) Option { return func(l *loader) { l.file = &path } }
 
-// WithEnvironment names the environment, such as "production". Where no file is named, config/scsdynamo/<environment>.yaml
-// must exist.
-// Default: that of SCSDYNAMO_ENV, else none.
+// WithEnvironment names the environment, such as "production". Where no file is named,
+// config/scsdynamo/<environment>.yaml must exist. Default: that of SCSDYNAMO_ENV, else none.
 func WithEnvironment(name string) Option { return func(l *loader) { l.environment = &name } }
 
 // WithEnviron sets the environment variables, as in os.Environ; nil for none. Default: those of the process.
@@ -52,7 +51,8 @@ func WithDir(dir string) Option { return func(l *loader) { l.dir = dir } }
 
 // With sets a key from code, where it wins over all other places. The value is a string, written as in an environment
 // variable, or of the type that the kind of the key suggests: time.Duration, int or int64, float64, bool, []string,
-// map[string]string, and for a secret its bytes themselves, []byte or [][]byte. Of two values for one key, the later counts.
+// map[string]string, and for a secret its bytes themselves, []byte or [][]byte. Of two values for one key, the later
+// counts.
 func With(key string, value any) Option {
 	return WithFlag("", key, value)
 }
@@ -62,8 +62,8 @@ func WithFlag(flag, key string, value any) Option {
 	return func(l *loader) { l.code = append(l.code, codeSetting{key, value, flag}) }
 }
 
-// WithClientOptions changes every DynamoDB client that the Config makes, after its keys are applied. It is for what has no
-// key, such as credentials or an HTTP client.
+// WithClientOptions changes every DynamoDB client that the Config makes, after its keys are applied. It is for what has
+// no key, such as credentials or an HTTP client.
 func WithClientOptions(options ...func(*dynamodb.Options)) Option {
 	return func(l *loader) { l.clientOptions = append(l.clientOptions, options...) }
 }

@@ -19,15 +19,6 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files and docs/configuration.md anew")
 
-// packageDir is where the golden files are.
-var packageDir = func() string {
-	dir, err := os.Getwd()
-	if err != nil {
-		panic(err)
-	}
-	return dir
-}()
-
 func TestMain(m *testing.M) {
 	// The clean-up of the store that scs.New makes, and that is replaced by ours.
 	os.Exit(dynamotest.Main(m, goleak.IgnoreAnyFunction("github.com/alexedwards/scs/v2/memstore.(*MemStore).startCleanup")))
@@ -132,15 +123,6 @@ func fileOf(values map[string]string) string {
 		b.WriteString(margin + "# " + key.Doc + "\n" + margin + name + ": " + value + "\n")
 	}
 	return b.String()
-}
-
-// texts are the values by key.
-func texts(cfg *config.Config) map[string]string {
-	all := map[string]string{}
-	for _, v := range cfg.Values() {
-		all[v.Key] = v.Value
-	}
-	return all
 }
 
 // newSecret draws a secret, and returns it as it is written in a file or a variable.

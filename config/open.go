@@ -25,15 +25,15 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// Driver keeps records, and can list them. Close gives back what it holds open, and may be called more than once.
+// Driver keeps records, and can list them. Close releases what it holds open, and may be called more than once.
 type Driver interface {
 	storage.Driver
 	storage.Scanner
 	io.Closer
 }
 
-// Open returns the store, ready to use: driver, strategy and all that is configured. With table.create it makes the
-// table first, as [dynamostore.Table.Create] does; one that is there and only has other settings is taken as it is.
+// Open returns the store, ready to use, with driver, strategy and all other settings. With table.create it makes the
+// table first, as [dynamostore.Table.Create] does; an existing table that only has other settings is used as it is.
 // Else it makes no call. The options are applied after those of the configuration: they are for what has no key, such
 // as a logger.
 //
@@ -122,8 +122,8 @@ func (c Config) Table() dynamostore.Table {
 
 // Client returns a DynamoDB client, as [dynamostore.ClientOptions] makes it, with what is configured on top. It makes
 // no call, but the SDK may read AWS's own files and ask the machine for its role. Errors: [*ProfileError],
-// [*EndpointError], [dynamostore.ErrNoRegion], and what else the SDK reports. Where credentials cannot be had, its
-// calls fail with a [*CredentialsError] that has the cause.
+// [*EndpointError], [dynamostore.ErrNoRegion], and what else the SDK reports. Without credentials, its calls fail with
+// a [*CredentialsError].
 func (c Config) Client(ctx context.Context) (*dynamodb.Client, error) {
 	var load []func(*awsconfig.LoadOptions) error
 	if region := c.text("dynamodb.region"); region != "" {

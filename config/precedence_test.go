@@ -10,8 +10,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/internal/keys"
 )
 
-// sample returns two values of a key that load, other than its default where there are so many, as they are written in an
-// environment variable.
+// sample returns two values of a key that load, other than its default where there are so many, as they are written in
+// an environment variable.
 func sample(t *testing.T, key keys.Key, dir string) (one, other string) {
 	t.Helper()
 	switch key.Name {

@@ -54,8 +54,8 @@ func (s Source) String() string {
 	}
 }
 
-// compare puts sources in the order in which people look at them: the file by line, the environment by name, code, and last
-// the defaults.
+// compare puts sources in the order in which people look at them: the file by line, the environment by name, code, and
+// last the defaults.
 func (s Source) compare(other Source) int {
 	switch {
 	case s.IsDefault() != other.IsDefault():
@@ -72,13 +72,13 @@ func (s Source) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // Problem is one mistake.
 type Problem struct {
-	// Source is where it was made. For keys that do not go together it is where one of them was set.
+	// Source is where it was made: for keys that do not go together, where one of them was set.
 	Source Source
-	// Key is the key, or the section of keys, that it is about. It is empty where it is about none that is known.
+	// Key is the key, or the section of keys, that it is about. It is empty if it is about no known key.
 	Key string
-	// Text says what is wrong, and what to do about it. It never has a secret in it.
+	// Text says what is wrong, and what to do about it. It never contains a secret.
 	Text string
-	// Err is the cause where there is one, such as fs.ErrNotExist for a file.
+	// Err is the cause, such as fs.ErrNotExist for a file, or nil.
 	Err error
 }
 
@@ -91,10 +91,10 @@ func (p Problem) String() string {
 	return p.Source.String() + ": " + text
 }
 
-// Error is all that is wrong with a configuration.
+// Error lists everything that is wrong with a configuration.
 type Error struct {
-	// Problems are the mistakes: those in the file by line, then those in the environment by name, then those in code, then
-	// those that are left between defaults. There is at least one.
+	// Problems are the mistakes: those in the file by line, then those in the environment by name, then those in code,
+	// then those between defaults. There is at least one.
 	Problems []Problem
 }
 

@@ -35,8 +35,8 @@ func changedByOthers(path string) string {
 	return others.Change
 }
 
-// readRegular reads a file of at most limit bytes. The problem has no source, and does not repeat the path; its text is empty
-// where there is none.
+// readRegular reads a file of at most limit bytes. The problem has no source, and does not repeat the path; its text is
+// empty where there is none.
 func readRegular(path string, limit int64) ([]byte, Problem) {
 	data, err := plainfile.Read(path, limit)
 	if err != nil {

@@ -92,8 +92,8 @@ func commit(t *testing.T, store *sessionstore.Store, token string) {
 	}
 }
 
-// meet has two requests change one session, and says what became of it: the one changes "a" and "both", the other "b" and
-// "both", and commits first.
+// meet has two requests change one session, and says what became of it: the one changes "a" and "both", the other "b"
+// and "both", and commits first.
 func meet(t *testing.T, store *sessionstore.Store) string {
 	t.Helper()
 	codec, expiry := scs.GobCodec{}, time.Now().Add(time.Hour).UTC()
@@ -187,8 +187,8 @@ func TestStrategy(t *testing.T) {
 	}
 }
 
-// The settings of a lease, by what they do in the time of a bubble.
-// One request keeps others out for so long, and so many may wait for it.
+// The settings of a lease, by what they do in the time of a bubble. One request keeps others out for so long, and so
+// many may wait for it.
 func TestLeaseIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -10,8 +10,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 )
 
-// checkTogether reports what does not go together. Each value alone was checked when it was read; the rules between them are
-// those of the packages that the keys are about.
+// checkTogether reports what does not go together. Each value alone was checked when it was read; the rules between
+// them are those of the packages that the keys are about.
 func (l *loader) checkTogether(c *Config) {
 	report := func(err error, alsoAbout ...string) {
 		for _, p := range translate(err) {
@@ -46,8 +46,8 @@ func (l *loader) region(c *Config) string {
 	return cmp.Or(c.text("dynamodb.region"), found["AWS_REGION"], found["AWS_DEFAULT_REGION"])
 }
 
-// together adds a problem between keys, of which the first is the one to blame, at the place where one of them was set. It
-// does not where one of them has a problem of its own: then its value is not what the user meant.
+// together adds a problem between keys, of which the first is the one to blame, at the place where one of them was set.
+// It does not where one of them has a problem of its own: then its value is not what the user meant.
 func (l *loader) together(c *Config, text string, keys ...string) {
 	if slices.ContainsFunc(l.problems, func(p Problem) bool { return p.Key != "" && slices.Contains(keys, p.Key) }) {
 		return
@@ -83,12 +83,12 @@ type translated struct {
 	keys []string
 }
 
-// translate puts the errors of the packages, which name Go options, into the words of who sets keys.
+// translate puts the errors of the packages, which name Go options, into the words of the configuration.
 func translate(err error) []translated {
 	if err == nil {
 		return nil
 	}
-	if err == gcrunner.ErrNoRule { //nolint:errorlint // This one alone: it is for who collects. See Collector.
+	if err == gcrunner.ErrNoRule { //nolint:errorlint // This one alone: it matters to collectors only. See Collector.
 		return nil
 	}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {

@@ -9,7 +9,7 @@ import (
 	"github.com/scsdynamo/scsdynamo/internal/plainfile"
 )
 
-// Warning is what is no mistake and should be seen to.
+// Warning is about something that is allowed, but should be changed.
 type Warning struct {
 	// Problem says what, and where it was set.
 	Problem
@@ -27,9 +27,9 @@ func (w *warnings) add(source Source, key, fix, format string, args ...any) {
 	*w = append(*w, Warning{Problem{Source: source, Key: key, Text: fmt.Sprintf(format, args...)}, fix})
 }
 
-// Warnings returns what is no mistake and should be seen to: secrets that are weak, files with secrets that others may
-// read or change, an endpoint to which everything goes in clear, variables that are not read. It looks at the modes of
-// the files, and may be called again. No text has a secret in it.
+// Warnings returns what is allowed but should be changed: files with secrets that others may read, an endpoint that is
+// called without TLS, variables that are not read. It looks at the modes of the files each time. No text contains a
+// secret.
 func (c Config) Warnings() []Warning {
 	var found warnings
 	if links := c.s.serviceLinks; len(links) > 0 {
@@ -55,7 +55,7 @@ func andMore(n int) string {
 	return fmt.Sprintf(", and %d more", n)
 }
 
-// warnOfFiles looks at who may read files with secrets. One that others may change is refused.
+// warnOfFiles warns of files with secrets that other users may read. Load refuses those that they may change.
 func (c Config) warnOfFiles(found *warnings) {
 	look := func(source Source, key, path string) {
 		others, err := plainfile.OthersOf(path)

@@ -18,7 +18,8 @@ import (
 //
 // A limit of duration counts as reached a little before the run's time is up, so that its pages can be finished.
 type brake struct {
-	// The contexts are of one run, and handed down with it. Those of reading and deleting end with a *stopped as their cause.
+	// The contexts are of one run, and handed down with it. Those of reading and deleting end with a *stopped as their
+	// cause.
 	reading, deleting, sent context.Context
 	stop, abort             context.CancelCauseFunc // of reading, and of deleting
 	release                 func()
@@ -33,24 +34,22 @@ const (
 
 // newBrake returns the brake of a run that ends with ctx. It must be released.
 func (r *run) newBrake(ctx context.Context) *brake {
-	b := &brake{}
-	detached := context.WithoutCancel(ctx)
-	b.deleting, b.abort = context.WithCancelCause(detached)
-	b.reading, b.stop = context.WithCancelCause(b.deleting)
-	var cut context.CancelFunc
-	b.sent, cut = context.WithCancel(detached)
+	deleting, abort := context.WithCancelCause(context.WithoutCancel(ctx))
+	reading, stop := context.WithCancelCause(deleting)
+	sent, cut := context.WithCancel(context.WithoutCancel(ctx))
+	b := &brake{reading: reading, deleting: deleting, sent: sent, stop: stop, abort: abort}
 
 	finishing := min(r.stopTimeout, r.limits.Duration/finishingShare)
 	late := time.AfterFunc(r.left()-finishing, func() { b.reached(stoppedByDuration) })
 	over := time.AfterFunc(r.left(), func() { b.abort(&stopped{reason: stoppedByDuration}) })
 	// These two begin to run once reading, or deleting, has ended.
-	lastDelete := time.AfterFunc(forever, func() { b.abort(context.Cause(b.reading)) })
+	lastDelete := time.AfterFunc(forever, func() { b.abort(context.Cause(reading)) })
 	lastSent := time.AfterFunc(forever, cut)
 	releases := []func() bool{
 		context.AfterFunc(ctx, func() { b.ended(ctx) }),
-		context.AfterFunc(b.reading, func() { lastDelete.Reset(r.stopTimeout) }),
-		context.AfterFunc(b.deleting, func() {
-			if why := stoppedBy(b.deleting); why != nil && why.reason == Failed {
+		context.AfterFunc(reading, func() { lastDelete.Reset(r.stopTimeout) }),
+		context.AfterFunc(deleting, func() {
+			if why := stoppedBy(deleting); why != nil && why.reason == Failed {
 				lastSent.Reset(r.stopTimeout)
 			} else {
 				cut()

@@ -8,8 +8,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/internal/backoff"
 )
 
-// longestStandby is the longest pause between attempts to be elected, failed ones included: a process that does not ask cannot
-// follow one that has died. Each attempt reads for a while.
+// longestStandby is the longest pause between attempts to be elected, failed ones included: a process that does not ask
+// cannot follow one that has died. Each attempt reads for a while.
 const longestStandby = time.Minute
 
 // candidacy is what a runner that stands for election remembers between its attempts:
@@ -26,7 +26,8 @@ type candidacy struct {
 	leader Elected         // the last one that was told
 }
 
-// after notes how an attempt has ended, and returns how long to wait for the next. elected says whether this process was.
+// after notes how an attempt has ended, and returns how long to wait for the next. elected says whether this process
+// was.
 func (c *candidacy) after(ctx context.Context, err error, elected bool) (wait time.Duration) {
 	r := c.runner
 	switch {

@@ -14,13 +14,13 @@ import (
 )
 
 // Checkpoint keeps the position of a run, so that the next one goes on there, also after a crash. A collector saves
-// when a run begins, every few seconds, and when it ends. Where the first save fails, nothing is deleted; where a later
-// one does, the next one tries again, and a run returns the error of the last. A position that is old is no harm: what
-// is behind it is looked at again.
+// when a run begins, every few seconds, and when it ends. If the first save fails, nothing is deleted; if a later one
+// does, the next one tries again, and the run returns the error of the last. An old position does no harm: what is
+// behind it is looked at again.
 type Checkpoint interface {
-	// Load returns the position that was saved last, the zero Position where there is none.
+	// Load returns the position that was saved last, or the zero Position.
 	Load(ctx context.Context) (Position, error)
-	// Save keeps the position. The zero Position means that a run was completed.
+	// Save keeps the position. The zero Position means that a run has completed.
 	Save(ctx context.Context, position Position) error
 }
 
@@ -114,8 +114,8 @@ func (c tableCheckpoint) Load(ctx context.Context) (Position, error) {
 	return parsePosition(record.Data)
 }
 
-// Save implements Checkpoint. It overwrites whatever there is: a process that has lost its election may do so once more,
-// and then some of what expired meanwhile is found by the run after the next, instead of the next.
+// Save implements Checkpoint. It overwrites whatever there is: a process that has lost its election may do so once
+// more, and then some of what expired meanwhile is found by the run after the next, instead of the next.
 func (c tableCheckpoint) Save(ctx context.Context, position Position) error {
 	text, err := position.MarshalText()
 	if err != nil {

@@ -16,7 +16,8 @@ type candidate struct {
 	record storage.Record
 	rule   rule
 	over   time.Time // when its lease is over, if it has one
-	// cutoff is set where an index has named the record, of which nothing is known then but its key: it must be expired at it.
+	// cutoff is set where an index has named the record, of which nothing is known then but its key: it must be expired
+	// at it.
 	cutoff time.Time
 }
 
@@ -30,8 +31,8 @@ func (c candidate) condition() storage.Condition {
 	return storage.IfUnchanged(c.record)
 }
 
-// collect deletes the candidates, several at a time. It reports whether the page is done: everything on it was deleted, or
-// left alone for a reason.
+// collect deletes the candidates, several at a time. It reports whether the page is done: everything on it was deleted,
+// or left alone for a reason.
 func (r *run) collect(b *brake, candidates []candidate) bool {
 	var deletes sync.WaitGroup
 	defer deletes.Wait()
@@ -147,7 +148,7 @@ func (r *run) remove(b *brake, c candidate) error {
 	case c.record.Lease.Free():
 		r.report.Conflicts++
 	default:
-		r.report.Leased++ // whoever has it has changed it
+		r.report.Leased++ // its holder has changed it
 	}
 	return nil
 }

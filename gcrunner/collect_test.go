@@ -98,7 +98,8 @@ func (d *huge) Scan(ctx context.Context, request storage.ScanRequest) (storage.P
 	return page, nil
 }
 
-// A large table has a segment for every 2 GB, as far as some pages tell, and the run says what reading all of it will consume.
+// A large table has a segment for every 2 GB, as far as some pages tell, and the run says what reading all of it will
+// consume.
 func TestSegmentsOfALargeTable(t *testing.T) {
 	t.Parallel()
 	for gigabytes, want := range map[int]int{1: 4, 8: 4, 40: 20, 100: 50, 2000: 256} {

@@ -21,9 +21,9 @@ type Collector struct {
 	leases observations // belong to the run
 }
 
-// NewCollector returns a collector. It makes no call and starts no goroutine. All that is wrong with the rules and the options is
-// reported in one error: [ErrNoRule] and [ErrNoIndex] are among them, and errors.ErrUnsupported where the driver
-// cannot list its records.
+// NewCollector returns a collector. It makes no call and starts no goroutine. All that is wrong with the rules and the
+// options is reported in one error: [ErrNoRule] and [ErrNoIndex] are among them, and errors.ErrUnsupported where the
+// driver cannot list its records.
 func NewCollector(driver storage.Driver, rules Rules, options ...Option) (*Collector, error) {
 	c := newConfig(options)
 	from, err := c.validate(driver, rules)
@@ -37,20 +37,20 @@ func NewCollector(driver storage.Driver, rules Rules, options ...Option) (*Colle
 	return &Collector{config: c, driver: driver, from: from, ghosts: ghosts, rules: rules}, nil
 }
 
-// Run looks once at all sessions, or, by an index, at all that have expired, or at those of them that an earlier run has left,
-// and deletes those to which a rule applies. The report says what was done, also where there is an error.
+// Run goes once through all sessions, or by an index through the expired ones, from where an earlier run has stopped,
+// and deletes those to which a rule applies. The report says what was done, also if there is an error.
 //
-// Before it deletes anything, Run saves the position that it begins at: a checkpoint that cannot be written is found
-// then.
+// Before it deletes anything, Run saves the position at which it begins, to find out whether the checkpoint can be
+// written.
 //
-// Once ctx has ended, no further page is begun; see [WithStopTimeout]. Run returns when all it has started has ended, its
-// position is saved, and its election is given back. Where ctx ends with the cause [ErrElectionLost], it stops at once and
-// saves nothing.
+// Once ctx has ended, Run begins no further page; see [WithStopTimeout]. It returns when everything it has started has
+// ended, its position is saved, and its election is released. If ctx ends with the cause [ErrElectionLost], it stops at
+// once and saves nothing.
 //
 // Errors: the context's, [ErrNotElected], [ErrElectionLost], [ErrRunning], [ErrCheckpoint], and the driver's, after
 // which nothing more is deleted. A limit is no error, and neither is throttling, as long as the service accepts
-// something: a run slows down and goes on. Where all reads, or all deletes, are refused until a limit is reached or ctx
-// ends, or for two minutes where no limit of duration says otherwise, the error is the last refusal.
+// something: a run slows down and goes on. If all reads, or all deletes, are refused until a limit is reached or ctx
+// ends, or for two minutes without a limit of duration, the error is the last refusal.
 func (c *Collector) Run(ctx context.Context) (Report, error) {
 	return c.run(ctx, c.election, func(func() soFar) {})
 }

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// manySegments is into how many segments a table is divided that has more than a page, and mostSegments into how many the
-	// largest is: the position of each is kept.
+	// manySegments is into how many segments a table is divided that has more than a page, and mostSegments into how
+	// many the largest is: the position of each is kept.
 	manySegments = 4
 	mostSegments = 256
 	// segmentBytes is how much of a larger table is in a segment.
@@ -18,12 +18,12 @@ const (
 	segmentBytes = 2 << 30
 	// oneSegmentUnits is what one segment can consume in a second: with a budget below it, more of them gain nothing.
 	oneSegmentUnits = 1000
-	// onePage is how many records a table has at most that is not divided, and probeLimit how many are on a page that is read
-	// to find out how large it is otherwise.
+	// onePage is how many records a table has at most that is not divided, and probeLimit how many are on a page that
+	// is read to find out how large it is otherwise.
 	onePage    = 100
 	probeLimit = 50
-	// probeGrowth is how much finer the next probe of a large table is. Of the last size, so many are made as it takes to see
-	// enoughProbed records, at most mostProbes.
+	// probeGrowth is how much finer the next probe of a large table is. Of the last size, so many are made as it takes
+	// to see enoughProbed records, at most mostProbes.
 	probeGrowth  = 32
 	enoughProbed = 20
 	mostProbes   = 8
@@ -80,8 +80,8 @@ func (r *run) choose(ctx context.Context) (segments int, first *page, err error)
 	return int(min(max(math.Ceil(bytes/segmentBytes), manySegments), mostSegments)), nil, nil
 }
 
-// weigh estimates the size of the table, which only DescribeTable tells, for a right that a collector need not have. It takes
-// finer and finer segments, until one of them fits on a page: so many of those are the table.
+// weigh estimates the size of the table, which only DescribeTable tells, for a right that a collector need not have. It
+// takes finer and finer segments, until one of them fits on a page: so many of those are the table.
 func (r *run) weigh(ctx context.Context) (bytes float64, err error) {
 	for segments := probeGrowth; ; segments = min(segments*probeGrowth, storage.MaxSegments) {
 		bytes, fits, err := r.probe(ctx, segments)

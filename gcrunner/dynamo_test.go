@@ -68,8 +68,8 @@ func (d *dynamo) items(t testing.TB) int {
 	return len(out.Items)
 }
 
-// segments divides a table for tests that delete. Once an item is deleted, dynoxide 1.2.1 does not find its way from there
-// through a divided table; DynamoDB does.
+// segments divides a table for tests that delete. Once an item is deleted, dynoxide 1.2.1 does not find its way from
+// there through a divided table; DynamoDB does.
 func segments(t testing.TB, n int) gcrunner.Option {
 	t.Helper()
 	if dynamotest.EngineName(t) == "dynoxide" {

@@ -10,13 +10,13 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// Elected is the process that is elected, as those that stand by know it.
+// Elected describes the elected process to those that stand by.
 type Elected struct {
-	// Name is that of its machine, and the number of the process.
+	// Name is the name of its machine, with the number of the process.
 	Name string
 	// Since is when it was elected, by its clock.
 	Since time.Time
-	// Rules are those that it collects by.
+	// Rules are its rules.
 	Rules Rules
 }
 
@@ -28,7 +28,7 @@ type notice struct {
 	Term string
 }
 
-// announce says who is elected. Where it fails, nobody is told, and nothing else is lost.
+// announce stores which process is elected. Where it fails, the others do not know, and nothing else is lost.
 func (e *Election) announce(ctx context.Context, record storage.Record) {
 	name, err := os.Hostname()
 	if err != nil {
@@ -46,7 +46,7 @@ func (e *Election) announce(ctx context.Context, record storage.Record) {
 	_ = e.backend.Driver.Put(ctx, record, storage.IfUnchanged(seen))
 }
 
-// elected returns who is elected, nil where that is not known.
+// elected returns the elected process, nil if it is not known.
 func (e *Election) elected(ctx context.Context) *Elected {
 	record, found, err := e.backend.Driver.Get(ctx, electionKey, storage.Eventual)
 	var n notice

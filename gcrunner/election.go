@@ -11,15 +11,16 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// electionKey is the record that those who stand for election have a lease on.
+// electionKey is the record on which the elected process has a lease.
 const electionKey = storage.ReservedPrefix + "collector"
 
-// Election lets one of several processes collect at a time. They elect it by a lease, beside the sessions and with the code
-// that locks sessions: [lockstrategy.Lease]. It renews the lease at every third of it; when it dies, another one takes over
-// as soon as it has seen the lease unchanged for its duration and a tenth, whatever the clocks say. Who stands by looks at the
-// lease about once in a tenth of it, for half a read unit each.
+// Election lets one of several processes collect at a time. The election is a lease on a record beside the sessions, by
+// the code that locks sessions: [lockstrategy.Lease]. The elected process renews the lease three times in its duration;
+// when it dies, another one takes over as soon as it has seen the lease unchanged for its duration and a tenth,
+// whatever the clocks say. A process that stands by reads the lease about once in a tenth of it, for half a read unit
+// each.
 //
-// An Election is safe for concurrent use, but elects only one at a time.
+// An Election is safe for concurrent use; only one caller leads at a time.
 type Election struct {
 	backend  lockstrategy.Backend
 	strategy lockstrategy.Strategy
@@ -30,8 +31,8 @@ type Election struct {
 // minElectionLease is the shortest lease of an election.
 const minElectionLease = 200 * time.Millisecond
 
-// NewElection returns an election among all who make one over the same sessions. lease is how long it takes at most until
-// another process that stands for election is elected when the elected one has died; 0 means 15 seconds. Errors: a
+// NewElection returns an election among all who make one over the same sessions. After the
+// elected process has died, another one is elected within lease; 0 means 15 seconds. Errors: a
 // lease shorter than 200 ms, and a driver that has no leases. It makes no call.
 func NewElection(driver storage.Driver, lease time.Duration) (*Election, error) {
 	if driver == nil {
@@ -44,8 +45,8 @@ func NewElection(driver storage.Driver, lease time.Duration) (*Election, error) 
 		return nil, fmt.Errorf("gcrunner: NewElection: a lease of %v; at least %v are needed, as calls to storage take time",
 			lease, minElectionLease)
 	}
-	// Who follows has to see the last renewal, and then that the lease does not move for as long as it lasts and a tenth: all
-	// that is to take no longer than was asked for.
+	// A successor has to see the last renewal, and then no change for the lease and a tenth: all that must take no
+	// longer than the caller has asked for.
 	poll := max(lease/10, lockstrategy.MinPoll)
 	duration := lease * 8 / 10
 	e := &Election{
@@ -65,11 +66,12 @@ func NewElection(driver storage.Driver, lease time.Duration) (*Election, error) 
 	return e, nil
 }
 
-// Lead calls work once this process is elected, and gives the lease back when work has returned. The context of work is
+// Lead calls work once this process is elected, and releases the lease when work has returned. The context of work is
 // cancelled, with the cause [ErrElectionLost], as soon as another process may be elected: its lease was taken, or not
 // renewed in time.
 //
-// It waits for as long as it takes to tell a process that has died from one that works: the lease, and up to two seconds. Errors: [ErrNotElected], that of work, and the driver's.
+// It waits as long as it takes to tell a dead process from a live one: the lease, and up to two seconds. Errors:
+// [ErrNotElected], that of work, and the driver's.
 func (e *Election) Lead(ctx context.Context, work func(ctx context.Context) error) error {
 	term, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -117,7 +119,7 @@ func (e *Election) enter(ctx context.Context, request *lockstrategy.Request) (lo
 			return session, nil
 		}
 		err = e.backend.Driver.Put(ctx, reservedRecord(electionKey, nil), storage.IfAbsent(e.backend.Now()))
-		if err != nil && !errors.Is(err, storage.ErrConflict) { // who was faster stands for election, too
+		if err != nil && !errors.Is(err, storage.ErrConflict) { // another process was faster, and stands for election, too
 			return nil, err
 		}
 	}

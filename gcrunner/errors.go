@@ -6,18 +6,18 @@ var (
 	// ErrNoRule says that no rule was given. Without a rule nothing is deleted, ever.
 	ErrNoRule = errors.New("gcrunner: no rule; choose at least one of Expired, MaxAge and MaxStale")
 
-	// ErrRunning says that a collector is asked to run while it is running.
+	// ErrRunning says that the collector is running already.
 	ErrRunning = errors.New("gcrunner: the collector is running; wait for the run to end")
 
-	// ErrNotElected says that another process has been elected, and is alive.
+	// ErrNotElected says that another process is elected, and alive.
 	ErrNotElected = errors.New("gcrunner: another collector is elected; try again later")
 
-	// ErrElectionLost says that the elected process may not be the only one any more: its lease was taken, or could not be
-	// renewed in time. It is the cause with which its context is cancelled.
+	// ErrElectionLost says that the elected process may not be the only one any more: its lease was taken, or could not
+	// be renewed in time. It is the cause with which its context is cancelled.
 	ErrElectionLost = errors.New("gcrunner: the election was lost while it was made use of; stand for election again")
 
-	// ErrCheckpoint says that the position of a run cannot be loaded or saved. It wraps the cause. Where it is the
-	// error of a run that has deleted nothing, that was found out before the first delete.
+	// ErrCheckpoint says that the position of a run cannot be loaded or saved. It wraps the cause. A run saves it
+	// before the first delete.
 	ErrCheckpoint = errors.New("gcrunner: the position of the run cannot be kept")
 
 	// ErrPosition says that a text is not a position.

@@ -13,8 +13,8 @@ type estimate struct {
 	// units have been consumed by reading so many records.
 	units   float64
 	records int
-	// indexed is what each delete consumes in an index, and byIndex whether nothing but that is read: then sessions are as
-	// large as deleting them says, or those of a sample.
+	// indexed is what each delete consumes in an index, and byIndex whether nothing but that is read: then sessions are
+	// as large as deleting them says, or those of a sample.
 	indexed     float64
 	byIndex     bool
 	deleteUnits float64
@@ -25,11 +25,11 @@ type estimate struct {
 }
 
 const (
-	// pageShare is the largest part of a second's read units that a page may consume: a second then contains at most one page
-	// more than it should, which is a twentieth.
+	// pageShare is the largest part of a second's read units that a page may consume: a second then contains at most
+	// one page more than it should, which is a twentieth.
 	pageShare = 1.0 / 20
-	// mostPageUnits is what a page is to consume at most, a little less than the 128 units of the service's limit of 1 MB: it
-	// then has as many records as were asked for. Engines for tests read all that is asked for, whatever fits.
+	// mostPageUnits is what a page is to consume at most, a little less than the 128 units of the service's limit of 1
+	// MB: it then has as many records as were asked for. Engines for tests read all that is asked for, whatever fits.
 	mostPageUnits = 115
 	// wholePageUnits is what 1 MB consumes, where the service ends a page.
 	wholePageUnits = 128
@@ -42,8 +42,9 @@ const (
 // wholePage is the limit of a page that ends where the service ends it.
 const wholePage = 0
 
-// pageLimit is how many records a page may hold that may consume so many units. Where there is no bound, and records are so
-// large that a whole page has no more than pageSize, it is a whole page: a limit that changes nothing costs time on some engines.
+// pageLimit is how many records a page may hold that may consume so many units. Where there is no bound, and records
+// are so large that a whole page has no more than pageSize, it is a whole page: a limit that changes nothing costs time
+// on some engines.
 func (e *estimate) pageLimit(units float64, pageSize int) int {
 	e.mu.Lock()
 	defer e.mu.Unlock()

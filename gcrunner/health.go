@@ -20,16 +20,16 @@ const (
 	overrunGrace = time.Minute
 )
 
-// Ready reports why this process does not do its work, nil where it does. It does not where
+// Ready reports why this process does not do its work, or nil. It does not if
 //
 //   - the table cannot be read: it is asked at most every five seconds, for half a read unit,
-//   - it is elected, and for three intervals, or three of the instants that Cron names, no run has succeeded, nor the present
-//     one has come further: a run that goes on deleting is ready, however long it takes,
-//   - its first runs have failed: who has never collected is not ready to,
-//   - it cannot find out who is elected, and so would never be,
+//   - it is elected, and for three intervals, or three of the instants that Cron names, no run has succeeded, nor the
+//     present one has come further: a run that goes on deleting is ready, however long it takes,
+//   - its first runs have failed: a process that has never collected is not ready,
+//   - it cannot find out which process is elected, and so would never be elected itself,
 //   - it is told to end, or has ended.
 //
-// One that stands by is ready if the table can be read: it cannot know how its elected fellow fares.
+// A process that stands by is ready if the table can be read: it cannot know how the elected one fares.
 func (r *Runner) Ready(ctx context.Context) error {
 	if err := r.readyBut(time.Now()); err != nil {
 		return err
@@ -70,9 +70,9 @@ func (r *Runner) readyBut(now time.Time) error {
 
 // NotReadyError is what [Runner.Ready] returns. It matches its cause.
 type NotReadyError struct {
-	// Reason says in words of this package what is the matter.
+	// Reason says what is wrong, and names no account, role or table.
 	Reason string
-	// Err is the cause, nil where there is none. Its text may name accounts and roles.
+	// Err is the cause, or nil. Its text may name accounts and roles.
 	Err error
 }
 
@@ -88,9 +88,9 @@ func (e *NotReadyError) Error() string {
 // Unwrap returns the cause.
 func (e *NotReadyError) Unwrap() error { return e.Err }
 
-// Alive reports why this process should be started anew, nil where it need not. That is so where Run has returned without
-// being told to, where a run has not begun a minute after it should have, and where one goes on a minute after a limit of
-// its duration should have ended it. Errors of the table are no reason: starting anew does not mend them.
+// Alive reports why this process should be restarted, nil if it need not be. That is so where Run has returned without
+// being told to, where a run has not begun a minute after it should have, and where one goes on a minute after a limit
+// of its duration should have ended it. Errors of the table are no reason: a restart does not mend them.
 func (r *Runner) Alive() error {
 	now := time.Now()
 	s := r.Status()
@@ -139,7 +139,7 @@ func (r *reach) ask(ctx context.Context, driver storage.Driver, logger *slog.Log
 	if fresh, err := r.known(); fresh {
 		return err
 	}
-	// It is not for this caller alone: one who goes away must not leave the others with an error.
+	// It is not for this caller alone: a caller that goes away must not leave an error to the others.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reachTimeout)
 	defer cancel()
 	_, _, err := driver.Get(ctx, reachKey, storage.Eventual)

@@ -263,8 +263,8 @@ func TestRunnerWithoutAnAnswerToTheElection(t *testing.T) {
 	})
 }
 
-// One that has lost the right to be elected collects no more, and says so, although it can read the table. It asks again
-// within a minute, however long that takes.
+// One that has lost the right to be elected collects no more, and says so, although it can read the table. It asks
+// again within a minute, however long that takes.
 func TestRunnerThatCannotBeElectedAnyMore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

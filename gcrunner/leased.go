@@ -8,8 +8,8 @@ import (
 )
 
 // observations remember since when leases were seen unchanged: a lease is over once that is longer than it lasts. What
-// the clock of its holder says does not matter. Those of one run are known to the next, for leases that last longer than a
-// run waits.
+// the clock of its holder says does not matter. Those of one run are known to the next, for leases that last longer
+// than a run waits.
 type observations struct {
 	mu              sync.Mutex
 	current, before map[string]observation // of this run and the one before, by key

@@ -125,7 +125,8 @@ func TestCancelAfterTheLastPage(t *testing.T) {
 	})
 }
 
-// A position with nothing behind it, as a crash leaves it that comes after the last page, is the beginning of the next run.
+// A position with nothing behind it, as a crash leaves it that comes after the last page, is the beginning of the next
+// run.
 func TestResumeWhereNothingIsLeft(t *testing.T) {
 	t.Parallel()
 	driver := memory.New()
@@ -380,7 +381,8 @@ func TestResumeAfterCrash(t *testing.T) {
 				if rest.Total()+report.Total() != dead || rest.Stopped != gcrunner.Completed {
 					t.Errorf("%d and then %d were deleted; want %d: %+v", report.Total(), rest.Total(), dead, rest)
 				}
-				// 700 are left. Those behind the position that was saved some seconds before the crash are not scanned again.
+				// 700 are left. Those behind the position that was saved some seconds before the crash are not scanned
+				// again.
 				if rest.Scanned > 500 {
 					t.Errorf("the run after the crash has scanned %d", rest.Scanned)
 				}

@@ -45,8 +45,8 @@ var Unlimited = math.Inf(1)
 type Limits struct {
 	// Items is how many sessions are deleted at most.
 	Items int
-	// Units is how many capacity units are consumed at most, read and write units together. What is being read or deleted
-	// at the moment may exceed it.
+	// Units is how many capacity units are consumed at most, read and write units together. Operations under way may
+	// exceed it.
 	Units float64
 	// Duration is how long the run may take, standing for election included; only saving the position comes after it.
 	// The last tenth of it, or the time of [WithStopTimeout] where that is less, is for finishing the pages that were
@@ -54,10 +54,10 @@ type Limits struct {
 	Duration time.Duration
 }
 
-// WithBudget bounds the capacity that a run consumes, as the service reports it. Operations are spread evenly, pages are
-// made so small that each costs no more than a twentieth of what a second allows, and where an operation has cost more than
-// expected, the next ones wait. Only items that cost more by themselves exceed it. Default: unlimited. Where the service
-// throttles, a run slows down by itself, with a budget and without.
+// WithBudget bounds the capacity that a run consumes, as the service reports it. Operations are spread evenly, pages
+// are made so small that each costs no more than a twentieth of what a second allows, and where an operation has cost
+// more than expected, the next ones wait. Only items that cost more by themselves exceed it. Default: unlimited. Where
+// the service throttles, a run slows down by itself, with a budget and without.
 func WithBudget(budget Budget) Option {
 	return func(c *config) {
 		c.budget = budget
@@ -82,10 +82,10 @@ func WithConcurrency(n int) Option {
 	}
 }
 
-// WithSegments sets into how many segments the table is divided, each of which is scanned by itself. Default: chosen from
-// what some small pages show. A table of one page, a driver that is not billed by the unit, and a read budget that one
-// segment can use up are scanned undivided; others in 4 segments, or one for every 2 GB, as AWS advises, up to 256. An index
-// has its own shards.
+// WithSegments sets into how many segments the table is divided, each of which is scanned by itself. Default: chosen
+// from what some small pages show. A table of one page, a driver that is not billed by the unit, and a read budget that
+// one segment can use up are scanned undivided; others in 4 segments, or one for every 2 GB, as AWS advises, up to 256.
+// An index has its own shards.
 func WithSegments(n int) Option {
 	return func(c *config) {
 		c.segments = n
@@ -96,8 +96,8 @@ func WithSegments(n int) Option {
 }
 
 // WithPageSize bounds how many records are looked at in one call to storage. Memory grows with it: with 4000, the
-// default and the most that are possible, a run stays within some 48 MiB of heap. Large records, a budget, and more than four
-// segments at once make pages smaller.
+// default and the most that are possible, a run stays within some 48 MiB of heap. Large records, a budget, and more
+// than four segments at once make pages smaller.
 func WithPageSize(records int) Option {
 	return func(c *config) {
 		c.pageSize = records
@@ -110,8 +110,8 @@ func WithPageSize(records int) Option {
 // WithSource says how sessions are found. Default: [SourceAuto].
 func WithSource(source Source) Option { return func(c *config) { c.source = source } }
 
-// WithLimits bounds each run. A run that stops at a limit says so in its report and returns no error; the next one goes on
-// where it has stopped. Default: none.
+// WithLimits bounds each run. A run that stops at a limit says so in its report and returns no error; the next one goes
+// on where it has stopped. Default: none.
 func WithLimits(limits Limits) Option {
 	return func(c *config) {
 		c.limits = limits
@@ -125,14 +125,14 @@ func WithLimits(limits Limits) Option {
 // WithDryRun makes runs count what they would delete, and delete nothing. They neither load nor save a position.
 func WithDryRun() Option { return func(c *config) { c.dryRun = true } }
 
-// WithResume makes the first run start at the position of an earlier one, such as Report.Position, whatever the checkpoint
-// says. A run that finds sessions another way than the earlier one refuses it, with [ErrPosition].
+// WithResume makes the first run start at the position of an earlier one, such as Report.Position, whatever the
+// checkpoint says. A run with another source than the earlier one refuses it, with [ErrPosition].
 func WithResume(position Position) Option {
 	return func(c *config) { c.resume = position.clone() }
 }
 
-// WithCheckpoint sets where the position of runs is kept. Default: in the collector, so that a next run of the same
-// collector goes on where one has stopped.
+// WithCheckpoint sets where the position of runs is kept. Default: in the collector, so that its next run goes on where
+// the last one has stopped.
 func WithCheckpoint(checkpoint Checkpoint) Option {
 	return func(c *config) {
 		c.checkpoint = checkpoint
@@ -142,8 +142,8 @@ func WithCheckpoint(checkpoint Checkpoint) Option {
 	}
 }
 
-// WithElection makes the collector run only while this process is elected, and stop at once where the election is lost. Each
-// [Collector.Run] stands for election; a [Runner] does so around all its runs. Default: none.
+// WithElection makes the collector run only while this process is elected, and stop at once where the election is lost.
+// Each [Collector.Run] stands for election; a [Runner] does so around all its runs. Default: none.
 func WithElection(election *Election) Option {
 	return func(c *config) {
 		c.election = election
@@ -153,7 +153,7 @@ func WithElection(election *Election) Option {
 	}
 }
 
-// WithProgress has fn called with what a run has done so far: after each page, and about once in a second in which a
+// WithProgress calls fn with what a run has done so far: after each page, and about once in a second in which a
 // session was deleted or a request was refused. Calls do not overlap; a run waits for fn. Default: none.
 func WithProgress(fn func(Report)) Option {
 	return func(c *config) {
@@ -164,8 +164,8 @@ func WithProgress(fn func(Report)) Option {
 	}
 }
 
-// WithStopTimeout sets for how long a run goes on deleting what is on the pages it has begun, once its context has
-// ended or it has reached a limit. 0 stops at once. Default: 5 seconds.
+// WithStopTimeout sets how long a run may take to finish the pages that it has begun, once its context has ended or it
+// has reached a limit. 0 stops at once. Default: 5 seconds.
 func WithStopTimeout(d time.Duration) Option {
 	return func(c *config) {
 		c.stopTimeout = d
@@ -185,7 +185,8 @@ func WithLogger(logger *slog.Logger) Option {
 	}
 }
 
-// WithClock sets the clock by which sessions are judged, for tests. Pauses and limits have their own. Default: [time.Now].
+// WithClock sets the clock by which sessions are judged, for tests. Pauses and limits have their own. Default:
+// [time.Now].
 func WithClock(now func() time.Time) Option {
 	return func(c *config) {
 		c.now = now

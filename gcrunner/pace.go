@@ -9,16 +9,16 @@ import (
 	"github.com/scsdynamo/scsdynamo/internal/backoff"
 )
 
-// pacer gives operations their turns, so that what they consume is spread evenly over time and stays within a rate. What
-// an operation consumes is known only after it: it takes its turn with an estimate, and the turns behind it move by the
-// difference.
+// pacer gives operations their turns, so that what they consume is spread evenly over time and stays within a rate.
+// What an operation consumes is known only after it: it takes its turn with an estimate, and the turns behind it move
+// by the difference.
 //
 // The rate adapts to throttling: it is halved where the service refuses requests, and grows again little by little.
 type pacer struct {
 	refusals
 
 	ceiling float64 // units per second; +Inf for none
-	// turnstile holds who waits for its turn: one at a time, so that by then what others have consumed is known.
+	// turnstile lets one operation at a time wait for its turn, so that what the others have consumed is known by then.
 	turnstile chan struct{}
 
 	mu   sync.Mutex // never held while waiting
@@ -34,7 +34,8 @@ type pacer struct {
 }
 
 const (
-	// slowDown is what remains of the rate after throttling. Refusals within slowPause are of one burst, and count once.
+	// slowDown is what remains of the rate after throttling. Refusals within slowPause are of one burst, and count
+	// once.
 	slowDown  = 0.5
 	slowPause = 500 * time.Millisecond
 	// recovery is how much of its bound a rate regains in a second.
@@ -84,7 +85,7 @@ func (p *pacer) reserve(estimate float64) time.Time {
 	now := time.Now()
 	p.recover(now)
 	if p.next.Before(now) {
-		p.next = now // what was not made use of is lost: there are no bursts
+		p.next = now // unused capacity is lost: no bursts
 	}
 	turn := p.next
 	p.move(estimate)

@@ -8,10 +8,11 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// Position is how far a run has come: everything before it is done, deletes included. The zero value is the beginning.
+// Position is how far a run has come: everything before it is done, including deletes. The zero value is the beginning.
 //
-// As text ([Position.MarshalText]) it can be kept anywhere and used by any later run on the same table. The text holds keys,
-// and keys are session tokens unless the store has a secret: keep it as safe as the sessions. [Position.String] holds none.
+// As text ([Position.MarshalText]) it can be kept anywhere and used by any later run on the same table. The text holds
+// keys, and keys are session tokens unless the store has a secret: keep it as safe as the sessions. [Position.String]
+// holds none.
 type Position struct {
 	index    bool // in an index, of which the segments are the shards
 	segments []segment
@@ -51,7 +52,7 @@ func (p Position) done() bool {
 	return !p.IsZero() && !slices.ContainsFunc(p.segments, func(s segment) bool { return !s.Done })
 }
 
-// String describes the position without telling it.
+// String describes the position without keys.
 func (p Position) String() string {
 	if p.IsZero() {
 		return "the beginning"

@@ -4,7 +4,7 @@ import (
 	"time"
 )
 
-// Report says what a run has done. In a dry run it says what a run would do.
+// Report says what a run has done. In a dry run it says what would be done.
 type Report struct {
 	// DryRun is whether nothing was deleted.
 	DryRun bool
@@ -14,14 +14,14 @@ type Report struct {
 	Started  time.Time
 	Duration time.Duration
 
-	// Scanned is how many records were looked at: by an index, those alone that seem to have expired.
+	// Scanned is how many records were looked at: by an index, only those that seem to have expired.
 	Scanned int
-	// Deleted is how many were deleted, by rule. Records that somebody else, such as DynamoDB's
-	// TTL, had deleted since they were read are among them. Those that were on their way when the time of a run was
-	// over, or its election lost, are not, although they may be gone.
+	// Deleted is how many were deleted, by rule. It includes records that something else, such as DynamoDB's TTL, has
+	// deleted since they were read. It does not include deletes that were under way when the run's time was over, or
+	// its election was lost, although they may have succeeded.
 	Deleted Deleted
-	// Leased is how many sessions were left alone because a request has a lease on them. In a dry run those whose holder
-	// has died are among them.
+	// Leased is how many sessions were left alone because a request has a lease on them. In a dry run it includes those
+	// whose holder has died.
 	Leased int
 	// Conflicts is how many sessions were left alone because they were renewed, leased or changed after they were read.
 	Conflicts int
@@ -29,32 +29,32 @@ type Report struct {
 	Unreadable int
 
 	// ReadUnits and WriteUnits are the capacity units that the service says were consumed. It does not report those of
-	// deletes that ended in a conflict, and bills them. On drivers that are not billed by the unit both are 0. In a dry run
-	// WriteUnits is an estimate of what the deletes would consume.
+	// deletes that ended in a conflict, and bills them. On drivers that are not billed by the unit both are 0. In a dry
+	// run WriteUnits is an estimate of what the deletes would consume.
 	ReadUnits, WriteUnits float64
-	// ExpectedReadUnits is an estimate of what reading everything consumes, made when the run began. 0 where there is none: by
-	// an index, where a table is not divided, and in a run that goes on where another one has stopped.
+	// ExpectedReadUnits is an estimate of what reading everything consumes, made when the run began. 0 where there is
+	// none: by an index, where a table is not divided, and in a run that goes on where another one has stopped.
 	ExpectedReadUnits float64
-	// Throttles is how often the service refused a request because it has too many.
+	// Throttles is how often the service throttled a request.
 	Throttles int
-	// Bytes is an estimate of the size of what was deleted. By a scan it is the average size of what was read, by the units
-	// that it consumed, for each; by an index, 1 KB for each unit that deleting consumed, and in a dry run the average size of
-	// some that it has read for that. 0 on drivers that are not billed by the unit.
+	// Bytes is an estimate of the size of what was deleted. By a scan it is the average size of what was read, by the
+	// units that it consumed, for each; by an index, 1 KB for each unit that deleting consumed, and in a dry run the
+	// average size of some that it has read for that. 0 on drivers that are not billed by the unit.
 	Bytes int64
-	// OldestExpired is the earliest expiry of what was found expired, the zero time where there was none. By an index
+	// OldestExpired is the earliest expiry among the expired sessions that were found, or the zero time. By an index
 	// it may be up to an hour after that expiry.
 	OldestExpired time.Time
 
 	// Stopped says why the run ended.
 	Stopped StopReason
-	// Position is where a next run goes on. It is the zero Position where the run was completed.
+	// Position is where the next run goes on, or the zero Position if this one has completed.
 	Position Position
 }
 
 // Total is how many sessions were deleted under all rules.
 func (r Report) Total() int { return r.Deleted.Total() }
 
-// Backlog is how long the oldest expired session had been expired when the run began, 0 where there was none.
+// Backlog is how long the oldest expired session had been expired when the run began, or 0.
 func (r Report) Backlog() time.Duration {
 	if r.OldestExpired.IsZero() {
 		return 0
@@ -62,8 +62,8 @@ func (r Report) Backlog() time.Duration {
 	return max(0, r.Started.Sub(r.OldestExpired))
 }
 
-// Progress is about which share of everything was looked at, less than 1 as long as the run goes on. It is not known where
-// ExpectedReadUnits is not.
+// Progress is about which share of everything was looked at, less than 1 while the run goes on. It is known only with
+// ExpectedReadUnits.
 func (r Report) Progress() (share float64, known bool) {
 	if r.ExpectedReadUnits <= 0 {
 		return 0, false
@@ -80,10 +80,11 @@ func (r Report) clone() Report {
 	return r
 }
 
-// StopReason says why a run ended. Beside the constants there are the limits, which are "items", "units" and "duration";
-// "not elected", with [ErrNotElected], where the run did not begin; and "lost", with [ErrElectionLost].
+// StopReason says why a run ended. Beside the constants there are the limits, which are "items", "units" and
+// "duration"; "not elected", with [ErrNotElected], where the run did not begin; and "lost", with [ErrElectionLost].
 type StopReason string
 
+// The reasons.
 const (
 	Completed StopReason = "completed" // everything was looked at
 	Canceled  StopReason = "canceled"  // the context of Run has ended

@@ -10,19 +10,19 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// Rules say which sessions are collected: those to which at least one rule applies. The zero value has no rule, and with
-// it nothing is collected, not even ghosts.
+// Rules say which sessions are collected: those to which at least one rule applies. The zero value has no rule, and
+// with it nothing is collected, not even ghosts.
 type Rules struct {
 	// Expired collects sessions whose expiry has passed, by the clock of the collector.
 	Expired bool
-	// Grace is for how long a session must have been expired. It covers clocks that differ: one that is ahead of those of
-	// the application by more than this ends live sessions early. Default: 0.
+	// Grace is how long a session must have been expired. It covers clocks that differ: a collector whose clock is
+	// further ahead of the application's deletes live sessions. Default: 0.
 	Grace time.Duration
-	// MaxAge collects sessions that were created longer ago than this, whether they have expired or not. Default: 0, which
-	// means that there is no such rule.
+	// MaxAge collects sessions that were created longer ago than this, whether they have expired or not. Default: 0,
+	// which means no such rule.
 	MaxAge time.Duration
-	// MaxStale collects sessions that were last written longer ago than this, likewise. What counts as written is up to
-	// the session store: with an idle timeout each request writes or, within the touch interval, none does.
+	// MaxStale likewise collects sessions that were last written longer ago than this. The session store decides what
+	// is written: with an idle timeout, a request writes at most once in a touch interval.
 	MaxStale time.Duration
 }
 
@@ -36,8 +36,8 @@ const (
 	ruleGhost    rule = "ghost"
 )
 
-// Deleted counts sessions by the rule under which they were deleted. Where several rules apply to a session, it counts under
-// the first of them.
+// Deleted counts sessions by the rule under which they were deleted. Where several rules apply to a session, it counts
+// under the first of them.
 type Deleted struct {
 	Expired, MaxAge, MaxStale int
 	// Ghosts are what is left of leases without a session. They need no rule.
@@ -47,8 +47,8 @@ type Deleted struct {
 // Total is how many were deleted under all rules.
 func (d Deleted) Total() int { return d.Expired + d.MaxAge + d.MaxStale + d.Ghosts }
 
-// All yields the count of each rule, with its name in metrics, logs and configuration: "expired", "max_age", "max_stale", and
-// "ghost".
+// All yields the count of each rule, with its name in metrics, logs and configuration: "expired", "max_age",
+// "max_stale", and "ghost".
 func (d Deleted) All() iter.Seq2[string, int] {
 	return func(yield func(string, int) bool) {
 		for _, r := range []rule{ruleExpired, ruleMaxAge, ruleMaxStale, ruleGhost} {

@@ -76,7 +76,8 @@ func (r *run) do(ctx context.Context) error {
 	return r.conclude(ctx, b.why())
 }
 
-// conclude notes why the run has ended, nil for no other reason than that nothing was left to do, and saves its position.
+// conclude notes why the run has ended, nil for no other reason than that nothing was left to do, and saves its
+// position.
 func (r *run) conclude(ctx context.Context, why *stopped) error {
 	if why == nil || r.position.done() && !why.atOnce() {
 		r.end(Completed, func() { r.position = Position{} })

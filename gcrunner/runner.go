@@ -11,11 +11,11 @@ import (
 	"github.com/scsdynamo/scsdynamo/internal/backoff"
 )
 
-// Runner runs a collector again and again, as a schedule says. The error of a run never ends it: the run is repeated, at
-// first after a second, later every few minutes, or when the next one is due.
+// Runner runs a collector again and again, as a schedule says. The error of a run never ends it: the run is repeated,
+// at first after a second, later every few minutes, or when the next one is due.
 //
 // With an election ([WithElection]), it runs only while this process is elected, and otherwise stands by. A process
-// that is elected anew begins with what its predecessor has not completed, where they share a checkpoint.
+// that has just been elected begins with what its predecessor has not completed, where they share a checkpoint.
 //
 // All methods may be called by many goroutines at once.
 type Runner struct {
@@ -31,8 +31,8 @@ type Runner struct {
 	overrun time.Time    // when the present run should have ended
 }
 
-// NewRunner returns a runner. It makes no call and starts no goroutine. The collector is the runner's from now on, with its
-// election and its logger. All that is wrong with the schedule is reported in one error.
+// NewRunner returns a runner. It makes no call and starts no goroutine. The collector is the runner's from now on, with
+// its election and its logger. All that is wrong with the schedule is reported in one error.
 func NewRunner(collector *Collector, schedule Schedule) (*Runner, error) {
 	err := schedule.Validate()
 	if collector == nil {
@@ -56,8 +56,8 @@ const (
 	lastRetry  = 5 * time.Minute
 )
 
-// Run collects until ctx ends, and returns nil then: a run that is under way finishes its pages (see [WithStopTimeout]), and
-// the election is given back. It can be called once. Errors: [ErrRunning].
+// Run collects until ctx ends, and returns nil then: a run that is under way finishes its pages (see
+// [WithStopTimeout]), and the election is released. It can be called once. Errors: [ErrRunning].
 func (r *Runner) Run(ctx context.Context) error {
 	if !r.start() {
 		return ErrRunning
@@ -115,8 +115,8 @@ func (r *Runner) lead(ctx context.Context) error {
 	return nil
 }
 
-// unfinished reports whether there is the position of a run that was not completed. What goes wrong here goes wrong in the
-// run, too, which reports it.
+// unfinished reports whether there is the position of a run that was not completed. What goes wrong here goes wrong in
+// the run, too, which reports it.
 func (r *Runner) unfinished(ctx context.Context) bool {
 	if r.collector.dryRun {
 		return false

@@ -131,8 +131,8 @@ func TestRunnerGoesOnAfterErrors(t *testing.T) {
 	})
 }
 
-// Two replicas: one collects, the other is ready and waits, and that costs little. When the first is gone without a word, the
-// other one goes on within its lease and an interval, whenever that is.
+// Two replicas: one collects, the other is ready and waits, and that costs little. When the first is gone without a
+// word, the other one goes on within its lease and an interval, whenever that is.
 func TestRunnerFollowsADeadOne(t *testing.T) {
 	t.Parallel()
 	const lease = 15 * time.Second

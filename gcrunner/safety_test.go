@@ -162,8 +162,9 @@ func (c *client) revive(ctx context.Context, key string) error {
 	}
 }
 
-// safety lets clients use their sessions while collect runs, and shows in the end that none was lost, that the run which goes
-// on where the last one was stopped leaves none that had expired before, and that the next one leaves none at all.
+// safety lets clients use their sessions while collect runs, and shows in the end that none was lost, that the run
+// which goes on where the last one was stopped leaves none that had expired before, and that the next one leaves none
+// at all.
 func safety(t *testing.T, driver storage.Driver, collect func(ctx context.Context), options ...gcrunner.Option) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -452,7 +453,8 @@ func safetyKilled(t *testing.T, layout dynamostore.Table) {
 				t.Error(err)
 				return
 			}
-			// Long enough to follow its predecessor, and to come at least into a run; of many sessions, also far into it.
+			// Long enough to follow its predecessor, and to come at least into a run; of many sessions, also far into
+			// it.
 			timer := time.NewTimer(2*safetyLease + rand.N(2*safetyLease+time.Duration(safetySessions)*100*time.Microsecond))
 			select {
 			case <-timer.C:

@@ -7,7 +7,8 @@ import (
 )
 
 const (
-	// maxSamples is how many sessions a dry run reads to tell how large they are, where it has seen nothing but their keys.
+	// maxSamples is how many sessions a dry run reads to tell how large they are, where it has seen nothing but their
+	// keys.
 	maxSamples = 32
 	// recordOverhead is about what a record has beside key and data, in bytes.
 	recordOverhead = 200

@@ -9,8 +9,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// recordsInMemory is how many records pages may have together that are being read: as many are being deleted. Memory does
-// not grow with the number of segments.
+// recordsInMemory is how many records pages may have together that are being read: as many are being deleted. Memory
+// does not grow with the number of segments.
 const recordsInMemory = 4 * defaults.PageSize
 
 // batch is what a page has to be deleted.
@@ -139,7 +139,8 @@ func (r *run) pageUnits() float64 {
 	return units
 }
 
-// fullPageUnits is what a page consumes that may have ended at the service's limit of 1 MB, and not at the one asked for.
+// fullPageUnits is what a page consumes that may have ended at the service's limit of 1 MB, and not at the one asked
+// for.
 const fullPageUnits = 120
 
 // judge counts the records of a page and returns those that are to be deleted.

@@ -11,16 +11,16 @@ import (
 
 // Schedule says when the runs of a [Runner] begin: every Interval, or as Cron says. One of the two must be set.
 type Schedule struct {
-	// Interval is the time from the beginning of one run to that of the next. A run that takes longer is not followed at
-	// once: what it has missed is left out. It is at least a second.
+	// Interval is the time from the beginning of one run to that of the next. If a run takes longer, the beginnings
+	// that it has missed are left out. It is at least a second.
 	Interval time.Duration
-	// Cron is a cron expression of five fields: minute, hour, day of the month, month, day of the week. An hour that is left
-	// out when clocks go forward has no runs, and one that comes twice has them once.
+	// Cron is a cron expression of five fields: minute, hour, day of the month, month, day of the week. An hour that is
+	// left out when clocks go forward has no runs, and one that comes twice has them once.
 	Cron string
 	// Zone is the time zone of Cron. Default: UTC.
 	Zone *time.Location
-	// Jitter is by how much a run begins later, at random, so that not all programs begin at once. It is at most Interval.
-	// Default: 0.
+	// Jitter is by how much a run begins later, at random, so that not all programs begin at once. It is at most
+	// Interval. Default: 0.
 	Jitter time.Duration
 }
 

@@ -14,17 +14,18 @@ type Source string
 
 // The sources.
 const (
-	// SourceAuto is SourceIndex where the driver has an index by expiry and no rule but Expired is set, else SourceScan.
+	// SourceAuto is SourceIndex where the driver has an index by expiry and no rule but Expired is set, else
+	// SourceScan.
 	SourceAuto Source = "auto"
 	// SourceScan reads everything, expired or not. It serves all rules, and finds ghosts.
 	SourceScan Source = "scan"
-	// SourceIndex asks an index by expiry (storage.ExpiryScanner) for what has expired, and reads nothing else: what a run
-	// reads does not depend on how many sessions live. The index may be an hour late, serves no rule but Expired, and knows
-	// neither ghosts nor sessions that were stored before there was an index.
+	// SourceIndex asks an index by expiry (storage.ExpiryScanner) for what has expired, and reads nothing else: what a
+	// run reads does not depend on how many sessions live. The index may be an hour late, serves no rule but Expired,
+	// and knows neither ghosts nor sessions that were stored before there was an index.
 	SourceIndex Source = "index"
 )
 
-// ErrNoIndex says that there is no index by expiry to find sessions with.
+// ErrNoIndex says that [SourceIndex] was asked for, and the driver has no index by expiry.
 var ErrNoIndex = errors.New("gcrunner: the driver has no index by expiry; use SourceScan, or give the table an ExpiryIndex")
 
 // choose returns what finds sessions, once the options are known.

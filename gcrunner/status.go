@@ -18,27 +18,26 @@ const (
 
 // Status is what a [Runner] knows of itself. Its reports have no positions, and so no keys.
 type Status struct {
-	// Phase is what it does at the moment: "idle" before Run, "standby" while another process is elected, "waiting" for the
-	// next run, "running", and "ended" after Run. Stopping is whether it has been told to end.
+	// Phase is what it does at the moment: "idle" before Run, "standby" while another process is elected, "waiting" for
+	// the next run, "running", and "ended" after Run. Stopping is whether it has been told to end.
 	Phase    string
 	Stopping bool
 	// Elected is whether it collects: without an election, it does so from beginning to end.
 	Elected bool
-	// Leader is who is elected, where this process stands by and that is known. Where its rules are not those of this
-	// process, what is collected depends on who is elected.
+	// Leader is the elected process, if this one stands by and knows it. If the two have different rules, the election
+	// decides what is collected.
 	Leader *Elected
-	// Started is when Run was called. Since is since when it is elected, the zero time where it is not.
+	// Started is when Run was called. Since is when it was elected, or the zero time.
 	Started, Since time.Time
-	// Next is when the next run begins, the zero time where that is not known.
+	// Next is when the next run begins, or the zero time.
 	Next time.Time
-	// Current is what the present run has done so far, nil between runs.
+	// Current is what the present run has done so far, or nil between runs.
 	Current *Report
 	// LastAttempt and LastSuccess are when the last run began, and when the last one ended well.
 	LastAttempt, LastSuccess time.Time
-	// LastProgress is when a run, the present one included, last deleted a session or was done with a page.
+	// LastProgress is when a run, the present one included, last deleted a session or finished a page.
 	LastProgress time.Time
-	// Failures is how many runs, or attempts to be elected, have failed in a row. Err is what the last of them has failed
-	// with, nil where there is none.
+	// Failures is how many runs, or attempts to be elected, have failed in a row. Err is the last such error, or nil.
 	Failures int
 	Err      error
 	// Last are the last runs, the latest at the end. There are up to 60.
@@ -61,10 +60,9 @@ const rememberedRuns = 60
 // Result is a run that has ended.
 type Result struct {
 	Report Report
-	// Ended is when it has ended.
+	// Ended is when it ended.
 	Ended time.Time
-	// Err is what the run has failed with, nil where it has not. Ending with its context, or with its election, is no
-	// failure.
+	// Err is the error of a failed run, or nil. It is no failure to end with its context or its election.
 	Err error
 }
 
@@ -78,8 +76,8 @@ func (s Status) Backlog() (age time.Duration, known bool) {
 	return 0, false
 }
 
-// Totals add up what runs have done, the present one included: they only grow. What a dry run only would have done is not
-// in them.
+// Totals add up what runs have done, the present one included: they only grow. What a dry run only would have done is
+// not in them.
 type Totals struct {
 	// Runs counts runs by why they have ended.
 	Runs map[StopReason]int

@@ -1,5 +1,5 @@
-// Command gcrunner deletes sessions that nobody needs any more: once, at an interval, or by a cron expression. Run it with
-// --help. Package gcrunner is the same as a library.
+// Command gcrunner deletes sessions that nobody needs any more: once, at an interval, or by a cron expression. Run it
+// with --help. Package gcrunner is the same as a library.
 package main
 
 import (

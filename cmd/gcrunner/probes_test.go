@@ -17,8 +17,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
 )
 
-// becomes waits until /readyz has that code, and says something. Whatever it waits for, the process is alive: nothing that
-// is wrong with a table is a reason to start it anew.
+// becomes waits until /readyz has that code, and says something. Whatever it waits for, the process is alive: nothing
+// that is wrong with a table is a reason to start it anew.
 func (p *process) becomes(when string, code int, says string) {
 	p.t.Helper()
 	began := time.Now()
@@ -96,8 +96,8 @@ func TestProbesWithoutARight(t *testing.T) {
 	}
 }
 
-// startRelay starts a process that passes requests on to the endpoint. To a collector, it is a DynamoDB that can be killed:
-// the engine of the tests serves others, and would lose their tables.
+// startRelay starts a process that passes requests on to the endpoint. To a collector, it is a DynamoDB that can be
+// killed: the engine of the tests serves others, and would lose their tables.
 func startRelay(t *testing.T, endpoint, address string) *process {
 	t.Helper()
 	p := launch(t, append(environ(), asRelay+"="+endpoint, relayAddress+"="+address))

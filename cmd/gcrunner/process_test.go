@@ -27,8 +27,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// asCommand makes this test binary the command. A binary of its own would be built in each run, and results of tests would be
-// kept although it has changed.
+// asCommand makes this test binary the command. A binary of its own would be built in each run, and results of tests
+// would be kept although it has changed.
 const asCommand = "GCRUNNER_TEST_AS_COMMAND"
 
 func TestMain(m *testing.M) {

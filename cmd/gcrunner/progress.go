@@ -10,7 +10,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/gcrunner"
 )
 
-// progress shows on a terminal how far a single run has come: as a bar, where the run has found out how large the table is.
+// progress shows on a terminal how far a single run has come: as a bar, where the run has found out how large the table
+// is.
 type progress struct {
 	options []progressbar.Option
 	watched bool

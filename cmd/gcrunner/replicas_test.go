@@ -12,8 +12,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
 )
 
-// A replica that is killed amid a run is followed by the other one within the lease and one interval; one that ends in order
-// at once. Never do two collect.
+// A replica that is killed amid a run is followed by the other one within the lease and one interval; one that ends in
+// order at once. Never do two collect.
 func TestReplicas(t *testing.T) {
 	t.Parallel()
 	const (

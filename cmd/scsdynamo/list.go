@@ -156,7 +156,7 @@ func (l *listing) read(ctx context.Context) error {
 	return nil
 }
 
-// add prints one, or notes that there are more than are wanted.
+// add prints one, or notes that there are more than were asked for.
 func (l *listing) add(report sessionReport, token string) error {
 	if l.limit > 0 && l.printed == l.limit {
 		l.cut = true

@@ -1,5 +1,5 @@
-// Command scsdynamo operates session stores: their configuration, their table, the sessions in it, and whatever keeps them
-// from working. Run it with --help.
+// Command scsdynamo operates session stores: their configuration, their table, the sessions in it, and whatever keeps
+// them from working. Run it with --help.
 package main
 
 import (

@@ -57,7 +57,8 @@ func (a *app) layout() (*config.Config, error) {
 	return cfg, err
 }
 
-// openDriver opens the driver. Unlike the application it makes no table and no file: an operator wants to see what is there.
+// openDriver opens the driver. Unlike the application it creates no table and no file: an operator wants to see what
+// exists.
 func openDriver(ctx context.Context, cfg *config.Config) (inspect.Driver, error) {
 	if !onBolt(cfg) {
 		client, err := cfg.Client(ctx)

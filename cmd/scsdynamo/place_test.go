@@ -50,8 +50,8 @@ func (s *transcript) withTable() *transcript {
 	return s.make(s.config().Table())
 }
 
-// withoutTTL makes the table, but with TTL by an attribute that no item has: DynamoDB Local deletes what has expired within
-// some seconds, when a test may not have looked at it yet.
+// withoutTTL makes the table, but with TTL by an attribute that no item has: DynamoDB Local deletes what has expired
+// within some seconds, when a test may not have looked at it yet.
 func (s *transcript) withoutTTL() *transcript {
 	s.t.Helper()
 	table := s.config().Table()

@@ -1,24 +1,25 @@
-// Package operations is what people and their tools see of a [gcrunner.Runner] over HTTP: a status page, probes, Prometheus
-// metrics and, on request, profiles. It is apart from gcrunner so that whoever collects in a program of their own need not
-// have Prometheus.
+// Package operations shows a [gcrunner.Runner] over HTTP: a status page, probes, Prometheus metrics and, on request,
+// profiles. It is apart from gcrunner so that programs which only collect do not import Prometheus.
 //
 //	/              a page for people
-//	/livez         200 unless the process should be started anew: [gcrunner.Runner.Alive]
+//	/livez         200 unless the process should be restarted: [gcrunner.Runner.Alive]
 //	/readyz        200 if the process does its work: [gcrunner.Runner.Ready]
 //	/metrics       metrics for Prometheus: docs/operations.md lists them
 //	/debug/pprof/  profiles, with [WithProfiles]
 //
 // # Guarantees
 //
-//   - Nothing that is served holds a key, a token or session data, nor the text of an error, which may name accounts and roles:
+//   - No response holds a key, a token or session data, nor the text of an error, which may name accounts and roles:
 //     see [WithReasons].
-//   - The page loads nothing from elsewhere and runs no script. Its links are relative: a proxy can serve it under a path.
-//   - Nothing can be changed: there are no requests but GET and HEAD.
+//   - The page loads nothing from elsewhere and runs no script. Its links are relative: a proxy can serve it under a
+//     path.
+//   - Nothing can be changed: the handler answers GET and HEAD only.
 //
 // # Non-guarantees
 //
-//   - There is no authentication, and unless [WithHosts] is given, websites can make browsers read what is served. Listen where only those can connect who may know how many sessions there are, and
-//     who may take profiles where they are switched on.
+//   - There is no authentication, and unless [WithHosts] is given, websites can make browsers read what is served.
+//     Listen where only those can connect who may know how many sessions exist, and who may take profiles if those are
+//     on.
 package operations
 
 //go:generate go test -run ^TestMetricsTable$ -update .

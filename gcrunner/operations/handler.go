@@ -21,7 +21,8 @@ var files embed.FS
 // Option is a setting of a handler.
 type Option func(*handler)
 
-// WithProfiles serves the profiles of net/http/pprof under /debug/pprof/. Taking one slows the process down. Default: off.
+// WithProfiles serves the profiles of net/http/pprof under /debug/pprof/. Taking one slows the process down. Default:
+// off.
 func WithProfiles() Option { return func(h *handler) { h.profiles = true } }
 
 // WithPlace says on the page where the sessions are, such as "DynamoDB table sessions". Default: nothing.
@@ -30,9 +31,8 @@ func WithPlace(place string) Option { return func(h *handler) { h.place = place 
 // WithVersion says on the page and in the metrics which version of the program runs. Default: "unknown".
 func WithVersion(version string) Option { return func(h *handler) { h.version = version } }
 
-// WithReasons says in a few words what sort of error one is, for the page and the probes: everybody may see those, and
-// the text of an error names accounts, roles and tables. The logger of the runner has that. Default: that the log says
-// why.
+// WithReasons sets what the page and the probes say of an error. They are public, and the text of an error may name
+// accounts, roles and tables; the runner's log has that. Default: that the log says why.
 func WithReasons(reason func(error) string) Option { return func(h *handler) { h.reason = reason } }
 
 type handler struct {

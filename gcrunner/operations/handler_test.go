@@ -16,7 +16,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage/memory"
 )
 
-// The probes follow what goes on: red where the table cannot be read, and where no run has succeeded for three intervals.
+// The probes follow what goes on: red where the table cannot be read, and where no run has succeeded for three
+// intervals.
 func TestProbes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -11,11 +11,11 @@ import (
 // anyHost stands for all.
 const anyHost = "*"
 
-// WithHosts refuses requests to other hosts than ours: a website must not make browsers read these pages by giving its
-// own name the address of this process (DNS rebinding). Ours are those that no website can have: addresses, localhost,
+// WithHosts refuses requests to foreign hosts: a website must not make browsers read these pages by giving its own name
+// the address of this process (DNS rebinding). Hosts that no website can have are always served: addresses, localhost,
 // names without a dot, and names under .localhost, .local, .internal and .svc. So probes, port forwarding and the names
-// of services in a cluster work. names are others that are ours, such as that of a proxy that passes its own on, or
-// service.namespace; with "*" among them, all are. Default: every host is served.
+// of services in a cluster work. names are further hosts to serve, such as that of a proxy that passes on its own name,
+// or service.namespace; "*" stands for all. Default: every host is served.
 func WithHosts(names ...string) Option {
 	return func(h *handler) { h.hosts = &hosts{names} }
 }

@@ -37,8 +37,8 @@ const (
 	gauge   = "gauge"
 )
 
-// metrics returns all metrics of a runner, in the order of the documentation. Beside them there are those of the Go runtime
-// and of the process. Counters begin at 0 with the process; instants that are not known are left out.
+// metrics returns all metrics of a runner, in the order of the documentation. Beside them there are those of the Go
+// runtime and of the process. Counters begin at 0 with the process; instants that are not known are left out.
 func metrics() []metric {
 	return []metric{{
 		Name: "gcrunner_last_attempt_timestamp_seconds", Type: gauge,

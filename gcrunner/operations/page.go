@@ -30,7 +30,7 @@ func progress(r gcrunner.Report) string {
 	return fmt.Sprintf(", about %.0f %% of what is to be looked at", 100*share)
 }
 
-// refresh is how often the page asks anew, in seconds, unless it is told not to.
+// refresh is how often the page reloads, in seconds, unless it is told not to.
 const refresh = 10
 
 // view is what the page shows.

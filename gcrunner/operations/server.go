@@ -17,8 +17,8 @@ const (
 	shutdownTimeout = time.Second
 )
 
-// Serve serves the handler on the listener until ctx ends, and closes it. Requests that are under way then have a second
-// left. It returns nil where ctx has ended, and else what has gone wrong.
+// Serve serves the handler on the listener until ctx ends, and closes it. Requests that are under way then have a
+// second left. It returns nil where ctx has ended, and else what has gone wrong.
 func Serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{
 		Handler: handler, ReadHeaderTimeout: readTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// Backoff returns pauses at random below a bound that doubles each time, so that those who wait for the same thing do not
-// ask at the same time. See Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015. It is not safe for
-// concurrent use.
+// Backoff returns pauses at random below a bound that doubles each time, so that those who wait for the same thing do
+// not ask at the same time. See Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015. It is not
+// safe for concurrent use.
 type Backoff struct {
 	// First is the first bound, Limit the last.
 	First, Limit time.Duration
-	// Even makes each pause at least half its bound ("equal jitter" in place of "full jitter"). Where nobody competes and
-	// each question costs money, that asks less often, and bounds how often.
+	// Even makes each pause at least half its bound ("equal jitter" in place of "full jitter"). Where nobody competes
+	// and each question costs money, that asks less often, and bounds how often.
 	Even  bool
 	bound time.Duration
 }

@@ -7,8 +7,8 @@ import "time"
 const (
 	// Concurrency is how many deletes are under way at once, and how many segments are scanned at once.
 	Concurrency = 8
-	// PageSize is how many records are looked at in one call, and also the most that are possible: with it, a run stays within
-	// some 48 MiB of heap. Where more than four segments are scanned at once, pages are smaller.
+	// PageSize is how many records are looked at in one call, and also the most that are possible: with it, a run stays
+	// within some 48 MiB of heap. Where more than four segments are scanned at once, pages are smaller.
 	PageSize = 4000
 	// StopTimeout is how long a run that is to end may take to finish its pages.
 	StopTimeout = 5 * time.Second

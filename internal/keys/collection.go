@@ -126,6 +126,6 @@ func checkSchedule(value any) string {
 	return ""
 }
 
-// cronInKeys puts what gcrunner says of cron expressions into the words of who sets keys.
+// cronInKeys puts what gcrunner says of cron expressions into the words of the configuration.
 var cronInKeys = strings.NewReplacer("gcrunner: Schedule.Cron: ", "", "set Interval", "set collection.interval, in place of this",
 	"set Zone", "use --time-zone of gcrunner, or gcrunner.Schedule.Zone")

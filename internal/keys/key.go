@@ -11,8 +11,8 @@ import (
 
 // Key is a setting. See [All].
 type Key struct {
-	// Name is the key as errors and config.With have it, such as "lease.duration". In a file, the parts between the dots are
-	// nested.
+	// Name is the key as errors and config.With have it, such as "lease.duration". In a file, the parts between the
+	// dots are nested.
 	Name string
 	// Kind says how values are written.
 	Kind Kind

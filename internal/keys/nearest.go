@@ -30,6 +30,7 @@ func UnknownHidden(what, name, separator string, known []string) string {
 	return "unknown " + what + DidYouMean(name, separator, known)
 }
 
+// DidYouMean asks for the known name that was probably meant, and is empty where there is none.
 func DidYouMean(name, separator string, known []string) string {
 	if len(name) > LongestName {
 		return ""
@@ -40,8 +41,8 @@ func DidYouMean(name, separator string, known []string) string {
 	return ""
 }
 
-// Nearest returns the known name that differs from name by a slip of the pen, or by missing or wrong parts before the last.
-// It is empty where there is none, or where the missing parts could be many.
+// Nearest returns the known name that differs from name by a slip of the pen, or by missing or wrong parts before the
+// last. It is empty where there is none, or where the missing parts could be many.
 func Nearest(name, separator string, known []string) string {
 	best, distance := "", len(name)/3+1
 	lower := strings.ToLower(name)
@@ -66,8 +67,8 @@ func Nearest(name, separator string, known []string) string {
 	return ""
 }
 
-// edits counts the letters to insert, remove, change or swap to get from a to b, up to limit. (Optimal string alignment.)
-// b has at most LongestName letters.
+// edits counts the letters to insert, remove, change or swap to get from a to b, up to limit. (Optimal string
+// alignment.) b has at most LongestName letters.
 func edits(a, b string, limit int) int {
 	if d := len(a) - len(b); d >= limit || -d >= limit {
 		return limit

@@ -87,8 +87,8 @@ func (k Key) ParseMap(entries map[string]string) (any, string) {
 	return entries, k.judge(entries, "")
 }
 
-// ParseLine reads a value that stands in one line, lists and maps included: a,b and a=b,c=d. An empty line is an empty list
-// or map.
+// ParseLine reads a value that stands in one line, lists and maps included: a,b and a=b,c=d. An empty line is an empty
+// list or map.
 func (k Key) ParseLine(text string) (any, string) {
 	if k.Kind != List && k.Kind != Map {
 		return k.Parse(text)
@@ -174,6 +174,7 @@ var (
 	durationPart = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)(ns|us|µs|μs|ms|s|m|h|d)`)
 )
 
+// ParseInteger reads a whole number.
 func ParseInteger(text string) (any, string) {
 	if octal.MatchString(text) {
 		return nil, fmt.Sprintf("%s begins with a zero, which some read as octal; write %s", Quote(text), withoutZeros(text))
@@ -188,6 +189,7 @@ func ParseInteger(text string) (any, string) {
 	return n, ""
 }
 
+// ParseNumber reads a number.
 func ParseNumber(text string) (any, string) {
 	if octal.MatchString(text) {
 		return nil, fmt.Sprintf("%s begins with a zero, which some read as octal; write %s", Quote(text), withoutZeros(text))
@@ -320,6 +322,7 @@ func Printable(text string) string {
 	}, text)
 }
 
+// Shorten returns at most so many bytes of a text, with an ellipsis for the rest.
 func Shorten(text string, most int) string {
 	if len(text) <= most {
 		return text

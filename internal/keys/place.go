@@ -15,7 +15,7 @@ const (
 	EnvironmentVariable = EnvPrefix + "ENV"
 )
 
-// Variables returns those of the variables that begin with prefix. Where a name is there twice, the last one counts, as in
+// Variables returns those of the variables that begin with prefix. Of two with the same name, the last counts, as in
 // os/exec.
 func Variables(environ []string, prefix string) map[string]string {
 	found := map[string]string{}

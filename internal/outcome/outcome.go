@@ -8,9 +8,9 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// Known returns an error for a write of which it is not known whether it was applied, where that is all the same to whoever
-// is told: what says how things are. It matches storage.ErrUnavailable, or context.Canceled where the caller has gone, and
-// not storage.ErrOutcomeUnknown.
+// Known returns an error for a write of which it is not known whether it was applied, where that is all the same to
+// whoever is told: what says how things are. It matches storage.ErrUnavailable, or context.Canceled where the caller
+// has gone, and not storage.ErrOutcomeUnknown.
 func Known(what string, cause error) error { return &known{what, cause} }
 
 type known struct {

@@ -10,7 +10,8 @@ import (
 
 // Others is what other users of the machine may do with a file.
 type Others struct {
-	// Change says how they may change the file, or put another in its place, and how that is mended; empty where they may not.
+	// Change says how they may change the file, or put another in its place, and how that is mended; empty where they
+	// may not.
 	Change string
 	// Read is whether all of them may read it.
 	Read bool
@@ -22,8 +23,8 @@ const (
 	allRead         fs.FileMode = 0o004
 )
 
-// OthersOf looks at the modes of a file and of the directories that hold it and what it links to. On Windows, which has other
-// rights, it finds nothing.
+// OthersOf looks at the modes of a file and of the directories that hold it and what it links to. On Windows, which has
+// other rights, it finds nothing.
 func OthersOf(path string) (Others, error) {
 	if runtime.GOOS == "windows" {
 		return Others{}, nil

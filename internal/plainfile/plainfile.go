@@ -1,5 +1,5 @@
-// Package plainfile reads small files that a user names, such as a configuration or a secret, and says in plain words what is
-// wrong with one.
+// Package plainfile reads small files that a user names, such as a configuration or a secret, and says in plain words
+// what is wrong with one.
 package plainfile
 
 import (
@@ -23,8 +23,8 @@ func (e *Error) Error() string { return e.Problem }
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Read reads a file of at most limit bytes. Anything but a regular file is refused: a pipe could make the program wait for ever.
-// The error is an *Error.
+// Read reads a file of at most limit bytes. Anything but a regular file is refused: a pipe could make the program wait
+// for ever. The error is an *Error.
 func Read(path string, limit int64) ([]byte, error) {
 	tooLarge := &Error{Problem: fmt.Sprintf("the file is larger than %d KiB, far more than it needs", limit/1024)}
 	info, err := os.Stat(path)

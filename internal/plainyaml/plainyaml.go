@@ -1,5 +1,5 @@
-// Package plainyaml reads YAML that means what it shows: keys, values and lists, in one document, without anchors, aliases,
-// tags and merge keys. What it says of a mistake never quotes a value, which could be a secret.
+// Package plainyaml reads YAML that means what it shows: keys, values and lists, in one document, without anchors,
+// aliases, tags and merge keys. What it says of a mistake never quotes a value, which could be a secret.
 package plainyaml
 
 import (
@@ -14,8 +14,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Reader reads one file. It calls Report for each mistake, with the line, 0 for the file as a whole, and the key that it is
-// about, empty for none.
+// Reader reads one file. It calls Report for each mistake, with the line, 0 for the file as a whole, and the key that
+// it is about, empty for none.
 type Reader struct {
 	Report func(line int, key, text string)
 }
@@ -100,8 +100,8 @@ func hintYAML(data []byte, line int) yamlHint {
 	return yamlHint{}
 }
 
-// explainYAML takes the library's error apart, which is text alone. What it quotes from the file is left out: it could be
-// part of a secret.
+// explainYAML takes the library's error apart, which is text alone. What it quotes from the file is left out: it could
+// be part of a secret.
 func explainYAML(err error) (line int, text string) {
 	text = strings.TrimPrefix(err.Error(), "yaml: ")
 	if n, scanErr := fmt.Sscanf(text, "line %d:", &line); n == 1 && scanErr == nil {
@@ -131,7 +131,7 @@ func (r Reader) Plain(node *yaml.Node, key string) bool {
 	return false
 }
 
-// Pairs calls visit for each key of a mapping that is there once.
+// Pairs calls visit for each key of a mapping that appears once.
 func (r Reader) Pairs(node *yaml.Node, within string, visit func(name string, at, value *yaml.Node)) {
 	lines := map[string]int{}
 	for i := 0; i+1 < len(node.Content); i += 2 {

@@ -1,5 +1,5 @@
-// Package storecall calls scs stores as scs.SessionManager does: each operation by its method with a context, if the store
-// has that, and by the other else.
+// Package storecall calls scs stores as scs.SessionManager does: each operation by its method with a context, if the
+// store has that, and by the other else.
 package storecall
 
 import (

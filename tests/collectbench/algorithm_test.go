@@ -18,8 +18,8 @@ import (
 // algorithm is a way to delete what has expired.
 type algorithm struct {
 	name string
-	// table is the layout that it needs, but for the name. The table is made by Table.Create and filled by the driver of
-	// that layout, so that a layout with an index needs nothing else.
+	// table is the layout that it needs, but for the name. The table is made by Table.Create and filled by the driver
+	// of that layout, so that a layout with an index needs nothing else.
 	table   dynamostore.Table
 	collect func(ctx context.Context, p *place) error
 	// least returns what its reads are measured by: a tenth more is too much. Nil where it is there to compare with.
@@ -63,8 +63,8 @@ func collect(ctx context.Context, p *place, options ...gcrunner.Option) error {
 	return err
 }
 
-// undivided keeps a collector that deletes from dividing the table on dynoxide 1.2.1, which does not find its way through
-// a divided table once an item is deleted. It costs one read more to divide it.
+// undivided keeps a collector that deletes from dividing the table on dynoxide 1.2.1, which does not find its way
+// through a divided table once an item is deleted. It costs one read more to divide it.
 func (p *place) undivided() []gcrunner.Option {
 	if p.engine == "dynoxide" {
 		return []gcrunner.Option{gcrunner.WithSegments(1)}
@@ -72,9 +72,9 @@ func (p *place) undivided() []gcrunner.Option {
 	return nil
 }
 
-// pagesOf25 is delete_expired of tower-sessions-dynamodb-store 0.3.0 (src/lib.rs), call for call: it looks at 25 items at a
-// time, keeps the keys of all that have expired, and then deletes them in batches of 25, one after the other and without a
-// condition.
+// pagesOf25 is delete_expired of tower-sessions-dynamodb-store 0.3.0 (src/lib.rs), call for call: it looks at 25 items
+// at a time, keeps the keys of all that have expired, and then deletes them in batches of 25, one after the other and
+// without a condition.
 func pagesOf25(ctx context.Context, p *place) error {
 	var expired []types.WriteRequest
 	input := p.expiredInput()
@@ -98,9 +98,9 @@ func pagesOf25(ctx context.Context, p *place) error {
 	return nil
 }
 
-// singleDeletes is reap of connect-dynamodb (lib/connect-dynamodb.js, 2020), call for call: it looks at pages as large as
-// they come, and deletes the expired items of each one after the other and without a condition, while it reads the next.
-// What differs: its errors are not ignored.
+// singleDeletes is reap of connect-dynamodb (lib/connect-dynamodb.js, 2020), call for call: it looks at pages as large
+// as they come, and deletes the expired items of each one after the other and without a condition, while it reads the
+// next. What differs: its errors are not ignored.
 func singleDeletes(ctx context.Context, p *place) error {
 	var mu sync.Mutex
 	var failures []error

@@ -92,8 +92,8 @@ func (l *timeline) busiest(of func(consumption) float64) (most, total float64) {
 	return most, total
 }
 
-// TestBudget runs for some seconds, and looks at the mean alone: on a machine that is starved, what was to be done in a second
-// may be done in the next. gcrunner's own tests look at each second, by a clock that is not starved.
+// TestBudget runs for some seconds, and looks at the mean alone: on a machine that is starved, what was to be done in a
+// second may be done in the next. gcrunner's own tests look at each second, by a clock that is not starved.
 func TestBudget(t *testing.T) {
 	t.Parallel()
 	for _, a := range budgeted {

@@ -32,8 +32,8 @@ func TestCost(t *testing.T) {
 	}
 }
 
-// measureCost collects from a table of its own. It fails the test where anything but the expired sessions was deleted, or
-// too much was read.
+// measureCost collects from a table of its own. It fails the test where anything but the expired sessions was deleted,
+// or too much was read.
 func measureCost(t testing.TB, a algorithm, of population) (cost, minimum) {
 	t.Helper()
 	p := fill(t, a.table, of)

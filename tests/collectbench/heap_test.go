@@ -19,8 +19,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/tests/markdown"
 )
 
-// heapLimit is what gcrunner promises for the largest pages. It is asserted at full size, where what grows with the number
-// of sessions would exceed it.
+// heapLimit is what gcrunner promises for the largest pages. It is asserted at full size, where what grows with the
+// number of sessions would exceed it.
 const heapLimit = 48 << 20
 
 // heapPlace is where sessions are while a collector's memory is measured.
@@ -62,8 +62,8 @@ func openDynamoDB(t testing.TB, p population) (storage.Driver, []gcrunner.Option
 	return driver, place.undivided()
 }
 
-// heapRuns are what a collector does on the same sessions, one after the other: the first takes a half of what has expired,
-// and leaves the other one to the last.
+// heapRuns are what a collector does on the same sessions, one after the other: the first takes a half of what has
+// expired, and leaves the other one to the last.
 var heapRuns = []struct {
 	name    string
 	rules   gcrunner.Rules
@@ -128,8 +128,8 @@ func TestHeap(t *testing.T) { //nolint:paralleltest // See above.
 	}
 }
 
-// collectInHeap makes the runs and shows each. It fails the test where one takes too much memory, or does not delete exactly
-// what it has to.
+// collectInHeap makes the runs and shows each. It fails the test where one takes too much memory, or does not delete
+// exactly what it has to.
 func collectInHeap(t testing.TB, place heapPlace, show func(run string, report gcrunner.Report, h heap)) {
 	t.Helper()
 	p := population{size(t, place.variable, 2_000), 5, smallBytes}

@@ -34,8 +34,8 @@ type minimum struct {
 	// scan is what reading the whole table consumes, expired what reading the keys and expiries of the expired sessions
 	// alone does, eventually consistent and without rounding.
 	scan, expired float64
-	// entries is what reading the entries of the expired sessions alone in an index of keys consumes, likewise. 0 where the
-	// table has no index.
+	// entries is what reading the entries of the expired sessions alone in an index of keys consumes, likewise. 0 where
+	// the table has no index.
 	entries float64
 	// writes is what deleting the expired sessions consumes, without an index.
 	writes float64
@@ -48,8 +48,8 @@ const (
 	bytesPerWriteUnit = 1024
 )
 
-// fill makes a table of the layout and fills it. What the layout has, such as an index, is made by dynamostore, and what
-// it wants of each item is put there by its driver.
+// fill makes a table of the layout and fills it. What the layout has, such as an index, is made by dynamostore, and
+// what it wants of each item is put there by its driver.
 func fill(t testing.TB, layout dynamostore.Table, p population) *place {
 	t.Helper()
 	plain := dynamotest.Client(t)
@@ -82,7 +82,8 @@ func fill(t testing.TB, layout dynamostore.Table, p population) *place {
 	return pl
 }
 
-// patient makes a client wait for an engine that has more requests than it can answer at once: nobody is to fail for that.
+// patient makes a client wait for an engine that has more requests than it can answer at once: nobody is to fail for
+// that.
 func patient(o *dynamodb.Options) {
 	if client, ok := o.HTTPClient.(*awshttp.BuildableClient); ok {
 		o.HTTPClient = client.WithTimeout(10 * time.Minute)

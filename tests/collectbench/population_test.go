@@ -17,8 +17,9 @@ type population struct {
 	payload           int // bytes
 }
 
-// A payload of thousandBytes makes items of almost 1,000 bytes, each of which is written and deleted for one unit, also with
-// the attributes of an index; one of smallBytes makes items of about 300, of which a page holds more. overheadBytes is what an item has besides.
+// A payload of thousandBytes makes items of almost 1,000 bytes, each of which is written and deleted for one unit, also
+// with the attributes of an index; one of smallBytes makes items of about 300, of which a page holds more.
+// overheadBytes is what an item has besides.
 const (
 	overheadBytes = 164
 	thousandBytes = 980 - overheadBytes
@@ -27,8 +28,8 @@ const (
 
 func (p population) dead(i int) bool { return i%100 < p.percent }
 
-// half tells the expired sessions apart that halves of them are collected by: those of the first half expired a day ago,
-// those of the second an hour ago.
+// half tells the expired sessions apart that halves of them are collected by: those of the first half expired a day
+// ago, those of the second an hour ago.
 func (p population) half(i int) int { return i / 100 % 2 }
 
 func (p population) count() (dead, live int) {

@@ -44,7 +44,8 @@ var readers = []reader{
 	{"gcrunner, pages of 1000", lookForExpired(func(*place) int { return 1000 }), true},
 }
 
-// samePage is how many sessions make a page a little smaller than the collector makes it: then its size is always the same.
+// samePage is how many sessions make a page a little smaller than the collector makes it: then its size is always the
+// same.
 func samePage(p *place) int {
 	const units = 105
 	return min(units*bytesPerReadUnit*p.sessions/p.bytes, defaults.PageSize)
@@ -69,8 +70,8 @@ func lookForExpired(pageSize func(*place) int) func(context.Context, *dynamodb.C
 	}
 }
 
-// bareScan returns a parallel scan with the SDK, which decodes what it reads, and nothing else. Without data, it asks for what
-// a collector has to know; limited, for pages of samePage, and else for pages of 1 MB.
+// bareScan returns a parallel scan with the SDK, which decodes what it reads, and nothing else. Without data, it asks
+// for what a collector has to know; limited, for pages of samePage, and else for pages of 1 MB.
 func bareScan(withoutData, limited bool) func(context.Context, *dynamodb.Client, *place) (int, error) {
 	return func(ctx context.Context, client *dynamodb.Client, p *place) (int, error) {
 		input := dynamodb.ScanInput{TableName: &p.table.Name}
@@ -115,8 +116,8 @@ func TestSpeed(t *testing.T) {
 	measureSpeed(t, p, replayed(t), repeating(), 1)
 }
 
-// measureSpeed has the readers read the same table in turn, so many times. It fails the test where one of them does not see
-// all sessions. What is returned is how long each took, the shortest time first.
+// measureSpeed has the readers read the same table in turn, so many times. It fails the test where one of them does not
+// see all sessions. What is returned is how long each took, the shortest time first.
 func measureSpeed(t testing.TB, p *place, client *dynamodb.Client, readers []reader, rounds int) [][]time.Duration {
 	t.Helper()
 	times := make([][]time.Duration, len(readers))
@@ -140,8 +141,8 @@ func measureSpeed(t testing.TB, p *place, client *dynamodb.Client, readers []rea
 	return times
 }
 
-// BenchmarkSpeed shows how many sessions a second are looked at where none has expired: as fast as the engine answers, and
-// where an answer takes no time.
+// BenchmarkSpeed shows how many sessions a second are looked at where none has expired: as fast as the engine answers,
+// and where an answer takes no time.
 func BenchmarkSpeed(b *testing.B) {
 	table := markdown.NewTable("engine  ", "sessions", "bytes each", "reader                  ", "sessions/s, best", "median ",
 		"of the bare scan, best", "median", "of the same requests, best", "median")
@@ -184,8 +185,8 @@ func repeating() []reader {
 	return slices.DeleteFunc(slices.Clone(readers), func(r reader) bool { return r.varies })
 }
 
-// replayed returns a client that asks the engine once, and answers the same request from memory from then on: what is left
-// is what the client and the reader themselves take.
+// replayed returns a client that asks the engine once, and answers the same request from memory from then on: what is
+// left is what the client and the reader themselves take.
 func replayed(t testing.TB) *dynamodb.Client {
 	t.Helper()
 	return dynamotest.Client(t, func(o *dynamodb.Options) {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Table is a table in Markdown, aligned to be read as it is. The widths of its columns are fixed, so that tables of several
-// processes can be put together.
+// Table is a table in Markdown, aligned to be read as it is. The widths of its columns are fixed, so that tables of
+// several processes can be put together.
 type Table struct {
 	columns []string
 	rows    []string

@@ -50,8 +50,8 @@ func (b Bolt) fix(err error) string {
 	}
 }
 
-// Examine reports a finding for each check, in order. It changes nothing but a session of its own, which it deletes. Where
-// there is no file it makes none.
+// Examine reports a finding for each check, in order. It changes nothing but a session of its own, which it deletes.
+// Where there is no file it makes none.
 func (b Bolt) Examine(ctx context.Context, settings Settings, report func(Finding)) {
 	e := examination{settings, report}
 	e.settings()

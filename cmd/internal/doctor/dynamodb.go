@@ -119,8 +119,8 @@ func Unreachable(settings Settings, err error, report func(Finding)) {
 	e.skip("there is no client", append([]string{checkEndpoint, checkClock, checkTable}, afterContact...)...)
 }
 
-// credentialsTimeout is how long to wait for the instance metadata and others that give credentials. The SDK asks them three
-// times, with pauses of up to 2 and 4 seconds: the reason that it then has says more than that it took long.
+// credentialsTimeout is how long to wait for the instance metadata and others that give credentials. The SDK asks them
+// three times, with pauses of up to 2 and 4 seconds: the reason that it then has says more than that it took long.
 const credentialsTimeout = 8 * time.Second
 
 // credentials says where they come from, or fails.

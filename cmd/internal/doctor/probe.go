@@ -11,8 +11,8 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// Probe sees what clients send and get, on the wire: where to, and what time it is there. Its zero value is ready, and it is
-// safe for concurrent use.
+// Probe sees what clients send and get, on the wire: where to, and what time it is there. Its zero value is ready, and
+// it is safe for concurrent use.
 type Probe struct {
 	mu       sync.Mutex
 	endpoint string
@@ -45,8 +45,8 @@ func (p *Probe) watch(ctx context.Context, in middleware.DeserializeInput, next 
 	return out, metadata, err
 }
 
-// note compares the Date of a response with the clock. The header has whole seconds: the instant was within the one that it
-// names, and between request and response.
+// note compares the Date of a response with the clock. The header has whole seconds: the instant was within the one
+// that it names, and between request and response.
 func (p *Probe) note(header http.Header, began, ended time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -1,4 +1,4 @@
-// Package explain says what an error means to whoever runs a command, and what to do about it.
+// Package explain says what an error means to the user of a command, and what to do about it.
 package explain
 
 import (
@@ -227,7 +227,7 @@ var ofTables = map[string]bool{
 	"UpdateTimeToLive": true, "ListTagsOfResource": true,
 }
 
-// InKeys puts texts that name the fields of dynamostore.Table into the words of who sets keys.
+// InKeys puts texts that name the fields of dynamostore.Table into the words of the configuration.
 func InKeys(texts []string) []string {
 	words := make([]string, len(texts))
 	for i, text := range texts {

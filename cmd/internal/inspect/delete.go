@@ -6,7 +6,7 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// Delete deletes a session that was found, at once and whoever uses it. That it is gone by now is no error.
+// Delete deletes a session that was found, at once, even if a request uses it. It is no error if it no longer exists.
 func (s *Sessions) Delete(ctx context.Context, found Found) error {
 	if found.Token == "" {
 		return s.driver.Delete(ctx, found.Record.Key, storage.Always())
@@ -20,8 +20,8 @@ func (s *Sessions) Delete(ctx context.Context, found Found) error {
 }
 
 // DeleteAll deletes all sessions, those that cannot be read included: everybody is logged out. progress is called with
-// how many are deleted so far; nil for nothing. Sessions that are committed meanwhile may remain. Where it fails, it may be
-// called again.
+// how many are deleted so far; nil for nothing. Sessions that are committed meanwhile may remain. Where it fails, it
+// may be called again.
 func (s *Sessions) DeleteAll(ctx context.Context, progress func(deleted int)) (int, error) {
 	store, err := s.newStore(&batches{passed: passed{s.driver}, progress: progress})
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package inspect looks at sessions as they are stored, and deletes them, for whoever operates a store: one session by what
+// Package inspect looks at sessions as they are stored, and deletes them, for operators: one session by what
 // an operator knows of it, or all of them, a page at a time.
 package inspect
 
@@ -15,7 +15,7 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// Driver is a driver that can do all that there is to do. Both of this module can.
+// Driver is a driver that can do everything that the command offers, as both of this module can.
 type Driver interface {
 	storage.Driver
 	storage.Scanner
@@ -48,7 +48,8 @@ type Sessions struct {
 // StoreFunc returns the store over a driver, with the options of the application and these behind them.
 type StoreFunc func(driver storage.Driver, options ...sessionstore.Option) (*sessionstore.Store, error)
 
-// New returns the sessions that a driver keeps. sealed says whether the store has a secret. Errors are those of the function.
+// New returns the sessions that a driver keeps. sealed says whether the store has a secret. Errors are those of the
+// function.
 func New(driver Driver, newStore StoreFunc, sealed bool) (*Sessions, error) {
 	s := &Sessions{driver: driver, newStore: newStore, sealed: sealed}
 	var err error
@@ -58,7 +59,7 @@ func New(driver Driver, newStore StoreFunc, sealed bool) (*Sessions, error) {
 	return s, nil
 }
 
-// timeless returns a store that takes no session for expired: an operator wants to see what is there.
+// timeless returns a store that takes no session for expired: an operator wants to see everything that is stored.
 func (s *Sessions) timeless(driver storage.Driver) (*sessionstore.Store, error) {
 	return s.newStore(driver, sessionstore.WithClock(func() time.Time { return time.Time{} }))
 }
@@ -131,15 +132,16 @@ type Count struct {
 	Leased int
 	// LiveBytes, ExpiredBytes and UnopenedBytes are the sizes of their data; Largest is the size of the largest.
 	LiveBytes, ExpiredBytes, UnopenedBytes, Largest int64
-	// OldestExpired is the earliest expiry that has passed: how far tidying up is behind. Zero where nothing has expired.
+	// OldestExpired is the earliest expiry that has passed: how far tidying up is behind. Zero where nothing has
+	// expired.
 	OldestExpired time.Time
 }
 
 // Total is how many there are.
 func (c Count) Total() int { return c.Live + c.Expired + c.Unopened + c.Unreadable }
 
-// Count counts the sessions. progress is called after each page; nil for nothing. Where it fails, it returns what it has
-// counted until then.
+// Count counts the sessions. progress is called after each page; nil for nothing. Where it fails, it returns what it
+// has counted until then.
 func (s *Sessions) Count(ctx context.Context, now time.Time, progress func(Count)) (Count, error) {
 	var count Count
 	for page, err := range s.Pages(ctx, storage.AllFields) {

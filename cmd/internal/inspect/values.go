@@ -14,8 +14,8 @@ import (
 var ErrValues = errors.New("the values cannot be decoded: they are of types that only the application knows, or it has a " +
 	"codec of its own")
 
-// Types that applications put into sessions and that gob does not know by itself. One that registers them, too, gives them
-// the same names.
+// Types that applications put into sessions and that gob does not know by itself. One that registers them, too, gives
+// them the same names.
 func init() { //nolint:gochecknoinits // gob has but one register, for the whole program.
 	for _, value := range []any{
 		time.Time{},

@@ -1,3 +1,3 @@
-// Package scaffold writes configuration files: one with every key and its default, or one made of the settings of the Ruby gem
-// aws-sessionstore-dynamodb.
+// Package scaffold writes configuration files: one with every key and its default, or one made of the settings of the
+// Ruby gem aws-sessionstore-dynamodb.
 package scaffold

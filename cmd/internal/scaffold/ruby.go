@@ -53,7 +53,8 @@ func (n Note) String() string {
 	return fmt.Sprintf("%v: %s: %s", n.Source, n.Option, text)
 }
 
-// File returns the values as a file of ours, with the notes at its top. Loaded as it is, it sets the values and nothing else.
+// File returns the values as a file of ours, with the notes at its top. Loaded as it is, it sets the values and nothing
+// else.
 func (m *Migration) File() ([]byte, error) {
 	var b strings.Builder
 	b.WriteString("# Settings of scsdynamo, made from those of aws-sessionstore-dynamodb. What became of each:\n#\n")
@@ -84,8 +85,8 @@ type Ruby struct {
 	Dir string
 }
 
-// FromRuby reads the settings of the gems aws-sessionstore-dynamodb and aws-actiondispatch-dynamodb, as they do: environment
-// variables DYNAMO_DB_SESSION_..., which win over newer ones with AWS_ before, which win over a YAML file.
+// FromRuby reads the settings of the gems aws-sessionstore-dynamodb and aws-actiondispatch-dynamodb, as they do:
+// environment variables DYNAMO_DB_SESSION_..., which win over newer ones with AWS_ before, which win over a YAML file.
 //
 // It changes and executes nothing: a file with ERB is refused. Values that Ruby would read as something other than they
 // show, such as 010 and yes, are errors. Errors: [*config.Error], also where there is nothing to read.
@@ -350,7 +351,7 @@ var rubyOptions = map[string]rubyOption{
 		text: "Seconds there. It is about collection alone: how long an unused session lasts is the IdleTimeout of scs's " +
 			"SessionManager.",
 	},
-	"lock_retry_delay": {text: "who waits asks at intervals that grow, at random, and is woken within a process"},
+	"lock_retry_delay": {text: "waiters ask at random intervals that grow, and are woken within a process"},
 	"secret_key": {text: "it signs session IDs; those of scs are random and need no signature. It was not copied. To encrypt " +
 		"what is stored, make a new secret for secret.current"},
 	"raise_errors":     {text: "all errors reach the ErrorFunc of scs's SessionManager: see sessionstore.HandleError"},

@@ -18,8 +18,8 @@ import (
 )
 
 // Template returns a file with every key, each with what it does. Keys are commented out and show their default, or an
-// example where they have none; those in values are set. The values are written as in environment variables, secrets too:
-// keep the file as safe as they are. The environment is the one that the file is for; it may be empty.
+// example where they have none; those in values are set. The values are written as in environment variables, secrets
+// too: keep the file as safe as they are. The environment is the one that the file is for; it may be empty.
 //
 // Loaded as it is, the file sets what is in values and nothing else. Errors: [*config.Error], where
 // config.Load would refuse the values.

@@ -37,7 +37,7 @@ func quote(text string, harmless func(rune) bool) string {
 	return quoted.String()
 }
 
-// guard is the only way to a stream for whoever is not of this package.
+// guard is the only way to a stream for other packages.
 type guard struct{ stream io.Writer }
 
 // Write implements io.Writer. It takes whole texts: a character that is cut in two is written as two bytes.

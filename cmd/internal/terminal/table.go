@@ -13,8 +13,8 @@ type Cell struct {
 	Style Style
 }
 
-// Table writes rows in columns. A column is as wide as the widest of its cells among the rows that are written together:
-// of a table without an end, some rows are written at a time, and the columns only become wider.
+// Table writes rows in columns. A column is as wide as the widest of its cells among the rows that are written
+// together: of a table without an end, some rows are written at a time, and the columns only become wider.
 type Table struct {
 	t      *Terminal
 	widths []int

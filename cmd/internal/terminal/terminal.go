@@ -1,5 +1,5 @@
-// Package terminal is how a command talks to a person: tables, colour, progress and questions, each only where there is
-// somebody to see it.
+// Package terminal is how a command talks to a person: tables, colour, progress and questions, each only if somebody
+// can see it.
 package terminal
 
 import (
@@ -23,8 +23,8 @@ type Terminal struct {
 	Watched, Asks bool
 }
 
-// New returns the terminal of a process. There is colour where a stream is a terminal, unless NO_COLOR (https://no-color.org)
-// is set or TERM is dumb.
+// New returns the terminal of a process. There is colour where a stream is a terminal, unless NO_COLOR
+// (https://no-color.org) is set or TERM is dumb.
 func New(in, out, err *os.File, getenv func(string) string) *Terminal {
 	colored := getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"
 	watched := isTerminal(err)
@@ -58,7 +58,7 @@ var attributes = map[Style][]color.Attribute{
 	Strong:  {color.Bold},
 }
 
-// paint returns the text, quoted, in the style, where there is colour.
+// paint returns the text, quoted, in the style if colour is on.
 func paint(text string, style Style, colored bool) Painted {
 	text = Quote(text)
 	if !colored || style == Plain || text == "" {
@@ -94,7 +94,7 @@ func (t *Terminal) PrintJSON(value any) error {
 	return nil
 }
 
-// Say writes a line to Err. Where nobody can be told, there is nobody to tell that either.
+// Say writes a line to Err. An error is dropped: nobody could be told.
 func (t *Terminal) Say(format string, args ...any) {
 	_, _ = io.WriteString(behind(t.Err), compose(format, args)+"\n")
 }
