@@ -26,7 +26,7 @@ func (b *Backoff) Next() time.Duration {
 	if b.Even {
 		least = b.bound / 2
 	}
-	return least + rand.N(b.bound-least+1) // Jitter need not be hard to guess.
+	return least + rand.N(b.bound-least+1) //nolint:gosec // Jitter need not be hard to guess.
 }
 
 // Wait waits that long, or returns ctx's error.

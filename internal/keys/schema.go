@@ -25,7 +25,7 @@ const (
 	SameKeyOurs   = "ours"
 	SameKeyTheirs = "theirs"
 
-	secretExample = "base64-of-32-random-bytes"
+	secretExample = "base64-of-32-random-bytes" //nolint:gosec // It stands for a secret, and is none.
 )
 
 // newSchema returns everything that can be set. Defaults are the constants of the packages that the keys are about.
