@@ -58,6 +58,13 @@ func TestRunnerKnowsWhoIsElected(t *testing.T) {
 		if a, b := other.Status(), same.Status(); a.Elected == b.Elected || (a.Leader == nil) != a.Elected || (b.Leader == nil) != b.Elected {
 			t.Errorf("after the first has ended: %+v and %+v", a, b)
 		}
+		standingBy := &log
+		if other.Status().Elected {
+			standingBy = &sameLog
+		}
+		if n := strings.Count(standingBy.String(), "standing by"); n != 2 {
+			t.Errorf("that another process is elected was logged %d times; want once for each:\n%s", n, standingBy.String())
+		}
 		endOther()
 		endSame()
 	})
