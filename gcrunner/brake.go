@@ -41,7 +41,7 @@ func (r *run) newBrake(ctx context.Context) *brake {
 
 	finishing := min(r.stopTimeout, r.limits.Duration/finishingShare)
 	late := time.AfterFunc(r.left()-finishing, func() { b.reached(stoppedByDuration) })
-	over := time.AfterFunc(r.left(), func() { b.abort(&stopped{reason: stoppedByDuration}) })
+	timeUp := time.AfterFunc(r.left(), func() { b.abort(&stopped{reason: stoppedByDuration}) })
 	// These two begin to run once reading, or deleting, has ended.
 	lastDelete := time.AfterFunc(forever, func() { b.abort(context.Cause(reading)) })
 	lastSent := time.AfterFunc(forever, cut)
@@ -55,7 +55,7 @@ func (r *run) newBrake(ctx context.Context) *brake {
 				cut()
 			}
 		}),
-		late.Stop, over.Stop, lastDelete.Stop, lastSent.Stop,
+		late.Stop, timeUp.Stop, lastDelete.Stop, lastSent.Stop,
 	}
 	b.release = func() {
 		for _, release := range releases {

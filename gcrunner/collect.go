@@ -15,7 +15,7 @@ import (
 type candidate struct {
 	record storage.Record
 	rule   rule
-	over   time.Time // when its lease is over, if it has one
+	freeAt time.Time // when its lease is over, if it has one
 	// cutoff is set where an index has named the record, of which nothing is known then but its key: it must be expired
 	// at it.
 	cutoff time.Time
@@ -164,14 +164,14 @@ func (r *run) deleted(c candidate) {
 
 // postpone leaves a record with a lease until it is known whether that is over.
 func (r *run) postpone(c candidate) {
-	over, ok := r.leases.over(c.record.Key, c.record.Lease)
+	at, ok := r.leases.freeAt(c.record.Key, c.record.Lease)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !ok || r.dryRun || time.Until(over) > maxLeaseWait {
+	if !ok || r.dryRun || time.Until(at) > maxLeaseWait {
 		r.report.Leased++
 		return
 	}
-	c.over = over
+	c.freeAt = at
 	r.later = append(r.later, c)
 }
 
@@ -179,9 +179,9 @@ func (r *run) postpone(c candidate) {
 func (r *run) collectLater(b *brake) {
 	var deletes sync.WaitGroup
 	defer deletes.Wait()
-	slices.SortFunc(r.later, func(a, b candidate) int { return a.over.Compare(b.over) })
+	slices.SortFunc(r.later, func(a, b candidate) int { return a.freeAt.Compare(b.freeAt) })
 	for i, c := range r.later {
-		if backoff.Sleep(b.reading, time.Until(c.over)) != nil || !r.delete(b, &deletes, c) {
+		if backoff.Sleep(b.reading, time.Until(c.freeAt)) != nil || !r.delete(b, &deletes, c) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.report.Leased += len(r.later) - i

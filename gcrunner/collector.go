@@ -69,9 +69,9 @@ func (c *Collector) run(ctx context.Context, election *Election, began func(func
 	// Standing for election is part of the time that a run may take.
 	standing, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	over := time.AfterFunc(r.left(), func() { end(ErrNotElected) })
+	timeUp := time.AfterFunc(r.left(), func() { end(ErrNotElected) })
 	err := election.Lead(standing, func(term context.Context) error {
-		if !over.Stop() { // it was elected a moment too late
+		if !timeUp.Stop() { // it was elected a moment too late
 			return ErrNotElected
 		}
 		return r.do(term)
@@ -82,8 +82,8 @@ func (c *Collector) run(ctx context.Context, election *Election, began func(func
 	return r.finish(ctx, err)
 }
 
-// begin returns where a run starts.
-func (c *Collector) begin(ctx context.Context) (Position, error) {
+// startAt returns where a run starts.
+func (c *Collector) startAt(ctx context.Context) (Position, error) {
 	resume := c.resume
 	c.resume = Position{} // it is for one run
 	if !resume.IsZero() && !resume.fits(c.from) {

@@ -29,8 +29,8 @@ const (
 	leastAllowance = 500 * time.Millisecond
 )
 
-// over returns when the lease is over if nobody renews it. ok is false where too many are observed already.
-func (o *observations) over(key string, lease storage.Lease) (over time.Time, ok bool) {
+// freeAt returns when the lease will be over if nobody renews it. ok is false if too many are observed already.
+func (o *observations) freeAt(key string, lease storage.Lease) (at time.Time, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.current) >= maxLeased {
@@ -45,8 +45,8 @@ func (o *observations) over(key string, lease storage.Lease) (over time.Time, ok
 	return seen.since.Add(duration + max(duration/10, leastAllowance)), true
 }
 
-// begin begins those of a run.
-func (o *observations) begin() {
+// nextRun begins those of a run.
+func (o *observations) nextRun() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.before, o.current = o.current, map[string]observation{}

@@ -57,11 +57,11 @@ func (r *run) do(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	start, err := r.begin(ctx)
+	start, err := r.startAt(ctx)
 	if err != nil {
 		return err
 	}
-	r.leases.begin()
+	r.leases.nextRun()
 	r.mu.Lock()
 	r.position, r.saved = start, time.Now()
 	r.mu.Unlock()
