@@ -125,32 +125,39 @@ func (l *listing) read(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for _, bad := range page.Unreadable {
-			if err := l.add(l.sessions.reportOf(inspect.Found{Record: storage.Record{Key: bad.Key}, Err: bad.Err}, l.now), ""); err != nil {
-				return err
-			}
+		if err := l.page(ctx, page); err != nil || l.cut {
+			return err
 		}
-		for _, record := range page.Records {
-			found := l.sessions.Open(ctx, record)
-			report := l.sessions.reportOf(found, l.now)
-			if !l.all && (report.Status == expired) != l.expired {
-				continue
-			}
-			token := ""
-			if l.showToken {
-				token = found.Token
-			}
-			if err := l.add(report, token); err != nil {
-				return err
-			}
+		if l.table == nil {
+			continue
 		}
-		if l.cut {
-			return nil
+		if err := l.table.Flush(); err != nil {
+			return err
 		}
-		if l.table != nil {
-			if err := l.table.Flush(); err != nil {
-				return err
-			}
+	}
+	return nil
+}
+
+// page prints the sessions of a page.
+func (l *listing) page(ctx context.Context, page storage.Page) error {
+	for _, bad := range page.Unreadable {
+		found := inspect.Found{Record: storage.Record{Key: bad.Key}, Err: bad.Err}
+		if err := l.add(l.sessions.reportOf(found, l.now), ""); err != nil {
+			return err
+		}
+	}
+	for _, record := range page.Records {
+		found := l.sessions.Open(ctx, record)
+		report := l.sessions.reportOf(found, l.now)
+		if !l.all && (report.Status == expired) != l.expired {
+			continue
+		}
+		token := ""
+		if l.showToken {
+			token = found.Token
+		}
+		if err := l.add(report, token); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -167,30 +167,36 @@ var errSealed = &storage.CorruptError{Part: "data", Problem: "cannot be opened w
 // errNoSecret says that there is no secret to open data with that looks sealed.
 var errNoSecret = &storage.CorruptError{Part: "data", Problem: "is sealed, and no secret is configured"}
 
-// findFingerprints returns the storage keys of the names that are fingerprints.
-func (s *Sessions) findFingerprints(ctx context.Context, names []string) (map[string]string, error) {
-	keys, twice := map[string]string{}, map[string]bool{}
-	var wanted []string
+// fingerprintsAmong returns the names that are fingerprints. It refuses those that only look like one.
+func fingerprintsAmong(names []string) (fingerprints []string, err error) {
 	for i, name := range names {
 		switch {
 		case IsFingerprint(name):
-			wanted = append(wanted, name)
+			fingerprints = append(fingerprints, name)
 		case strings.HasPrefix(name, fingerprintPrefix):
 			return nil, named(i, ErrFingerprint)
 		}
 	}
-	if len(wanted) == 0 {
-		return nil, nil
+	return fingerprints, nil
+}
+
+// findFingerprints returns the storage keys of the names that are fingerprints.
+func (s *Sessions) findFingerprints(ctx context.Context, names []string) (map[string]string, error) {
+	wanted, err := fingerprintsAmong(names)
+	if err != nil || len(wanted) == 0 {
+		return nil, err
 	}
+	matches := map[string]string{} // storage keys by fingerprint
+	ambiguous := map[string]bool{}
 	note := func(key string) {
 		fingerprint := Fingerprint(key)
 		for _, beginning := range wanted {
-			if strings.HasPrefix(fingerprint, beginning) {
-				if other, taken := keys[beginning]; taken && other != key {
-					twice[beginning] = true
-				}
-				keys[beginning] = key
+			if !strings.HasPrefix(fingerprint, beginning) {
+				continue
 			}
+			other, taken := matches[beginning]
+			ambiguous[beginning] = ambiguous[beginning] || taken && other != key
+			matches[beginning] = key
 		}
 	}
 	for page, err := range s.Pages(ctx, storage.WithoutData) {
@@ -205,14 +211,14 @@ func (s *Sessions) findFingerprints(ctx context.Context, names []string) (map[st
 		}
 	}
 	for i, name := range names {
-		switch _, found := keys[name]; {
-		case twice[name]:
+		switch _, found := matches[name]; {
+		case ambiguous[name]:
 			return nil, named(i, ErrAmbiguous)
 		case IsFingerprint(name) && !found:
 			return nil, named(i, ErrNotFound)
 		}
 	}
-	return keys, nil
+	return matches, nil
 }
 
 // lastRead is a driver that remembers the record which it read last: a store tells less of it.
