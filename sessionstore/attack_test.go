@@ -13,10 +13,10 @@ import (
 
 	"github.com/alexedwards/scs/v2"
 
-	"github.com/scsdynamo/scsdynamo/tests/storetest"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
 	"github.com/scsdynamo/scsdynamo/storage/memory"
+	"github.com/scsdynamo/scsdynamo/tests/storetest"
 )
 
 // The attacker can read and write the tables of two applications that have the same secret, knows every record that was ever

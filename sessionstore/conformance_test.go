@@ -3,8 +3,8 @@ package sessionstore_test
 import (
 	"testing"
 
-	"github.com/scsdynamo/scsdynamo/tests/storetest"
 	"github.com/scsdynamo/scsdynamo/storage/memory"
+	"github.com/scsdynamo/scsdynamo/tests/storetest"
 )
 
 func TestConformance(t *testing.T) {

@@ -19,11 +19,11 @@ import (
 
 	"github.com/alexedwards/scs/v2"
 
-	"github.com/scsdynamo/scsdynamo/tests/storetest"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
 	"github.com/scsdynamo/scsdynamo/storage/memory"
+	"github.com/scsdynamo/scsdynamo/tests/storetest"
 )
 
 // site is a web site with one session, "token", which holds n = 0.

@@ -14,11 +14,11 @@ import (
 	"github.com/alexedwards/scs/v2"
 	"pgregory.net/rapid"
 
-	"github.com/scsdynamo/scsdynamo/internal/storetest"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
 	"github.com/scsdynamo/scsdynamo/storage/memory"
+	"github.com/scsdynamo/scsdynamo/tests/storetest"
 )
 
 // mishap is what becomes of one call of a process, and of those after it.

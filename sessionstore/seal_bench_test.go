@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scsdynamo/scsdynamo/tests/storetest"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage/memory"
+	"github.com/scsdynamo/scsdynamo/tests/storetest"
 )
 
 // BenchmarkSealed is a request of the session manager over the memory driver, where sealing and opening is most of the work: one

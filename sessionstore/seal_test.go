@@ -18,11 +18,11 @@ import (
 	"github.com/alexedwards/scs/v2"
 	"pgregory.net/rapid"
 
-	"github.com/scsdynamo/scsdynamo/tests/storetest"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
 	"github.com/scsdynamo/scsdynamo/storage/memory"
+	"github.com/scsdynamo/scsdynamo/tests/storetest"
 )
 
 // The vectors of format 2 were computed once, by another implementation of HMAC, HKDF and AES-GCM, from the description in

@@ -21,9 +21,9 @@ import (
 	"time"
 	"unicode/utf16"
 
-	"github.com/scsdynamo/scsdynamo/tests/storetest"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage/memory"
+	"github.com/scsdynamo/scsdynamo/tests/storetest"
 )
 
 func TestParseSecret(t *testing.T) {

@@ -3,9 +3,9 @@ package sessionstore_test
 import (
 	"testing"
 
-	"github.com/scsdynamo/scsdynamo/tests/storetest"
 	"github.com/scsdynamo/scsdynamo/storage"
 	"github.com/scsdynamo/scsdynamo/storage/memory"
+	"github.com/scsdynamo/scsdynamo/tests/storetest"
 )
 
 func TestStrategies(t *testing.T) {

@@ -14,11 +14,11 @@ import (
 	"github.com/alexedwards/scs/v2"
 	"github.com/alexedwards/scs/v2/memstore"
 
-	"github.com/scsdynamo/scsdynamo/tests/storetest"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
 	"github.com/scsdynamo/scsdynamo/storage/memory"
+	"github.com/scsdynamo/scsdynamo/tests/storetest"
 )
 
 // A slow request that only reads sends no cookie of a session that was renewed, or ended, meanwhile: it would log out who has

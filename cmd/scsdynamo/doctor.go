@@ -10,10 +10,10 @@ import (
 
 	"github.com/scsdynamo/scsdynamo/cmd/internal/doctor"
 	"github.com/scsdynamo/scsdynamo/cmd/internal/explain"
-	"github.com/scsdynamo/scsdynamo/cmd/internal/inspect"
 	"github.com/scsdynamo/scsdynamo/cmd/internal/terminal"
 	"github.com/scsdynamo/scsdynamo/config"
 	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/internal/inspect"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 )
 

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scsdynamo/scsdynamo/cmd/internal/inspect"
+	"github.com/scsdynamo/scsdynamo/internal/inspect"
 	"github.com/scsdynamo/scsdynamo/internal/keys"
 	"github.com/scsdynamo/scsdynamo/storage"
 	"github.com/scsdynamo/scsdynamo/tests/storetest"

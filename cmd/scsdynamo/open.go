@@ -13,9 +13,9 @@ import (
 
 	"github.com/scsdynamo/scsdynamo/boltstore"
 	"github.com/scsdynamo/scsdynamo/cmd/internal/explain"
-	"github.com/scsdynamo/scsdynamo/cmd/internal/inspect"
 	"github.com/scsdynamo/scsdynamo/config"
 	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/internal/inspect"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
 )

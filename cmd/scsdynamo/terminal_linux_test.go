@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/scsdynamo/scsdynamo/cmd/internal/inspect"
+	"github.com/scsdynamo/scsdynamo/internal/inspect"
 )
 
 // newPTY returns the two ends of a pseudo-terminal: a person's and a process's.

@@ -10,8 +10,8 @@ import (
 	"syscall"
 
 	"github.com/scsdynamo/scsdynamo/boltstore"
-	"github.com/scsdynamo/scsdynamo/cmd/internal/inspect"
 	"github.com/scsdynamo/scsdynamo/cmd/internal/terminal"
+	"github.com/scsdynamo/scsdynamo/internal/inspect"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 )
 

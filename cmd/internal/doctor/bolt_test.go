@@ -13,7 +13,7 @@ import (
 
 	"github.com/scsdynamo/scsdynamo/boltstore"
 	"github.com/scsdynamo/scsdynamo/cmd/internal/doctor"
-	"github.com/scsdynamo/scsdynamo/cmd/internal/inspect"
+	"github.com/scsdynamo/scsdynamo/internal/inspect"
 )
 
 // losing is advice that loses sessions.

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/scsdynamo/scsdynamo/cmd/internal/explain"
-	"github.com/scsdynamo/scsdynamo/cmd/internal/inspect"
 	"github.com/scsdynamo/scsdynamo/cmd/internal/terminal"
+	"github.com/scsdynamo/scsdynamo/internal/inspect"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/scsdynamo/scsdynamo/cmd/internal/doctor"
-	"github.com/scsdynamo/scsdynamo/cmd/internal/inspect"
+	"github.com/scsdynamo/scsdynamo/internal/inspect"
 )
 
 // A file that was deleted under a process is found while it can still be saved.

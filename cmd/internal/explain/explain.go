@@ -11,10 +11,10 @@ import (
 	"syscall"
 
 	"github.com/scsdynamo/scsdynamo/boltstore"
-	"github.com/scsdynamo/scsdynamo/cmd/internal/inspect"
 	"github.com/scsdynamo/scsdynamo/config"
 	"github.com/scsdynamo/scsdynamo/dynamostore"
 	"github.com/scsdynamo/scsdynamo/gcrunner"
+	"github.com/scsdynamo/scsdynamo/internal/inspect"
 	"github.com/scsdynamo/scsdynamo/internal/keys"
 	"github.com/scsdynamo/scsdynamo/storage"
 )

@@ -16,7 +16,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 
 	"github.com/scsdynamo/scsdynamo/boltstore"
-	"github.com/scsdynamo/scsdynamo/cmd/internal/inspect"
+	"github.com/scsdynamo/scsdynamo/internal/inspect"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
 	"github.com/scsdynamo/scsdynamo/tests/storetest"
