@@ -111,7 +111,7 @@ func start(t *testing.T, c cell) *app {
 		defer answered()
 		defer func() {
 			if cause := recover(); cause != nil {
-				if cause != http.ErrAbortHandler {
+				if cause != any(http.ErrAbortHandler) {
 					a.panics.Add(1) // over HTTP/2, it is logged after the connection's end
 				}
 				panic(cause)
@@ -131,7 +131,7 @@ var servers atomic.Uint32
 func newServer(t *testing.T, handler http.Handler) *httptest.Server {
 	t.Helper()
 	n := servers.Add(1)
-	listener, err := net.Listen("tcp", fmt.Sprintf("127.77.%d.%d:0", n>>8&0xff, n&0xff))
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", fmt.Sprintf("127.77.%d.%d:0", n>>8&0xff, n&0xff))
 	if err != nil { // only Linux has all of 127.0.0.0/8
 		return httptest.NewUnstartedServer(handler)
 	}

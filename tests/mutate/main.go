@@ -116,8 +116,8 @@ func (s *settings) read(names []string, excused, steps, match string) (all []mut
 		}
 	}
 	if s.sample > 0 && s.sample < len(all) {
-		drawn := rand.New(rand.NewPCG(s.seed, 0)).Perm(len(all))[:s.sample] //nolint:gosec // A sample needs no secrecy.
-		slices.Sort(drawn)                                                  // a switch around a condition is found before those within
+		drawn := rand.New(rand.NewPCG(s.seed, 0)).Perm(len(all))[:s.sample]
+		slices.Sort(drawn) // a switch around a condition is found before those within
 		sample := make([]mutant, 0, s.sample)
 		for _, i := range drawn {
 			sample = append(sample, all[i])

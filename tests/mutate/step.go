@@ -48,7 +48,7 @@ func (s *step) compile(dir, overlay string) (string, error) {
 	}
 	// Neither vet nor debugging information: they take longer than the compiler.
 	args := []string{"test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay", overlay, "-o", path, s.pkg}
-	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil { //nolint:gosec,noctx // Our own.
+	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil { //nolint:noctx // Our own.
 		return "", fmt.Errorf("%s does not compile: %w\n%s", s.pkg, err, out)
 	}
 	return path, nil
@@ -77,7 +77,7 @@ func (s *step) runOnce(binary string, id int, flag string) (test string, _ error
 	ctx, cancel := context.WithTimeout(context.Background(), s.limit)
 	defer cancel()
 	var out bytes.Buffer
-	tests := exec.CommandContext(ctx, binary, append(slices.Clone(s.flags), "-test.timeout=0", flag)...) //nolint:gosec // Our own.
+	tests := exec.CommandContext(ctx, binary, append(slices.Clone(s.flags), "-test.timeout=0", flag)...)
 	tests.Dir, tests.Stdout, tests.Stderr = s.pkg, &out, &out
 	tests.Env = append(os.Environ(), "MUTANT="+strconv.Itoa(id))
 	tests.WaitDelay = time.Second // what it has started may keep its output open
