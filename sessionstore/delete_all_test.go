@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
 	"github.com/scsdynamo/scsdynamo/storage/memory"
+	"github.com/scsdynamo/scsdynamo/tests/storetest"
 )
 
 // batches deletes many records at once, or fails to.
@@ -49,3 +51,29 @@ func TestDeleteAllInBatches(t *testing.T) {
 }
 
 func (d *batches) live(t *testing.T) int { return len(sessionsOf(t, d.Driver)) }
+
+// A session whose move to another secret was cut short is deleted where it arrives, and not counted where it has left.
+func TestDeleteAllWhileASessionMoves(t *testing.T) {
+	t.Parallel()
+	driver := newHooked()
+	older, newer := storetest.Secret(1), storetest.Secret(2)
+	token := newVisitor(t, driver, sessionstore.WithSecret(older)).begin(map[string]any{"cart": 1})
+	store := newStore(t, driver, sessionstore.WithSecret(newer, older))
+	next := records(t, driver.Driver)[0]
+	from := next.Key
+	next.Key = store.StorageKey(token)
+	arrival := storage.Arrival(next, from)
+	for _, record := range []storage.Record{arrival, storage.Departure(from, arrival, time.Now())} {
+		if err := driver.Put(t.Context(), record, storage.Always()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := store.DeleteAll(t.Context()); n != 1 || err != nil {
+		t.Errorf("%d, %v; want 1", n, err)
+	}
+	for _, record := range records(t, driver.Driver) {
+		if record.Key == next.Key {
+			t.Errorf("the arrival is left: %+v", record)
+		}
+	}
+}
