@@ -25,6 +25,7 @@ func (r *run) attempt(
 ) (consumed float64, err error) {
 	pause := backoff.Backoff{First: firstPause, Limit: lastPause}
 	failures := 0
+	var refusal error // the last time that there were too many requests
 	for {
 		estimate := expected()
 		if err := pace.take(ctx, estimate); err != nil {
@@ -49,10 +50,13 @@ func (r *run) attempt(
 		}
 		// What a refused write has consumed is billed, but not reported: the estimate stands for it.
 		switch unclear := errors.Is(err, storage.ErrOutcomeUnknown); {
+		case unclear && refusal != nil && sent.Err() != nil:
+			return consumed, refusal // it is why the operation has not come back in time
 		case errors.Is(err, storage.ErrConflict):
 			pace.accepted()
 			return consumed, err
 		case throttled:
+			refusal = err
 			r.tellNowAndThen()
 			if pace.refused(err) > r.patience {
 				return consumed, err

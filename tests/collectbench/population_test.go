@@ -57,7 +57,7 @@ func (p population) record(i int, now time.Time, payload []byte) storage.Record 
 	return r
 }
 
-const keyLive, keyDead = ".live", ".dead"
+const keyLive, keyDead = "-live", "-dead"
 
 // put stores all sessions, so many at a time.
 func (p population) put(t testing.TB, driver storage.Driver, writers int) {
