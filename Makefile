@@ -6,7 +6,7 @@ TESTFLAGS ?=
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-all test-modules race cover bench bench-locks bench-collection mutants mutate fuzz release engines lint format check ci
+.PHONY: help test test-all test-modules race cover bench bench-locks bench-collection mutants judge mutate fuzz release engines lint format check ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ bench-collection: ## measure what the collector consumes, its speed and its memo
 
 mutants: ## print which cases of the store suite see which of the stores that are broken on purpose
 	@scripts/mutants.sh
+
+judge: ## run the store suite on the stores of the scs project, and write the outcomes to judge.out
+	@scripts/judge.sh judge.out
 
 mutate: ## change one line at a time, and print what no test notices; SAMPLE=100 tries that many
 	@scripts/mutate.sh $(SAMPLE)

@@ -8,28 +8,28 @@ import (
 	"testing"
 
 	"github.com/scsdynamo/scsdynamo/boltstore"
-	"github.com/scsdynamo/scsdynamo/conformance"
+	"github.com/scsdynamo/scsdynamo/conformance/drivertest"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
 func TestDriver(t *testing.T) {
 	t.Parallel()
-	conformance.RunDriver(t, func(t *testing.T) storage.Driver { t.Helper(); return open(t) },
-		conformance.WithTooLarge(boltstore.MaxRecord))
+	drivertest.Run(t, func(t *testing.T) storage.Driver { t.Helper(); return open(t) },
+		drivertest.WithTooLarge(boltstore.MaxRecord))
 }
 
 // TestDriverThatKeepsAll runs the suite on a driver that removes no expired record, so that all of them are compared.
 func TestDriverThatKeepsAll(t *testing.T) {
 	t.Parallel()
-	conformance.RunDriver(t, func(t *testing.T) storage.Driver { t.Helper(); return open(t, boltstore.WithClock(neverClock)) },
-		conformance.WithTooLarge(boltstore.MaxRecord))
+	drivertest.Run(t, func(t *testing.T) storage.Driver { t.Helper(); return open(t, boltstore.WithClock(neverClock)) },
+		drivertest.WithTooLarge(boltstore.MaxRecord))
 }
 
 // TestDriverThatRemovesAtOnce runs the suite on a driver that removes expired records without grace.
 func TestDriverThatRemovesAtOnce(t *testing.T) {
 	t.Parallel()
-	conformance.RunDriver(t, func(t *testing.T) storage.Driver { t.Helper(); return open(t, boltstore.WithGrace(0)) },
-		conformance.WithTooLarge(boltstore.MaxRecord))
+	drivertest.Run(t, func(t *testing.T) storage.Driver { t.Helper(); return open(t, boltstore.WithGrace(0)) },
+		drivertest.WithTooLarge(boltstore.MaxRecord))
 }
 
 func TestReopenKeepsData(t *testing.T) {

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/alexedwards/scs/v2"
+
+	"github.com/scsdynamo/scsdynamo/conformance/internal/trial"
 )
 
 // app is a web application on the store of a case: a real session manager behind a TLS server. What a request does is
@@ -61,7 +63,7 @@ func (c *check) newApp(configure ...func(*scs.SessionManager)) *app {
 			Name: cookieName, Path: "/", HttpOnly: true, Secure: true, SameSite: http.SameSiteLaxMode, Persist: true,
 		},
 		ErrorFunc: func(w http.ResponseWriter, _ *http.Request, err error) {
-			c.note("ErrorFunc", err.Error())
+			c.Note("ErrorFunc", err.Error())
 			status := http.StatusInternalServerError
 			if c.opts.isConflict(err) {
 				status = http.StatusConflict
@@ -76,7 +78,7 @@ func (c *check) newApp(configure ...func(*scs.SessionManager)) *app {
 	a.server = httptest.NewUnstartedServer(a.serve(scope(http.HandlerFunc(a.handle))))
 	a.server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	a.server.StartTLS()
-	c.atEnd(a.server.Close)
+	c.AtEnd(a.server.Close)
 	return a
 }
 
@@ -115,7 +117,7 @@ func (a *app) serve(next http.Handler) http.Handler {
 				return
 			}
 			if _, meant := p.(errPanic); !meant {
-				a.c.failf("panic while serving a request: %s\n%s", panicText(p), debug.Stack())
+				a.c.Failf("panic while serving a request: %s\n%s", trial.PanicText(p), debug.Stack())
 			}
 			panic(http.ErrAbortHandler)
 		}()
@@ -135,7 +137,7 @@ type browser struct {
 func (a *app) browser() *browser {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
-		a.c.fatalf("no cookie jar: %v", err)
+		a.c.Fatalf("no cookie jar: %v", err)
 	}
 	return &browser{app: a, client: &http.Client{Transport: a.server.Client().Transport, Jar: jar}}
 }
@@ -151,7 +153,7 @@ func (a *app) holder(token string) *browser {
 func (b *browser) token() string {
 	at, err := url.Parse(b.app.server.URL)
 	if err != nil {
-		b.app.c.fatalf("the address of the server: %v", err)
+		b.app.c.Fatalf("the address of the server: %v", err)
 	}
 	for _, cookie := range b.client.Jar.Cookies(at) {
 		if cookie.Name == cookieName {
@@ -173,17 +175,17 @@ func (b *browser) send(ctx context.Context, method string, handle func(ctx conte
 
 	r, err := http.NewRequestWithContext(ctx, method, a.server.URL+path, nil)
 	if err != nil {
-		a.c.fatalf("making a request failed: %v", err)
+		a.c.Fatalf("making a request failed: %v", err)
 	}
 	if b.cookie != "" {
 		r.Header.Set("Cookie", b.cookie)
 	}
-	step := a.c.begin("%s", method)
+	step := a.c.Begin("%s", method)
 	got := b.exchange(r)
 	if got.err == nil {
-		a.c.end(step, "%d", got.status)
+		a.c.End(step, "%d", got.status)
 	} else {
-		a.c.end(step, "%v", got.err)
+		a.c.End(step, "%v", got.err)
 	}
 	got.arrived = v.arrived.Load()
 	if got.arrived {
@@ -223,10 +225,10 @@ func (b *browser) post(handle func(ctx context.Context)) reply {
 
 func (b *browser) want(status int, got reply) reply {
 	if got.err != nil {
-		b.app.c.fatalf("the request failed: %v", got.err)
+		b.app.c.Fatalf("the request failed: %v", got.err)
 	}
 	if got.status != status {
-		b.app.c.fatalf("the response has status %d, want %d", got.status, status)
+		b.app.c.Fatalf("the response has status %d, want %d", got.status, status)
 	}
 	return got
 }
@@ -245,7 +247,7 @@ func (b *browser) read(key string) (value string) {
 // wantValue expects a value in the session of the browser, "" for none.
 func (b *browser) wantValue(key, want string) {
 	if got := b.read(key); got != want {
-		b.app.c.fatalf("the session has %s under %q, want %s", shown(got), key, shown(want))
+		b.app.c.Fatalf("the session has %s under %q, want %s", shown(got), key, shown(want))
 	}
 }
 
@@ -303,7 +305,7 @@ func (a *app) disconnectable() (b *browser, release func()) {
 	b = a.browser()
 	shared, ok := a.server.Client().Transport.(*http.Transport)
 	if !ok {
-		a.c.fatalf("the server's client has no http.Transport")
+		a.c.Fatalf("the server's client has no http.Transport")
 	}
 	own := shared.Clone()
 	b.client.Transport = own

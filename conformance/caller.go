@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/base64"
 	"fmt"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
 
+	"github.com/scsdynamo/scsdynamo/conformance/internal/trial"
 	"github.com/scsdynamo/scsdynamo/internal/storecall"
 )
 
@@ -45,88 +45,88 @@ func (s *caller) iterable() bool {
 // called returns another store of the case, known by the label.
 func (c *check) called(label string, store scs.Store) *caller {
 	if store == nil {
-		c.fatalf("the caller's function returned no store")
+		c.Fatalf("the caller's function returned no store")
 	}
 	return &caller{c: c, label: label + ".", store: store}
 }
 
 func (s *caller) tryFind(ctx context.Context, token string) (data []byte, found bool, err error) {
 	if store, ok := s.store.(storecall.FindCtx); ok {
-		step := s.c.begin("%sFindCtx(%s%s)", s.label, state(ctx), s.c.nameOf(token))
+		step := s.c.Begin("%sFindCtx(%s%s)", s.label, trial.State(ctx), s.c.NameOf(token))
 		data, found, err = store.FindCtx(ctx, token)
-		s.c.end(step, "%d B, %t, %v", len(data), found, err)
+		s.c.End(step, "%d B, %t, %v", len(data), found, err)
 		return data, found, err
 	}
-	step := s.c.begin("%sFind(%s)", s.label, s.c.nameOf(token))
+	step := s.c.Begin("%sFind(%s)", s.label, s.c.NameOf(token))
 	data, found, err = s.store.Find(token)
-	s.c.end(step, "%d B, %t, %v", len(data), found, err)
+	s.c.End(step, "%d B, %t, %v", len(data), found, err)
 	return data, found, err
 }
 
 func (s *caller) tryCommit(ctx context.Context, token string, data []byte, expiry time.Time) (err error) {
 	if store, ok := s.store.(storecall.CommitCtx); ok {
-		step := s.c.begin("%sCommitCtx(%s%s, %d B, %s)", s.label, state(ctx), s.c.nameOf(token), len(data), until(expiry))
+		step := s.c.Begin("%sCommitCtx(%s%s, %d B, %s)", s.label, trial.State(ctx), s.c.NameOf(token), len(data), until(expiry))
 		err = store.CommitCtx(ctx, token, data, expiry)
-		s.c.end(step, "%v", err)
+		s.c.End(step, "%v", err)
 		return err
 	}
-	step := s.c.begin("%sCommit(%s, %d B, %s)", s.label, s.c.nameOf(token), len(data), until(expiry))
+	step := s.c.Begin("%sCommit(%s, %d B, %s)", s.label, s.c.NameOf(token), len(data), until(expiry))
 	err = s.store.Commit(token, data, expiry)
-	s.c.end(step, "%v", err)
+	s.c.End(step, "%v", err)
 	return err
 }
 
 func (s *caller) tryDelete(ctx context.Context, token string) (err error) {
 	if store, ok := s.store.(storecall.DeleteCtx); ok {
-		step := s.c.begin("%sDeleteCtx(%s%s)", s.label, state(ctx), s.c.nameOf(token))
+		step := s.c.Begin("%sDeleteCtx(%s%s)", s.label, trial.State(ctx), s.c.NameOf(token))
 		err = store.DeleteCtx(ctx, token)
-		s.c.end(step, "%v", err)
+		s.c.End(step, "%v", err)
 		return err
 	}
-	step := s.c.begin("%sDelete(%s)", s.label, s.c.nameOf(token))
+	step := s.c.Begin("%sDelete(%s)", s.label, s.c.NameOf(token))
 	err = s.store.Delete(token)
-	s.c.end(step, "%v", err)
+	s.c.End(step, "%v", err)
 	return err
 }
 
 // tryAll expects the store to be iterable.
 func (s *caller) tryAll(ctx context.Context) (all map[string][]byte, err error) {
 	if store, ok := s.store.(scs.IterableCtxStore); ok {
-		step := s.c.begin("%sAllCtx(%s)", s.label, state(ctx))
+		step := s.c.Begin("%sAllCtx(%s)", s.label, trial.State(ctx))
 		all, err = store.AllCtx(ctx)
-		s.c.end(step, "%d sessions, %v", len(all), err)
+		s.c.End(step, "%d sessions, %v", len(all), err)
 		return all, err
 	}
-	step := s.c.begin("%sAll()", s.label)
+	step := s.c.Begin("%sAll()", s.label)
 	all, err = s.store.(scs.IterableStore).All()
-	s.c.end(step, "%d sessions, %v", len(all), err)
+	s.c.End(step, "%d sessions, %v", len(all), err)
 	return all, err
 }
 
 func (s *caller) find(token string) (data []byte, found bool) {
 	data, found, err := s.tryFind(s.c.ctx, token)
 	if err != nil {
-		s.c.fatalf("finding %s failed: %v", s.c.nameOf(token), err)
+		s.c.Fatalf("finding %s failed: %v", s.c.NameOf(token), err)
 	}
 	return data, found
 }
 
 func (s *caller) commit(token string, data []byte, expiry time.Time) {
 	if err := s.tryCommit(s.c.ctx, token, data, expiry); err != nil {
-		s.c.fatalf("committing %s failed: %v", s.c.nameOf(token), err)
+		s.c.Fatalf("committing %s failed: %v", s.c.NameOf(token), err)
 	}
 }
 
 func (s *caller) delete(token string) {
 	if err := s.tryDelete(s.c.ctx, token); err != nil {
-		s.c.fatalf("deleting %s failed: %v", s.c.nameOf(token), err)
+		s.c.Fatalf("deleting %s failed: %v", s.c.NameOf(token), err)
 	}
 }
 
 func (s *caller) all() map[string][]byte {
 	all, err := s.tryAll(s.c.ctx)
 	if err != nil {
-		s.c.fatalf("the iteration failed: %v", err)
+		s.c.Fatalf("the iteration failed: %v", err)
 	}
 	return all
 }
@@ -135,17 +135,17 @@ func (s *caller) all() map[string][]byte {
 func (s *caller) wantData(token string, want []byte) {
 	got, found := s.find(token)
 	if !found {
-		s.c.fatalf("%s was not found; it should be there with %d bytes", s.c.nameOf(token), len(want))
+		s.c.Fatalf("%s was not found; it should be there with %d bytes", s.c.NameOf(token), len(want))
 	}
 	if !bytes.Equal(got, want) {
-		s.c.fatalf("%s has other data: %s", s.c.nameOf(token), difference(got, want))
+		s.c.Fatalf("%s has other data: %s", s.c.NameOf(token), difference(got, want))
 	}
 }
 
 // wantMiss expects that there is no session, and that this is not an error.
 func (s *caller) wantMiss(token string) {
 	if data, found := s.find(token); found {
-		s.c.fatalf("%s was found with %d bytes; it should not be there", s.c.nameOf(token), len(data))
+		s.c.Fatalf("%s was found with %d bytes; it should not be there", s.c.NameOf(token), len(data))
 	}
 }
 
@@ -153,24 +153,24 @@ func (s *caller) wantMiss(token string) {
 func (s *caller) wantInAll(all map[string][]byte, token string, want []byte) {
 	got, found := all[token]
 	if !found {
-		s.c.fatalf("%s is missing from the %d sessions of the iteration", s.c.nameOf(token), len(all))
+		s.c.Fatalf("%s is missing from the %d sessions of the iteration", s.c.NameOf(token), len(all))
 	}
 	if !bytes.Equal(got, want) {
-		s.c.fatalf("the iteration shows %s with other data: %s", s.c.nameOf(token), difference(got, want))
+		s.c.Fatalf("the iteration shows %s with other data: %s", s.c.NameOf(token), difference(got, want))
 	}
 }
 
 // wantNotInAll expects an iteration to leave the session out.
 func (s *caller) wantNotInAll(all map[string][]byte, token string) {
 	if _, found := all[token]; found {
-		s.c.fatalf("the iteration shows %s; it should not be there", s.c.nameOf(token))
+		s.c.Fatalf("the iteration shows %s; it should not be there", s.c.NameOf(token))
 	}
 }
 
 // token draws a token like those of scs.
 func (c *check) token() string { return newToken() }
 
-func newToken() string { return base64.RawURLEncoding.EncodeToString(random(32)) }
+func newToken() string { return trial.NewToken() }
 
 // tokens draws n tokens.
 func (c *check) tokens(n int) []string {
@@ -201,14 +201,6 @@ func difference(got, want []byte) string {
 		at++
 	}
 	return fmt.Sprintf("got %d bytes, want %d; they differ from byte %d on", len(got), len(want), at)
-}
-
-// state names a context that has ended, as the first argument of a call.
-func state(ctx context.Context) string {
-	if err := ctx.Err(); err != nil {
-		return err.Error() + ", "
-	}
-	return ""
 }
 
 // until tells an expiry in relation to now.

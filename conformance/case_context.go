@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/alexedwards/scs/v2"
+
+	"github.com/scsdynamo/scsdynamo/conformance/internal/trial"
 )
 
 func contextCases() []testCase {
@@ -19,8 +21,8 @@ func contextCases() []testCase {
 				token := c.token()
 				c.store.commit(token, random(100), later())
 				for _, token := range []string{token, c.token()} {
-					if _, _, err := c.store.tryFind(cancelled(c.ctx), token); !errors.Is(err, context.Canceled) {
-						c.fatalf("the error is %v", err)
+					if _, _, err := c.store.tryFind(trial.Cancelled(c.ctx), token); !errors.Is(err, context.Canceled) {
+						c.Fatalf("the error is %v", err)
 					}
 				}
 			},
@@ -33,8 +35,8 @@ func contextCases() []testCase {
 				token, fresh, data := c.token(), c.token(), random(100)
 				c.store.commit(token, data, later())
 				for _, t := range []string{token, fresh} {
-					if err := c.store.tryCommit(cancelled(c.ctx), t, random(50), later()); err == nil {
-						c.fatalf("no error")
+					if err := c.store.tryCommit(trial.Cancelled(c.ctx), t, random(50), later()); err == nil {
+						c.Fatalf("no error")
 					}
 				}
 				c.store.wantData(token, data)
@@ -48,8 +50,8 @@ func contextCases() []testCase {
 			run: func(c *check) {
 				token, data := c.token(), random(100)
 				c.store.commit(token, data, later())
-				if err := c.store.tryDelete(cancelled(c.ctx), token); err == nil {
-					c.fatalf("no error")
+				if err := c.store.tryDelete(trial.Cancelled(c.ctx), token); err == nil {
+					c.Fatalf("no error")
 				}
 				c.store.wantData(token, data)
 			},
@@ -60,15 +62,16 @@ func contextCases() []testCase {
 			needs: []need{needIterableContext},
 			run: func(c *check) {
 				c.fill(3, 100)
-				if _, err := c.store.tryAll(cancelled(c.ctx)); err == nil {
-					c.fatalf("no error")
+				if _, err := c.store.tryAll(trial.Cancelled(c.ctx)); err == nil {
+					c.Fatalf("no error")
 				}
 			},
 		},
 		{
 			id: "C05", name: "DeadlineWhileWaiting",
-			rule:  "a call whose deadline passes while the backend does not answer returns an error, and does not go on waiting",
-			needs: []need{needFindContext, needFault},
+			rule:    "a call whose deadline passes while the backend does not answer returns an error, and does not go on waiting",
+			restsOn: []string{"F02"},
+			needs:   []need{needFindContext, needFault},
 			run: func(c *check) {
 				token, data := c.token(), random(100)
 				c.store.commit(token, data, later())
@@ -94,11 +97,11 @@ func contextCases() []testCase {
 						ctx, cancel := context.WithTimeout(c.ctx, 100*time.Millisecond)
 						defer cancel()
 						if call.do(ctx) == nil {
-							c.fatalf("no error although the backend did not answer")
+							c.Fatalf("no error although the backend did not answer")
 						}
 					})
 				}
-				c.together(calls...)
+				c.Together(calls...)
 				repair()
 				c.recovered()
 				c.store.wantData(token, data)
@@ -111,7 +114,7 @@ func contextCases() []testCase {
 			run: func(c *check) {
 				has := methodsOf(c.store.store)
 				if !has.findCtx || !has.commitCtx || !has.deleteCtx {
-					c.fatalf("FindCtx %t, CommitCtx %t, DeleteCtx %t", has.findCtx, has.commitCtx, has.deleteCtx)
+					c.Fatalf("FindCtx %t, CommitCtx %t, DeleteCtx %t", has.findCtx, has.commitCtx, has.deleteCtx)
 				}
 			},
 		},
@@ -127,22 +130,23 @@ func contextCases() []testCase {
 				}
 				c.store.commit(token, data, later())
 				if got, found, err := plain.tryFind(c.ctx, token); err == nil && (!found || !bytes.Equal(got, data)) {
-					c.fatalf("Find: found %t, %s", found, difference(got, data))
+					c.Fatalf("Find: found %t, %s", found, difference(got, data))
 				}
 				if err := plain.tryDelete(c.ctx, token); err == nil {
 					c.store.wantMiss(token)
 				}
 				if store, ok := c.store.store.(scs.IterableStore); ok {
-					step := c.begin("All()")
+					step := c.Begin("All()")
 					all, err := store.All()
-					c.end(step, "%d sessions, %v", len(all), err)
+					c.End(step, "%d sessions, %v", len(all), err)
 				}
 			},
 		},
 		{
 			id: "C08", name: "PassedDeadline",
-			rule:  "a call whose deadline has passed returns an error that matches context.DeadlineExceeded, and changes nothing",
-			needs: []need{needAnyContext},
+			rule:    "a call whose deadline has passed returns an error that matches context.DeadlineExceeded, and changes nothing",
+			restsOn: []string{"C01", "C02"},
+			needs:   []need{needAnyContext},
 			run: func(c *check) {
 				c.wantContextError(func() (context.Context, context.CancelFunc) {
 					return context.WithDeadline(c.ctx, past())
@@ -151,11 +155,12 @@ func contextCases() []testCase {
 		},
 		{
 			id: "C09", name: "CancellationIsMatchable",
-			rule:  "the error of every call with a cancelled context matches context.Canceled, and nothing is changed",
-			needs: []need{needAnyContext},
+			rule:    "the error of every call with a cancelled context matches context.Canceled, and nothing is changed",
+			restsOn: []string{"C01", "C02"},
+			needs:   []need{needAnyContext},
 			run: func(c *check) {
 				c.wantContextError(func() (context.Context, context.CancelFunc) {
-					return cancelled(c.ctx), func() {}
+					return trial.Cancelled(c.ctx), func() {}
 				}, context.Canceled)
 			},
 		},
@@ -165,7 +170,7 @@ func contextCases() []testCase {
 			needs: []need{needAnyContext, needIterable},
 			run: func(c *check) {
 				if !methodsOf(c.store.store).allCtx {
-					c.fatalf("the store has All and no AllCtx")
+					c.Fatalf("the store has All and no AllCtx")
 				}
 			},
 		},
@@ -179,11 +184,11 @@ func contextCases() []testCase {
 				err := c.store.tryCommit(ctx, token, data, later())
 				cancel()
 				if err != nil {
-					c.fatalf("committing failed: %v", err)
+					c.Fatalf("committing failed: %v", err)
 				}
 				for range 10 { // What would undo it may take a moment.
 					c.store.wantData(token, data)
-					c.waitUntil(time.Now().Add(5 * time.Millisecond))
+					c.WaitUntil(time.Now().Add(5 * time.Millisecond))
 				}
 			},
 		},
@@ -202,7 +207,7 @@ func (c *check) wantContextError(ended func() (context.Context, context.CancelFu
 			return
 		}
 		if err := call(); !errors.Is(err, want) {
-			c.fatalf("the error is %v; it does not match %v", err, want)
+			c.Fatalf("the error is %v; it does not match %v", err, want)
 		}
 	}
 	expect(has.findCtx, func() error { _, _, err := c.store.tryFind(ctx, token); return err })
@@ -210,11 +215,4 @@ func (c *check) wantContextError(ended func() (context.Context, context.CancelFu
 	expect(has.deleteCtx, func() error { return c.store.tryDelete(ctx, token) })
 	expect(has.allCtx, func() error { _, err := c.store.tryAll(ctx); return err })
 	c.store.wantData(token, data)
-}
-
-// cancelled returns a context that was cancelled.
-func cancelled(ctx context.Context) context.Context {
-	ctx, cancel := context.WithCancel(ctx)
-	cancel()
-	return ctx
 }

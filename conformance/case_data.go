@@ -36,17 +36,17 @@ func dataCases() []testCase {
 				values := map[string]any{"user": "jane", "id": 7, "admin": true, "bytes": []byte{0, 1, 255}, "ratio": 0.5}
 				data, err := codec.Encode(deadline, values)
 				if err != nil {
-					c.fatalf("encoding failed: %v", err)
+					c.Fatalf("encoding failed: %v", err)
 				}
 				c.store.commit(token, data, deadline)
 				found, _ := c.store.find(token)
 				gotDeadline, got, err := codec.Decode(found)
 				if err != nil {
-					c.fatalf("decoding failed: %v", err)
+					c.Fatalf("decoding failed: %v", err)
 				}
 				same := func(a, b any) bool { return fmt.Sprint(a) == fmt.Sprint(b) }
 				if !gotDeadline.Equal(deadline) || !maps.EqualFunc(got, values, same) {
-					c.fatalf("the decoded session is another one")
+					c.Fatalf("the decoded session is another one")
 				}
 			},
 		},
@@ -64,8 +64,20 @@ func dataCases() []testCase {
 		},
 		{
 			id: "D05", name: "SixtyKilobytes",
-			rule: "60 KB of data are kept: the classic limit of a text column is 65,535 bytes",
-			run:  func(c *check) { c.wantKeptSize(60 << 10); c.wantKeptSize(66 << 10) },
+			rule: "60 KB of data are kept",
+			run:  func(c *check) { c.wantKeptSize(60 << 10) },
+		},
+		{
+			id: "D15", name: "OverSixtyFourKilobytes",
+			rule: "66 KB of data, more than the 65,535 bytes of the classic column, are kept or refused with an error, never cut",
+			run: func(c *check) {
+				token, before, large := c.token(), random(100), random(66<<10)
+				c.store.commit(token, before, later())
+				if err := c.store.tryCommit(c.ctx, token, bytes.Clone(large), later()); err == nil {
+					before = large
+				}
+				c.store.wantData(token, before)
+			},
 		},
 		{
 			id: "D06", name: "ThreeHundredKilobytes",
@@ -163,7 +175,7 @@ func dataCases() []testCase {
 			run: func(c *check) {
 				sizes := []int{1, 2, 15, 16, 17, 63, 64, 65, 127, 128, 255, 256, 257, 511, 1023, 1024, 1025, 4095, 4096, 4097, 8191, 8192, 16384}
 				sizes = slices.DeleteFunc(sizes, func(n int) bool { return c.opts.maxData > 0 && n > c.opts.maxData })
-				c.each(len(sizes), 4, func(i int) { c.wantKept(random(sizes[i])) })
+				c.Each(len(sizes), 4, func(i int) { c.wantKept(random(sizes[i])) })
 			},
 		},
 		{
@@ -177,18 +189,18 @@ func dataCases() []testCase {
 					found[token], _ = c.store.find(token)
 				}
 				var shown map[string][]byte
-				if c.store.iterable() {
+				if c.canIterate() {
 					shown = c.store.all()
 				}
 				// What takes the place of the old data is longer for some sessions, and shorter for others.
-				c.each(len(tokens), 8, func(i int) { c.store.commit(tokens[i], random(200+10*i), later()) })
-				c.each(len(tokens), 8, func(i int) { c.store.delete(tokens[i]) })
+				c.Each(len(tokens), 8, func(i int) { c.store.commit(tokens[i], random(200+10*i), later()) })
+				c.Each(len(tokens), 8, func(i int) { c.store.delete(tokens[i]) })
 				for token, data := range sessions {
 					if got := found[token]; !bytes.Equal(got, data) {
-						c.fatalf("what was found under %s is no longer what it was: %s", c.nameOf(token), difference(got, data))
+						c.Fatalf("what was found under %s is no longer what it was: %s", c.NameOf(token), difference(got, data))
 					}
 					if got := shown[token]; shown != nil && !bytes.Equal(got, data) {
-						c.fatalf("what the iteration has shown of %s is no longer what it was: %s", c.nameOf(token), difference(got, data))
+						c.Fatalf("what the iteration has shown of %s is no longer what it was: %s", c.NameOf(token), difference(got, data))
 					}
 				}
 			},
@@ -206,7 +218,7 @@ func (c *check) wantKept(data []byte) {
 // wantKeptSize expects so much data to be kept, unless the store has declared that it cannot.
 func (c *check) wantKeptSize(n int) {
 	if c.opts.maxData > 0 && n > c.opts.maxData {
-		c.skip(fmt.Sprintf("%d bytes are more than WithMaxData declares", n))
+		c.Skip(fmt.Sprintf("%d bytes are more than WithMaxData declares", n))
 	}
 	c.wantKept(random(n))
 	// Bytes that compress and escape badly or well, so that only their number counts.

@@ -5,6 +5,8 @@ import (
 	"context"
 	"strings"
 	"time"
+
+	"github.com/scsdynamo/scsdynamo/conformance/internal/trial"
 )
 
 func faultCases() []testCase {
@@ -19,12 +21,12 @@ func faultCases() []testCase {
 				defer c.inject(FaultDown)()
 				for _, t := range []string{token, c.token()} {
 					if err := c.whileDown(func(ctx context.Context) error { _, _, err := c.store.tryFind(ctx, t); return err }); err == nil {
-						c.fatalf("no error")
+						c.Fatalf("no error")
 					}
 				}
 				if c.store.iterable() {
 					if err := c.whileDown(func(ctx context.Context) error { _, err := c.store.tryAll(ctx); return err }); err == nil {
-						c.fatalf("no error of the iteration")
+						c.Fatalf("no error of the iteration")
 					}
 				}
 			},
@@ -41,20 +43,21 @@ func faultCases() []testCase {
 					return c.whileDown(func(ctx context.Context) error { return c.store.tryCommit(ctx, token, random(50), later()) })
 				}
 				if commit(token) == nil {
-					c.fatalf("no error of the commit")
+					c.Fatalf("no error of the commit")
 				}
 				if commit(c.token()) == nil {
-					c.fatalf("no error of the first commit")
+					c.Fatalf("no error of the first commit")
 				}
 				if c.whileDown(func(ctx context.Context) error { return c.store.tryDelete(ctx, token) }) == nil {
-					c.fatalf("no error of the deletion")
+					c.Fatalf("no error of the deletion")
 				}
 			},
 		},
 		{
 			id: "F03", name: "Recovers",
-			rule:  "when the backend is back the store works again, without being made anew",
-			needs: []need{needFault},
+			rule:    "when the backend is back the store works again, without being made anew",
+			restsOn: []string{"F02"},
+			needs:   []need{needFault},
 			run: func(c *check) {
 				token, data := c.token(), random(100)
 				c.store.commit(token, data, later())
@@ -83,11 +86,11 @@ func faultCases() []testCase {
 					c.store.commit(other, data, later())
 					c.store.commit(token, random(100), later())
 					damage(c.t, c.store.store, token)
-					c.note("damage the record of "+c.nameOf(token), "done")
+					c.Note("damage the record of "+c.NameOf(token), "done")
 					if _, found, err := c.store.tryFind(c.ctx, token); found && err == nil {
-						c.fatalf("%s was found although its record is damaged (function %d of WithCorruption)", c.nameOf(token), i)
+						c.Fatalf("%s was found although its record is damaged (function %d of WithCorruption)", c.NameOf(token), i)
 					}
-					if c.store.iterable() {
+					if c.canIterate() {
 						if all, err := c.store.tryAll(c.ctx); err == nil {
 							c.store.wantInAll(all, other, data)
 						}
@@ -112,7 +115,7 @@ func faultCases() []testCase {
 				got, found, err := c.store.tryFind(c.ctx, token)
 				repair()
 				if err == nil && (!found || !bytes.Equal(got, data)) {
-					c.fatalf("Find: found %t, %s, no error", found, difference(got, data))
+					c.Fatalf("Find: found %t, %s, no error", found, difference(got, data))
 				}
 
 				next := random(60)
@@ -124,7 +127,7 @@ func faultCases() []testCase {
 				}
 				c.store.wantData(token, data)
 
-				if c.store.iterable() {
+				if c.canIterate() {
 					repair = c.inject(FaultThrottle)
 					all, err := c.store.tryAll(c.ctx)
 					repair()
@@ -145,8 +148,9 @@ func faultCases() []testCase {
 		},
 		{
 			id: "F06", name: "FailedCommitKeepsPrevious",
-			rule:  "a commit that fails leaves the session as it was",
-			needs: []need{needFault},
+			rule:    "a commit that fails leaves the session as it was",
+			restsOn: []string{"F02"},
+			needs:   []need{needFault},
 			run: func(c *check) {
 				token, fresh, data := c.token(), c.token(), random(100)
 				c.store.commit(token, data, later())
@@ -159,13 +163,13 @@ func faultCases() []testCase {
 						open = open || ctx.Err() != nil
 						return err
 					}) == nil {
-						c.fatalf("no error")
+						c.Fatalf("no error")
 					}
 				}
 				repair()
 				c.recovered()
 				if open {
-					c.skip("the store waits for its backend as long as it is allowed to, so a commit that was given up may still arrive")
+					c.Skip("the store waits for its backend as long as it is allowed to, so a commit that was given up may still arrive")
 				}
 				c.store.wantData(token, data)
 				c.store.wantMiss(fresh)
@@ -183,7 +187,7 @@ func faultCases() []testCase {
 					err := c.store.tryCommit(c.ctx, token, data, later())
 					repair()
 					if err != nil {
-						c.fatalf("the commit failed: %v", err)
+						c.Fatalf("the commit failed: %v", err)
 					}
 					c.store.wantData(token, data)
 				}
@@ -191,14 +195,15 @@ func faultCases() []testCase {
 				err := c.store.tryDelete(c.ctx, token)
 				repair()
 				if err != nil {
-					c.fatalf("the deletion failed: %v", err)
+					c.Fatalf("the deletion failed: %v", err)
 				}
 				c.store.wantMiss(token)
 			},
 		},
 		{
 			id: "F08", name: "ErrorsTellNoSecrets",
-			rule: "no error contains a session token or session data: errors end up in logs",
+			rule:    "no error contains a session token or session data: errors end up in logs",
+			restsOn: []string{"F02"},
 			run: func(c *check) {
 				token, data := c.token(), []byte(c.token())
 				var failures []error
@@ -211,7 +216,7 @@ func faultCases() []testCase {
 					}
 					return nil
 				}
-				_ = attempt(cancelled(c.ctx))
+				_ = attempt(trial.Cancelled(c.ctx))
 				c.store.commit(token, data, later())
 				if c.opts.maxData > 0 {
 					large := append([]byte(strings.Repeat(string(data), 2*c.opts.maxData/len(data))), data...)
@@ -230,13 +235,13 @@ func faultCases() []testCase {
 					}
 					seen++
 					if text := err.Error(); strings.Contains(text, token) {
-						c.fatalf("an error contains the token")
+						c.Fatalf("an error contains the token")
 					} else if strings.Contains(text, string(data)) {
-						c.fatalf("an error contains session data")
+						c.Fatalf("an error contains session data")
 					}
 				}
 				if seen == 0 {
-					c.skip("no error could be provoked: the store takes no context and there is no WithFault")
+					c.Skip("no error could be provoked: the store takes no context and there is no WithFault")
 				}
 			},
 		},
@@ -264,10 +269,10 @@ func (c *check) recovered() {
 		case err == nil:
 			good++
 		case time.Now().After(deadline):
-			c.fatalf("the backend was repaired, and calls still fail: %v", err)
+			c.Fatalf("the backend was repaired, and calls still fail: %v", err)
 		default:
 			good = 0
-			c.waitUntil(time.Now().Add(5 * time.Millisecond))
+			c.WaitUntil(time.Now().Add(5 * time.Millisecond))
 		}
 	}
 }

@@ -1,12 +1,6 @@
 package conformance
 
 import (
-	"bytes"
-	"context"
-	"fmt"
-	"reflect"
-	"runtime/pprof"
-	"strings"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -24,7 +18,7 @@ func lifecycleCases() []testCase {
 					s := c.newStore()
 					token := c.token()
 					// Calls to a store that is being closed may fail, but must return.
-					c.together(
+					c.Together(
 						func() { _ = s.stop() },
 						func() { _ = s.tryCommit(c.ctx, token, random(10), later()) },
 						func() { _, _, _ = s.tryFind(c.ctx, token) },
@@ -43,7 +37,7 @@ func lifecycleCases() []testCase {
 				c.letBegin()
 				for range 3 {
 					if err := c.store.stop(); err != nil {
-						c.fatalf("stopping failed: %v", err)
+						c.Fatalf("stopping failed: %v", err)
 					}
 				}
 			},
@@ -105,7 +99,7 @@ type stopCleanup interface{ StopCleanup() }
 
 // letBegin gives the background work of a store the time to begin, so that only P05 and P07 are about stopping it before.
 // No verdict rests on its length.
-func (c *check) letBegin() { c.waitUntil(time.Now().Add(20 * time.Millisecond)) }
+func (c *check) letBegin() { c.WaitUntil(time.Now().Add(20 * time.Millisecond)) }
 
 // stop expects a store that can be stopped.
 func (s *caller) stop() error {
@@ -113,84 +107,13 @@ func (s *caller) stop() error {
 	if _, ok := s.store.(stopCleanup); ok {
 		name = "StopCleanup"
 	}
-	step := s.c.begin("%s%s()", s.label, name)
+	step := s.c.Begin("%s%s()", s.label, name)
 	err := stopOf(s.store)()
-	s.c.end(step, "%v", err)
+	s.c.End(step, "%v", err)
 	return err
 }
 
-// wantNoGoroutines expects that no goroutine of the store's package which f started, directly or not, goes on running.
-//
-// Goroutines inherit the profiling labels of the one that starts them. That tells those of f from all others, also while
-// other tests run. Those of other packages are left alone: they belong to clients that newStore made and will close.
+// wantNoGoroutines expects that f leaves no goroutine of the store running.
 func (c *check) wantNoGoroutines(f func()) {
-	const label = "conformance"
-	id := c.token()
-	pprof.Do(c.ctx, pprof.Labels(label, id), func(context.Context) { f() })
-
-	pkg := packageOf(c.store.store)
-	if pkg == "" {
-		c.skip("the type of the store belongs to no package, so its goroutines cannot be told from others")
-	}
-	// It may take a moment from being told to end to having ended.
-	deadline := time.Now().Add(min(5*time.Second, c.opts.timeout/2))
-	for {
-		left, unknown := labelled(label, id, pkg)
-		late := time.Now().After(deadline)
-		switch {
-		case len(left) == 0 && (unknown == 0 || late):
-			return
-		case late:
-			c.fatalf("%d kinds of goroutines of package %s go on:\n%s", len(left), pkg, strings.Join(left, "\n"))
-		}
-		c.waitUntil(time.Now().Add(5 * time.Millisecond))
-	}
-}
-
-// labelled looks for goroutines with the label. It returns the stacks of those that are in functions of the package, and
-// counts those that have not begun, so that it cannot be told where they belong. The files of the package's tests do not
-// count, as there are the helpers of newStore.
-func labelled(key, value, pkg string) (stacks []string, unknown int) {
-	var profile bytes.Buffer
-	if err := pprof.Lookup("goroutine").WriteTo(&profile, 1); err != nil {
-		return []string{err.Error()}, 0
-	}
-	mark, prefix, ofTests := fmt.Sprintf("%q:%q", key, value), symbolPrefix(pkg), strings.HasSuffix(pkg, "_test")
-	for stack := range strings.SplitSeq(profile.String(), "\n\n") {
-		if !strings.Contains(stack, mark) {
-			continue
-		}
-		begun, ours := false, false
-		for line := range strings.Lines(stack) {
-			// A frame is "#", its address, its function and its file.
-			fields := strings.Fields(line)
-			if len(fields) >= 3 && fields[0] == "#" && fields[1] != "labels:" {
-				begun = begun || !strings.HasPrefix(fields[2], "sync.") && !strings.HasPrefix(fields[2], "runtime.")
-				ours = ours || strings.HasPrefix(fields[2], prefix) && (ofTests || !strings.Contains(line, "_test.go:"))
-			}
-		}
-		switch {
-		case ours:
-			stacks = append(stacks, strings.ReplaceAll(stack, value, "…"))
-		case !begun:
-			unknown++
-		}
-	}
-	return stacks, unknown
-}
-
-// packageOf returns the import path of the package that a store's type is from.
-func packageOf(store scs.Store) string {
-	t := reflect.TypeOf(store)
-	for t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	return t.PkgPath()
-}
-
-// symbolPrefix returns how the names of a package's functions begin in stacks: dots in the last part of its path are
-// escaped there.
-func symbolPrefix(path string) string {
-	slash := strings.LastIndex(path, "/") + 1
-	return path[:slash] + strings.ReplaceAll(path[slash:], ".", "%2e") + "."
+	c.WantNoGoroutines(c.store.store, min(5*time.Second, c.opts.timeout/2), f)
 }

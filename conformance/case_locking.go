@@ -15,17 +15,17 @@ func lockingCases() []testCase {
 			run: func(c *check) {
 				const requests = 24
 				a, user := c.newVisitor()
-				c.each(requests, 8, func(int) {
+				c.Each(requests, 8, func(int) {
 					user.post(func(ctx context.Context) {
 						n := a.sessions.GetInt(ctx, "n")
-						c.waitUntil(time.Now().Add(time.Millisecond)) // Another one may get in between.
+						c.WaitUntil(time.Now().Add(time.Millisecond)) // Another one may get in between.
 						a.sessions.Put(ctx, "n", n+1)
 					})
 				})
 				got := 0
 				user.get(func(ctx context.Context) { got = a.sessions.GetInt(ctx, "n") })
 				if got != requests {
-					c.fatalf("the counter is %d after %d requests that succeeded", got, requests)
+					c.Fatalf("the counter is %d after %d requests that succeeded", got, requests)
 				}
 			},
 		},
@@ -57,7 +57,7 @@ func lockingCases() []testCase {
 					}
 				}
 				if waited > c.opts.lockDelay {
-					c.fatalf("the next request got in, or was refused, after %v at least", waited.Round(time.Millisecond))
+					c.Fatalf("the next request got in, or was refused, after %v at least", waited.Round(time.Millisecond))
 				}
 			},
 		},
@@ -75,7 +75,7 @@ func lockingCases() []testCase {
 						user.want(http.StatusOK, user.send(c.ctx, end.method, func(ctx context.Context) { a.sessions.Get(ctx, "name") }))
 						return took(next)
 					})
-					c.endIfFailed()
+					c.EndIfFailed()
 				}
 				c.wantPrompt("after one that panics", func() time.Duration {
 					user.send(c.ctx, http.MethodPost, func(ctx context.Context) {
@@ -110,10 +110,10 @@ func lockingCases() []testCase {
 // comes back and commits.
 func (c *check) afterDeath() (waited time.Duration) {
 	a, user := c.newVisitor()
-	step := c.begin("a request of another process opens %s and dies", c.nameOf(user.sent))
+	step := c.Begin("a request of another process opens %s and dies", c.NameOf(user.sent))
 	commit := c.opts.abandon(c.t, c.store.store, user.sent)
 	died := time.Now()
-	c.end(step, "done")
+	c.End(step, "done")
 	for { // A store may rather refuse a request than let it wait so long.
 		got := user.send(c.ctx, http.MethodPost, func(ctx context.Context) { a.sessions.Put(ctx, "name", "next") })
 		waited = time.Since(died)
@@ -123,17 +123,17 @@ func (c *check) afterDeath() (waited time.Duration) {
 		if waited > c.opts.lockDelay {
 			return waited
 		}
-		c.waitUntil(time.Now().Add(10 * time.Millisecond))
+		c.WaitUntil(time.Now().Add(10 * time.Millisecond))
 	}
 	data, err := a.sessions.Codec.Encode(later(), map[string]any{"name": "dead"})
 	if err != nil {
-		c.fatalf("encoding failed: %v", err)
+		c.Fatalf("encoding failed: %v", err)
 	}
-	step = c.begin("the request that died commits %s", c.nameOf(user.sent))
+	step = c.Begin("the request that died commits %s", c.NameOf(user.sent))
 	err = commit(data, later())
-	c.end(step, "%v", err)
+	c.End(step, "%v", err)
 	if err == nil {
-		c.fatalf("no error")
+		c.Fatalf("no error")
 	}
 	user.wantValue("name", "next")
 	return waited
@@ -159,10 +159,10 @@ func (c *check) newVisitor() (*app, visitor) {
 func (a *app) giveUp(user visitor) time.Duration {
 	for patience := 50 * time.Millisecond; ; patience *= 2 { // It may not get to the server in so short a time.
 		ctx, cancel := context.WithTimeout(a.c.ctx, patience)
-		got := user.send(ctx, http.MethodPost, func(context.Context) { a.c.failf("two requests have the session at once") })
+		got := user.send(ctx, http.MethodPost, func(context.Context) { a.c.Failf("two requests have the session at once") })
 		gone, _ := ctx.Deadline()
 		cancel()
-		a.c.endIfClosed()
+		a.c.EndIfClosed()
 		if got.arrived {
 			return time.Since(gone)
 		}
@@ -181,7 +181,7 @@ func (c *check) wantPrompt(when string, wait func() time.Duration) {
 		shortest = min(shortest, wait())
 	}
 	if shortest >= c.opts.lockDelay/2 {
-		c.failf("%s there was a wait of %v at least, each of %d times", when, shortest.Round(time.Millisecond), tries)
+		c.Failf("%s there was a wait of %v at least, each of %d times", when, shortest.Round(time.Millisecond), tries)
 	}
 }
 

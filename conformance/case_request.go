@@ -20,13 +20,13 @@ func requestCases() []testCase {
 				b.put("first", "value")
 				user := a.holder(b.token())
 				var saved [20]bool
-				c.each(len(saved), len(saved), func(i int) {
+				c.Each(len(saved), len(saved), func(i int) {
 					got := user.send(c.ctx, http.MethodPost, func(ctx context.Context) {
 						a.sessions.Put(ctx, "key"+strconv.Itoa(i), "value")
 					})
 					saved[i] = got.status == http.StatusOK
 					if got.err != nil || !saved[i] && got.status != http.StatusConflict {
-						c.fatalf("status %d, error %v", got.status, got.err)
+						c.Fatalf("status %d, error %v", got.status, got.err)
 					}
 				})
 				var keys []string
@@ -38,17 +38,18 @@ func requestCases() []testCase {
 					}
 				}
 				if c.opts.noLost && lost > 0 {
-					c.fatalf("%d requests succeeded whose change is not there", lost)
+					c.Fatalf("%d requests succeeded whose change is not there", lost)
 				}
 				if !slices.Contains(saved[:], true) {
-					c.fatalf("none of %d requests succeeded", len(saved))
+					c.Fatalf("none of %d requests succeeded", len(saved))
 				}
 				user.wantValue("first", "value")
 			},
 		},
 		{
 			id: "S15", name: "ClientDisconnects",
-			rule: "a request whose client has gone saves all of its changes or none, and disturbs nobody",
+			rule:    "a request whose client has gone saves all of its changes or none, and disturbs nobody",
+			restsOn: []string{"C02"},
 			run: func(c *check) {
 				a := c.newApp()
 				first := a.browser()
@@ -70,7 +71,7 @@ func requestCases() []testCase {
 				})
 				one, two := first.read("a"), first.read("b")
 				if one != two || (one != "old" && one != "new") {
-					c.fatalf("the session has %s and %s", shown(one), shown(two))
+					c.Fatalf("the session has %s and %s", shown(one), shown(two))
 				}
 				first.put("a", "later")
 				first.wantValue("a", "later")
@@ -107,7 +108,7 @@ func requestCases() []testCase {
 					a.sessions.Put(ctx, "other", "new")
 				})
 				if b.token() == old || b.token() == "" {
-					c.fatalf("the browser has no new token")
+					c.Fatalf("the browser has no new token")
 				}
 				b.wantValue("other", "new")
 				b.wantValue("name", "")
@@ -137,9 +138,9 @@ func requestCases() []testCase {
 			run: func(c *check) {
 				a, b := c.signIn()
 				commits, deletes := a.calls.commits.Load(), a.calls.deletes.Load()
-				c.each(20, 20, func(int) { b.wantValue("name", "value") })
+				c.Each(20, 20, func(int) { b.wantValue("name", "value") })
 				if a.calls.commits.Load() != commits || a.calls.deletes.Load() != deletes {
-					c.fatalf("%d commits and %d deletions", a.calls.commits.Load()-commits, a.calls.deletes.Load()-deletes)
+					c.Fatalf("%d commits and %d deletions", a.calls.commits.Load()-commits, a.calls.deletes.Load()-deletes)
 				}
 			},
 		},
@@ -156,14 +157,15 @@ func requestCases() []testCase {
 				var count int
 				b.get(func(ctx context.Context) { count = a.sessions.GetInt(ctx, "count") })
 				if count != requests {
-					c.fatalf("%d of %d changes are there", count, requests)
+					c.Fatalf("%d of %d changes are there", count, requests)
 				}
 			},
 		},
 		{
 			id: "S21", name: "BackendDownIsNoNewSession",
-			rule:  "while the backend is down a request fails before the handler runs: nobody is taken for a stranger",
-			needs: []need{needFault},
+			rule:    "while the backend is down a request fails before the handler runs: nobody is taken for a stranger",
+			restsOn: []string{"F01"},
+			needs:   []need{needFault},
 			run: func(c *check) {
 				a, b := c.signIn()
 				user := a.holder(b.token())
@@ -173,7 +175,7 @@ func requestCases() []testCase {
 				_ = c.whileDown(func(ctx context.Context) error {
 					got := user.send(ctx, http.MethodGet, func(context.Context) { ran = true })
 					if ran || got.err == nil && got.status < 500 {
-						c.fatalf("status %d; the handler ran: %t", got.status, ran)
+						c.Fatalf("status %d; the handler ran: %t", got.status, ran)
 					}
 					return got.err
 				})

@@ -36,16 +36,17 @@ func sessionCases() []testCase {
 				finds, commits := a.calls.finds.Load(), a.calls.commits.Load()
 				b.wantValue("name", "value")
 				if n := a.calls.finds.Load() - finds; n != 1 {
-					c.fatalf("the store was asked %d times", n)
+					c.Fatalf("the store was asked %d times", n)
 				}
 				if n := a.calls.commits.Load() - commits; n != 0 {
-					c.fatalf("%d commits", n)
+					c.Fatalf("%d commits", n)
 				}
 			},
 		},
 		{
 			id: "S03", name: "IdleTimeoutSlides",
-			rule: "with an idle timeout each request moves the expiry, and the session ends once there are none",
+			rule:    "with an idle timeout each request moves the expiry, and the session ends once there are none",
+			restsOn: []string{"E01"},
 			run: func(c *check) {
 				idle := 1500*time.Millisecond + 4*c.opts.resolution
 				a := c.newApp(func(sessions *scs.SessionManager) { sessions.IdleTimeout = idle })
@@ -54,12 +55,13 @@ func sessionCases() []testCase {
 						return
 					}
 				}
-				c.skip("the machine is too slow to tell: three attempts were overtaken by the clock")
+				c.Skip("the machine is too slow to tell: three attempts were overtaken by the clock")
 			},
 		},
 		{
 			id: "S04", name: "LifetimeEnds",
-			rule: "a session ends with its lifetime, however busy it is",
+			rule:    "a session ends with its lifetime, however busy it is",
+			restsOn: []string{"E01"},
 			run: func(c *check) {
 				const lifetime, idle = 1200 * time.Millisecond, 800 * time.Millisecond
 				a := c.newApp(func(sessions *scs.SessionManager) {
@@ -84,7 +86,7 @@ func sessionCases() []testCase {
 						user.want(http.StatusOK, got)
 					}
 					last, longest = began, max(longest, time.Since(began))
-					c.waitUntil(time.Now().Add(100 * time.Millisecond))
+					c.WaitUntil(time.Now().Add(100 * time.Millisecond))
 				}
 				c.waitPast(deadline.Add(longest))
 				user.wantValue("name", "")
@@ -98,7 +100,7 @@ func sessionCases() []testCase {
 				token := b.token()
 				b.post(func(ctx context.Context) { a.noError("Destroy", a.sessions.Destroy(ctx)) })
 				if b.token() != "" {
-					c.fatalf("the browser still has a session cookie")
+					c.Fatalf("the browser still has a session cookie")
 				}
 				c.store.wantMiss(token)
 				a.holder(token).wantValue("name", "")
@@ -106,7 +108,8 @@ func sessionCases() []testCase {
 		},
 		{
 			id: "S06", name: "DestroyNewSession",
-			rule: "Destroy works in a session that was never saved",
+			rule:    "Destroy works in a session that was never saved",
+			restsOn: []string{"B06"},
 			run: func(c *check) {
 				a := c.newApp()
 				a.browser().post(func(ctx context.Context) { a.noError("Destroy", a.sessions.Destroy(ctx)) })
@@ -123,7 +126,7 @@ func sessionCases() []testCase {
 					a.sessions.Put(ctx, "user", "jane")
 				})
 				if b.token() == old {
-					c.fatalf("the browser still has the old token")
+					c.Fatalf("the browser still has the old token")
 				}
 				b.wantValue("name", "value")
 				b.wantValue("user", "jane")
@@ -133,8 +136,9 @@ func sessionCases() []testCase {
 		},
 		{
 			id: "S08", name: "RenewTokenCommitFails",
-			rule:  "where the commit after RenewToken fails, the response says so",
-			needs: []need{needFault},
+			rule:    "where the commit after RenewToken fails, the response says so",
+			restsOn: []string{"F02"},
+			needs:   []need{needFault},
 			run: func(c *check) {
 				a, b := c.signIn()
 				old := b.token()
@@ -153,13 +157,13 @@ func sessionCases() []testCase {
 					c.skipFault(FaultDown)
 				}
 				if got.err != nil && ctx.Err() == nil {
-					c.fatalf("the request failed: %v", got.err)
+					c.Fatalf("the request failed: %v", got.err)
 				}
 				if got.err == nil && got.status < 500 {
-					c.fatalf("the response has status %d although the session was not saved", got.status)
+					c.Fatalf("the response has status %d although the session was not saved", got.status)
 				}
 				if got.cookie != nil {
-					c.fatalf("the response sets the cookie of a session that was not saved")
+					c.Fatalf("the response sets the cookie of a session that was not saved")
 				}
 				repair()
 				c.recovered()
@@ -208,8 +212,9 @@ func sessionCases() []testCase {
 		},
 		{
 			id: "S11", name: "Iterate",
-			rule:  "Iterate visits every session, and destroying each leaves none",
-			needs: []need{needIterable},
+			rule:    "Iterate visits every session, and destroying each leaves none",
+			restsOn: []string{"I02", "D14"},
+			needs:   []need{needIterable},
 			run: func(c *check) {
 				a := c.newApp(func(sessions *scs.SessionManager) { sessions.Codec = tolerantCodec{} })
 				const users = 20
@@ -230,7 +235,7 @@ func sessionCases() []testCase {
 				a.noError("Iterate", a.sessions.Iterate(c.ctx, visit))
 				for i, b := range browsers {
 					if visited[strconv.Itoa(i)] != b.token() {
-						c.fatalf("session %d of %d was not visited under its token", i, users)
+						c.Fatalf("session %d of %d was not visited under its token", i, users)
 					}
 				}
 				a.noError("Iterate", a.sessions.Iterate(c.ctx, func(ctx context.Context) error {
@@ -242,7 +247,7 @@ func sessionCases() []testCase {
 				clear(visited)
 				a.noError("Iterate", a.sessions.Iterate(c.ctx, visit))
 				if len(visited) > 0 {
-					c.fatalf("%d of %d sessions are still there", len(visited), users)
+					c.Fatalf("%d of %d sessions are still there", len(visited), users)
 				}
 				for _, b := range browsers {
 					b.wantValue(mark, "")
@@ -251,7 +256,8 @@ func sessionCases() []testCase {
 		},
 		{
 			id: "S12", name: "DeadlineInThePast",
-			rule: "SetDeadline with a past time ends the session",
+			rule:    "SetDeadline with a past time ends the session",
+			restsOn: []string{"E04"},
 			run: func(c *check) {
 				a, b := c.signIn()
 				user := a.holder(b.token())
@@ -274,10 +280,10 @@ func sessionCases() []testCase {
 					found := true
 					got := b.get(func(ctx context.Context) { found = len(a.sessions.Keys(ctx)) > 0 })
 					if found {
-						c.fatalf("a garbage cookie has a session with data")
+						c.Fatalf("a garbage cookie has a session with data")
 					}
 					if got.cookie != nil {
-						c.fatalf("the response sets a cookie")
+						c.Fatalf("the response sets a cookie")
 					}
 				}
 			},
@@ -297,18 +303,18 @@ func (c *check) slides(a *app, idle time.Duration) bool {
 	b.put("name", "value")
 	first := time.Now().Add(idle) // The expiry is not later than this until the next request.
 	user := a.holder(b.token())
-	c.waitUntil(began.Add(idle / 2))
+	c.WaitUntil(began.Add(idle / 2))
 	second := time.Now().Add(idle) // The next request moves the expiry to this or later.
 	if user.read("name") == "" {
 		if c.mustLive(began.Add(idle)) {
-			c.fatalf("the session was not found before its first expiry")
+			c.Fatalf("the session was not found before its first expiry")
 		}
 		return false
 	}
 	c.waitPast(first)
 	if user.read("name") == "" {
 		if c.mustLive(second) {
-			c.fatalf("the session ended with its first expiry although there was a request since")
+			c.Fatalf("the session ended with its first expiry although there was a request since")
 		}
 		return false
 	}
@@ -320,7 +326,7 @@ func (c *check) slides(a *app, idle time.Duration) bool {
 // noError fails the case without ending the goroutine, which may be that of a request.
 func (a *app) noError(call string, err error) {
 	if err != nil {
-		a.c.failf("%s failed: %v", call, err)
+		a.c.Failf("%s failed: %v", call, err)
 	}
 }
 

@@ -26,12 +26,12 @@ func (c *check) waitPast(expiry time.Time) {
 	mustWait := c.opts.setClock == nil || c.clock.machine
 	c.mu.Unlock()
 	if mustWait {
-		c.waitUntil(at)
+		c.WaitUntil(at)
 	}
 	if c.opts.setClock != nil {
 		c.setClock(at)
 	}
-	c.note(fmt.Sprintf("waited until %v after the expiry", c.opts.resolution), "now")
+	c.Note(fmt.Sprintf("waited until %v after the expiry", c.opts.resolution), "now")
 }
 
 // setClock makes the clock of the case's own store show at least this instant.

@@ -34,6 +34,7 @@ func TestSharedNotebook(t *testing.T) {
 
 var (
 	_ = testOverDatabase
+	_ = testWithFaults
 	_ = knownFailures
 )
 
@@ -45,18 +46,6 @@ type sqlStore struct {
 func (s *sqlStore) deleteExpired(context.Context) error { return nil }
 
 func openStore(*testing.T, string) *sqlStore { return nil }
-
-func listenBetween(*testing.T, string) *breakable { return nil }
-
-type breakable struct{}
-
-func (*breakable) address() string { return "" }
-
-func (*breakable) refuse() {}
-
-func (*breakable) stall() {}
-
-func (*breakable) restore() {}
 
 func testOverDatabase(t *testing.T, server string) {
 	conformance.Run(t, func(t *testing.T) scs.Store { return openStore(t, server) },
@@ -77,35 +66,25 @@ func testOverDatabase(t *testing.T, server string) {
 		))
 }
 
-// proxied is a store that reaches its server through a listener of the test.
-type proxied struct {
+// relayed is a store that reaches its server through a relay.
+type relayed struct {
 	scs.Store
-	between *breakable
+	relay *conformance.Relay
 }
 
-func openProxied(t *testing.T, server string) scs.Store {
-	t.Helper()
-	between := listenBetween(t, server)
-	return &proxied{openStore(t, between.address()), between}
-}
-
-func withFaults() conformance.Option {
-	return conformance.WithFault(func(_ *testing.T, store scs.Store, fault conformance.Fault) (repair func()) {
-		between := store.(*proxied).between
-		switch fault {
-		case conformance.FaultDown:
-			between.refuse()
-		case conformance.FaultHang:
-			between.stall()
-		default:
-			return nil // The cases that need another fault are skipped.
-		}
-		return between.restore
-	})
+func testWithFaults(t *testing.T, server string) {
+	newStore := func(t *testing.T) scs.Store {
+		relay := conformance.NewRelay(t, server)
+		return &relayed{openStore(t, relay.Addr()), relay}
+	}
+	conformance.Run(t, newStore, conformance.WithFault(
+		func(_ *testing.T, store scs.Store, fault conformance.Fault) (repair func()) {
+			return store.(*relayed).relay.Inject(fault) // Nil for one that it cannot make: its cases are skipped.
+		}))
 }
 
 func knownFailures(t *testing.T, server string) {
-	conformance.Run(t, func(t *testing.T) scs.Store { return openProxied(t, server) }, withFaults(),
+	conformance.Run(t, func(t *testing.T) scs.Store { return openStore(t, server) },
 		conformance.WithSkip("B11", "the collation of the table ignores case"),
 		conformance.WithSkip("E12", "TIMESTAMP ends in January 2038"),
 	)

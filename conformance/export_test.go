@@ -3,10 +3,14 @@ package conformance
 import (
 	"context"
 	"runtime/pprof"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
+
+	"github.com/scsdynamo/scsdynamo/conformance/internal/trial"
 )
 
 // Examine runs one case and returns what Run would report.
@@ -18,8 +22,8 @@ func Examine(t *testing.T, id string, newStore func(*testing.T) scs.Store, opts 
 	}
 	for _, tc := range allCases() {
 		if tc.id == id {
-			outcome := examine(t, tc, newStore, options)
-			return outcome.failures, outcome.skipped
+			outcome := examine(t, new(trial.Run), tc, newStore, options)
+			return outcome.Failures, outcome.Skipped
 		}
 	}
 	t.Fatalf("there is no case %q", id)
@@ -54,7 +58,7 @@ func MustLive(set, expiry time.Time) bool {
 func Left(ctx context.Context, pkg string, f func()) []string {
 	id := newToken()
 	pprof.Do(ctx, pprof.Labels("left", id), func(context.Context) { f() })
-	stacks, _ := labelled("left", id, pkg)
+	stacks, _ := trial.Labelled("left", id, trial.Package{Path: pkg, InTests: strings.HasSuffix(pkg, "_test")})
 	return stacks
 }
 
@@ -72,5 +76,73 @@ func ExamineImpatiently(t *testing.T, patience time.Duration, newStore func(*tes
 		t.Fatal(err)
 	}
 	tc := testCase{id: "P00", patience: patience, run: func(c *check) { run(c.ctx) }}
-	return examine(t, tc, newStore, o).failures
+	return examine(t, new(trial.Run), tc, newStore, o).Failures
+}
+
+// ExamineAll runs all cases as Run does, and returns what it would report of each. The options may differ by case. With
+// first, it ends at the first failure.
+func ExamineAll(
+	t *testing.T, newStore func(*testing.T) scs.Store, first bool, optsFor func(id string) []Option,
+) (failures map[string][]string, skipped map[string]string) {
+	t.Helper()
+	failures, skipped = map[string][]string{}, map[string]string{}
+	var (
+		run trial.Run
+		mu  sync.Mutex
+		wg  sync.WaitGroup
+	)
+	ended := func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return first && len(failures) > 0
+	}
+	one := func(tc testCase) {
+		if ended() {
+			return
+		}
+		options, err := newOptions(optsFor(tc.id))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		outcome := examine(t, &run, tc, newStore, options)
+		mu.Lock()
+		defer mu.Unlock()
+		if outcome.Skipped != "" {
+			skipped[tc.id] = outcome.Skipped
+		}
+		if len(outcome.Failures) > 0 {
+			failures[tc.id] = outcome.Failures
+		}
+	}
+	free := make(chan struct{}, 16) // More at once than -parallel would allow: most of the time they wait.
+	var rest []testCase
+	for _, tc := range inOrder() {
+		if tc.alone {
+			one(tc)
+		} else {
+			rest = append(rest, tc)
+		}
+	}
+	for _, tc := range rest {
+		wg.Go(func() {
+			free <- struct{}{}
+			defer func() { <-free }()
+			one(tc)
+		})
+	}
+	wg.Wait()
+	return failures, skipped
+}
+
+// Homegrown is a store whose code is in a file of tests of its own package, and that leaves a goroutine behind each Find.
+type Homegrown struct {
+	scs.Store
+	Leave <-chan struct{}
+}
+
+// Find implements scs.Store.
+func (s *Homegrown) Find(token string) ([]byte, bool, error) {
+	go func() { <-s.Leave }()
+	return s.Store.Find(token)
 }

@@ -189,6 +189,52 @@ func basicMutations() []mutation {
 			},
 		},
 		{
+			name: "what was deleted here is not found any more, whoever commits it", killers: []string{"B24"},
+			mutate: func(r *reference) scs.Store {
+				var dead sync.Map
+				return &mutant{
+					reference: r,
+					find: func(ctx context.Context, token string) ([]byte, bool, error) {
+						if _, deleted := dead.Load(token); deleted {
+							return nil, false, nil
+						}
+						return r.FindCtx(ctx, token)
+					},
+					commit: func(ctx context.Context, token string, data []byte, expiry time.Time) error {
+						dead.Delete(token)
+						return r.CommitCtx(ctx, token, data, expiry)
+					},
+					delete: func(ctx context.Context, token string) error {
+						dead.Store(token, true)
+						return r.DeleteCtx(ctx, token)
+					},
+				}
+			},
+		},
+		{
+			name: "what was not found is remembered in the process", killers: []string{"B24"},
+			mutate: func(r *reference) scs.Store {
+				var unknown sync.Map
+				return &mutant{
+					reference: r,
+					find: func(ctx context.Context, token string) ([]byte, bool, error) {
+						if _, missed := unknown.Load(token); missed {
+							return nil, false, nil
+						}
+						data, found, err := r.FindCtx(ctx, token)
+						if !found && err == nil {
+							unknown.Store(token, true)
+						}
+						return data, found, err
+					},
+					commit: func(ctx context.Context, token string, data []byte, expiry time.Time) error {
+						unknown.Delete(token)
+						return r.CommitCtx(ctx, token, data, expiry)
+					},
+				}
+			},
+		},
+		{
 			name: "the namespace is ignored", killers: []string{"B18"},
 			mutate: func(r *reference) scs.Store { r.namespace = ""; return r },
 		},

@@ -39,8 +39,19 @@ func dataMutations() []mutation {
 			},
 		},
 		{
-			name: "data is cut to a text column", killers: []string{"D05", "D06"},
+			name: "data is cut to a text column", killers: []string{"D15", "D06"},
 			mutate: keeps(func(data []byte) []byte { return data[:min(len(data), 65535)] }),
+		},
+		{
+			name: "data over 32 KB is refused", killers: []string{"D05"},
+			mutate: func(r *reference) scs.Store {
+				return &mutant{reference: r, commit: func(ctx context.Context, token string, data []byte, expiry time.Time) error {
+					if len(data) > 32<<10 {
+						return errTooLarge
+					}
+					return r.CommitCtx(ctx, token, data, expiry)
+				}}
+			},
 		},
 		{
 			name: "data over 256 KB is refused", killers: []string{"D06", "D11"},

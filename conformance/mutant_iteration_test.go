@@ -88,6 +88,61 @@ func iterationMutations() []mutation {
 			},
 		},
 		{
+			name: "an iteration takes its read lock twice", killers: []string{"I06"},
+			mutate: func(r *reference) scs.Store {
+				var lock sync.RWMutex
+				return &mutant{
+					reference: r,
+					all: func(ctx context.Context) (map[string][]byte, error) {
+						lock.RLock()
+						defer lock.RUnlock()
+						if err := r.reach(ctx, ""); err != nil {
+							return nil, err
+						}
+						all := map[string][]byte{}
+						for token := range r.list() {
+							lock.RLock() // As a method does that was meant for others.
+							data, found, err := r.FindCtx(ctx, token)
+							lock.RUnlock()
+							if err != nil && !errors.Is(err, errDamaged) {
+								return nil, err
+							}
+							if found {
+								all[token] = data
+							}
+						}
+						return all, ctx.Err()
+					},
+					commit: func(ctx context.Context, token string, data []byte, expiry time.Time) error {
+						lock.Lock()
+						defer lock.Unlock()
+						return r.CommitCtx(ctx, token, data, expiry)
+					},
+				}
+			},
+		},
+		{
+			name: "an iteration takes its read lock twice at its beginning", killers: []string{"I06"},
+			mutate: func(r *reference) scs.Store {
+				var lock sync.RWMutex
+				return &mutant{
+					reference: r,
+					all: func(ctx context.Context) (map[string][]byte, error) {
+						lock.RLock()
+						defer lock.RUnlock()
+						lock.RLock()
+						defer lock.RUnlock()
+						return r.AllCtx(ctx)
+					},
+					commit: func(ctx context.Context, token string, data []byte, expiry time.Time) error {
+						lock.Lock()
+						defer lock.Unlock()
+						return r.CommitCtx(ctx, token, data, expiry)
+					},
+				}
+			},
+		},
+		{
 			name: "the namespace is a pattern", killers: []string{"I08"},
 			mutate: func(r *reference) scs.Store {
 				return &mutant{reference: r, all: func(context.Context) (map[string][]byte, error) {

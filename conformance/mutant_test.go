@@ -89,6 +89,11 @@ func (m *mutant) collect() {
 	m.sweep()
 }
 
+func allMutations() []mutation {
+	return slices.Concat(basicMutations(), expiryMutations(), iterationMutations(), contextMutations(),
+		parallelMutations(), lockingMutations(), dataMutations(), sessionMutations(), faultMutations())
+}
+
 // TestMutants shows that each defect is seen by the cases that are about it, that each case sees at least one, and that
 // no failure message contains a token.
 func TestMutants(t *testing.T) {
@@ -96,8 +101,7 @@ func TestMutants(t *testing.T) {
 	if *matrix {
 		log.SetOutput(io.Discard) // Servers of cases that hang complain.
 	}
-	mutations := slices.Concat(basicMutations(), expiryMutations(), iterationMutations(), contextMutations(),
-		parallelMutations(), lockingMutations(), dataMutations(), sessionMutations(), faultMutations())
+	mutations := allMutations()
 	ids, _ := conformance.Cases()
 	var mu sync.Mutex
 	killedBy := map[string][]string{}
@@ -171,7 +175,7 @@ func dies(t *testing.T, m mutation, id string) bool {
 	if slices.Contains(lockingIDs, id) { // The other cases see more defects where requests do not wait for each other.
 		opts = append(opts, conformance.WithRequestScope(serialized))
 	}
-	opts = append(opts, m.opts...)
+	opts = append(append(opts, clockFor(id)...), m.opts...)
 	failures, skipped := conformance.Examine(t, id, func(t *testing.T) scs.Store { return opened(t, mutate, newReference()) }, opts...)
 	if skipped != "" {
 		t.Logf("%s is skipped: %s", id, skipped)

@@ -133,7 +133,7 @@ func expiryMutations() []mutation {
 		{name: "the expiry has 32 bits", killers: []string{"E12", "E13"}, mutate: expiresAt(func(at time.Time) time.Time {
 			return time.Unix(int64(int32(at.Unix())), int64(at.Nanosecond()))
 		})},
-		{name: "the expiry is counted in nanoseconds", killers: []string{"E06", "E13"}, mutate: expiresAt(func(at time.Time) time.Time {
+		{name: "the expiry is counted in nanoseconds", killers: []string{"E22", "E13"}, mutate: expiresAt(func(at time.Time) time.Time {
 			return time.Unix(0, at.UnixNano())
 		})},
 		{
@@ -172,6 +172,73 @@ func expiryMutations() []mutation {
 					return r.FindCtx(ctx, token)
 				}}
 			},
+		},
+		{
+			name: "find deletes what has expired, in two steps without a pause", killers: []string{"E15"},
+			mutate: func(r *reference) scs.Store {
+				return &mutant{reference: r, find: func(ctx context.Context, token string) ([]byte, bool, error) {
+					if found, ok := r.get(token); ok && found.expired() {
+						r.remove(token)
+						return nil, false, nil
+					}
+					return r.FindCtx(ctx, token)
+				}}
+			},
+		},
+		{
+			name: "the collection deletes what was renewed meanwhile, without a pause", killers: []string{"E17"},
+			mutate: func(r *reference) scs.Store {
+				return &mutant{reference: r, sweep: func() {
+					for token, f := range r.list() {
+						if f.expired() {
+							r.remove(token)
+						}
+					}
+				}}
+			},
+		},
+		{
+			name: "the collection looks at each session before it deletes it, without a pause", killers: []string{"E17"},
+			mutate: func(r *reference) scs.Store {
+				return &mutant{reference: r, sweep: func() {
+					for token := range r.list() {
+						if f, found := r.get(token); found && f.expired() {
+							r.remove(token)
+						}
+					}
+				}}
+			},
+		},
+		{
+			name: "a lifetime ends after thirty days", killers: []string{"E23"},
+			mutate: lives(func(d time.Duration) time.Duration { return min(d, 30*24*time.Hour) }),
+		},
+		{
+			name: "beyond a year, a lifetime is cut to months", killers: []string{"E23"},
+			mutate: lives(func(d time.Duration) time.Duration {
+				if d < 365*24*time.Hour {
+					return d
+				}
+				return d.Truncate(30 * 24 * time.Hour)
+			}),
+		},
+		{
+			name: "a lifetime over 45 minutes is a quarter of an hour longer", killers: []string{"E23"},
+			mutate: lives(func(d time.Duration) time.Duration {
+				if d > 45*time.Minute {
+					d += 15 * time.Minute
+				}
+				return d
+			}),
+		},
+		{
+			name: "a lifetime over a day is cut to hours", killers: []string{"E23"},
+			mutate: lives(func(d time.Duration) time.Duration {
+				if d > 24*time.Hour {
+					d -= d%time.Hour + time.Minute
+				}
+				return d
+			}),
 		},
 		{
 			name: "the collection ends after one batch", killers: []string{"E16"},
@@ -223,6 +290,14 @@ func expiryMutations() []mutation {
 			},
 		},
 	}
+}
+
+// lives makes another lifetime of the one that is asked for.
+func lives(f func(time.Duration) time.Duration) func(*reference) scs.Store {
+	return expiresAt(func(at time.Time) time.Time {
+		now := time.Now()
+		return now.Add(f(at.Sub(now)))
+	})
 }
 
 // expiresAt stores another expiry than was given.

@@ -4,11 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
+
+	"github.com/scsdynamo/scsdynamo/conformance/internal/trial"
 )
 
 // Option tells [Run] what the store, its backend or the caller can do beyond the scs.Store interface.
@@ -18,7 +19,7 @@ import (
 type Option func(*options)
 
 type options struct {
-	skips        map[string]string
+	skips        trial.Skips
 	timeout      time.Duration
 	resolution   time.Duration
 	maxData      int
@@ -49,7 +50,6 @@ const (
 
 func newOptions(opts []Option) (*options, error) {
 	o := &options{
-		skips:      map[string]string{},
 		timeout:    defaultTimeout,
 		resolution: defaultResolution,
 		isConflict: func(error) bool { return false },
@@ -60,11 +60,12 @@ func newOptions(opts []Option) (*options, error) {
 	for _, opt := range opts {
 		opt(o)
 	}
-	cases := allCases()
-	for id := range o.skips {
-		if !slices.ContainsFunc(cases, func(tc testCase) bool { return tc.id == id }) {
-			o.reject("WithSkip: there is no case %q", id)
-		}
+	var cases []trial.Case
+	for _, tc := range allCases() {
+		cases = append(cases, tc.about())
+	}
+	if err := o.skips.Check(cases); err != nil {
+		o.reject("%w", err)
 	}
 	return o, errors.Join(o.problems...)
 }
@@ -74,14 +75,10 @@ func (o *options) reject(format string, args ...any) {
 	o.problems = append(o.problems, fmt.Errorf("conformance: "+format, args...))
 }
 
-// WithSkip leaves out the case of that id, such as "D06". The reason is required and shown where the case is skipped.
+// WithSkip leaves out a case, such as "D06", or those whose ids begin so, such as "F". Each is shown as skipped, with the
+// reason, which is required. Cases that rest on one of them are skipped, too.
 func WithSkip(id, reason string) Option {
-	return func(o *options) {
-		if reason == "" {
-			o.reject("WithSkip: case %q is skipped without a reason", id)
-		}
-		o.skips[id] = reason
-	}
+	return func(o *options) { o.skips.Add(id, reason) }
 }
 
 // WithTimeout sets how long a case may take before it fails with a dump of all goroutines. Default one minute.
@@ -141,7 +138,7 @@ func WithRequestScope(middleware func(store scs.Store, sessions *scs.SessionMana
 	}
 }
 
-// WithClock moves the clock of the store instead of waiting for an expiry: set makes the clock by which the store judges
+// WithClock moves the clock of the store instead of waiting for an expiry, and unlocks E23, about long lifetimes: set makes the clock by which the store judges
 // expiry show now, which is never earlier than at the call before. The clock must begin at the present; between the calls it
 // may go on or stand still. Cases with a session manager wait all the same, because scs reads the clock of the machine, and so
 // do those that look at a session all its life (E02, E21).
@@ -186,7 +183,7 @@ func WithReport(report *Report, store string) Option {
 	}
 }
 
-// WithPeer unlocks the cases with two processes (B17): open returns a second, independent store on the backend of store,
+// WithPeer unlocks the cases with two processes (B17, B24): open returns a second, independent store on the backend of store,
 // in the same namespace.
 func WithPeer(open func(t *testing.T, store scs.Store) scs.Store) Option {
 	return func(o *options) { o.peer = open }
@@ -219,7 +216,7 @@ func WithCollect(collect func(t *testing.T, store scs.Store), stored func(t *tes
 
 // WithFault unlocks the cases about faults (F01 to F08 but F04, C05, I10, S08, S21): inject makes the backend fail in the
 // given way for this one store, and returns the function that repairs it, which is called exactly once. It returns nil for
-// a fault that it cannot make; the cases that need it are then skipped.
+// a fault that it cannot make; the cases that need it are then skipped. A [Relay] does so for a server.
 func WithFault(inject func(t *testing.T, store scs.Store, fault Fault) (repair func())) Option {
 	return func(o *options) { o.inject = inject }
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,6 +30,14 @@ type backend struct {
 	mu      sync.Mutex
 	records map[string]record // By namespace and token.
 	locks   sync.Map          // Of namespace and token to *hold.
+	ahead   atomic.Int64      // How far its clock is before the machine's, in nanoseconds.
+}
+
+func (b *backend) now() time.Time { return time.Now().Add(time.Duration(b.ahead.Load())) }
+
+// setReferenceClock is the function for WithClock.
+func setReferenceClock(_ *testing.T, store scs.Store, now time.Time) {
+	baseOf(store).backend.ahead.Store(int64(time.Until(now)))
 }
 
 type record struct {
@@ -37,7 +46,9 @@ type record struct {
 	damaged bool
 }
 
-func (r record) expired() bool { return !time.Now().Before(r.expiry) }
+func (r record) expired() bool { return r.expiredAt(time.Now()) }
+
+func (r record) expiredAt(now time.Time) bool { return !now.Before(r.expiry) }
 
 // reference is a store that keeps every rule. Mutants change one thing of it.
 type reference struct {
@@ -109,7 +120,7 @@ func (s *reference) FindCtx(ctx context.Context, token string) ([]byte, bool, er
 	switch {
 	case found && r.damaged:
 		return nil, false, errDamaged
-	case !found || r.expired():
+	case !found || r.expiredAt(s.backend.now()):
 		return nil, false, nil
 	}
 	return r.data, true, nil

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/scsdynamo/scsdynamo/conformance/internal/trial"
 )
 
 // Report is the outcome of one or more runs as a table, each case in a row and each store in a column: for a README, or as
@@ -56,17 +58,17 @@ const (
 )
 
 // record adds the outcome of a case. On a nil Report it does nothing.
-func (r *Report) record(t *testing.T, store string, tc testCase, o outcome) {
+func (r *Report) record(t *testing.T, store string, tc testCase, o trial.Outcome) {
 	if r == nil {
 		return
 	}
 	row := reportedCase{
-		ID: tc.id, Name: tc.name, Group: tc.group(), Rule: tc.rule, Outcome: passed, Reason: o.skipped, Failures: o.failures,
+		ID: tc.id, Name: tc.name, Group: tc.group(), Rule: tc.rule, Outcome: passed, Reason: o.Skipped, Failures: o.Failures,
 	}
 	switch { // The caller's functions can fail and skip the test by themselves.
-	case t.Failed():
+	case len(o.Failures) > 0 || t.Failed():
 		row.Outcome, row.Reason = failed, ""
-	case o.skipped != "" || t.Skipped():
+	case o.Skipped != "" || t.Skipped():
 		row.Outcome = skipped
 		if row.Reason == "" {
 			row.Reason = "a function of the caller skipped it"

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/alexedwards/scs/v2"
+
+	"github.com/scsdynamo/scsdynamo/conformance/internal/trial"
 )
 
 // Run tests the stores that newStore makes, each case in a subtest of t named "<id>_<Name>", most of them parallel. The package
@@ -23,19 +25,18 @@ func Run(t *testing.T, newStore func(t *testing.T) scs.Store, opts ...Option) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, tc := range allCases() {
-		t.Run(tc.id+"_"+tc.name, func(t *testing.T) {
+	if newStore == nil {
+		t.Fatal("conformance: newStore is nil")
+	}
+	run := new(trial.Run)
+	for _, tc := range inOrder() {
+		t.Run(tc.about().Title(), func(t *testing.T) {
 			if !tc.alone {
 				t.Parallel()
 			}
-			outcome := examine(t, tc, newStore, options)
-			for _, failure := range outcome.failures {
-				t.Error(failure)
-			}
+			outcome := examine(t, run, tc, newStore, options)
 			options.report.record(t, options.reportAs, tc, outcome)
-			if outcome.skipped != "" {
-				t.Skip(outcome.skipped)
-			}
+			outcome.Tell(t, tc.about())
 		})
 	}
 }
@@ -47,12 +48,23 @@ type testCase struct {
 	rule string // One sentence. Failures quote it.
 	// needs is what the case cannot do without. Where it is missing, the case is skipped.
 	needs []need
+	// restsOn are the ids of cases whose rules this one takes for granted. See [trial.Case].
+	restsOn []string
 	// alone keeps the other cases from running meanwhile. The race detector accuses every test that is running, so a case
-	// that races are known to meet runs by itself.
+	// that races are known to meet runs by itself. So does one that needs two processors for what happens in a moment.
 	alone bool
 	// patience is how long the case may take once its store is made, where that is less than for others: many hang in it.
 	patience time.Duration
 	run      func(c *check)
+}
+
+func (tc testCase) about() trial.Case {
+	about := trial.Case{ID: tc.id, Name: tc.name, Group: tc.group(), Rule: tc.rule, RestsOn: tc.restsOn}
+	// Nearly every case commits a session and looks for it.
+	if !slices.Contains([]string{"B01", "B02", "B06", "B08", "P05", "P06", "P07"}, tc.id) {
+		about.RestsOn = append([]string{"B01"}, tc.restsOn...)
+	}
+	return about
 }
 
 // group names the group that the first letter of the id stands for.
@@ -72,8 +84,6 @@ func (tc testCase) group() string {
 		return "data"
 	case 'S':
 		return "whole requests"
-	case 'L':
-		return "lock strategies"
 	default:
 		return "faults"
 	}
@@ -85,6 +95,32 @@ func allCases() []testCase {
 		basicCases(), expiryCases(), iterationCases(), contextCases(), parallelCases(), lifecycleCases(),
 		lockingCases(), dataCases(), sessionCases(), requestCases(), faultCases(),
 	)
+}
+
+// inOrder returns all cases with those first that others rest on. They are run one after the other, so that what they find
+// is known to the others.
+func inOrder() []testCase {
+	cases := allCases()
+	under := map[string]bool{}
+	for _, tc := range cases {
+		for _, id := range tc.about().RestsOn {
+			under[id] = true
+		}
+	}
+	for i := range cases {
+		cases[i].alone = cases[i].alone || under[cases[i].id]
+	}
+	slices.SortStableFunc(cases, func(a, b testCase) int {
+		switch {
+		case under[a.id] == under[b.id]:
+			return 0
+		case under[a.id]:
+			return -1
+		default:
+			return 1
+		}
+	})
+	return cases
 }
 
 // need is something that not every store, or not every caller of Run, has.
@@ -108,6 +144,7 @@ const (
 	needFault
 	needLocking
 	needAbandon
+	needClock
 )
 
 // missing returns why the case cannot be run on this store with these options, or "".
@@ -147,6 +184,8 @@ func (n need) missing(store scs.Store, o *options) (reason string) {
 		met, reason = o.inject != nil, "no way to break the backend: WithFault"
 	case needLocking:
 		met, reason = o.lockDelay > 0, "the store does not let requests in one after the other: WithLocking"
+	case needClock:
+		met, reason = o.setClock != nil, "the clock of the store cannot be moved: WithClock"
 	case needAbandon:
 		met, reason = o.abandon != nil, "no way to let a request die: the second argument of WithLocking"
 	}

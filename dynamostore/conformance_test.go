@@ -5,7 +5,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
-	"github.com/scsdynamo/scsdynamo/conformance"
+	"github.com/scsdynamo/scsdynamo/conformance/drivertest"
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
 	"github.com/scsdynamo/scsdynamo/dynamostore"
 	"github.com/scsdynamo/scsdynamo/storage"
@@ -46,7 +46,7 @@ func TestDriverConformance(t *testing.T) {
 	for name, layout := range layouts {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			conformance.RunDriver(t, func(t *testing.T) storage.Driver {
+			drivertest.Run(t, func(t *testing.T) storage.Driver {
 				t.Helper()
 				table := createWithoutTTL(t, dynamotest.Client(t), layout)
 				client := appClient(t)
@@ -58,7 +58,7 @@ func TestDriverConformance(t *testing.T) {
 					t.Fatal(err)
 				}
 				return driver
-			}, conformance.WithTooLarge(400*1024+1))
+			}, drivertest.WithTooLarge(400*1024+1))
 		})
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scsdynamo/scsdynamo/conformance"
+	"github.com/scsdynamo/scsdynamo/conformance/strategytest"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 )
 
@@ -12,11 +12,11 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		strategy func(*testing.T) lockstrategy.Strategy
-		options  []conformance.StrategyOption
+		options  []strategytest.Option
 	}{
 		"none": {
 			func(*testing.T) lockstrategy.Strategy { return lockstrategy.None() },
-			[]conformance.StrategyOption{conformance.WithLastWriteWins()},
+			[]strategytest.Option{strategytest.WithLastWriteWins()},
 		},
 		"optimistic": {func(*testing.T) lockstrategy.Strategy { return lockstrategy.Optimistic() }, nil},
 		"merge":      {func(*testing.T) lockstrategy.Strategy { return lockstrategy.Merge() }, nil},
@@ -24,26 +24,26 @@ func TestConformance(t *testing.T) {
 			func(*testing.T) lockstrategy.Strategy {
 				return lockstrategy.Lease(lockstrategy.WithDuration(200 * time.Millisecond))
 			},
-			[]conformance.StrategyOption{conformance.WithTakeOverWithin(5 * time.Second)},
+			[]strategytest.Option{strategytest.WithTakeOverWithin(5 * time.Second)},
 		},
 		"lease without renewal": {
 			func(*testing.T) lockstrategy.Strategy {
 				return lockstrategy.Lease(lockstrategy.WithDuration(200*time.Millisecond), lockstrategy.WithRenewal(0),
 					lockstrategy.WithMaxWait(200*time.Millisecond)) // shorter than a lease and its allowance
 			},
-			[]conformance.StrategyOption{conformance.WithTakeOverWithin(5 * time.Second)},
+			[]strategytest.Option{strategytest.WithTakeOverWithin(5 * time.Second)},
 		},
 		"the example": {
 			func(*testing.T) lockstrategy.Strategy { return lastWins{} },
-			[]conformance.StrategyOption{
-				conformance.WithoutStrategyCases("L-I1", "the last commit wins"),
-				conformance.WithoutStrategyCases("L-REN-02", "the last commit wins"),
+			[]strategytest.Option{
+				strategytest.WithSkip("L-I1", "the last commit wins"),
+				strategytest.WithSkip("L-REN-02", "the last commit wins"),
 			},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			conformance.RunStrategy(t, test.strategy, test.options...)
+			strategytest.Run(t, test.strategy, test.options...)
 		})
 	}
 }

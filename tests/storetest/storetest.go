@@ -15,6 +15,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 
 	"github.com/scsdynamo/scsdynamo/conformance"
+	"github.com/scsdynamo/scsdynamo/conformance/strategytest"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
@@ -65,16 +66,16 @@ type Capabilities struct {
 func RunStrategies(t *testing.T, newDriver func(t *testing.T) storage.Driver) {
 	t.Helper()
 	for name, strategy := range strategies {
-		options := []conformance.StrategyOption{conformance.WithStrategyDriver(newDriver)}
+		options := []strategytest.Option{strategytest.WithDriver(newDriver)}
 		switch name {
 		case "none":
-			options = append(options, conformance.WithLastWriteWins())
+			options = append(options, strategytest.WithLastWriteWins())
 		case "lease":
-			options = append(options, conformance.WithTakeOverWithin(takeOver))
+			options = append(options, strategytest.WithTakeOverWithin(takeOver))
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			conformance.RunStrategy(t, func(*testing.T) lockstrategy.Strategy { return strategy() }, options...)
+			strategytest.Run(t, func(*testing.T) lockstrategy.Strategy { return strategy() }, options...)
 		})
 	}
 }

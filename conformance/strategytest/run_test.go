@@ -1,0 +1,118 @@
+package strategytest_test
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/scsdynamo/scsdynamo/conformance/strategytest"
+	"github.com/scsdynamo/scsdynamo/lockstrategy"
+	"github.com/scsdynamo/scsdynamo/storage"
+	"github.com/scsdynamo/scsdynamo/storage/memory"
+)
+
+// TestStrategyMutants shows that each defect is seen by the cases that are about it, and that each case sees at least
+// one.
+func TestStrategyMutants(t *testing.T) {
+	t.Parallel()
+	mutations := mutations()
+	ids, rules := strategytest.Cases()
+	var mu sync.Mutex
+	killers := map[string]bool{}
+	for _, m := range mutations {
+		t.Run(strings.ReplaceAll(m.name, " ", "_"), func(t *testing.T) {
+			t.Parallel()
+			var opts []strategytest.Option
+			if m.locks {
+				opts = append(opts, strategytest.WithTakeOverWithin(2*time.Second))
+			}
+			for _, id := range m.killers {
+				failures, _ := strategytest.Examine(t, id, func(*testing.T) lockstrategy.Strategy { return m.broken() }, opts...)
+				if len(failures) == 0 {
+					t.Errorf("%s does not see: %s", id, m.name)
+					continue
+				}
+				if !strings.Contains(failures[0], "rule "+id+" (lock strategies): "+rules[id]) || !strings.Contains(failures[0], "saw: ") {
+					t.Errorf("the message of %s does not say what the rule is and what was seen:%s", id, failures[0])
+				}
+				mu.Lock()
+				killers[id] = true
+				mu.Unlock()
+			}
+		})
+	}
+	t.Cleanup(func() { // After all of them.
+		for _, m := range mutations {
+			if slices.ContainsFunc(m.killers, func(id string) bool { return !killers[id] }) {
+				return // Not all were run, or it has been told.
+			}
+		}
+		for _, id := range ids {
+			if !killers[id] {
+				t.Errorf("case %s kills no mutant", id)
+			}
+		}
+	})
+}
+
+// TestStrategies runs the suite as anybody would; package lockstrategy runs it on all of its strategies.
+func TestStrategies(t *testing.T) {
+	t.Parallel()
+	shared := memory.New()
+	strategytest.Run(t, func(*testing.T) lockstrategy.Strategy { return shortLease() },
+		strategytest.WithTakeOverWithin(10*time.Second),
+		strategytest.WithDriver(func(*testing.T) storage.Driver { return shared }))
+}
+
+// TestStrategySkips shows what is left out, and that it says why.
+func TestStrategySkips(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		id, want string
+		opt      strategytest.Option
+	}{
+		{"L-I1-01", "WithLastWriteWins", strategytest.WithLastWriteWins()},
+		{"L-I2-05", "WithLastWriteWins", strategytest.WithLastWriteWins()},
+		{"L-SES-04", "because", strategytest.WithSkip("L-SES", "because")},
+		{"L-I6-04", "WithTakeOverWithin", strategytest.WithTakeOverWithin(0)},
+	} {
+		failures, skipped := strategytest.Examine(t, test.id,
+			func(*testing.T) lockstrategy.Strategy { return lockstrategy.Optimistic() }, test.opt)
+		if len(failures) > 0 || !strings.Contains(skipped, test.want) {
+			t.Errorf("%s: skipped: %q, want a reason with %q; failures: %q", test.id, skipped, test.want, failures)
+		}
+	}
+}
+
+// TestStrategyThatCannotWork shows what a wrong factory leads to.
+func TestStrategyThatCannotWork(t *testing.T) {
+	t.Parallel()
+	plain := strategytest.WithDriver(func(*testing.T) storage.Driver { return struct{ storage.Driver }{memory.New()} })
+	for name, test := range map[string]struct {
+		strategy lockstrategy.Strategy
+		want     string
+	}{
+		"nil":                      {nil, "newStrategy returned nil"},
+		"an option that cannot be": {lockstrategy.Lease(lockstrategy.WithMaxWait(0)), "WithMaxWait"},
+		"a lease without leases":   {lockstrategy.Lease(), "no storage.Leaser"},
+	} {
+		failures, _ := strategytest.Examine(t, "L-SES-01", func(*testing.T) lockstrategy.Strategy { return test.strategy }, plain)
+		if len(failures) != 1 || !strings.Contains(failures[0], test.want) {
+			t.Errorf("%s: failures: %q", name, failures)
+		}
+	}
+}
+
+// TestUndeclaredWait shows that a strategy which makes others wait for the dead must say so.
+func TestUndeclaredWait(t *testing.T) {
+	t.Parallel()
+	slow := func(*testing.T) lockstrategy.Strategy {
+		return lockstrategy.Lease(lockstrategy.WithDuration(3*time.Second), lockstrategy.WithMaxWait(5*time.Second))
+	}
+	failures, _ := strategytest.Examine(t, "L-I5-01", slow)
+	if len(failures) != 1 || !strings.Contains(failures[0], "WithTakeOverWithin") {
+		t.Errorf("failures: %q", failures)
+	}
+}
