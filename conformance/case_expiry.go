@@ -421,9 +421,6 @@ func (c *check) expired(n int) []string {
 	return tokens
 }
 
-// manyTries is for how long a case goes on to look for what happens in a moment.
-const manyTries = 1500 * time.Millisecond
-
 // renewExpired makes n sessions that have expired, has renew commit them with this data, and expects them to be there,
 // again and again: what goes wrong may need a commit in one moment. renew returns how often that was possible, because a
 // commit was made while something else went on, which took so long. On a busy machine there are few such chances, and it
@@ -445,8 +442,8 @@ func (c *check) renewExpired(n int, data []byte, took time.Duration, renew func(
 	}
 	var spent [2]time.Duration
 	began, chances := time.Now(), 0
-	for round := 0; round < 2 || chances < few && time.Since(began) < c.opts.timeout/3 ||
-		chances < many && time.Since(began) < manyTries; round++ {
+	for round := 0; round < 2 || chances < few && time.Since(began) < 2*c.opts.search ||
+		chances < many && time.Since(began) < c.opts.search; round++ {
 		way, expire := 0, waits
 		if round == 1 || round > 1 && spent[1] < spent[0] {
 			way, expire = 1, begins

@@ -100,7 +100,7 @@ func iterationCases() []testCase {
 					defer done.Store(true)
 					// Ten times at least or, where others have left much in the backend, as often as there is time for: what
 					// goes wrong may need a commit in one moment of it.
-					enough, limit := time.Now().Add(manyTries), time.Now().Add(c.opts.timeout/10)
+					enough, limit := time.Now().Add(c.opts.search), time.Now().Add(c.opts.timeout/10)
 					for n := 0; n < 10 && time.Now().Before(limit) || time.Now().Before(enough); n++ {
 						all := c.store.all()
 						for token, data := range sessions {

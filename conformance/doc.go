@@ -39,8 +39,8 @@
 //	WithRequestScope  the middleware of the store instead of scs's, for S and locking cases
 //	WithClock         lifetimes of hours, months and years: E23; expiries are not waited for
 //
-// [WithExpiryResolution] and [WithTimeout] set limits, [WithSkip] leaves out a case and says why, and [WithReport] collects
-// the outcomes.
+// [WithExpiryResolution], [WithTimeout] and [WithSearchTime] set limits, [WithSkip] leaves out a case and says why, and
+// [WithReport] collects the outcomes.
 //
 // # What it guarantees
 //

@@ -21,6 +21,7 @@ type Option func(*options)
 type options struct {
 	skips        trial.Skips
 	timeout      time.Duration
+	search       time.Duration
 	resolution   time.Duration
 	maxData      int
 	noLost       bool
@@ -51,6 +52,7 @@ const (
 func newOptions(opts []Option) (*options, error) {
 	o := &options{
 		timeout:    defaultTimeout,
+		search:     1500 * time.Millisecond,
 		resolution: defaultResolution,
 		isConflict: func(error) bool { return false },
 		requestScope: func(_ scs.Store, sessions *scs.SessionManager) func(http.Handler) http.Handler {
@@ -79,6 +81,17 @@ func (o *options) reject(format string, args ...any) {
 // reason, which is required. Cases that rest on one of them are skipped, too.
 func WithSkip(id, reason string) Option {
 	return func(o *options) { o.skips.Add(id, reason) }
+}
+
+// WithSearchTime sets for how long E15, E17 and I06 go on to look for what goes wrong in one moment alone; up to twice
+// that where such moments are rare. The longer, the more is found. Default 1.5 seconds.
+func WithSearchTime(d time.Duration) Option {
+	return func(o *options) {
+		if d <= 0 {
+			o.reject("WithSearchTime: %v is not a time to search", d)
+		}
+		o.search = d
+	}
 }
 
 // WithTimeout sets how long a case may take before it fails with a dump of all goroutines. Default one minute.

@@ -291,6 +291,7 @@ func TestOptionProblems(t *testing.T) {
 	t.Parallel()
 	err := conformance.CheckOptions(
 		conformance.WithSkip("B01", ""), conformance.WithSkip("X99", "no such case"), conformance.WithTimeout(0),
+		conformance.WithSearchTime(0),
 		conformance.WithExpiryResolution(-1), conformance.WithMaxData(0), conformance.WithRequestScope(nil),
 		conformance.WithClock(nil), conformance.WithLocking(0, nil), conformance.WithReport(nil, "store"),
 	)
@@ -298,7 +299,8 @@ func TestOptionProblems(t *testing.T) {
 		t.Fatal("no error")
 	}
 	for _, want := range []string{
-		`case "B01" is skipped without a reason`, `no case "X99"`, "WithTimeout", "WithExpiryResolution", "WithMaxData", "WithRequestScope",
+		`case "B01" is skipped without a reason`, `no case "X99"`, "WithTimeout", "WithSearchTime", "WithExpiryResolution", "WithMaxData",
+		"WithRequestScope",
 		"WithClock", "WithLocking", "WithReport",
 	} {
 		if !strings.Contains(err.Error(), want) {

@@ -175,7 +175,8 @@ func (h *harness) abandon(t *testing.T, store scs.Store, token string) (commit f
 
 func (h *harness) capabilities(has Capabilities) []conformance.Option {
 	options := []conformance.Option{
-		conformance.WithTimeout(5 * time.Minute), // Eight runs at once share an engine, and perhaps a busy machine.
+		conformance.WithSearchTime(50 * time.Millisecond), // There are many runs, which together search for long.
+		conformance.WithTimeout(5 * time.Minute),          // Eight runs at once share an engine, and perhaps a busy machine.
 		conformance.WithRequestScope(func(store scs.Store, sessions *scs.SessionManager) func(http.Handler) http.Handler {
 			return store.(*sessionstore.Store).LoadAndSave(sessions)
 		}),
