@@ -114,7 +114,9 @@ build_base() {
 	cp -r "$goroot"/{VERSION,go.env,bin,lib,pkg,src} "$root/usr/local/go/"
 	GOMODCACHE=$root/go/pkg/mod GOPROXY=file://$(go env GOMODCACHE)/cache/download,$(go env GOPROXY) GOFLAGS=-modcacherw \
 		quietly go mod download
-	# Both images are built of the same packages, which are compiled once.
+	# Both images are built of the same packages, which are compiled once. What a release has compiled is taken over.
+	mkdir -p "$root/root/.cache"
+	[[ -z ${RELEASE_CACHE-} ]] || cp -r "$RELEASE_CACHE" "$root/root/.cache/go-build"
 	CGO_ENABLED=0 GOCACHE=$root/root/.cache/go-build quietly go build -trimpath -o "$work/programs/" ./cmd/gcrunner ./examples/counter
 	tar -C "$root" -c . | docker import --change 'ENV PATH=/usr/local/go/bin:/bin GOPATH=/go HOME=/root GOPROXY=off' \
 		- "$tag" >/dev/null

@@ -34,7 +34,7 @@ programs() {
 			echo "release: $(file_name "$command" "$version" "$platform")"
 			env -u GOFLAGS -u GOEXPERIMENT -u GOAMD64 -u GOARM64 -u GOFIPS140 GOENV=off GOWORK=off \
 				GOOS="${platform%/*}" GOARCH="${platform#*/}" CGO_ENABLED=0 \
-				GOPROXY="$(go env GOPROXY)" GOCACHE="${GOCACHE:-$(go env GOCACHE)}" \
+				GOPROXY="$(go env GOPROXY)" GOCACHE="${RELEASE_CACHE:-$(go env GOCACHE)}" \
 				go build -trimpath -buildvcs=false -mod=readonly \
 				-ldflags "-s -w -X $(go list -m)/cmd/internal/version.release=$version" \
 				-o "$directory/$(file_name "$command" "$version" "$platform")" "./cmd/$command"
