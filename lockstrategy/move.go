@@ -142,7 +142,7 @@ func (b *Backend) reissue(
 	ctx context.Context, record storage.Record, condition storage.Condition,
 ) (storage.Condition, error) {
 	record.Succeed(record)
-	record.Version = storage.NewVersion()
+	record.Version = storage.MarkedVersion(record.Mark())
 	err := b.Driver.Put(ctx, record, condition)
 	if errors.Is(err, storage.ErrOutcomeUnknown) { // which says nothing of what is to be stored
 		err = outcome.Known("the session stays where it was, as it could not be prepared to move", err)

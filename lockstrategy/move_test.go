@@ -88,3 +88,38 @@ func TestI2_ExpiryWithinAWrite(t *testing.T) {
 		}
 	}
 }
+
+// denying is a driver that refuses departures.
+type denying struct{ *memory.Driver }
+
+var errDenied = errors.New("denied")
+
+func (d denying) Put(ctx context.Context, r storage.Record, c storage.Condition) error {
+	if r.Destination() != "" {
+		return errDenied
+	}
+	return d.Driver.Put(ctx, r, c)
+}
+
+// A session that is stored once more under its old key, because another move of it may be on its way, keeps its mark, to which
+// its data may be bound.
+func TestMoveThatMeetsAnotherKeepsTheMark(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	driver := denying{memory.New()}
+	backend := &lockstrategy.Backend{Driver: driver, Now: func() time.Time { return now }}
+	old, next := record("old", now.Add(time.Hour)), record("new", now.Add(time.Hour))
+	old.Version, next.CreatedAt, next.UpdatedAt = storage.MarkedVersion("mark"), now, now
+	for _, r := range []storage.Record{old, storage.Arrival(next, "old")} {
+		if err := driver.Driver.Put(t.Context(), r, storage.Always()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := backend.Write(t.Context(), "old", next, storage.IfVersion(old.Version, now)); !errors.Is(err, errDenied) {
+		t.Fatal(err)
+	}
+	seen, found, err := backend.Read(t.Context(), "old")
+	if err != nil || !found || seen.Version == old.Version || seen.Mark() != "mark" {
+		t.Errorf("found %v, version %q of old, mark %q, %v; want another version, and the mark", found, seen.Version, seen.Mark(), err)
+	}
+}
