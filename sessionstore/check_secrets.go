@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/scsdynamo/scsdynamo/internal/sealed"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -54,13 +55,13 @@ func (s *Store) CheckSecrets(ctx context.Context) error {
 			if !record.Live(s.backend.Now()) {
 				continue
 			}
-			sealed := looksSealed(record.Data)
+			looksSealed := sealed.Likely(record.Data)
 			_, _, err := s.vault.openAny(record, s.codec)
-			if opens := err == nil || errors.Is(err, errOver); opens && (s.vault.seals() || !sealed) {
+			if opens := err == nil || errors.Is(err, errOver); opens && (s.vault.seals() || !looksSealed) {
 				return nil
 			}
 			found.Live++
-			if !sealed {
+			if !looksSealed {
 				found.Unsealed++
 			}
 		}
@@ -72,11 +73,4 @@ func (s *Store) CheckSecrets(ctx context.Context) error {
 		return nil
 	}
 	return found
-}
-
-// looksSealed reports whether data begins as a vault seals it: with the number of a format, and long enough. What
-// codecs write begins otherwise: gob with the length of a description, JSON and MessagePack with a bracket.
-func looksSealed(data []byte) bool {
-	const highestFormat, least = 4, 32
-	return len(data) > least && data[0] >= 1 && data[0] <= highestFormat
 }

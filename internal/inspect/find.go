@@ -7,6 +7,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/scsdynamo/scsdynamo/internal/sealed"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -142,7 +143,7 @@ func (s *Sessions) findKey(ctx context.Context, key string) (Found, error) {
 
 // Open returns the token and the data of a record that was read whole.
 func (s *Sessions) Open(ctx context.Context, record storage.Record) Found {
-	if !s.sealed && LooksSealed(record.Data) {
+	if !s.sealed && sealed.Likely(record.Data) {
 		return Found{Record: record, Err: errNoSecret}
 	}
 	for session, err := range s.opener.Sessions(context.WithValue(ctx, recordOf{}, record)) {
@@ -152,13 +153,6 @@ func (s *Sessions) Open(ctx context.Context, record storage.Record) Found {
 		return Found{Record: record, Token: session.Token, Data: session.Data}
 	}
 	return Found{Record: record, Err: errSealed} // with WithUnreadableAsMiss among the options
-}
-
-// LooksSealed reports whether data begins as sessionstore seals it: with the number of the format, and long enough to
-// be sealed. What codecs write begins otherwise: gob with a length of more, JSON and MessagePack with a bracket.
-func LooksSealed(data []byte) bool {
-	const highestFormat, least = 4, 32
-	return len(data) > least && data[0] >= 1 && data[0] <= highestFormat
 }
 
 // errSealed stands for the error that a store keeps to itself.

@@ -8,6 +8,7 @@ import (
 	"github.com/scsdynamo/scsdynamo/cmd/internal/explain"
 	"github.com/scsdynamo/scsdynamo/cmd/internal/terminal"
 	"github.com/scsdynamo/scsdynamo/internal/inspect"
+	"github.com/scsdynamo/scsdynamo/internal/sealed"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -41,7 +42,7 @@ func look(ctx context.Context, sessions *inspect.Sessions, enough int) (stored, 
 				s.expired++
 			case found.Err == nil:
 				s.opened++
-			case inspect.LooksSealed(record.Data):
+			case sealed.Likely(record.Data):
 				s.foreign++
 			default:
 				s.unsealed++
