@@ -24,9 +24,10 @@
 //     interval ([WithTouchInterval]). It never conflicts, and it leaves a session that was changed or ended meanwhile as it
 //     is. Such a session may end earlier than its last request would have it: by the touch interval, and by the length of
 //     the request.
-//   - In a request scope, with any strategy but None, a renewal of the token is one step: the session lives under the old token or under the new one. Where
-//     it is refused, the user has the old one, with everything in it. One that was ended meanwhile is not renewed, and of two
-//     renewals at once one is refused. MergeSession likewise takes in the other session, or leaves both as they were.
+//   - In a request scope, with any strategy but None, a renewal of the token is one step: the session lives under the old token
+//     or under the new one. Where it is refused, the user has the old one, with everything in it. One that was ended meanwhile
+//     is not renewed, and of two renewals at once one is refused. MergeSession likewise takes in the other session, or leaves
+//     both as they were.
 //   - A request with the old token begins no session for [RenewalGrace] after a renewal, so that its cookie does not take the
 //     place of the renewed one: its commit is [ErrTokenRenewed]. Until then, a logout with the old token ends the renewed
 //     session.

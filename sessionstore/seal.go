@@ -8,8 +8,10 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"hash"
 	"math"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/scsdynamo/scsdynamo/storage"
@@ -68,6 +70,7 @@ type content struct {
 func newGeneration(secret []byte, context string, until time.Time) generation {
 	const v1, v2 = "scsdynamo v1", "scsdynamo v2"
 	macKey := derive(secret, v1, "storage key", sha256.Size)
+	macs := sync.Pool{New: func() any { return hmac.New(sha256.New, macKey) }} // to key one costs more than to use it
 	data1 := derive(secret, v1, "session data", sha256.Size)
 	data2 := derive(secret, v2, "session data:"+context, sha256.Size)
 	return generation{
@@ -75,9 +78,12 @@ func newGeneration(secret []byte, context string, until time.Time) generation {
 		context: [contextSize]byte(derive(secret, v2, "context:"+context, contextSize)),
 		until:   until,
 		storageKey: func(token string) string {
-			mac := hmac.New(sha256.New, macKey)
+			mac := macs.Get().(hash.Hash) //nolint:forcetypeassert // Nothing else is in it.
+			defer macs.Put(mac)
+			mac.Reset()
 			mac.Write([]byte(token))
-			return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+			var sum [sha256.Size]byte
+			return base64.RawURLEncoding.EncodeToString(mac.Sum(sum[:0]))
 		},
 		dataKey: func(format byte) []byte {
 			if format == sealFormat1 {
@@ -149,6 +155,11 @@ func headerOf(sealed []byte) ([]byte, bool) {
 	return sealed[:size:size], true
 }
 
+// isOfAnother reports whether a header of this generation was made for another application. In format 1, none says so.
+func (g *generation) isOfAnother(header []byte) bool {
+	return header[0] == sealFormat && [contextSize]byte(header[headerSize1:]) != g.context
+}
+
 var errAnotherApplication = &storage.CorruptError{
 	Part:    "data",
 	Problem: "was sealed for another application, or another prefix of its keys; see sessionstore.WithSecretContext",
@@ -157,7 +168,7 @@ var errAnotherApplication = &storage.CorruptError{
 // open returns what is sealed behind a header of this generation, in a record under the key.
 func (g *generation) open(key, manager string, header, sealed []byte) (content, error) {
 	format := header[0]
-	if format == sealFormat && [contextSize]byte(header[headerSize1:]) != g.context {
+	if g.isOfAnother(header) {
 		return content{}, errAnotherApplication
 	}
 	aead, err := g.aead(format, key)

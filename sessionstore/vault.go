@@ -154,7 +154,7 @@ func (v *vault) ownerOf(record storage.Record) ownership {
 		return ours
 	case g == nil:
 		return unknown
-	case header[0] == sealFormat && [contextSize]byte(header[headerSize1:]) != g.context:
+	case g.isOfAnother(header):
 		return anothers
 	default:
 		return ours
