@@ -1,7 +1,6 @@
 package config_test
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +8,7 @@ import (
 
 	"github.com/scsdynamo/scsdynamo/config"
 	"github.com/scsdynamo/scsdynamo/internal/keys"
+	"github.com/scsdynamo/scsdynamo/tests/configtest"
 )
 
 // checkLoaded checks what holds for everything that Load returns: a good configuration can be written and loads again
@@ -16,23 +16,7 @@ import (
 func checkLoaded(t *testing.T, cfg *config.Config, err error, lines int) {
 	t.Helper()
 	if err != nil {
-		var all *config.Error
-		if !errors.As(err, &all) || len(all.Problems) == 0 {
-			t.Fatalf("%T: %v", err, err)
-		}
-		last := 0
-		for _, p := range all.Problems {
-			if p.Text == "" || strings.ContainsFunc(p.String(), func(r rune) bool { return r < ' ' }) {
-				t.Errorf("the problem %q is empty, or not one line", p)
-			}
-			if p.Source.Kind != "file" {
-				continue
-			}
-			if p.Source.Line < last || p.Source.Line > lines {
-				t.Errorf("a problem in line %d of %d, behind one in line %d", p.Source.Line, lines, last)
-			}
-			last = p.Source.Line
-		}
+		configtest.CheckProblems(t, err, lines)
 		return
 	}
 	values := map[string]string{}

@@ -197,23 +197,6 @@ func TestSecretOfTheHigherPlaceWins(t *testing.T) {
 	}
 }
 
-// storageKey returns a storage key, which shows which secret is the current one.
-func storageKey(t *testing.T, options ...config.Option) string {
-	t.Helper()
-	cfg := mustLoad(t, append(options, config.With("driver", "bolt"),
-		config.With("bolt.path", filepath.Join(t.TempDir(), "sessions.db")))...)
-	store, err := cfg.Open(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := store.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	return store.StorageKey("token")
-}
-
 func TestWhereTheFileIsLookedFor(t *testing.T) {
 	t.Parallel()
 	const (

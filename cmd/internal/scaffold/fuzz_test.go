@@ -1,7 +1,6 @@
 package scaffold_test
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"github.com/scsdynamo/scsdynamo/cmd/internal/scaffold"
 	"github.com/scsdynamo/scsdynamo/config"
 	"github.com/scsdynamo/scsdynamo/internal/keys"
+	"github.com/scsdynamo/scsdynamo/tests/configtest"
 )
 
 func FuzzRuby(f *testing.F) {
@@ -27,33 +27,11 @@ func FuzzRuby(f *testing.F) {
 		}
 		m, err := scaffold.FromRuby(scaffold.Ruby{File: path, Dir: dir})
 		if err != nil {
-			checkProblems(t, err, 1+strings.Count(string(data), "\n")+strings.Count(string(data), "\r"))
+			configtest.CheckProblems(t, err, 1+strings.Count(string(data), "\n")+strings.Count(string(data), "\r"))
 			return
 		}
 		checkMigration(t, m)
 	})
-}
-
-// checkProblems checks that an error says why, in one line each, in order and with places that exist.
-func checkProblems(t *testing.T, err error, lines int) {
-	t.Helper()
-	var all *config.Error
-	if !errors.As(err, &all) || len(all.Problems) == 0 {
-		t.Fatalf("%T: %v", err, err)
-	}
-	last := 0
-	for _, p := range all.Problems {
-		if p.Text == "" || strings.ContainsFunc(p.String(), func(r rune) bool { return r < ' ' }) {
-			t.Errorf("the problem %q is empty, or not one line", p)
-		}
-		if p.Source.Kind != "file" {
-			continue
-		}
-		if p.Source.Line < last || p.Source.Line > lines {
-			t.Errorf("a problem in line %d of %d, behind one in line %d", p.Source.Line, lines, last)
-		}
-		last = p.Source.Line
-	}
 }
 
 // A value that config.Load takes from a flag is the same in a file.
