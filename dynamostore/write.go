@@ -138,18 +138,13 @@ func (w *write) overtaken(current *storage.Record) bool {
 	return w.over != "" && current != nil && current.Descends(w.over)
 }
 
-// conflict judges the item that is in the way.
+// conflict judges the item that is in the way of a condition.
 func (w *write) conflict(ctx context.Context, it item) error {
 	current, err := w.driver.inTheWay(ctx, w.key, w.condition, it)
-	if err != nil {
+	switch {
+	case err != nil:
 		return w.joinUnknown(err)
-	}
-	return w.conflictWith(ctx, current)
-}
-
-// conflictWith judges what is stored where a condition did not hold.
-func (w *write) conflictWith(ctx context.Context, current *storage.Record) error {
-	if w.applied(ctx, current) {
+	case w.applied(ctx, current):
 		return nil
 	}
 	conflict := &storage.ConflictError{Current: current}
