@@ -104,3 +104,17 @@ func byID(results map[string]string, id string) (string, bool) {
 	}
 	return "", false
 }
+
+// TestOptionProblems shows that a case which is not there, or that is left out without a reason, is told.
+func TestOptionProblems(t *testing.T) {
+	t.Parallel()
+	err := drivertest.CheckOptions(drivertest.WithSkip("D-GET-01", ""), drivertest.WithSkip("X99", "no such case"))
+	for _, want := range []string{`"D-GET-01"`, `"X99"`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error lacks %s: %v", want, err)
+		}
+	}
+	if err := drivertest.CheckOptions(drivertest.WithSkip("D-SCAN", "a reason")); err != nil {
+		t.Errorf("a right option is refused: %v", err)
+	}
+}

@@ -87,9 +87,6 @@ func (s *Sessions) Name(found Found) string {
 	return Fingerprint(found.Record.Key)
 }
 
-// Sealed reports whether the store has a secret.
-func (s *Sessions) Sealed() bool { return s.sealed }
-
 // Pages reads all records, a page at a time, expired ones included. It holds one page. What a store keeps beside the
 // sessions is left out, and so are the tombstones of those that have ended. Reads are eventually consistent: they cost
 // half.
