@@ -102,29 +102,19 @@ func deleteTable(ctx context.Context, client *dynamodb.Client, name string) erro
 		}
 		return err
 	}
-	// A table that is being created or changed cannot be deleted yet.
-	settle := func() error {
-		return dynamodb.NewTableExistsWaiter(client).Wait(ctx, &dynamodb.DescribeTableInput{TableName: &name}, 30*time.Second,
-			func(o *dynamodb.TableExistsWaiterOptions) {
-				o.MinDelay = 100 * time.Millisecond
-				o.ClientOptions = append(o.ClientOptions, plain)
-			})
+	// A table that is being created or changed can be neither deleted nor changed, and engines refuse for a moment.
+	for {
+		refused := remove()
+		if refused == nil {
+			return nil
+		}
+		_, err := client.UpdateTable(ctx, &dynamodb.UpdateTableInput{
+			TableName: &name, DeletionProtectionEnabled: aws.Bool(false),
+		}, plain)
+		select {
+		case <-ctx.Done():
+			return errors.Join(refused, err)
+		case <-time.After(100 * time.Millisecond):
+		}
 	}
-	first := remove()
-	if first == nil {
-		return nil
-	}
-	if err := settle(); err != nil {
-		return errors.Join(first, err)
-	}
-	_, unprotect := client.UpdateTable(ctx, &dynamodb.UpdateTableInput{
-		TableName: &name, DeletionProtectionEnabled: aws.Bool(false),
-	}, plain)
-	if err := settle(); err != nil {
-		return errors.Join(first, err)
-	}
-	if err := remove(); err != nil {
-		return errors.Join(unprotect, err)
-	}
-	return nil
 }
