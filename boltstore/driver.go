@@ -22,12 +22,9 @@ type Driver struct {
 }
 
 var (
-	_ storage.Driver       = (*Driver)(nil)
-	_ storage.Leaser       = (*Driver)(nil)
-	_ storage.Scanner      = (*Driver)(nil)
-	_ storage.BatchDeleter = (*Driver)(nil)
-	_ io.Closer            = (*Driver)(nil)
-	_ io.WriterTo          = (*Driver)(nil)
+	_ storage.Driver = (*Driver)(nil)
+	_ io.Closer      = (*Driver)(nil)
+	_ io.WriterTo    = (*Driver)(nil)
 )
 
 // Get implements storage.Driver. Both consistencies read strongly.
@@ -50,7 +47,7 @@ func (d *Driver) Get(ctx context.Context, key string, _ storage.Consistency) (st
 
 // Put implements storage.Driver. A record that takes more than 16 MiB is a *storage.TooLargeError.
 func (d *Driver) Put(ctx context.Context, record storage.Record, condition storage.Condition) error {
-	if err := storage.ValidatePut(record, condition, maxKey); err != nil {
+	if err := record.Validate(maxKey); err != nil {
 		return err
 	}
 	if err := begin(ctx, condition); err != nil {
@@ -82,11 +79,11 @@ func (d *Driver) Update(ctx context.Context, key string, change storage.Change, 
 	})
 }
 
-// Acquire implements storage.Leaser, in one transaction.
+// Acquire implements storage.Driver, in one transaction.
 func (d *Driver) Acquire(
 	ctx context.Context, key string, lease storage.Lease, condition storage.Condition,
 ) (storage.Record, error) {
-	if err := storage.ValidateAcquire(lease, condition); err != nil {
+	if err := lease.Validate(); err != nil {
 		return storage.Record{}, err
 	}
 	if err := begin(ctx, condition); err != nil {
@@ -115,6 +112,9 @@ func (d *Driver) Acquire(
 	return acquired, nil
 }
 
+// Namespace implements storage.Driver. It is empty: a file is not shared.
+func (*Driver) Namespace() string { return "" }
+
 // Delete implements storage.Driver.
 func (d *Driver) Delete(ctx context.Context, key string, condition storage.Condition) error {
 	if err := begin(ctx, condition); err != nil {
@@ -123,7 +123,7 @@ func (d *Driver) Delete(ctx context.Context, key string, condition storage.Condi
 	return d.writes.do(ctx, 0, func(t *tables) error { return t.delete(key, condition) })
 }
 
-// DeleteBatch implements storage.BatchDeleter. Each 256 keys share one transaction.
+// DeleteBatch implements storage.Driver. Each 256 keys share one transaction.
 func (d *Driver) DeleteBatch(ctx context.Context, keys []string) error {
 	for batch := range slices.Chunk(keys, maxBatch) {
 		if err := begin(ctx, storage.Always()); err != nil {

@@ -17,7 +17,7 @@ const (
 	pageBytes   = 1 << 20
 )
 
-// Scan implements storage.Scanner. It walks in the order of the keys and keeps nothing between two pages. Segments
+// Scan implements storage.Driver. It walks in the order of the keys and keeps nothing between two pages. Segments
 // divide the keys by a hash: they are of equal size whatever the keys look like, but each walks over all keys, so that
 // scanning in segments saves no time here. A page holds about 1 MB at most.
 func (d *Driver) Scan(ctx context.Context, request storage.ScanRequest) (storage.Page, error) {
@@ -55,7 +55,7 @@ func (d *Driver) Scan(ctx context.Context, request storage.ScanRequest) (storage
 			case err != nil:
 				page.Unreadable = append(page.Unreadable, storage.Unreadable{Key: string(key), Err: err})
 				continue
-			case request.Fields == storage.WithoutData:
+			case request.WithoutData:
 				record.Data = nil
 				size += headerSize
 			default:

@@ -25,10 +25,9 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// Driver keeps records, and can list them. Close releases what it holds open, and may be called more than once.
+// Driver keeps records. Close releases what it holds open, and may be called more than once.
 type Driver interface {
 	storage.Driver
-	storage.Scanner
 	io.Closer
 }
 

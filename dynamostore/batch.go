@@ -18,7 +18,7 @@ const (
 	batchTries = 8
 )
 
-// DeleteBatch implements storage.BatchDeleter. It costs as much capacity as single deletes, and a 25th of the calls. Items
+// DeleteBatch implements storage.Driver. It costs as much capacity as single deletes, and a 25th of the calls. Items
 // that DynamoDB leaves unprocessed are sent again, with growing pauses.
 func (d *Driver) DeleteBatch(ctx context.Context, keys []string) error {
 	keys = slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return !d.validKey(key) })

@@ -1,6 +1,7 @@
 package dynamostore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,7 +35,6 @@ type Driver struct {
 	table       Table
 	maxKeyBytes int
 	conditions  conditions
-	ghost       condition
 	upserts     upserts
 	faults      faults
 	// sendsItems is whether the engine has been seen to send the item that a condition failed on.
@@ -44,11 +44,7 @@ type Driver struct {
 
 var (
 	_ storage.Driver        = (*Driver)(nil)
-	_ storage.Scanner       = (*Driver)(nil)
 	_ storage.ExpiryScanner = (*Driver)(nil)
-	_ storage.Leaser        = (*Driver)(nil)
-	_ storage.BatchDeleter  = (*Driver)(nil)
-	_ storage.GhostDeleter  = (*Driver)(nil)
 )
 
 // NewDriver returns the driver alone, for a store that is put together with sessionstore.New. Errors: as [New].
@@ -68,7 +64,6 @@ func NewDriver(client Client, table Table) (*Driver, error) {
 		table:       table,
 		maxKeyBytes: table.maxKeyBytes(),
 		conditions:  newConditions(table),
-		ghost:       newGhost(table),
 		upserts:     newUpserts(table),
 		faults:      newFaults(table.Name, options),
 	}, nil
@@ -102,7 +97,7 @@ func (d *Driver) Get(ctx context.Context, key string, consistency storage.Consis
 
 // Put implements storage.Driver.
 func (d *Driver) Put(ctx context.Context, record storage.Record, condition storage.Condition) error {
-	if err := storage.ValidatePut(record, condition, d.maxKeyBytes); err != nil {
+	if err := cmp.Or(record.Validate(d.maxKeyBytes), condition.Validate()); err != nil {
 		return err
 	}
 	if !d.validKey(record.Key) {
@@ -153,11 +148,11 @@ func (d *Driver) Update(ctx context.Context, key string, change storage.Change, 
 	return err
 }
 
-// Acquire implements storage.Leaser, as one UpdateItem that returns the item. It costs no read capacity.
+// Acquire implements storage.Driver, as one UpdateItem that returns the item. It costs no read capacity.
 func (d *Driver) Acquire(
 	ctx context.Context, key string, lease storage.Lease, condition storage.Condition,
 ) (storage.Record, error) {
-	if err := storage.ValidateAcquire(lease, condition); err != nil {
+	if err := cmp.Or(lease.Validate(), condition.Validate()); err != nil {
 		return storage.Record{}, err
 	}
 	if !d.validKey(key) {

@@ -121,19 +121,6 @@ func newConditions(t Table) conditions {
 	return c
 }
 
-// newGhost is the condition on which a lease without a session is deleted.
-func newGhost(t Table) condition {
-	return condition{
-		text: aws.String("attribute_not_exists(" + nameData + ") AND attribute_not_exists(" + nameVersion +
-			") AND attribute_not_exists(" + nameExpiry + ") AND " + unchanged),
-		names: map[string]string{
-			nameData: t.Attributes.Data, nameVersion: t.Attributes.Version, nameExpiry: t.Attributes.Expiry,
-			nameLeaseID: t.Attributes.LeaseID, nameLeaseExpiry: t.Attributes.LeaseExpiry,
-		},
-		uses: []string{valueLeaseID, valueSeenLeaseExpiry},
-	}
-}
-
 func merge(parts ...map[string]string) map[string]string {
 	merged := map[string]string{}
 	for _, part := range parts {

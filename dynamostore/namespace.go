@@ -5,18 +5,14 @@ import (
 	"io"
 	"strconv"
 	"strings"
-
-	"github.com/scsdynamo/scsdynamo/storage"
 )
-
-var _ storage.Namespacer = (*Driver)(nil)
 
 // Format implements fmt.Formatter: however a driver is printed, nothing of its client is, which has the credentials.
 func (d *Driver) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, "dynamostore.Driver of "+d.table.Name)
 }
 
-// Namespace implements storage.Namespacer: it names the prefix and suffix of the table's keys, and not the table, which is
+// Namespace implements storage.Driver: it names the prefix and suffix of the table's keys, and not the table, which is
 // another after a restore.
 func (d *Driver) Namespace() string {
 	partition, sort := d.table.PartitionKey, d.table.SortKey

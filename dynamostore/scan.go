@@ -16,7 +16,7 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// Scan implements storage.Scanner. A page is what one Scan looks at: up to 1 MB of the table, other items included, or
+// Scan implements storage.Driver. A page is what one Scan looks at: up to 1 MB of the table, other items included, or
 // request.Limit items.
 func (d *Driver) Scan(ctx context.Context, request storage.ScanRequest) (storage.Page, error) {
 	input, err := d.scanInput(request)
@@ -37,18 +37,14 @@ func (d *Driver) Scan(ctx context.Context, request storage.ScanRequest) (storage
 	for i, it := range out.Items {
 		out.Items[i] = nil // what is decoded need not be held twice
 		record, ours, err := d.table.decode(it)
-		if ours && err == nil && record.Data == nil && request.Fields == storage.AllFields {
+		if ours && err == nil && record.Data == nil && !request.WithoutData {
 			_, err = d.whole(it)
 		}
 		switch {
 		case !ours:
 		case err != nil:
 			key, _ := d.table.cutKey(it)
-			unreadable := storage.Unreadable{Key: key, Err: err}
-			if lease, ok := d.table.ghost(it); ok {
-				unreadable.Ghost = &lease
-			}
-			page.Unreadable = append(page.Unreadable, unreadable)
+			page.Unreadable = append(page.Unreadable, storage.Unreadable{Key: key, Err: err})
 		default:
 			page.Records = append(page.Records, record)
 		}
@@ -79,7 +75,7 @@ func (d *Driver) scanInput(request storage.ScanRequest) (*dynamodb.ScanInput, er
 	}
 	names := map[string]string{}
 	d.filterPrefix(input, names)
-	if request.Fields == storage.WithoutData {
+	if request.WithoutData {
 		input.ProjectionExpression = aws.String(d.projectWithoutData(names))
 		input.Select = types.SelectSpecificAttributes // which rights can be limited to
 	}

@@ -11,12 +11,11 @@ import (
 // WithoutData returns a driver over the same table that never asks for the data of sessions, for a process that need
 // not have it: a collector, with the rights of [RoleCollector]. Its Get returns records without Data, save of those
 // that are reserved; where the condition of a Delete does not hold, the record is read, for a read unit, in place of
-// coming with the refusal. A lease that is left of a session cannot be told from a record of others without reading all
-// of that: where that is not allowed, DeleteGhost takes it for one of others. It is for collecting alone: other writes
-// return records with their data.
+// coming with the refusal. It is for collecting alone: other writes return records with
+// their data.
 func (d *Driver) WithoutData() *Driver {
 	return &Driver{
-		client: d.client, table: d.table, maxKeyBytes: d.maxKeyBytes, conditions: d.conditions, ghost: d.ghost, upserts: d.upserts,
+		client: d.client, table: d.table, maxKeyBytes: d.maxKeyBytes, conditions: d.conditions, upserts: d.upserts,
 		faults: d.faults, withoutData: true,
 	}
 }

@@ -118,9 +118,6 @@ func (r *run) remove(b *brake, c candidate) error {
 	consumed, err := r.attempt(b.deleting, b.sent, r.writes, r.costs.write,
 		func(u storage.Usage) float64 { return u.WriteUnits },
 		func(ctx context.Context) error {
-			if c.rule == ruleGhost {
-				return r.ghosts.DeleteGhost(ctx, c.record.Key, c.record.Lease)
-			}
 			return r.driver.Delete(ctx, c.record.Key, c.condition())
 		})
 	if err == nil {

@@ -371,9 +371,6 @@ func TestRunLeavesReservedRecords(t *testing.T) {
 	}
 }
 
-// plain is a driver that cannot be walked over.
-type plain struct{ storage.Driver }
-
 func TestOptionsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	driver := memory.New()
@@ -390,9 +387,6 @@ func TestOptionsThatAreRefused(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("the error does not say %q: %v", says, err)
 		}
-	}
-	if _, err := gcrunner.NewCollector(plain{driver}, rules); !errors.Is(err, errors.ErrUnsupported) {
-		t.Errorf("a driver without a scanner: %v", err)
 	}
 	if _, err := gcrunner.NewCollector(nil, rules); err == nil {
 		t.Error("no driver is accepted")

@@ -14,7 +14,6 @@ type Collector struct {
 	config
 	driver  storage.Driver
 	from    source
-	ghosts  storage.GhostDeleter // nil where there are none
 	rules   Rules
 	running atomic.Bool
 
@@ -22,8 +21,7 @@ type Collector struct {
 }
 
 // NewCollector returns a collector. It makes no call and starts no goroutine. All that is wrong with the rules and the
-// options is reported in one error: [ErrNoRule] and [ErrNoIndex] are among them, and errors.ErrUnsupported where the
-// driver cannot list its records.
+// options is reported in one error: [ErrNoRule] and [ErrNoIndex] are among them.
 func NewCollector(driver storage.Driver, rules Rules, options ...Option) (*Collector, error) {
 	c := newConfig(options)
 	from, err := c.validate(driver, rules)
@@ -33,8 +31,7 @@ func NewCollector(driver storage.Driver, rules Rules, options ...Option) (*Colle
 	if c.election != nil {
 		c.election.rules = rules
 	}
-	ghosts, _ := driver.(storage.GhostDeleter)
-	return &Collector{config: c, driver: driver, from: from, ghosts: ghosts, rules: rules}, nil
+	return &Collector{config: c, driver: driver, from: from, rules: rules}, nil
 }
 
 // Run goes once through all sessions, or by an index through the expired ones, from where an earlier run has stopped,

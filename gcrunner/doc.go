@@ -15,8 +15,8 @@
 //     tells nothing but keys; there the condition is that the session has expired and that nobody has a lease on it.
 //   - A session under a lease is left alone until the lease has been seen unchanged for its duration and a tenth, by
 //     the clock of the collector's process. Other clocks do not matter.
-//   - The collector looks at the driver's own records only: on a shared table, at those inside its key prefix. Of
-//     records that cannot be read it deletes ghosts only: leases without a session.
+//   - The collector looks at the driver's own records only: on a shared table, at those inside its key prefix. Records
+//     that cannot be read are left alone.
 //   - After an unknown error nothing more is deleted. A run waits for throttling and short outages to pass, unless
 //     nothing at all is accepted.
 //   - The position is saved before the first delete, so that a checkpoint that cannot be written is found out in time.
@@ -46,5 +46,5 @@
 // On DynamoDB a collector needs dynamodb:DeleteItem, and Scan on the table or Query on its index; GetItem for the
 // outcome of a delete whose response was lost; and GetItem, PutItem and UpdateItem on records of its own for an
 // election, a checkpoint in the table and [Runner.Ready]. Over the driver that WithoutData of dynamostore returns, it
-// needs no right to read the data of sessions, except for ghosts.
+// needs no right to read the data of sessions.
 package gcrunner

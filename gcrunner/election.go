@@ -32,8 +32,8 @@ type Election struct {
 const minElectionLease = 200 * time.Millisecond
 
 // NewElection returns an election among all who make one over the same sessions. After the
-// elected process has died, another one is elected within lease; 0 means 15 seconds. Errors: a
-// lease shorter than 200 ms, and a driver that has no leases. It makes no call.
+// elected process has died, another one is elected within lease; 0 means 15 seconds. It makes no call.
+// Error: a lease shorter than 200 ms.
 func NewElection(driver storage.Driver, lease time.Duration) (*Election, error) {
 	if driver == nil {
 		return nil, errors.New("gcrunner: NewElection: the driver is nil")

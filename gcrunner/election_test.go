@@ -294,9 +294,6 @@ func TestElectionsThatAreRefused(t *testing.T) {
 	if _, err := gcrunner.NewElection(nil, 0); err == nil {
 		t.Error("no driver is accepted")
 	}
-	if _, err := gcrunner.NewElection(plain{memory.New()}, 0); err == nil {
-		t.Error("a driver without leases is accepted")
-	}
 	for _, short := range []time.Duration{-1, lockstrategy.MinDuration - 1} {
 		if _, err := gcrunner.NewElection(memory.New(), short); err == nil {
 			t.Errorf("a lease of %v is accepted", short)

@@ -62,7 +62,7 @@ func stored(t testing.TB, driver storage.Driver, key string) bool {
 }
 
 // keys returns all that is stored.
-func keys(t testing.TB, driver storage.Scanner) map[string]storage.Record {
+func keys(t testing.TB, driver storage.Driver) map[string]storage.Record {
 	t.Helper()
 	all := map[string]storage.Record{}
 	for request := (storage.ScanRequest{}); ; {

@@ -25,7 +25,7 @@ type Report struct {
 	Leased int
 	// Conflicts is how many sessions were left alone because they were renewed, leased or changed after they were read.
 	Conflicts int
-	// Unreadable is how many records could not be read and were left alone, ghosts excepted.
+	// Unreadable is how many records could not be read and were left alone.
 	Unreadable int
 
 	// ReadUnits and WriteUnits are the capacity units that the service says were consumed. It does not report those of

@@ -11,7 +11,7 @@ import (
 )
 
 // Rules say which sessions are collected: those to which at least one rule applies. The zero value has no rule, and
-// with it nothing is collected, not even ghosts.
+// with it nothing is collected.
 type Rules struct {
 	// Expired collects sessions whose expiry has passed, by the clock of the collector.
 	Expired bool
@@ -33,25 +33,22 @@ const (
 	ruleExpired  rule = "expired"
 	ruleMaxAge   rule = "max_age"
 	ruleMaxStale rule = "max_stale"
-	ruleGhost    rule = "ghost"
 )
 
 // Deleted counts sessions by the rule under which they were deleted. Where several rules apply to a session, it counts
 // under the first of them.
 type Deleted struct {
 	Expired, MaxAge, MaxStale int
-	// Ghosts are what is left of leases without a session. They need no rule.
-	Ghosts int
 }
 
 // Total is how many were deleted under all rules.
-func (d Deleted) Total() int { return d.Expired + d.MaxAge + d.MaxStale + d.Ghosts }
+func (d Deleted) Total() int { return d.Expired + d.MaxAge + d.MaxStale }
 
-// All yields the count of each rule, with its name in metrics, logs and configuration: "expired", "max_age",
-// "max_stale", and "ghost".
+// All yields the count of each rule, with its name in metrics, logs and configuration: "expired", "max_age"
+// and "max_stale".
 func (d Deleted) All() iter.Seq2[string, int] {
 	return func(yield func(string, int) bool) {
-		for _, r := range []rule{ruleExpired, ruleMaxAge, ruleMaxStale, ruleGhost} {
+		for _, r := range []rule{ruleExpired, ruleMaxAge, ruleMaxStale} {
 			if !yield(string(r), *d.under(r)) {
 				return
 			}
@@ -66,17 +63,13 @@ func (d *Deleted) under(r rule) *int {
 		return &d.Expired
 	case ruleMaxAge:
 		return &d.MaxAge
-	case ruleMaxStale:
-		return &d.MaxStale
 	default:
-		return &d.Ghosts
+		return &d.MaxStale
 	}
 }
 
 func (d Deleted) plus(other Deleted) Deleted {
-	return Deleted{
-		d.Expired + other.Expired, d.MaxAge + other.MaxAge, d.MaxStale + other.MaxStale, d.Ghosts + other.Ghosts,
-	}
+	return Deleted{d.Expired + other.Expired, d.MaxAge + other.MaxAge, d.MaxStale + other.MaxStale}
 }
 
 // Validate reports all that is wrong with the rules: [ErrNoRule], and ages that are negative or mean nothing.

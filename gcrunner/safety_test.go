@@ -215,7 +215,7 @@ func safety(t *testing.T, driver storage.Driver, collect func(ctx context.Contex
 
 	collector := newCollector(t, driver, options...)
 	last := runOnce(t, collector)
-	stored := keys(t, driver.(storage.Scanner))
+	stored := keys(t, driver)
 	for _, c := range clients {
 		for key, since := range c.expired {
 			if _, found := stored[key]; found && since.Before(began) {
@@ -224,7 +224,7 @@ func safety(t *testing.T, driver storage.Driver, collect func(ctx context.Contex
 		}
 	}
 	last += runOnce(t, collector) // from the beginning
-	stored, renewed, missed, want := keys(t, driver.(storage.Scanner)), int64(0), int64(0), 0
+	stored, renewed, missed, want := keys(t, driver), int64(0), int64(0), 0
 	for _, c := range clients {
 		renewed, missed, want = renewed+c.renewed.Load(), missed+c.missed.Load(), want+len(c.live)
 		for key := range c.live {

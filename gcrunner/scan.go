@@ -168,13 +168,7 @@ func (r *run) judge(p page) []candidate {
 			continue
 		}
 		r.report.Scanned++
-		if unreadable.Ghost == nil || r.ghosts == nil {
-			r.report.Unreadable++
-			continue
-		}
-		candidates = append(candidates, candidate{
-			record: storage.Record{Key: unreadable.Key, Lease: *unreadable.Ghost}, rule: ruleGhost,
-		})
+		r.report.Unreadable++
 	}
 	for _, entry := range p.entries {
 		if storage.Reserved(entry.Key) {

@@ -17,11 +17,11 @@ const (
 	// SourceAuto is SourceIndex where the driver has an index by expiry and no rule but Expired is set, else
 	// SourceScan.
 	SourceAuto Source = "auto"
-	// SourceScan reads everything, expired or not. It serves all rules, and finds ghosts.
+	// SourceScan reads everything, expired or not. It serves all rules.
 	SourceScan Source = "scan"
 	// SourceIndex asks an index by expiry (storage.ExpiryScanner) for what has expired, and reads nothing else: what a
 	// run reads does not depend on how many sessions live. The index may be an hour late, serves no rule but Expired,
-	// and knows neither ghosts nor sessions that were stored before there was an index.
+	// and does not know sessions that were stored before there was an index.
 	SourceIndex Source = "index"
 )
 
@@ -42,11 +42,7 @@ func (s Source) choose(driver storage.Driver, rules Rules) (source, error) {
 	case s == SourceIndex, s == SourceAuto && indexed && byExpiry:
 		return indexSource{index, rules.Grace}, nil
 	case s == SourceScan, s == SourceAuto:
-		scanner, ok := driver.(storage.Scanner)
-		if !ok {
-			return nil, fmt.Errorf("gcrunner: %T cannot list its records, so there is nothing to collect with: %w", driver, errors.ErrUnsupported)
-		}
-		return scanSource{scanner}, nil
+		return scanSource{driver}, nil
 	default:
 		return nil, fmt.Errorf("gcrunner: WithSource: %q is none of %q", string(s), []Source{SourceAuto, SourceScan, SourceIndex})
 	}
@@ -78,7 +74,7 @@ type page struct {
 func (p page) size() int { return len(p.Records) + len(p.Unreadable) + len(p.entries) }
 
 // scanSource reads everything.
-type scanSource struct{ driver storage.Scanner }
+type scanSource struct{ driver storage.Driver }
 
 func (scanSource) kind() Source  { return SourceScan }
 func (scanSource) segments() int { return 0 }
@@ -87,7 +83,7 @@ func (scanSource) segments() int { return 0 }
 func (s scanSource) read(ctx context.Context, at place, _ time.Time) (page, error) {
 	scanned, err := s.driver.Scan(ctx, storage.ScanRequest{
 		Segments: at.segments, Segment: at.segment, Start: at.start, Limit: at.limit,
-		Fields: storage.WithoutData, Consistency: storage.Eventual,
+		WithoutData: true, Consistency: storage.Eventual,
 	})
 	return page{Page: scanned}, err
 }

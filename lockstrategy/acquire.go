@@ -90,10 +90,6 @@ func waitError(ctx context.Context) error {
 // like a write, and anybody can invent a cookie.
 func (a *acquisition) ask(ctx, wait context.Context, line *line[turn]) (_ *tenure, missing *storage.Record, err error) {
 	l, backend := a.lease, a.request.Backend
-	leaser, ok := backend.Driver.(storage.Leaser)
-	if !ok {
-		return nil, nil, fmt.Errorf("lockstrategy: driver %T has no leases (no storage.Leaser)", backend.Driver)
-	}
 	last, exists := l.known.last(a.at)
 	var held storage.Lease // by another process
 	if !exists {
@@ -122,7 +118,7 @@ func (a *acquisition) ask(ctx, wait context.Context, line *line[turn]) (_ *tenur
 		}
 		var record storage.Record
 		err := backend.conditionally(ctx, condition, func() (err error) {
-			record, err = leaser.Acquire(ctx, a.at.key, mine, condition)
+			record, err = backend.Driver.Acquire(ctx, a.at.key, mine, condition)
 			return err
 		})
 		var conflict *storage.ConflictError
@@ -140,6 +136,9 @@ func (a *acquisition) ask(ctx, wait context.Context, line *line[turn]) (_ *tenur
 			if errors.Is(err, storage.ErrOutcomeUnknown) {
 				a.forgo(ctx, mine)
 				err = outcome.Known("the session could not be locked", err)
+			}
+			if errors.Is(err, errors.ErrUnsupported) {
+				err = fmt.Errorf("lockstrategy: Lease over a driver without leases, %T; use Merge: %w", backend.Driver, err)
 			}
 			return nil, nil, err
 		case conflict.Current == nil || !conflict.Current.Live(now):

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/internal/ended"
 	"github.com/scsdynamo/scsdynamo/internal/outcome"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
@@ -51,7 +52,7 @@ func (b *Backend) Read(ctx context.Context, key string) (storage.Record, bool, e
 func (b *Backend) get(ctx context.Context, key string, consistency storage.Consistency) (storage.Record, bool, error) {
 	record, found, err := b.Driver.Get(ctx, key, consistency)
 	switch now := b.Now(); {
-	case err == nil && found && record.Arriving():
+	case err == nil && found && ended.Arriving(record):
 		return b.arrived(ctx, record)
 	case err != nil || !found || !record.Ended() && record.Expired(now):
 		return storage.Record{}, false, err
@@ -69,7 +70,7 @@ func (b *Backend) Write(
 	ctx context.Context, from string, next storage.Record, condition storage.Condition,
 ) (inTheWay *storage.Record, err error) {
 	if next.Ended() {
-		next = storage.Tombstone(storage.Record{Key: next.Key, CreatedAt: next.CreatedAt}, "", next.UpdatedAt)
+		next = ended.Tombstone(storage.Record{Key: next.Key, CreatedAt: next.CreatedAt}, "", next.UpdatedAt)
 	}
 	always := condition.Kind == storage.KindAlways
 	switch {
@@ -120,7 +121,7 @@ func (b *Backend) Renew(
 func (b *Backend) End(
 	ctx context.Context, record storage.Record, successor string, condition storage.Condition,
 ) (inTheWay *storage.Record, err error) {
-	tombstone := storage.Tombstone(record, successor, b.Now())
+	tombstone := ended.Tombstone(record, successor, b.Now())
 	return b.judge(b.conditionally(ctx, condition, func() error { return b.Driver.Put(ctx, tombstone, condition) }))
 }
 
@@ -138,12 +139,12 @@ func (b *Backend) update(
 func (b *Backend) Delete(ctx context.Context, record storage.Record) error {
 	var unknown error // an earlier write may have ended the session although it failed
 	for range deleteTries {
-		if session, _, ok := record.Arrived(); ok { // which ends, whether it has left its old key or will
+		if session, _, ok := ended.Arrived(record); ok { // which ends, whether it has left its old key or will
 			session.Version = record.Version
 			record = session
 		}
 		if record.Ended() {
-			successor := record.Successor() + record.Destination()
+			successor := ended.Successor(record) + ended.Destination(record)
 			if successor == "" {
 				return nil
 			}
@@ -162,14 +163,14 @@ func (b *Backend) Delete(ctx context.Context, record storage.Record) error {
 		if record.Version != "" {
 			condition = storage.IfVersion(record.Version, now)
 		}
-		err := b.Driver.Put(ctx, storage.Tombstone(record, "", now), condition)
+		err := b.Driver.Put(ctx, ended.Tombstone(record, "", now), condition)
 		var conflict *storage.ConflictError
 		switch {
 		case err == nil:
 			return nil
 		case !errors.As(err, &conflict):
 			return join(err, unknown)
-		case conflict.Current == nil, (!conflict.Current.Ended() || conflict.Current.Arriving()) && conflict.Current.Expired(now):
+		case conflict.Current == nil, (!conflict.Current.Ended() || ended.Arriving(*conflict.Current)) && conflict.Current.Expired(now):
 			// What has expired, too: a write that was sent before is on its way, perhaps, and moves the expiry.
 			record = storage.Record{Key: record.Key, CreatedAt: record.CreatedAt}
 		default:

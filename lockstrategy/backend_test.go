@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/internal/ended"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/storage"
 	"github.com/scsdynamo/scsdynamo/storage/memory"
@@ -152,7 +153,7 @@ type moveDriver struct {
 
 func (d *moveDriver) Put(ctx context.Context, r storage.Record, c storage.Condition) error {
 	err := d.staleDriver.Put(ctx, r, c)
-	if d.unknown && r.Destination() != "" {
+	if d.unknown && ended.Destination(r) != "" {
 		err = errors.Join(err, storage.ErrOutcomeUnknown)
 	}
 	return err
@@ -221,10 +222,10 @@ func TestDeleteFollows(t *testing.T) {
 	read := record("key", now.Add(time.Hour))
 	changed, next := read, record("next", now.Add(time.Hour))
 	changed.Version = storage.NewVersion()
-	renewed := storage.Tombstone(read, "next", now)
+	renewed := ended.Tombstone(read, "next", now)
 	next.CreatedAt = now // as a session that moves has
-	arrival := storage.Arrival(next, "key")
-	departure := storage.Departure("key", arrival, now)
+	arrival := ended.Arrival(next, "key")
+	departure := ended.Departure("key", arrival, now)
 	for name, test := range map[string]struct {
 		ends   storage.Record
 		stored []storage.Record
@@ -253,7 +254,7 @@ func TestDeleteFollows(t *testing.T) {
 		}
 		for _, k := range []string{"key", "next"} {
 			r, found, _ := driver.Get(t.Context(), k, storage.Strong)
-			if k == "key" && !found || found && (!r.Ended() || r.Arriving()) {
+			if k == "key" && !found || found && (!r.Ended() || ended.Arriving(r)) {
 				t.Errorf("%s: under %q: found %v, ended %v; want a tombstone", name, k, found, r.Ended())
 			}
 		}
@@ -266,7 +267,7 @@ func TestDeleteInDoubt(t *testing.T) {
 	for _, follow := range []string{"get", "put"} {
 		driver := memory.New()
 		read := store(t, driver, map[string]any{})
-		now := storage.Tombstone(read, "next", time.Now())
+		now := ended.Tombstone(read, "next", time.Now())
 		if follow == "put" {
 			now = record(key, inAnHour())
 		}

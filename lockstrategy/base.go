@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/scsdynamo/scsdynamo/internal/backoff"
+	"github.com/scsdynamo/scsdynamo/internal/mark"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -158,7 +159,7 @@ func (b *Base) commitOver(ctx context.Context, stored, next storage.Record, writ
 			}
 		}
 		if try > 1 {
-			written.Version = storage.MarkedVersion(next.Mark()) // one is for one write
+			written.Version = mark.NewVersion(mark.Of(next)) // one is for one write
 		}
 		from := succeed(&written, stored)
 		inTheWay, err := write.call(backend, ctx, from, written, storage.IfVersion(stored.Version, backend.Now()))

@@ -34,7 +34,7 @@
 //
 // A renewal ([Session].Renew) writes the session under its new key if there is none, and then puts a tombstone in the
 // place of the old one, under the condition of a commit; where that is refused, the new one is removed. A delete of a
-// session that was read leaves a tombstone, too, and follows those that it meets: see [storage.Tombstone].
+// session that was read leaves a tombstone, too, and follows those that it meets: see [ended.Tombstone].
 //
 // # Invariants
 //

@@ -153,9 +153,6 @@ func (l *lease) Validate(backend *Backend) error {
 	case l.allowance >= l.terms.duration && l.allowance > 0:
 		problem("WithClockAllowance: %v is no allowance for a lease of %v; a tenth of it is usual", l.allowance, l.terms.duration)
 	}
-	if _, ok := backend.Driver.(storage.Leaser); !ok && backend.Driver != nil {
-		problem("Lease: driver %T has no leases (no storage.Leaser); use Merge", backend.Driver)
-	}
 	return errors.Join(problems...)
 }
 

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/internal/ended"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/storage"
 	"github.com/scsdynamo/scsdynamo/storage/memory"
@@ -364,7 +365,7 @@ func TestWaitersSeeTheTombstone(t *testing.T) {
 			return v.commit()
 		}, ""},
 		"buried elsewhere": {func(v *visit) error {
-			return v.p.spy.Driver.Put(v.ctx, storage.Tombstone(storage.Record{Key: key}, "elsewhere", time.Now()), storage.Always())
+			return v.p.spy.Driver.Put(v.ctx, ended.Tombstone(storage.Record{Key: key}, "elsewhere", time.Now()), storage.Always())
 		}, "elsewhere"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -379,8 +380,8 @@ func TestWaitersSeeTheTombstone(t *testing.T) {
 					done.Go(func() {
 						next := p.mustOpen()
 						record, found := next.session.Record()
-						if found || !record.Ended() || record.Successor() != test.successor {
-							t.Errorf("found %v, ended %v, successor %q; want the tombstone", found, record.Ended(), record.Successor())
+						if found || !record.Ended() || ended.Successor(record) != test.successor {
+							t.Errorf("found %v, ended %v, successor %q; want the tombstone", found, record.Ended(), ended.Successor(record))
 						}
 						next.end()
 					})
@@ -412,14 +413,14 @@ func TestAcquiredTombstone(t *testing.T) {
 		p, other := newProcess(t, driver, lockstrategy.Lease()), newProcess(t, driver, lockstrategy.Lease())
 		p.visited()
 		other.visited()
-		tombstone := storage.Tombstone(storage.Record{Key: key}, "the next token", time.Now())
+		tombstone := ended.Tombstone(storage.Record{Key: key}, "the next token", time.Now())
 		if err := driver.Put(t.Context(), tombstone, storage.Always()); err != nil {
 			t.Fatal(err)
 		}
 		for _, asks := range []*process{p, p, other, other} {
 			began := time.Now()
 			v := asks.mustOpen()
-			if record, found := v.session.Record(); found || record.Successor() != "the next token" || time.Since(began) > 0 {
+			if record, found := v.session.Record(); found || ended.Successor(record) != "the next token" || time.Since(began) > 0 {
 				t.Errorf("found %v, %+v after %v; want the tombstone at once", found, record, time.Since(began))
 			}
 			v.end()
@@ -480,7 +481,7 @@ func TestMoveThatMeetsATombstone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		driver := stocked(t, map[string]any{})
-		tombstone := storage.Tombstone(storage.Record{Key: "the new key"}, "", time.Now())
+		tombstone := ended.Tombstone(storage.Record{Key: "the new key"}, "", time.Now())
 		if err := driver.Put(t.Context(), tombstone, storage.Always()); err != nil {
 			t.Fatal(err)
 		}

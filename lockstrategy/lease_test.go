@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/internal/ended"
+	"github.com/scsdynamo/scsdynamo/internal/tap"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/storage"
 	"github.com/scsdynamo/scsdynamo/storage/memory"
@@ -140,7 +142,7 @@ func TestI8_LeaseOnNothingWritesNothing(t *testing.T) {
 	if r, _ := stored(t, driver); r.Key != "" {
 		t.Error("a record was made")
 	}
-	if err := driver.Put(t.Context(), storage.Tombstone(storage.Record{Key: key}, "", time.Now()), storage.Always()); err != nil {
+	if err := driver.Put(t.Context(), ended.Tombstone(storage.Record{Key: key}, "", time.Now()), storage.Always()); err != nil {
 		t.Fatal(err)
 	}
 	miss("a tombstone", read)
@@ -1262,7 +1264,21 @@ func TestLeaseOptionsAreChecked(t *testing.T) {
 			}
 		}
 	}
-	if err := validate(&lockstrategy.Backend{Driver: struct{ storage.Driver }{memory.New()}}); err == nil {
-		t.Error("a driver without leases was accepted")
+}
+
+// A driver without leases is named, and what to do.
+func TestLeaseOverADriverWithoutLeases(t *testing.T) {
+	t.Parallel()
+	driver := tap.Without(memory.New(), "Acquire")
+	now := time.Now()
+	record := storage.Record{Key: "key", Version: storage.NewVersion(), UpdatedAt: now, ExpiresAt: now.Add(time.Hour)}
+	if err := driver.Put(t.Context(), record, storage.Always()); err != nil {
+		t.Fatal(err)
+	}
+	_, err := lockstrategy.Lease().Load(t.Context(), &lockstrategy.Request{
+		Backend: &lockstrategy.Backend{Driver: driver, Now: time.Now}, Lock: true,
+	}, "key")
+	if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "use Merge") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/internal/ended"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/storage"
 	"github.com/scsdynamo/scsdynamo/storage/memory"
@@ -302,8 +303,8 @@ func TestMergeAfterARenewal(t *testing.T) {
 				v.end()
 			}
 			old, values := stored(t, driver)
-			if values != nil || old.Successor() != "the next token" {
-				t.Errorf("%d processes: under the old token: %v, successor %q", processes, values, old.Successor())
+			if values != nil || ended.Successor(old) != "the next token" {
+				t.Errorf("%d processes: under the old token: %v, successor %q", processes, values, ended.Successor(old))
 			}
 			next := p.mustOpenAt("the next token")
 			if next.values["a"] != 1.0 || next.values["b"] != 1.0 {

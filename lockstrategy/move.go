@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/scsdynamo/scsdynamo/internal/ended"
+	"github.com/scsdynamo/scsdynamo/internal/mark"
 	"github.com/scsdynamo/scsdynamo/internal/outcome"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
@@ -26,7 +28,7 @@ func (b *Backend) move(
 	}
 	condition = b.asOfNow(condition)
 	err = b.conditionally(ctx, condition, func() error {
-		return b.Driver.Put(ctx, storage.Departure(from, arrival, b.Now()), condition)
+		return b.Driver.Put(ctx, ended.Departure(from, arrival, b.Now()), condition)
 	})
 	if err == nil {
 		// It has moved, whatever becomes of this.
@@ -56,7 +58,7 @@ func (b *Backend) recall(ctx context.Context, from string, arrival storage.Recor
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeBackTimeout)
 	defer cancel()
 	now := b.Now()
-	back := storage.Departure(arrival.Key, storage.Record{Key: from, CreatedAt: arrival.CreatedAt, Version: arrival.Version}, now)
+	back := ended.Departure(arrival.Key, storage.Record{Key: from, CreatedAt: arrival.CreatedAt, Version: arrival.Version}, now)
 	_ = b.Driver.Put(ctx, back, storage.IfVersion(arrival.Version, now))
 }
 
@@ -98,7 +100,7 @@ func (b *Backend) announce(
 ) (arrival storage.Record, _ storage.Condition, _ error) {
 	free := storage.IfAbsent(b.Now())
 	for range moveTries {
-		arrival = storage.Arrival(next, from)
+		arrival = ended.Arrival(next, from)
 		err := b.Driver.Put(ctx, arrival, free)
 		var conflict *storage.ConflictError
 		switch {
@@ -115,7 +117,7 @@ func (b *Backend) announce(
 		case there == nil || there.Expired(now):
 			free = storage.IfAbsent(now)
 			continue
-		case !whatever && !there.Arriving() && there.Destination() == "":
+		case !whatever && !ended.Arriving(*there) && ended.Destination(*there) == "":
 			return arrival, condition, err
 		}
 		// The remains of another move, which may go on; or what the arrival of the session under the old key needs, unless that is
@@ -127,7 +129,7 @@ func (b *Backend) announce(
 		case !found || !condition.Holds(&record):
 			return arrival, condition, conflictWith(record, found)
 		}
-		if _, origin, ok := there.Arrived(); ok && origin == from {
+		if _, origin, ok := ended.Arrived(*there); ok && origin == from {
 			if condition, err = b.reissue(ctx, record, condition); err != nil {
 				return arrival, condition, err
 			}
@@ -142,7 +144,7 @@ func (b *Backend) reissue(
 	ctx context.Context, record storage.Record, condition storage.Condition,
 ) (storage.Condition, error) {
 	record.Succeed(record)
-	record.Version = storage.MarkedVersion(record.Mark())
+	record.Version = mark.NewVersion(mark.Of(record))
 	err := b.Driver.Put(ctx, record, condition)
 	if errors.Is(err, storage.ErrOutcomeUnknown) { // which says nothing of what is to be stored
 		err = outcome.Known("the session stays where it was, as it could not be prepared to move", err)
@@ -154,12 +156,12 @@ func (b *Backend) reissue(
 // arrived returns the session of an arrival that was found under its key, if it has left its old key. It is there then, as
 // nobody replaces its arrival but by it; the next write under the key stores it, as [Backend.conditionally] says.
 func (b *Backend) arrived(ctx context.Context, arrival storage.Record) (storage.Record, bool, error) {
-	session, from, ok := arrival.Arrived()
+	session, from, ok := ended.Arrived(arrival)
 	if !ok || !session.Live(b.Now()) {
 		return storage.Record{}, false, nil
 	}
 	departure, found, err := b.Driver.Get(ctx, from, storage.Strong)
-	if err != nil || !found || !departure.Departed(arrival) {
+	if err != nil || !found || !ended.Departed(departure, arrival) {
 		return storage.Record{}, false, err
 	}
 	return session, true, nil
@@ -168,7 +170,7 @@ func (b *Backend) arrived(ctx context.Context, arrival storage.Record) (storage.
 // Settled returns the session of a record that was read otherwise than by [Backend.Read], such as from a scan, and whether it
 // is live: that of an arrival, if it has left its old key.
 func (b *Backend) Settled(ctx context.Context, record storage.Record) (storage.Record, bool, error) {
-	if record.Arriving() {
+	if ended.Arriving(record) {
 		return b.arrived(ctx, record)
 	}
 	return record, record.Live(b.Now()), nil
@@ -178,7 +180,7 @@ func (b *Backend) Settled(ctx context.Context, record storage.Record) (storage.R
 // to that.
 func (b *Backend) complete(ctx context.Context, key string) (storage.Record, bool, error) {
 	record, found, err := b.Driver.Get(ctx, key, storage.Strong)
-	if err != nil || !found || !record.Arriving() {
+	if err != nil || !found || !ended.Arriving(record) {
 		return record, found && record.Live(b.Now()), err
 	}
 	session, found, err := b.arrived(ctx, record)
@@ -193,7 +195,7 @@ func (b *Backend) complete(ctx context.Context, key string) (storage.Record, boo
 		return session, true, nil
 	case errors.Is(err, storage.ErrOutcomeUnknown) || !errors.As(err, &conflict):
 		return storage.Record{}, false, outcome.Known("a session that was moved could not be stored under its new key", err)
-	case conflict.Current == nil || conflict.Current.Arriving():
+	case conflict.Current == nil || ended.Arriving(*conflict.Current):
 		return storage.Record{}, false, nil
 	default: // others have stored it, or ended it
 		return *conflict.Current, conflict.Current.Live(b.Now()), nil
@@ -206,7 +208,7 @@ func (b *Backend) complete(ctx context.Context, key string) (storage.Record, boo
 func (b *Backend) conditionally(ctx context.Context, condition storage.Condition, write func() error) error {
 	err := write()
 	var conflict *storage.ConflictError
-	if !errors.As(err, &conflict) || conflict.Current == nil || !conflict.Current.Arriving() {
+	if !errors.As(err, &conflict) || conflict.Current == nil || !ended.Arriving(*conflict.Current) {
 		return err
 	}
 	unknown := unknownOf(err)

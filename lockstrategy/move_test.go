@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/internal/ended"
+	"github.com/scsdynamo/scsdynamo/internal/mark"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/storage"
 	"github.com/scsdynamo/scsdynamo/storage/memory"
@@ -18,17 +20,17 @@ func TestI2_ArrivalOfAnotherDeparture(t *testing.T) {
 	now := time.Now()
 	next := record("new", now.Add(time.Hour))
 	next.CreatedAt, next.Data = now, []byte("data")
-	arrival := storage.Arrival(next, "old")
+	arrival := ended.Arrival(next, "old")
 	for name, test := range map[string]struct {
 		old  storage.Record
 		live bool
 	}{
-		"its own":          {storage.Departure("old", arrival, now), true},
-		"another one's":    {storage.Departure("old", storage.Arrival(next, "old"), now), false},
-		"to another key":   {storage.Departure("old", storage.Record{Key: "third", Version: arrival.Version}, now), false},
+		"its own":          {ended.Departure("old", arrival, now), true},
+		"another one's":    {ended.Departure("old", ended.Arrival(next, "old"), now), false},
+		"to another key":   {ended.Departure("old", storage.Record{Key: "third", Version: arrival.Version}, now), false},
 		"still there":      {record("old", now.Add(time.Hour)), false},
-		"ended":            {storage.Tombstone(storage.Record{Key: "old"}, "", now), false},
-		"renewed":          {storage.Tombstone(storage.Record{Key: "old"}, "new", now), false},
+		"ended":            {ended.Tombstone(storage.Record{Key: "old"}, "", now), false},
+		"renewed":          {ended.Tombstone(storage.Record{Key: "old"}, "new", now), false},
 		"never been there": {record("any", now.Add(time.Hour)), false},
 	} {
 		driver := memory.New()
@@ -95,7 +97,7 @@ type denying struct{ *memory.Driver }
 var errDenied = errors.New("denied")
 
 func (d denying) Put(ctx context.Context, r storage.Record, c storage.Condition) error {
-	if r.Destination() != "" {
+	if ended.Destination(r) != "" {
 		return errDenied
 	}
 	return d.Driver.Put(ctx, r, c)
@@ -109,8 +111,8 @@ func TestMoveThatMeetsAnotherKeepsTheMark(t *testing.T) {
 	driver := denying{memory.New()}
 	backend := &lockstrategy.Backend{Driver: driver, Now: func() time.Time { return now }}
 	old, next := record("old", now.Add(time.Hour)), record("new", now.Add(time.Hour))
-	old.Version, next.CreatedAt, next.UpdatedAt = storage.MarkedVersion("mark"), now, now
-	for _, r := range []storage.Record{old, storage.Arrival(next, "old")} {
+	old.Version, next.CreatedAt, next.UpdatedAt = mark.NewVersion("mark"), now, now
+	for _, r := range []storage.Record{old, ended.Arrival(next, "old")} {
 		if err := driver.Driver.Put(t.Context(), r, storage.Always()); err != nil {
 			t.Fatal(err)
 		}
@@ -119,7 +121,7 @@ func TestMoveThatMeetsAnotherKeepsTheMark(t *testing.T) {
 		t.Fatal(err)
 	}
 	seen, found, err := backend.Read(t.Context(), "old")
-	if err != nil || !found || seen.Version == old.Version || seen.Mark() != "mark" {
-		t.Errorf("found %v, version %q of old, mark %q, %v; want another version, and the mark", found, seen.Version, seen.Mark(), err)
+	if err != nil || !found || seen.Version == old.Version || mark.Of(seen) != "mark" {
+		t.Errorf("found %v, version %q of old, mark %q, %v; want another version, and the mark", found, seen.Version, mark.Of(seen), err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/internal/ended"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/storage"
 	"github.com/scsdynamo/scsdynamo/storage/memory"
@@ -98,8 +99,8 @@ func TestDeleteLeavesATombstone(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		old.end()
-		if r, _ := stored(t, driver); r.Successor() != "renewed" {
-			t.Errorf("%s: the tombstone of the old token names %q", name, r.Successor())
+		if r, _ := stored(t, driver); ended.Successor(r) != "renewed" {
+			t.Errorf("%s: the tombstone of the old token names %q", name, ended.Successor(r))
 		}
 		// What was never there is not made.
 		missed := p.mustOpenAt("never")

@@ -13,6 +13,7 @@ import (
 
 	"github.com/alexedwards/scs/v2"
 
+	"github.com/scsdynamo/scsdynamo/internal/ended"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
 	"github.com/scsdynamo/scsdynamo/storage/memory"
@@ -232,7 +233,7 @@ var attacks = map[string]struct {
 	}},
 	"make a renewed session the successor of another": {"", func(t *testing.T) bool {
 		v := newVictim(t, "shop")
-		v.write(storage.Tombstone(storage.Record{Key: v.store.StorageKey(v.mallo)}, v.store.StorageKey(v.alice), time.Now()), nil)
+		v.write(ended.Tombstone(storage.Record{Key: v.store.StorageKey(v.mallo)}, v.store.StorageKey(v.alice), time.Now()), nil)
 		return v.who(v.mallo) != ""
 	}},
 	"bring a session from another application": {"", func(t *testing.T) bool {

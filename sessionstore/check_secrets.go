@@ -36,18 +36,14 @@ const (
 // CheckSecrets opens a sample of what is stored. It is for a program that starts: with a wrong secret, with one that
 // was changed and whose predecessor was not given, or without one where sessions are sealed, every user is logged out,
 // and nothing else says so. The error is a [*SecretError] where there are live sessions and none of them opens, and nil
-// where one does, or there is none. Other errors: [ErrNotIterable], and the driver's.
+// where one does, or there is none. Other errors: those of the driver.
 //
 // It reads up to 300 items, once, with eventual consistency; on DynamoDB that needs the right to Scan.
 func (s *Store) CheckSecrets(ctx context.Context) error {
-	scanner, ok := s.backend.Driver.(storage.Scanner)
-	if !ok {
-		return ErrNotIterable
-	}
 	request := storage.ScanRequest{Limit: secretSample, Consistency: storage.Eventual}
 	found := &SecretError{}
 	for range secretPages {
-		page, err := s.page(ctx, scanner, request)
+		page, err := s.page(ctx, request)
 		if err != nil {
 			return err
 		}

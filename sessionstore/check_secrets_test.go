@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/internal/ended"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
 	"github.com/scsdynamo/scsdynamo/storage/memory"
@@ -48,8 +49,8 @@ func TestCheckSecrets(t *testing.T) {
 				commit(t, before, fmt.Sprint("token-", i), "\x2fdata of an application, as long as what is sealed")
 			}
 			// What has ended opens for nobody, and says nothing.
-			ended := storage.Record{Key: "ended", UpdatedAt: time.Now().Add(-2 * time.Hour), ExpiresAt: time.Now().Add(-time.Hour), Version: "v"}
-			for _, record := range []storage.Record{ended, storage.Tombstone(storage.Record{Key: "renewed"}, "successor", time.Now())} {
+			old := storage.Record{Key: "ended", UpdatedAt: time.Now().Add(-2 * time.Hour), ExpiresAt: time.Now().Add(-time.Hour), Version: "v"}
+			for _, record := range []storage.Record{old, ended.Tombstone(storage.Record{Key: "renewed"}, "successor", time.Now())} {
 				if err := driver.Put(t.Context(), record, storage.Always()); err != nil {
 					t.Fatal(err)
 				}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/internal/mark"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
@@ -44,7 +45,7 @@ func (s *Store) CommitCtx(ctx context.Context, token string, data []byte, expiry
 	if err := s.checkShown(ctx, token); err != nil {
 		return err
 	}
-	next.Version = storage.MarkedVersion(s.vault.mark(""))
+	next.Version = mark.NewVersion(s.vault.mark(""))
 	return s.overwrite(ctx, token, data, next)
 }
 
@@ -77,9 +78,9 @@ func (s *Store) commit(ctx context.Context, l *layer, token string, data []byte,
 	_, token = l.tokensOf(e)
 	next.Key = s.vault.keyOf(0, token)
 	before, found := e.session.Record()
-	mark := l.managerMark(before)
-	l.update(func() { e.mark = mark })
-	next.Version = storage.MarkedVersion(s.vault.mark(mark))
+	manager := l.managerMark(before)
+	l.update(func() { e.mark = manager })
+	next.Version = mark.NewVersion(s.vault.mark(manager))
 	unchanged := l.unchanged(e, data)
 	if !found {
 		if done, err := l.missing(e, next, unchanged); done {
@@ -263,7 +264,7 @@ func (s *Store) takeBack(ctx context.Context, e *scopedSession, before storage.R
 	case now.Key != before.Key: // it was renewed, and the old token is gone
 		return false
 	default:
-		before.UpdatedAt, before.Version = s.backend.Now(), storage.MarkedVersion(before.Mark())
+		before.UpdatedAt, before.Version = s.backend.Now(), mark.NewVersion(mark.Of(before))
 		return e.session.Commit(ctx, before) == nil
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/scsdynamo/scsdynamo/internal/ended"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -14,21 +15,17 @@ import (
 // What may be somebody else's stays: sessions that were sealed for another application, and those of another secret, or of none
 // where this store has one. Of the latter it says so, by [ErrSessionsLeft], when it has deleted the others.
 func (s *Store) DeleteAll(ctx context.Context) (deleted int, err error) {
-	scanner, ok := s.backend.Driver.(storage.Scanner)
-	if !ok {
-		return 0, ErrNotIterable
-	}
 	request := storage.ScanRequest{Limit: s.pageSize}
 	left := 0
 	for {
-		page, err := s.page(ctx, scanner, request)
+		page, err := s.page(ctx, request)
 		if err != nil {
 			return deleted, err
 		}
 		keys := make([]string, 0, len(page.Records)+len(page.Unreadable))
 		for _, record := range page.Records {
 			if record.Ended() { // a tombstone is no session, and in the way of what may arrive late
-				session, _, arriving := record.Arrived()
+				session, _, arriving := ended.Arrived(record)
 				if !arriving {
 					continue
 				}
@@ -45,11 +42,11 @@ func (s *Store) DeleteAll(ctx context.Context) (deleted int, err error) {
 		for _, unreadable := range page.Unreadable {
 			keys = append(keys, unreadable.Key)
 		}
-		n, err := s.deleteKeys(ctx, keys)
-		deleted += n
-		switch {
-		case err != nil:
+		if err := s.backend.Driver.DeleteBatch(ctx, keys); err != nil {
 			return deleted, err
+		}
+		deleted += len(keys)
+		switch {
 		case page.Next == "" && left > 0:
 			return deleted, fmt.Errorf("%w (sessions left: %d)", ErrSessionsLeft, left)
 		case page.Next == "":
@@ -57,20 +54,4 @@ func (s *Store) DeleteAll(ctx context.Context) (deleted int, err error) {
 		}
 		request.Start = page.Next
 	}
-}
-
-// deleteKeys deletes records in as few calls as the driver can, and returns how many are surely gone.
-func (s *Store) deleteKeys(ctx context.Context, keys []string) (int, error) {
-	if batch, ok := s.backend.Driver.(storage.BatchDeleter); ok {
-		if err := batch.DeleteBatch(ctx, keys); err != nil {
-			return 0, err
-		}
-		return len(keys), nil
-	}
-	for i, key := range keys {
-		if err := s.backend.Driver.Delete(ctx, key, storage.Always()); err != nil {
-			return i, err
-		}
-	}
-	return len(keys), nil
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/internal/ended"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
 	"github.com/scsdynamo/scsdynamo/storage/memory"
@@ -62,8 +63,8 @@ func TestDeleteAllWhileASessionMoves(t *testing.T) {
 	next := records(t, driver.Driver)[0]
 	from := next.Key
 	next.Key = store.StorageKey(token)
-	arrival := storage.Arrival(next, from)
-	for _, record := range []storage.Record{arrival, storage.Departure(from, arrival, time.Now())} {
+	arrival := ended.Arrival(next, from)
+	for _, record := range []storage.Record{arrival, ended.Departure(from, arrival, time.Now())} {
 		if err := driver.Put(t.Context(), record, storage.Always()); err != nil {
 			t.Fatal(err)
 		}

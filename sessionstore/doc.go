@@ -69,8 +69,8 @@
 //   - Without a scope, scs's Iterate cannot end or change what it shows if the manager has HashTokenInStore: [ErrNotShown].
 //   - A process that dies while it renews a token leaves the old session as it was, and one that nobody has the token of. One that
 //     dies in MergeSession may leave the other session beside what it was merged into.
-//   - A write that was given up may arrive up to 15 minutes late ([storage.LateWrites]). It is refused where the session has
-//     changed or ended meanwhile.
+//   - A write that was given up may arrive up to 15 minutes late. It is refused where the session has changed or ended
+//     meanwhile.
 //   - The session is committed before the first byte of a response. What a handler puts into the session after that is not
 //     stored, unless it commits by hand; by then the session is unlocked, and its commit is refused if somebody else has
 //     changed it.

@@ -52,7 +52,4 @@ var (
 	ErrNotShown = errors.New("sessionstore: the session that Iterate shows is not there: it has ended meanwhile, or the session manager " +
 		"has HashTokenInStore, with which scs ends and commits what Iterate shows in a scope alone; call Iterate with the context of " +
 		"Store.Begin, or use Store.Sessions and Store.Delete")
-
-	// ErrNotIterable says that the driver cannot list sessions.
-	ErrNotIterable = errors.New("sessionstore: this driver cannot list sessions: it has no storage.Scanner")
 )

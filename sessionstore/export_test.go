@@ -8,6 +8,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 
 	"github.com/scsdynamo/scsdynamo/storage"
+	"github.com/scsdynamo/scsdynamo/storage/memory"
 )
 
 // Open opens sealed data as a store with these secrets does, over a driver that says nothing of a namespace.
@@ -16,7 +17,7 @@ func Open(record storage.Record, token string, secrets ...[]byte) ([]byte, error
 	for _, secret := range secrets {
 		s.secrets = append(s.secrets, newGivenSecret("", secret, time.Time{}))
 	}
-	return s.vault(nil, time.Now).open(record, token, scs.GobCodec{})
+	return s.vault(memory.New(), time.Now).open(record, token, scs.GobCodec{})
 }
 
 // Unseal returns all that is sealed in a record, as microseconds where it is an instant.
@@ -44,7 +45,7 @@ func WeaknessOf(secret []byte) string { return weaknessOf(secret) }
 // OpenSince is Open with an instant since which sessions must have been sealed.
 func OpenSince(record storage.Record, token string, since time.Time, secret []byte) ([]byte, error) {
 	s := sealing{secrets: []givenSecret{newGivenSecret("", secret, time.Time{})}, since: since}
-	return s.vault(nil, time.Now).open(record, token, scs.GobCodec{})
+	return s.vault(memory.New(), time.Now).open(record, token, scs.GobCodec{})
 }
 
 // SealFormat1 seals as earlier versions did.

@@ -58,13 +58,13 @@ func wantMiss(t testing.TB, store *sessionstore.Store, token string) {
 }
 
 // sessionsOf returns what a driver holds of sessions that have not ended.
-func sessionsOf(t testing.TB, driver storage.Scanner) []storage.Record {
+func sessionsOf(t testing.TB, driver storage.Driver) []storage.Record {
 	t.Helper()
 	return slices.DeleteFunc(records(t, driver), storage.Record.Ended)
 }
 
 // records returns all that a driver holds.
-func records(t testing.TB, driver storage.Scanner) []storage.Record {
+func records(t testing.TB, driver storage.Driver) []storage.Record {
 	t.Helper()
 	page, err := driver.Scan(t.Context(), storage.ScanRequest{Limit: 1000})
 	if err != nil {

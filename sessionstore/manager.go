@@ -7,6 +7,7 @@ import (
 
 	"github.com/alexedwards/scs/v2"
 
+	"github.com/scsdynamo/scsdynamo/internal/mark"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -38,7 +39,9 @@ func (l *layer) managerMark(before storage.Record) string {
 	return markOf(l.manager)
 }
 
-func managerMarkOf(record storage.Record) string { return strings.TrimPrefix(record.Mark(), sealMark) }
+func managerMarkOf(record storage.Record) string {
+	return strings.TrimPrefix(mark.Of(record), sealMark)
+}
 
 // sealMark begins the marks of records that are sealed, so that a store without a secret knows them: their data may look like any.
 const sealMark = "+"
@@ -51,4 +54,4 @@ func (v *vault) mark(manager string) string {
 	return manager
 }
 
-func markedSealed(record storage.Record) bool { return strings.HasPrefix(record.Mark(), sealMark) }
+func markedSealed(record storage.Record) bool { return strings.HasPrefix(mark.Of(record), sealMark) }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/alexedwards/scs/v2"
 
+	"github.com/scsdynamo/scsdynamo/internal/mark"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
 	"github.com/scsdynamo/scsdynamo/storage/memory"
@@ -286,20 +287,20 @@ func TestMarksAreSealed(t *testing.T) {
 		t.Fatal(err)
 	}
 	other, _, err := driver.Get(t.Context(), v.store.StorageKey(theirs), storage.Strong)
-	if err != nil || stored.Mark() == "" || stored.Mark() == other.Mark() {
-		t.Fatalf("%v; the marks are %q and %q", err, stored.Mark(), other.Mark())
+	if err != nil || mark.Of(stored) == "" || mark.Of(stored) == mark.Of(other) {
+		t.Fatalf("%v; the marks are %q and %q", err, mark.Of(stored), mark.Of(other))
 	}
 	own := stored
-	for _, mark := range []string{other.Mark(), "", "+", other.Mark()[1:]} {
-		stored.Version = storage.MarkedVersion(mark)
+	for _, foreign := range []string{mark.Of(other), "", "+", mark.Of(other)[1:]} {
+		stored.Version = mark.NewVersion(foreign)
 		if err := driver.Driver.Put(t.Context(), stored, storage.Always()); err != nil {
 			t.Fatal(err)
 		}
 		answer := admin.own(token, func(_ http.ResponseWriter, r *http.Request) {
-			t.Errorf("the admin's manager has let in %q, by the mark %q", admin.sessions.GetString(r.Context(), "user"), mark)
+			t.Errorf("the admin's manager has let in %q, by the mark %q", admin.sessions.GetString(r.Context(), "user"), foreign)
 		})
 		if answer.status == http.StatusOK {
-			t.Errorf("the mark %q: status %d", mark, answer.status)
+			t.Errorf("the mark %q: status %d", foreign, answer.status)
 		}
 	}
 	if err := driver.Driver.Put(t.Context(), own, storage.Always()); err != nil {
@@ -315,7 +316,7 @@ func TestMarkOutlivesMerge(t *testing.T) {
 		driver := newHooked()
 		v, peer := newVisitor(t, driver, options...), newVisitor(t, driver, options...)
 		token := v.begin(map[string]any{"user": "eve"})
-		mark := records(t, driver.Driver)[0].Mark()
+		before := mark.Of(records(t, driver.Driver)[0])
 		v.visit(token, func(_ http.ResponseWriter, r *http.Request) {
 			peer.visit(token, peer.put("theirs"))
 			v.sessions.Put(r.Context(), "ours", true)
@@ -325,8 +326,8 @@ func TestMarkOutlivesMerge(t *testing.T) {
 			v.sessions.Put(r.Context(), "again", true) // which is merged with what was merged
 		})
 		v.want("the session", token, "again ours theirs user")
-		if got := records(t, driver.Driver)[0].Mark(); got != mark || mark == "" {
-			t.Errorf("the mark is %q; it was %q", got, mark)
+		if got := mark.Of(records(t, driver.Driver)[0]); got != before || before == "" {
+			t.Errorf("the mark is %q; it was %q", got, before)
 		}
 	}
 }

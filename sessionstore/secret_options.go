@@ -66,7 +66,7 @@ func WithPreviousSecret(previous []byte, until time.Time) Option {
 // WithSecretContext names the application whose sessions these are. A session that was sealed for one application does not open
 // in another, whoever moves it there, although the two have the same secret. It is the same for all processes that share the
 // sessions; changing it ends the sessions that are stored, each with an error that matches [storage.ErrCorrupt], or as
-// [WithUnreadableAsMiss] says. Default: what the driver's [storage.Namespacer] says, as dynamostore's does of the prefix and
+// [WithUnreadableAsMiss] says. Default: what the driver says of its namespace, as dynamostore's does of the prefix and
 // suffix of the table's keys. Without a secret it does nothing.
 func WithSecretContext(application string) Option {
 	return func(c *config) {
@@ -129,11 +129,7 @@ func (s *sealing) contextOf(driver storage.Driver) string {
 	if s.context != nil {
 		return "application:" + *s.context
 	}
-	namespace := ""
-	if n, ok := driver.(storage.Namespacer); ok {
-		namespace = n.Namespace()
-	}
-	return "namespace:" + namespace
+	return "namespace:" + driver.Namespace()
 }
 
 // vault returns what seals with these secrets.

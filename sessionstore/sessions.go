@@ -106,15 +106,10 @@ type visit func(Session, storage.Record, error) bool
 
 // walk visits all live sessions.
 func (s *Store) walk(ctx context.Context, visit visit) {
-	scanner, ok := s.backend.Driver.(storage.Scanner)
-	if !ok {
-		visit(Session{}, storage.Record{}, ErrNotIterable)
-		return
-	}
 	request := storage.ScanRequest{Limit: s.pageSize, Consistency: s.scanConsistency()}
 	codec := s.codecOf(s.layerFrom(ctx))
 	for {
-		page, err := s.page(ctx, scanner, request)
+		page, err := s.page(ctx, request)
 		if err != nil {
 			visit(Session{}, storage.Record{}, err)
 			return
@@ -127,7 +122,7 @@ func (s *Store) walk(ctx context.Context, visit visit) {
 }
 
 // page reads one page. Records that are no sessions are not on it.
-func (s *Store) page(ctx context.Context, scanner storage.Scanner, request storage.ScanRequest) (page storage.Page, err error) {
+func (s *Store) page(ctx context.Context, request storage.ScanRequest) (page storage.Page, err error) {
 	if s.observe != nil {
 		var done func(Outcome, int, error)
 		ctx, done = s.begin(ctx, OpList)
@@ -139,7 +134,7 @@ func (s *Store) page(ctx context.Context, scanner storage.Scanner, request stora
 			done(OutcomeOK, size, err)
 		}()
 	}
-	page, err = scanner.Scan(ctx, request)
+	page, err = s.backend.Driver.Scan(ctx, request)
 	page.Records = slices.DeleteFunc(page.Records, func(r storage.Record) bool { return storage.Reserved(r.Key) })
 	page.Unreadable = slices.DeleteFunc(page.Unreadable, func(u storage.Unreadable) bool { return storage.Reserved(u.Key) })
 	return page, err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/alexedwards/scs/v2"
 
+	"github.com/scsdynamo/scsdynamo/internal/ended"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
@@ -203,7 +204,7 @@ func (s *Store) load(
 		if found {
 			return session, nil
 		}
-		if record.Successor() != "" {
+		if ended.Successor(record) != "" {
 			tombstone = record
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 	"github.com/alexedwards/scs/v2/memstore"
 
+	"github.com/scsdynamo/scsdynamo/internal/ended"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
@@ -330,7 +331,7 @@ func TestT1_UnknownStaysUnknown(t *testing.T) {
 // A create that was sent twice, and arrives once more after a logout, brings nothing back.
 func TestI3_LateCreateBringsNothingBack(t *testing.T) {
 	t.Parallel()
-	for _, before := range []time.Duration{time.Second, storage.LateWrites - time.Second} {
+	for _, before := range []time.Duration{time.Second, ended.LateWrites - time.Second} {
 		for name, strategy := range strategies {
 			t.Run(fmt.Sprint(name, before), func(t *testing.T) {
 				t.Parallel()

@@ -73,7 +73,7 @@ func IfLease(leaseID string) Condition { return Condition{Kind: KindLease, Lease
 func IfExpiredAndFree(t time.Time) Condition { return Condition{Kind: KindExpiredAndFree, At: t} }
 
 // IfFree holds if there is a session that is live at now (see [Record.Live]), and on which nobody has a lease. It is the
-// condition under which a lease is acquired: never on a [Tombstone].
+// condition under which a lease is acquired: never on a record that has ended.
 func IfFree(now time.Time) Condition { return Condition{Kind: KindFree, At: now} }
 
 // IfFreeOrUnchanged holds if [IfFree] does, or if the lease on a live session is still the one seen, neither renewed nor
@@ -83,9 +83,9 @@ func IfFreeOrUnchanged(seen Lease, now time.Time) Condition {
 	return Condition{Kind: KindFreeOrUnchanged, LeaseID: seen.ID, LeaseExpiresAt: seen.ExpiresAt, At: now}
 }
 
-// IfUnchanged holds if there is a record of the version, the expiry and the lease that were seen. It is the condition of
-// collection where the record was read: a session that was committed, extended, shortened, leased or released after the collector read it does not
-// meet it.
+// IfUnchanged holds if there is a record of the version, the expiry and the lease that were seen. It is the condition
+// of collection where the record was read: a session that was committed, extended, shortened, leased or released since
+// does not meet it.
 func IfUnchanged(seen Record) Condition {
 	return Condition{
 		Kind: KindUnchanged, Version: seen.Version, At: seen.ExpiresAt,

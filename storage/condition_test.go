@@ -22,8 +22,8 @@ func TestConditionsOfALease(t *testing.T) {
 		return &r
 	}
 	ended := func(lease storage.Lease) *storage.Record {
-		r := storage.Tombstone(newRecord(), "", now)
-		r.Lease = lease
+		r := newRecord()
+		r.Lease, r.UpdatedAt, r.ExpiresAt = lease, now.Add(time.Hour), now.Add(time.Hour)
 		return &r
 	}
 	for name, test := range map[string]struct {
@@ -38,8 +38,8 @@ func TestConditionsOfALease(t *testing.T) {
 		"renewed":        {with(renewed, 1), false, false},
 		"another":        {with(other, 1), false, false},
 		"another's over": {with(over, 1), false, false},
-		"a tombstone":    {ended(storage.Lease{}), false, false},
-		"a leased one":   {ended(seen), false, false},
+		"ended":          {ended(storage.Lease{}), false, false},
+		"ended, leased":  {ended(seen), false, false},
 	} {
 		if got := storage.IfFree(now).Holds(test.current); got != test.free {
 			t.Errorf("%s: IfFree holds: %v", name, got)
@@ -118,17 +118,15 @@ func TestKindsOfConditions(t *testing.T) {
 	}
 }
 
-func TestValidateAcquire(t *testing.T) {
+func TestValidateLease(t *testing.T) {
 	t.Parallel()
-	now := time.Now()
-	lease := storage.Lease{ID: "lease"}
-	if err := storage.ValidateAcquire(lease, storage.IfFree(now)); err != nil {
+	if err := (storage.Lease{ID: "lease"}).Validate(); err != nil {
 		t.Error(err)
 	}
-	if storage.ValidateAcquire(storage.Lease{}, storage.IfFree(now)) == nil {
+	if (storage.Lease{}).Validate() == nil {
 		t.Error("an acquisition without an ID is accepted")
 	}
-	if storage.ValidateAcquire(lease, storage.IfFreeOrUnchanged(storage.Lease{}, now)) == nil {
-		t.Error("an acquisition under an invalid condition is accepted")
+	if storage.IfFreeOrUnchanged(storage.Lease{}, time.Now()).Validate() == nil {
+		t.Error("a condition without the lease that it is about is accepted")
 	}
 }

@@ -1,11 +1,9 @@
 // Package storage is the contract between the session store and the places where sessions are kept.
 //
-// A [Driver] keeps one [Record] per key and knows four operations: Get, Put, Update and Delete. Everything that can go
-// wrong between two requests of one user is decided here, by the [Condition] that a write carries: the driver must judge
-// the condition and apply the write as one atomic step. What a driver can do beyond that is found by type assertion:
-// [Leaser] locks and reads a record in one call, [Scanner] walks over all records, [ExpiryScanner] over those that have
-// expired, [BatchDeleter] removes many, [GhostDeleter] removes leases without a session, [Namespacer] says whose the records
-// are where several share a storage.
+// It is for authors of drivers: applications need none of it but the errors, which package sessionstore names too.
+//
+// A [Driver] keeps one [Record] per key. Everything that can go wrong between two requests of one user is decided here, by
+// the [Condition] that a write carries: the driver must judge the condition and apply the write as one atomic step.
 //
 // Package storage/memory is the reference driver. Where this text and that code seem to differ, the text is right and
 // the code has a bug.

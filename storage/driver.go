@@ -17,7 +17,10 @@ const (
 )
 
 // Driver keeps records. The package comment says what all its methods have in common, and what the errors of writes
-// mean.
+// mean. A driver whose storage has no Acquire or no Scan returns an error that matches [errors.ErrUnsupported] from it:
+// it serves every strategy but Lease, or everything that lists no sessions.
+//
+// One more interface is optional, and found by type assertion: [ExpiryScanner].
 type Driver interface {
 	// Get returns the record under key, expired or not. A record that is there but cannot be read is a [*CorruptError].
 	// A key that this driver can never hold (see [ErrInvalidKey]) is not found.
@@ -34,50 +37,28 @@ type Driver interface {
 	// the condition.
 	Update(ctx context.Context, key string, change Change, condition Condition) error
 
+	// Acquire sets the lease of the record under key if the condition holds, changes nothing else, and returns the
+	// record as it is then. It never creates a record: where there is none, it is a *ConflictError without a current
+	// record, whatever the condition. The lease needs an ID that no other acquisition has used; a record that already
+	// has this very lease, because the response to an earlier attempt was lost, is success. A record that cannot be read
+	// is a *CorruptError; it may then have the lease. A lease is renewed and released by Update, under [IfLease].
+	Acquire(ctx context.Context, key string, lease Lease, condition Condition) (Record, error)
+
 	// Delete removes the record under key if the condition holds. That there is none is success, whatever the condition.
 	Delete(ctx context.Context, key string, condition Condition) error
-}
 
-// Namespacer is a driver whose records may share their storage with those of others.
-type Namespacer interface {
-	// Namespace names what the records of this driver have in common, and others do not, such as a prefix of their keys; empty
-	// where there is nothing of the kind. Sessions are sealed for it: it must be the same for all processes that share the
-	// sessions, and stay so. A driver that wraps another passes it on.
-	Namespace() string
-}
-
-// Leaser is a driver that can put a lease on a record and read it in one call.
-//
-// A lease is renewed and released by Update, under [IfLease].
-type Leaser interface {
-	// Acquire sets the lease of the record under key if the condition holds, changes nothing else, and returns the record
-	// as it is then. It never creates a record: where there is none, it is a *ConflictError without a current record,
-	// whatever the condition. The lease needs an ID that no other acquisition has used; a record that already has this very
-	// lease, because the response to an earlier attempt was lost, is success. A record that cannot be read is a *CorruptError;
-	// it may then have the lease.
-	Acquire(ctx context.Context, key string, lease Lease, condition Condition) (Record, error)
-}
-
-// BatchDeleter is a driver that can delete many records in few calls.
-type BatchDeleter interface {
-	// DeleteBatch removes the records under the keys, whatever they are. Missing ones are no error. It is not atomic:
-	// where it fails, some may be gone.
+	// DeleteBatch removes the records under the keys, whatever they are, in as few calls as the storage can. Missing ones
+	// are no error. It is not atomic: where it fails, some may be gone.
 	DeleteBatch(ctx context.Context, keys []string) error
-}
 
-// GhostDeleter is a driver on whose storage a lease can be left without a session, as where another program has put it on
-// a session that was deleted at that moment. Nothing else removes such ghosts: they have no expiry.
-type GhostDeleter interface {
-	// DeleteGhost removes what is under key if it is nothing but this lease, as [Unreadable.Ghost] says. That there is
-	// nothing is success; anything else is left alone, with a *ConflictError, or a *CorruptError where it cannot be read.
-	DeleteGhost(ctx context.Context, key string, lease Lease) error
-}
-
-// Scanner is a driver that can walk over all its records.
-type Scanner interface {
-	// Scan returns the next page of records. It returns only this driver's records: on a table shared with others,
-	// those within its key prefix. A page may be empty although more follow.
+	// Scan returns the next page of records. It returns only this driver's records: on a table shared with others, those
+	// within its key prefix. A page may be empty although more follow.
 	Scan(ctx context.Context, request ScanRequest) (Page, error)
+
+	// Namespace names what the records of this driver have in common, and others in the same storage do not, such as a
+	// prefix of their keys. It is empty where there is nothing of the kind. Sessions are sealed for it: it is the same for
+	// all processes that share the sessions, and stays so.
+	Namespace() string
 }
 
 // ScanRequest asks for one page. Its zero value asks for the first page of everything.
@@ -92,8 +73,8 @@ type ScanRequest struct {
 	Start Position
 	// Limit bounds the records that are looked at for this page. 0 leaves it to the driver.
 	Limit int
-	// Fields says what is wanted of each record.
-	Fields Fields
+	// WithoutData leaves the payloads out. Records then say nothing about whether there is one.
+	WithoutData bool
 	// Consistency says how fresh the page must be.
 	Consistency Consistency
 }
@@ -117,16 +98,6 @@ func (r ScanRequest) Validate() error {
 // Position is a place in a scan. It is text to be kept and handed back, nothing to be read: it holds a key.
 type Position string
 
-// Fields says which parts of the records a scan returns.
-type Fields uint8
-
-const (
-	// AllFields returns whole records.
-	AllFields Fields = iota
-	// WithoutData leaves the payload out. Records then say nothing about whether there is one.
-	WithoutData
-)
-
 // Page is one page of a scan.
 type Page struct {
 	// Records are the records of this page.
@@ -144,7 +115,4 @@ type Unreadable struct {
 	Key string
 	// Err is a *CorruptError. It does not tell the key.
 	Err error
-	// Ghost is the lease, where the record seems to be nothing but a lease that this driver could have made. Nil for any
-	// other. See [GhostDeleter].
-	Ghost *Lease
 }

@@ -2,7 +2,6 @@ package storage
 
 import (
 	"crypto/rand"
-	"strings"
 	"time"
 )
 
@@ -16,7 +15,7 @@ type Record struct {
 	// value of the record it overwrites, and takes UpdatedAt where there is none.
 	CreatedAt time.Time
 	// UpdatedAt is when the record was last written. Drivers keep it as exactly as ExpiresAt: that the one is not after the
-	// other tells a [Tombstone].
+	// other tells a record that has ended; see [Record.Ended].
 	UpdatedAt time.Time
 	// ExpiresAt is the instant at which the session ends: it is dead at that instant, not after it. Drivers keep it to
 	// the nanosecond, in any year from 1 to 9999. Its time zone is not kept.
@@ -34,7 +33,12 @@ type Record struct {
 // see [Record.Live].
 func (r Record) Expired(now time.Time) bool { return !now.Before(r.ExpiresAt) }
 
-// Live reports whether the record is a session that can be used at now: neither expired nor a [Tombstone].
+// Ended reports whether the record is no session, but what the store keeps for a time under the key of one that has
+// ended, or that is yet to come: it is not after its last write that it expires. A record without a version is not
+// stored, and has not ended.
+func (r Record) Ended() bool { return r.Version != "" && !r.ExpiresAt.After(r.UpdatedAt) }
+
+// Live reports whether the record is a session that can be used at now: it has neither expired nor ended.
 func (r Record) Live(now time.Time) bool { return !r.Expired(now) && !r.Ended() }
 
 // Lease is one acquisition of a session by one holder.
@@ -56,24 +60,6 @@ func (l Lease) Free() bool { return l.ID == "" }
 // It is drawn once per write and stays the same when the write is tried again; that is how a driver tells its own write,
 // whose response was lost, from a foreign one.
 func NewVersion() string { return rand.Text() }
-
-// markBegin separates a version from its mark.
-const markBegin = "."
-
-// Mark returns the mark of the record, empty where it has none. It is text behind what is drawn of the version, and says whose the
-// record is among those who share a key space: it is known wherever the version is. Who writes a record anew keeps it.
-func (r Record) Mark() string {
-	_, mark, _ := strings.Cut(r.Version, markBegin)
-	return mark
-}
-
-// MarkedVersion is NewVersion with a mark. An empty one is none.
-func MarkedVersion(mark string) string {
-	if mark == "" {
-		return NewVersion()
-	}
-	return NewVersion() + markBegin + mark
-}
 
 // The ancestry of a record is that of the last few versions before it, the newest first, each cut to a length that still
 // tells it from any other of one session.

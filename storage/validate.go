@@ -12,23 +12,23 @@ func ValidKey(key string, limit int) bool {
 	return key != "" && len(key) <= limit && utf8.ValidString(key) && !strings.Contains(key, "\x00")
 }
 
-// ValidatePut reports what makes a Put impossible whatever is stored. Drivers call it before anything else; keyLimit is
-// the length of the longest key that they can hold.
-func ValidatePut(record Record, condition Condition, keyLimit int) error {
+// Validate reports what makes it impossible to Put the record under any condition. Drivers call it before anything else;
+// keyLimit is the length of the longest key that they can hold.
+func (r Record) Validate(keyLimit int) error {
 	switch {
-	case !ValidKey(record.Key, keyLimit):
+	case !ValidKey(r.Key, keyLimit):
 		return ErrInvalidKey
-	case record.Version == "":
+	case r.Version == "":
 		return errors.New("storage: a record without a version; draw one with NewVersion")
 	default:
-		return condition.Validate()
+		return nil
 	}
 }
 
-// ValidateAcquire reports what makes an Acquire impossible whatever is stored. Drivers call it before anything else.
-func ValidateAcquire(lease Lease, condition Condition) error {
-	if lease.Free() {
+// Validate reports a lease that cannot be acquired. Drivers call it before anything else.
+func (l Lease) Validate() error {
+	if l.Free() {
 		return errors.New("storage: an acquisition without an ID")
 	}
-	return condition.Validate()
+	return nil
 }

@@ -290,7 +290,7 @@ func put(t *testing.T, driver storage.Driver, all []storage.Record) {
 }
 
 // count returns how many live and dead sessions are stored.
-func count(t *testing.T, driver storage.Scanner) (live, dead int) {
+func count(t *testing.T, driver storage.Driver) (live, dead int) {
 	t.Helper()
 	for request := (storage.ScanRequest{}); ; {
 		page, err := driver.Scan(t.Context(), request)
@@ -313,7 +313,7 @@ func count(t *testing.T, driver storage.Scanner) (live, dead int) {
 }
 
 // reserved returns how many records there are that are no sessions.
-func reserved(t *testing.T, driver storage.Scanner) int {
+func reserved(t *testing.T, driver storage.Driver) int {
 	t.Helper()
 	page, err := driver.Scan(t.Context(), storage.ScanRequest{})
 	if err != nil {

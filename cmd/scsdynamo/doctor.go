@@ -15,6 +15,7 @@ import (
 	"github.com/scsdynamo/scsdynamo/dynamostore"
 	"github.com/scsdynamo/scsdynamo/internal/inspect"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
+	"github.com/scsdynamo/scsdynamo/storage"
 )
 
 // doctorTimeout is how long an examination takes at most, where --timeout says nothing else.
@@ -122,8 +123,8 @@ func (a *app) printFinding(finding doctor.Finding) error {
 func boltPatient(cfg *config.Config) doctor.Bolt {
 	return doctor.Bolt{
 		Path: text(cfg, "bolt.path"),
-		Open: func(ctx context.Context) (inspect.Driver, error) { return openDriver(ctx, cfg) },
-		Store: func(driver inspect.Driver) (*sessionstore.Store, *inspect.Sessions, error) {
+		Open: func(ctx context.Context) (storage.Driver, error) { return openDriver(ctx, cfg) },
+		Store: func(driver storage.Driver) (*sessionstore.Store, *inspect.Sessions, error) {
 			store, err := storeOf(cfg)(driver)
 			if err != nil {
 				return nil, nil, err

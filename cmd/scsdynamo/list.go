@@ -118,7 +118,7 @@ func (l *listing) end(failed bool) error {
 
 // read prints the sessions, a page at a time.
 func (l *listing) read(ctx context.Context) error {
-	for page, err := range l.sessions.Pages(ctx, storage.AllFields) {
+	for page, err := range l.sessions.Pages(ctx, false) {
 		if err == nil {
 			err = l.begin()
 		}

@@ -59,7 +59,7 @@ func (a *app) layout() (*config.Config, error) {
 
 // openDriver opens the driver. Unlike the application it creates no table and no file: an operator wants to see what
 // exists.
-func openDriver(ctx context.Context, cfg *config.Config) (inspect.Driver, error) {
+func openDriver(ctx context.Context, cfg *config.Config) (storage.Driver, error) {
 	if !onBolt(cfg) {
 		client, err := cfg.Client(ctx)
 		if err != nil {
@@ -77,17 +77,11 @@ func openDriver(ctx context.Context, cfg *config.Config) (inspect.Driver, error)
 		e.Text = path + ": " + e.Text
 		return nil, e
 	}
-	if err != nil {
-		return nil, err
-	}
-	if able, ok := driver.(inspect.Driver); ok {
-		return able, nil
-	}
-	return nil, errors.Join(inspect.ErrDriver, driver.Close())
+	return driver, err
 }
 
 // closeDriver gives back what a driver holds open.
-func closeDriver(driver inspect.Driver) error {
+func closeDriver(driver storage.Driver) error {
 	if closer, ok := driver.(io.Closer); ok {
 		return closer.Close()
 	}
@@ -98,7 +92,7 @@ func closeDriver(driver inspect.Driver) error {
 type opened struct {
 	*inspect.Sessions
 	cfg    *config.Config
-	driver inspect.Driver
+	driver storage.Driver
 }
 
 // sessions opens the store. The caller must close it.

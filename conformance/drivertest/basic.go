@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/internal/ended"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -44,21 +45,21 @@ func basicCases() []testCase {
 				session := p.record(p.key())
 				session.ExpiresAt = p.now.Add(time.Hour + 123456789*time.Nanosecond)
 				from := p.key()
-				arrival := storage.Arrival(session, from)
-				departure := storage.Departure(from, arrival, p.now.Add(987654321*time.Nanosecond))
-				tombstone := storage.Tombstone(storage.Record{Key: p.key()}, "successor", p.now.Add(1))
+				arrival := ended.Arrival(session, from)
+				departure := ended.Departure(from, arrival, p.now.Add(987654321*time.Nanosecond))
+				tombstone := ended.Tombstone(storage.Record{Key: p.key()}, "successor", p.now.Add(1))
 				for _, r := range []storage.Record{arrival, departure, tombstone} {
 					p.put(r, storage.IfAbsent(p.now))
 				}
-				if seen, _ := p.get(tombstone.Key); !seen.Ended() || seen.Successor() != "successor" {
+				if seen, _ := p.get(tombstone.Key); !seen.Ended() || ended.Successor(seen) != "successor" {
 					p.Fatalf("a tombstone is none any more")
 				}
 				seen, _ := p.get(arrival.Key)
-				arrived, origin, ok := seen.Arrived()
+				arrived, origin, ok := ended.Arrived(seen)
 				if !ok || origin != from || arrived.Version != session.Version || !bytes.Equal(arrived.Data, session.Data) {
 					p.Fatalf("an arrival does not announce its session any more")
 				}
-				if left, _ := p.get(from); !left.Departed(seen) {
+				if left, _ := p.get(from); !ended.Departed(left, seen) {
 					p.Fatalf("a departure is not that of its arrival any more")
 				}
 			},
@@ -251,7 +252,7 @@ func basicCases() []testCase {
 					{"Get", func(q *probe) { q.get(r.Key) }},
 					{"Update", func(q *probe) { q.update(r.Key, storage.Change{UpdatedAt: p.now}, storage.Always()) }},
 				}
-				if _, ok := p.driver.(storage.Leaser); ok {
+				if leases(p.ctx, p.driver) {
 					calls = append(calls, call{"Acquire", func(q *probe) { q.acquire(r.Key, storage.IfFree(p.now)) }})
 				}
 				calls = append(calls, call{"Delete", func(q *probe) { q.delete(r.Key, storage.Always()) }})

@@ -13,7 +13,7 @@ import (
 func batchCases() []testCase {
 	return []testCase{
 		{
-			id: "D-BATCH-01", name: "Removes", needs: needsBatchDeleter,
+			id: "D-BATCH-01", name: "Removes",
 			rule: "DeleteBatch removes the records under the keys, whatever they are, and no others, however many there are.",
 			run: func(p *probe) {
 				bystander, expired := p.stored(), p.record(p.key())
@@ -28,7 +28,7 @@ func batchCases() []testCase {
 			},
 		},
 		{
-			id: "D-BATCH-02", name: "AnyKeys", needs: needsBatchDeleter,
+			id: "D-BATCH-02", name: "AnyKeys",
 			rule: "Keys without a record, keys that no driver can hold, and a key named twice are no error and keep no other from being deleted; nor is no key at all.",
 			run: func(p *probe) {
 				p.noError("DeleteBatch", p.tryDeleteBatch(p.ctx, nil))
@@ -47,7 +47,7 @@ func batchCases() []testCase {
 			},
 		},
 		{
-			id: "D-BATCH-03", name: "Cancelled", needs: needsBatchDeleter,
+			id: "D-BATCH-03", name: "Cancelled",
 			rule: "DeleteBatch with a context that has ended is an error that matches the context's, and deletes nothing.",
 			run: func(p *probe) {
 				records := p.population(3)

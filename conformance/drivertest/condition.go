@@ -184,7 +184,7 @@ func (p *probe) refusesEveryWrite(refused func(context.Context, func(context.Con
 			return p.tryDelete(ctx, current.Key, c)
 		},
 	}
-	if _, ok := p.driver.(storage.Leaser); ok {
+	if leases(p.ctx, p.driver) {
 		writes["Acquire"] = func(ctx context.Context, c storage.Condition) error {
 			_, err := p.tryAcquire(ctx, current.Key, p.lease(), c)
 			return err

@@ -377,7 +377,7 @@ func faults() []fault {
 		}, []string{"D-SCAN-05"}},
 		{"returns an empty payload for none", altersScan(func(r storage.ScanRequest, page *storage.Page) {
 			for i := range page.Records {
-				if r.Fields == storage.WithoutData {
+				if r.WithoutData {
 					page.Records[i].Data = []byte{}
 				}
 			}

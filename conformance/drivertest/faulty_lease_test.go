@@ -18,7 +18,7 @@ type leasing struct {
 func (d leasing) Acquire(
 	ctx context.Context, key string, lease storage.Lease, c storage.Condition,
 ) (storage.Record, error) {
-	if err := storage.ValidateAcquire(lease, c); err != nil || ctx.Err() != nil {
+	if lease.Validate() != nil || c.Validate() != nil || ctx.Err() != nil {
 		return d.Driver.Acquire(ctx, key, lease, c)
 	}
 	return d.acquire(ctx, d.Driver, key, lease, c)

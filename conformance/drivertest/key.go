@@ -146,7 +146,7 @@ func keyCases() []testCase {
 					p.holds(r)
 					records[i] = r
 				}
-				if _, ok := p.driver.(storage.Scanner); ok {
+				if scans(p.ctx, p.driver) {
 					p.scanOwn(storage.ScanRequest{Limit: 5}, records...)
 				}
 				for _, r := range records {

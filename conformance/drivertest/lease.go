@@ -3,6 +3,7 @@ package drivertest
 import (
 	"errors"
 
+	"github.com/scsdynamo/scsdynamo/internal/ended"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -223,7 +224,7 @@ func leaseCases() []testCase {
 			rule: "A tombstone is neither acquired nor taken over: it is a conflict that carries it.",
 			run: func(p *probe) {
 				for _, lease := range []storage.Lease{{}, p.lease()} {
-					r := storage.Tombstone(storage.Record{Key: p.key()}, "successor", p.now)
+					r := ended.Tombstone(storage.Record{Key: p.key()}, "successor", p.now)
 					r.Lease = lease
 					p.put(r, storage.Always())
 					seen := lease

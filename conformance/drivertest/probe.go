@@ -131,7 +131,7 @@ func (p *probe) tryAcquire(
 	ctx context.Context, key string, lease storage.Lease, c storage.Condition,
 ) (storage.Record, error) {
 	step := p.Begin("Acquire(if %s)", c)
-	r, err := p.driver.(storage.Leaser).Acquire(ctx, key, lease, c) //nolint:forcetypeassert // The case says that it needs it.
+	r, err := p.driver.Acquire(ctx, key, lease, c)
 	p.done(step, err, []string{key, lease.ID}, "%v", err)
 	return r, err
 }
@@ -163,14 +163,14 @@ func (p *probe) delete(key string, c storage.Condition) {
 
 func (p *probe) tryScan(ctx context.Context, request storage.ScanRequest) (storage.Page, error) {
 	step := p.Begin("Scan(part %d of %d, limit %d)", request.Segment, request.Segments, request.Limit)
-	page, err := p.driver.(storage.Scanner).Scan(ctx, request) //nolint:forcetypeassert // The case says that it needs it.
+	page, err := p.driver.Scan(ctx, request)
 	p.done(step, err, nil, "%d records, %v", len(page.Records), err)
 	return page, err
 }
 
 func (p *probe) tryDeleteBatch(ctx context.Context, keys []string) error {
 	step := p.Begin("DeleteBatch(%d keys)", len(keys))
-	err := p.driver.(storage.BatchDeleter).DeleteBatch(ctx, keys) //nolint:forcetypeassert // The case says that it needs it.
+	err := p.driver.DeleteBatch(ctx, keys)
 	p.done(step, err, keys, "%v", err)
 	return err
 }

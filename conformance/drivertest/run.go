@@ -1,6 +1,8 @@
 package drivertest
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -44,9 +46,8 @@ func WithIndexLag(lag time.Duration) Option {
 // says which rule was broken, what was done, and what was seen.
 //
 // newDriver is called once for each case, and registers with t what must be cleaned up. The drivers may share one
-// backend, also with other tests: the cases use random keys, and look at no others. [storage.Leaser],
-// [storage.Scanner], [storage.ExpiryScanner] and [storage.BatchDeleter] are checked where the driver implements them; else
-// their cases are shown as skipped.
+// backend, also with other tests: the cases use random keys, and look at no others. Cases about an Acquire, a Scan or a
+// [storage.ExpiryScanner] that the driver does not have are shown as skipped.
 //
 // The cases ask nothing of a driver that the contract does not ask. Records are removed by no clock while they are
 // looked at, save those that must be expired in reality: of these, a driver may have removed each at any time.
@@ -101,7 +102,6 @@ const (
 	needsLeaser need = 1 << iota
 	needsScanner
 	needsExpiryIndex
-	needsBatchDeleter
 	needsTooLarge
 )
 
@@ -134,7 +134,7 @@ func (tc testCase) examine(t *testing.T, run *trial.Run, newDriver func(*testing
 		if driver == nil {
 			c.Fatalf("newDriver returned nil")
 		}
-		if reason := tc.missing(driver, o); reason != "" {
+		if reason := tc.missing(t.Context(), driver, o); reason != "" {
 			c.Skip(reason)
 		}
 		tc.run(newProbe(c, driver, o))
@@ -142,21 +142,30 @@ func (tc testCase) examine(t *testing.T, run *trial.Run, newDriver func(*testing
 }
 
 // missing returns what the case needs and the driver has not, or nothing.
-func (tc testCase) missing(driver storage.Driver, o options) string {
-	if _, ok := driver.(storage.Leaser); !ok && tc.needs&needsLeaser != 0 {
-		return "the driver does not implement storage.Leaser"
+func (tc testCase) missing(ctx context.Context, driver storage.Driver, o options) string {
+	if tc.needs&needsLeaser != 0 && !leases(ctx, driver) {
+		return "the driver has no Acquire: it returns errors.ErrUnsupported"
 	}
-	if _, ok := driver.(storage.Scanner); !ok && tc.needs&needsScanner != 0 {
-		return "the driver does not implement storage.Scanner"
+	if tc.needs&needsScanner != 0 && !scans(ctx, driver) {
+		return "the driver has no Scan: it returns errors.ErrUnsupported"
 	}
 	if index, ok := driver.(storage.ExpiryScanner); tc.needs&needsExpiryIndex != 0 && (!ok || index.ExpiryShards() == 0) {
 		return "the driver has no index by expiry (storage.ExpiryScanner)"
-	}
-	if _, ok := driver.(storage.BatchDeleter); !ok && tc.needs&needsBatchDeleter != 0 {
-		return "the driver does not implement storage.BatchDeleter"
 	}
 	if o.tooLarge == 0 && tc.needs&needsTooLarge != 0 {
 		return "no size is known that the driver refuses; drivertest.WithTooLarge names one"
 	}
 	return ""
+}
+
+// leases reports whether the driver has an Acquire. It asks for a record that does not exist.
+func leases(ctx context.Context, driver storage.Driver) bool {
+	_, err := driver.Acquire(ctx, storage.NewVersion(), storage.Lease{ID: storage.NewVersion()}, storage.Always())
+	return !errors.Is(err, errors.ErrUnsupported)
+}
+
+// scans reports whether the driver has a Scan.
+func scans(ctx context.Context, driver storage.Driver) bool {
+	_, err := driver.Scan(ctx, storage.ScanRequest{Limit: 1})
+	return !errors.Is(err, errors.ErrUnsupported)
 }

@@ -108,7 +108,7 @@ func scanCases() []testCase {
 					r.Data = nil
 					want = append(want, r)
 				}
-				seen := p.scan(storage.ScanRequest{Fields: storage.WithoutData})
+				seen := p.scan(storage.ScanRequest{WithoutData: true})
 				p.sameOwn(want, seen)
 				for _, r := range seen {
 					if r.Data != nil {

@@ -4,10 +4,11 @@ import (
 	"context"
 	"sync"
 
+	"github.com/scsdynamo/scsdynamo/internal/tap"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// link is how one process reaches a driver. It counts writes, can be cut, and can lose responses.
+// link is how one process reaches a driver. It counts calls, can be cut, and can lose responses.
 type link struct {
 	driver storage.Driver
 
@@ -18,16 +19,8 @@ type link struct {
 	writes int // That were applied.
 }
 
-// wrap returns a driver with the optional interfaces that strategies look for, as far as the driver has them.
-func (l *link) wrap() storage.Driver {
-	if _, leases := l.driver.(storage.Leaser); leases {
-		return struct {
-			*link
-			leasing
-		}{l, leasing{l}}
-	}
-	return l
-}
+// wrap returns the driver as the process sees it.
+func (l *link) wrap() storage.Driver { return &tap.Driver{Driver: l.driver, Around: l.around} }
 
 // sever lets no call through any more.
 func (l *link) sever() { l.set(func() { l.cut = true }) }
@@ -51,62 +44,22 @@ func (l *link) counts() (calls, writes int) {
 	return calls, writes
 }
 
-func (l *link) begin() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.calls++
-	if l.cut {
+func (l *link) around(ctx context.Context, call tap.Call, next func(context.Context) error) error {
+	cut := false
+	l.set(func() { l.calls++; cut = l.cut })
+	if cut {
 		return storage.ErrUnavailable
 	}
-	return nil
-}
-
-// write makes a call that writes.
-func (l *link) write(call func() error, payload bool) error {
-	if err := l.begin(); err != nil {
+	err := next(ctx)
+	if err != nil || call.Reads() {
 		return err
 	}
-	err := call()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err != nil {
-		return err
-	}
 	l.writes++
-	if payload && l.loses {
+	if l.loses && call.Method == "Put" {
 		l.loses = false
 		return storage.ErrOutcomeUnknown
 	}
 	return nil
-}
-
-func (l *link) Get(ctx context.Context, key string, c storage.Consistency) (storage.Record, bool, error) {
-	if err := l.begin(); err != nil {
-		return storage.Record{}, false, err
-	}
-	return l.driver.Get(ctx, key, c)
-}
-
-func (l *link) Put(ctx context.Context, record storage.Record, condition storage.Condition) error {
-	return l.write(func() error { return l.driver.Put(ctx, record, condition) }, true)
-}
-
-func (l *link) Update(ctx context.Context, key string, change storage.Change, condition storage.Condition) error {
-	return l.write(func() error { return l.driver.Update(ctx, key, change, condition) }, false)
-}
-
-func (l *link) Delete(ctx context.Context, key string, condition storage.Condition) error {
-	return l.write(func() error { return l.driver.Delete(ctx, key, condition) }, false)
-}
-
-type leasing struct{ l *link }
-
-func (d leasing) Acquire(
-	ctx context.Context, key string, lease storage.Lease, condition storage.Condition,
-) (record storage.Record, err error) {
-	err = d.l.write(func() error {
-		record, err = d.l.driver.(storage.Leaser).Acquire(ctx, key, lease, condition)
-		return err
-	}, false)
-	return record, err
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/internal/ended"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
@@ -150,7 +151,7 @@ func (d alteredDriver) Update(ctx context.Context, key string, change storage.Ch
 func (d alteredDriver) Acquire(
 	ctx context.Context, key string, lease storage.Lease, c storage.Condition,
 ) (storage.Record, error) {
-	return d.Driver.(storage.Leaser).Acquire(ctx, key, lease, c)
+	return d.Driver.Acquire(ctx, key, lease, c)
 }
 
 // mutation is one realistic defect of a strategy, and the cases that must see it.
@@ -389,7 +390,7 @@ func mutations() []mutation {
 					if err := s.driver().Put(ctx, next, storage.IfAbsent(next.UpdatedAt)); err != nil {
 						return err
 					}
-					return s.driver().Put(ctx, storage.Tombstone(storage.Record{Key: s.key}, next.Key, next.UpdatedAt), storage.Always())
+					return s.driver().Put(ctx, ended.Tombstone(storage.Record{Key: s.key}, next.Key, next.UpdatedAt), storage.Always())
 				}
 			}),
 		},
@@ -414,10 +415,10 @@ func mutations() []mutation {
 						return err
 					}
 					record, _, err := s.driver().Get(ctx, s.key, storage.Strong)
-					if err != nil || record.Successor() == "" {
+					if err != nil || ended.Successor(record) == "" {
 						return errors.Join(err, lockstrategy.ErrSessionGone)
 					}
-					next.Key = record.Successor()
+					next.Key = ended.Successor(record)
 					return s.driver().Put(ctx, next, storage.Always())
 				}
 			}),

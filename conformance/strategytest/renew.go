@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/scsdynamo/scsdynamo/conformance/internal/trial"
+	"github.com/scsdynamo/scsdynamo/internal/ended"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
@@ -22,7 +23,7 @@ func renewCases() []testCase {
 					v := first.open()
 					to := p.mustRenew(v, "ours")
 					old, values := p.stored(from)
-					if values != nil || !old.Ended() || old.Successor() != to {
+					if values != nil || !old.Ended() || ended.Successor(old) != to {
 						p.Fatalf("there is no tombstone under the old key that names the new one")
 					}
 					for _, as := range []func(*lockstrategy.Request){reading, locking} {
@@ -30,7 +31,7 @@ func renewCases() []testCase {
 						if err != nil || found {
 							p.Fatalf("a load under the old key: found %t, error %v", found, err)
 						}
-						if record, _ := other.session.Record(); record.Successor() != to {
+						if record, _ := other.session.Record(); ended.Successor(record) != to {
 							p.Fatalf("the Record of a session that was not found is not the tombstone")
 						}
 						other.end()
@@ -181,7 +182,7 @@ func (p *probe) mustRenew(v *visit, name string) (to string) {
 
 // bury ends the session as another process does that leaves a tombstone.
 func (p *probe) bury() {
-	p.write("another process ends the session", p.driver.Put(p.ctx, storage.Tombstone(storage.Record{Key: p.key}, "", p.now()), storage.Always()))
+	p.write("another process ends the session", p.driver.Put(p.ctx, ended.Tombstone(storage.Record{Key: p.key}, "", p.now()), storage.Always()))
 }
 
 // wantNothing expects that there is no session under a key.

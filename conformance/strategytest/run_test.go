@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/scsdynamo/scsdynamo/conformance/strategytest"
+	"github.com/scsdynamo/scsdynamo/internal/tap"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/storage"
 	"github.com/scsdynamo/scsdynamo/storage/memory"
@@ -89,14 +90,14 @@ func TestStrategySkips(t *testing.T) {
 // TestStrategyThatCannotWork shows what a wrong factory leads to.
 func TestStrategyThatCannotWork(t *testing.T) {
 	t.Parallel()
-	plain := strategytest.WithDriver(func(*testing.T) storage.Driver { return struct{ storage.Driver }{memory.New()} })
+	plain := strategytest.WithDriver(func(*testing.T) storage.Driver { return tap.Without(memory.New(), "Acquire") })
 	for name, test := range map[string]struct {
 		strategy lockstrategy.Strategy
 		want     string
 	}{
 		"nil":                      {nil, "newStrategy returned nil"},
 		"an option that cannot be": {lockstrategy.Lease(lockstrategy.WithMaxWait(0)), "WithMaxWait"},
-		"a lease without leases":   {lockstrategy.Lease(), "no storage.Leaser"},
+		"a lease without leases":   {lockstrategy.Lease(), "a driver without leases"},
 	} {
 		failures, _ := strategytest.Examine(t, "L-SES-01", func(*testing.T) lockstrategy.Strategy { return test.strategy }, plain)
 		if len(failures) != 1 || !strings.Contains(failures[0], test.want) {

@@ -80,7 +80,7 @@ func bolt(t *testing.T) *boltstore.Driver {
 }
 
 // expectEmpty fails where the demonstration has left a session behind.
-func expectEmpty(t *testing.T, driver storage.Scanner) {
+func expectEmpty(t *testing.T, driver storage.Driver) {
 	t.Helper()
 	page, err := driver.Scan(context.WithoutCancel(t.Context()), storage.ScanRequest{})
 	if err != nil {
@@ -95,7 +95,7 @@ func TestDemoResults(t *testing.T) {
 	t.Parallel()
 	type driver interface {
 		storage.Driver
-		storage.Scanner
+		storage.Driver
 	}
 	for name, driver := range map[string]driver{"bolt": bolt(t), "memory": memory.New()} {
 		t.Run(name, func(t *testing.T) {

@@ -94,7 +94,7 @@ func metrics() []metric {
 		emit: func(f facts, set func(float64, ...string)) { set(float64(f.Totals.Scanned)) },
 	}, {
 		Name: "gcrunner_sessions_deleted_total", Type: counter, Labels: []string{"rule"},
-		Help: "Sessions that were deleted, also by the run that goes on. Rules: expired, max_age, max_stale, and ghost, a lease without a session. Dry runs " +
+		Help: "Sessions that were deleted, also by the run that goes on. Rules: expired, max_age and max_stale. Dry runs " +
 			"are left out.",
 		emit: func(f facts, set func(float64, ...string)) {
 			for rule, n := range f.Totals.Deleted.All() {

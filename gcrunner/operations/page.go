@@ -183,7 +183,6 @@ func deleted(byRule gcrunner.Deleted) (total int, text string) {
 func ruleName(rule string) string {
 	return map[string]string{
 		"expired": "expired", "max_age": "too old", "max_stale": "stale",
-		"ghost": "leases without a session",
 	}[rule]
 }
 

@@ -23,7 +23,7 @@ func (s *Sessions) Delete(ctx context.Context, found Found) error {
 // how many are deleted so far; nil for nothing. Sessions that are committed meanwhile may remain. Where it fails, it
 // may be called again.
 func (s *Sessions) DeleteAll(ctx context.Context, progress func(deleted int)) (int, error) {
-	store, err := s.newStore(&batches{passed: passed{s.driver}, progress: progress})
+	store, err := s.newStore(&batches{Driver: s.driver, progress: progress})
 	if err != nil {
 		return 0, err
 	}
@@ -32,12 +32,12 @@ func (s *Sessions) DeleteAll(ctx context.Context, progress func(deleted int)) (i
 
 // batches is a driver that tells how many records it has deleted.
 type batches struct {
-	passed
+	storage.Driver
 	progress func(deleted int)
 	deleted  int
 }
 
-// DeleteBatch implements storage.BatchDeleter.
+// DeleteBatch implements storage.Driver.
 func (d *batches) DeleteBatch(ctx context.Context, keys []string) error {
 	if err := d.Driver.DeleteBatch(ctx, keys); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/scsdynamo/scsdynamo/internal/ended"
 	"github.com/scsdynamo/scsdynamo/internal/sealed"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
@@ -106,7 +107,7 @@ func (s *Sessions) findName(ctx context.Context, name string) (Found, error) {
 
 // findToken finds a session under the key that any of the secrets makes of its token.
 func (s *Sessions) findToken(ctx context.Context, token string) (Found, error) {
-	watched := &lastRead{passed: passed{s.driver}}
+	watched := &lastRead{Driver: s.driver}
 	store, err := s.timeless(watched)
 	if err != nil {
 		return Found{}, err
@@ -193,7 +194,7 @@ func (s *Sessions) findFingerprints(ctx context.Context, names []string) (map[st
 			matches[beginning] = key
 		}
 	}
-	for page, err := range s.Pages(ctx, storage.WithoutData) {
+	for page, err := range s.Pages(ctx, true) {
 		if err != nil {
 			return nil, err
 		}
@@ -217,17 +218,17 @@ func (s *Sessions) findFingerprints(ctx context.Context, names []string) (map[st
 
 // lastRead is a driver that remembers the record which it read last: a store tells less of it.
 type lastRead struct {
-	passed
+	storage.Driver
 	record storage.Record
 }
 
 // Get implements storage.Driver.
 func (d *lastRead) Get(ctx context.Context, key string, consistency storage.Consistency) (storage.Record, bool, error) {
 	record, found, err := d.Driver.Get(ctx, key, consistency)
-	switch session, _, arrives := record.Arrived(); {
+	switch session, _, arrives := ended.Arrived(record); {
 	case arrives:
 		d.record = session
-	case record.Destination() != "": // read to know whether that has arrived
+	case ended.Destination(record) != "": // read to know whether that has arrived
 	case found || errors.Is(err, storage.ErrCorrupt):
 		d.record = record
 		d.record.Key = key
@@ -239,9 +240,9 @@ func (d *lastRead) Get(ctx context.Context, key string, consistency storage.Cons
 type recordOf struct{}
 
 // oneRecord is a driver that has one record: that of the context.
-type oneRecord struct{ passed }
+type oneRecord struct{ storage.Driver }
 
-// Scan implements storage.Scanner.
+// Scan implements storage.Driver.
 func (oneRecord) Scan(ctx context.Context, _ storage.ScanRequest) (storage.Page, error) {
 	record, _ := ctx.Value(recordOf{}).(storage.Record)
 	return storage.Page{Records: []storage.Record{record}}, nil

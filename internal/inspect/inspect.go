@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"iter"
 	"slices"
 	"time"
@@ -15,31 +14,9 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// Driver is a driver that can do everything that the command offers, as both of this module can.
-type Driver interface {
-	storage.Driver
-	storage.Scanner
-	storage.Leaser
-	storage.BatchDeleter
-}
-
-// passed is a driver within another, which seals for the same place.
-type passed struct{ Driver }
-
-// Namespace implements storage.Namespacer.
-func (p passed) Namespace() string {
-	if n, ok := p.Driver.(storage.Namespacer); ok {
-		return n.Namespace()
-	}
-	return ""
-}
-
-// ErrDriver says that a storage.Driver is no [Driver].
-var ErrDriver = errors.New("inspect: this driver cannot list sessions, lock them and delete many at a time")
-
 // Sessions are the sessions of one store. They are safe for concurrent use.
 type Sessions struct {
-	driver   Driver
+	driver   storage.Driver
 	newStore StoreFunc
 	opener   *sessionstore.Store // over the one record that a context has
 	sealed   bool
@@ -50,10 +27,10 @@ type StoreFunc func(driver storage.Driver, options ...sessionstore.Option) (*ses
 
 // New returns the sessions that a driver keeps. sealed says whether the store has a secret. Errors are those of the
 // function.
-func New(driver Driver, newStore StoreFunc, sealed bool) (*Sessions, error) {
+func New(driver storage.Driver, newStore StoreFunc, sealed bool) (*Sessions, error) {
 	s := &Sessions{driver: driver, newStore: newStore, sealed: sealed}
 	var err error
-	if s.opener, err = s.timeless(oneRecord{passed{driver}}); err != nil {
+	if s.opener, err = s.timeless(oneRecord{driver}); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -90,14 +67,14 @@ func (s *Sessions) Name(found Found) string {
 // Pages reads all records, a page at a time, expired ones included. It holds one page. What a store keeps beside the
 // sessions is left out, and so are the tombstones of those that have ended. Reads are eventually consistent: they cost
 // half.
-func (s *Sessions) Pages(ctx context.Context, fields storage.Fields) iter.Seq2[storage.Page, error] {
-	return s.pages(ctx, storage.ScanRequest{Fields: fields}, 0)
+func (s *Sessions) Pages(ctx context.Context, withoutData bool) iter.Seq2[storage.Page, error] {
+	return s.pages(ctx, storage.ScanRequest{WithoutData: withoutData}, 0)
 }
 
 // Sample is Pages for a few of them: for pages of so many items, sessions or not.
 func (s *Sessions) Sample(ctx context.Context, items int) iter.Seq2[storage.Page, error] {
 	const pages = 3 // In a table that is shared, there may be none of ours on the first.
-	return s.pages(ctx, storage.ScanRequest{Fields: storage.AllFields, Limit: items}, pages)
+	return s.pages(ctx, storage.ScanRequest{Limit: items}, pages)
 }
 
 // pages reads so many pages; 0 is for all.
@@ -141,7 +118,7 @@ func (c Count) Total() int { return c.Live + c.Expired + c.Unopened + c.Unreadab
 // has counted until then.
 func (s *Sessions) Count(ctx context.Context, now time.Time, progress func(Count)) (Count, error) {
 	var count Count
-	for page, err := range s.Pages(ctx, storage.AllFields) {
+	for page, err := range s.Pages(ctx, false) {
 		if err != nil {
 			return count, err
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 
 	"github.com/scsdynamo/scsdynamo/boltstore"
+	"github.com/scsdynamo/scsdynamo/internal/ended"
 	"github.com/scsdynamo/scsdynamo/internal/inspect"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
@@ -50,7 +51,7 @@ func storeFunc(options ...sessionstore.Option) inspect.StoreFunc {
 }
 
 // sessionsOf returns the sessions of a store with the options.
-func sessionsOf(t *testing.T, driver inspect.Driver, sealed bool, options ...sessionstore.Option) *inspect.Sessions {
+func sessionsOf(t *testing.T, driver storage.Driver, sealed bool, options ...sessionstore.Option) *inspect.Sessions {
 	t.Helper()
 	sessions, err := inspect.New(driver, storeFunc(options...), sealed)
 	if err != nil {
@@ -292,7 +293,7 @@ func TestCount(t *testing.T) {
 
 // endless is a driver with more sessions than memory should hold.
 type endless struct {
-	inspect.Driver
+	storage.Driver
 	pages int
 }
 
@@ -438,7 +439,7 @@ func TestFindSeveral(t *testing.T) {
 
 // scans counts them.
 type scans struct {
-	inspect.Driver
+	storage.Driver
 	n int
 }
 
@@ -452,7 +453,7 @@ func (d *scans) Scan(ctx context.Context, request storage.ScanRequest) (storage.
 func TestTombstonesAreNoSessions(t *testing.T) {
 	t.Parallel()
 	driver := open(t)
-	tombstone := storage.Tombstone(storage.Record{Key: "ended"}, "the-token-that-lives", time.Now())
+	tombstone := ended.Tombstone(storage.Record{Key: "ended"}, "the-token-that-lives", time.Now())
 	if err := driver.Put(t.Context(), tombstone, storage.Always()); err != nil {
 		t.Fatal(err)
 	}

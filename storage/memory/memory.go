@@ -29,9 +29,7 @@ type Driver struct {
 
 var (
 	_ storage.Driver        = (*Driver)(nil)
-	_ storage.Scanner       = (*Driver)(nil)
 	_ storage.ExpiryScanner = (*Driver)(nil)
-	_ storage.Leaser        = (*Driver)(nil)
 )
 
 // Option is a setting of a driver.
@@ -62,7 +60,7 @@ func (d *Driver) Get(ctx context.Context, key string, _ storage.Consistency) (st
 
 // Put implements storage.Driver.
 func (d *Driver) Put(ctx context.Context, record storage.Record, condition storage.Condition) error {
-	if err := storage.ValidatePut(record, condition, maxKey); err != nil {
+	if err := record.Validate(maxKey); err != nil {
 		return err
 	}
 	if err := begin(ctx, condition); err != nil {
@@ -95,11 +93,11 @@ func (d *Driver) Update(ctx context.Context, key string, change storage.Change, 
 	return nil
 }
 
-// Acquire implements storage.Leaser.
+// Acquire implements storage.Driver.
 func (d *Driver) Acquire(
 	ctx context.Context, key string, lease storage.Lease, condition storage.Condition,
 ) (storage.Record, error) {
-	if err := storage.ValidateAcquire(lease, condition); err != nil {
+	if err := lease.Validate(); err != nil {
 		return storage.Record{}, err
 	}
 	if err := begin(ctx, condition); err != nil {
@@ -121,6 +119,9 @@ func (d *Driver) Acquire(
 	return clone(current), nil
 }
 
+// Namespace implements storage.Driver. It is empty.
+func (*Driver) Namespace() string { return "" }
+
 // Delete implements storage.Driver.
 func (d *Driver) Delete(ctx context.Context, key string, condition storage.Condition) error {
 	if err := begin(ctx, condition); err != nil {
@@ -138,7 +139,20 @@ func (d *Driver) Delete(ctx context.Context, key string, condition storage.Condi
 	return nil
 }
 
-// Scan implements storage.Scanner.
+// DeleteBatch implements storage.Driver.
+func (d *Driver) DeleteBatch(ctx context.Context, keys []string) error {
+	if err := begin(ctx, storage.Always()); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, key := range keys {
+		delete(d.records, key)
+	}
+	return nil
+}
+
+// Scan implements storage.Driver.
 func (d *Driver) Scan(ctx context.Context, request storage.ScanRequest) (storage.Page, error) {
 	if err := request.Validate(); err != nil {
 		return storage.Page{}, err
@@ -162,7 +176,7 @@ func (d *Driver) Scan(ctx context.Context, request storage.ScanRequest) (storage
 			break
 		}
 		record := d.records[key]
-		if request.Fields == storage.WithoutData {
+		if request.WithoutData {
 			record.Data = nil
 		}
 		page.Records = append(page.Records, clone(record))

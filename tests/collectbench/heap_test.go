@@ -163,8 +163,8 @@ func collectInHeap(t testing.TB, place heapPlace, show func(run string, report g
 // remaining counts what a driver has.
 func remaining(ctx context.Context, driver storage.Driver) (tally, error) {
 	var c tally
-	for request := (storage.ScanRequest{Fields: storage.WithoutData}); ; {
-		page, err := driver.(storage.Scanner).Scan(ctx, request)
+	for request := (storage.ScanRequest{WithoutData: true}); ; {
+		page, err := driver.Scan(ctx, request)
 		if err != nil {
 			return c, err
 		}

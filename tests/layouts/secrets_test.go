@@ -53,7 +53,7 @@ func onDriver(open func(layout) (storage.Driver, error)) *place {
 		items := map[string]any{}
 		request := storage.ScanRequest{}
 		for {
-			page, err := driver.(storage.Scanner).Scan(context.Background(), request) //nolint:forcetypeassert // It is.
+			page, err := driver.Scan(context.Background(), request) //nolint:forcetypeassert // It is.
 			if err != nil {
 				t.Fatalf("%v", err)
 			}

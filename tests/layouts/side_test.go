@@ -28,7 +28,7 @@ type tester interface {
 // side is one of two applications that keep their sessions in one storage.
 type side struct {
 	name   string
-	driver inspect.Driver
+	driver storage.Driver
 	store  *sessionstore.Store
 	all    *inspect.Sessions
 	// alone says that the other side is in another place, by the prefix or suffix of its keys, and not only by its secret.
@@ -39,10 +39,10 @@ type side struct {
 
 func newSide(t tester, name string, driver storage.Driver, sealed bool, options ...sessionstore.Option) *side {
 	t.Helper()
-	if _, ok := driver.(storage.BatchDeleter); !ok {
+	if _, ok := driver.(storage.Driver); !ok {
 		driver = batching{driver.(*memory.Driver)} //nolint:forcetypeassert // It is the one that deletes records one by one.
 	}
-	s := &side{name: name, driver: driver.(inspect.Driver), tokens: map[string]string{}} //nolint:forcetypeassert // All drivers are.
+	s := &side{name: name, driver: driver.(storage.Driver), tokens: map[string]string{}} //nolint:forcetypeassert // All drivers are.
 	var err error
 	if s.store, err = sessionstore.New(driver, options...); err != nil {
 		t.Fatalf("%s: %v", name, err)
@@ -58,7 +58,7 @@ func newSide(t tester, name string, driver storage.Driver, sealed bool, options 
 // batching is a driver that deletes many records.
 type batching struct{ *memory.Driver }
 
-// DeleteBatch implements storage.BatchDeleter.
+// DeleteBatch implements storage.Driver.
 func (d batching) DeleteBatch(ctx context.Context, keys []string) error {
 	for _, key := range keys {
 		if err := d.Delete(ctx, key, storage.Always()); err != nil {

@@ -3,7 +3,6 @@ package lockbench_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
@@ -58,13 +57,9 @@ type baselineSession struct {
 
 // lock returns the record once it is locked. A *storage.ConflictError says that there is none.
 func lock(ctx context.Context, backend *lockstrategy.Backend, key string) (storage.Record, error) {
-	leaser, ok := backend.Driver.(storage.Leaser)
-	if !ok {
-		return storage.Record{}, fmt.Errorf("driver %T has no leases", backend.Driver)
-	}
 	attempt := func(condition storage.Condition) (storage.Record, error) {
 		lock := storage.Lease{ID: storage.NewVersion(), Duration: baselineExpiry, ExpiresAt: backend.Now().Add(baselineExpiry)}
-		return leaser.Acquire(ctx, key, lock, condition)
+		return backend.Driver.Acquire(ctx, key, lock, condition)
 	}
 	giveUp := backend.Now().Add(baselineMaxWait)
 	var expires time.Time // of the lock that was met first

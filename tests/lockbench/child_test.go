@@ -66,7 +66,7 @@ func child(strategy, table, token, number string, in io.Reader, out io.Writer) e
 		return err
 	}
 	calls := &tally{}
-	p, err := newProcess(counted{driver: driver, tally: calls}, waitingStrategies[strategy]())
+	p, err := newProcess(counted(driver, calls, 0), waitingStrategies[strategy]())
 	if err != nil {
 		return err
 	}

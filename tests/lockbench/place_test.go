@@ -54,10 +54,10 @@ func openBolt(t testing.TB, processes int) *place {
 }
 
 // shared is a place in this process: its processes differ in their stores and strategies.
-func shared(engine string, driver leasingDriver, processes int, latency time.Duration) *place {
+func shared(engine string, driver storage.Driver, processes int, latency time.Duration) *place {
 	p := &place{engine: engine, tally: &tally{}}
 	for range processes {
-		p.drivers = append(p.drivers, counted{driver, p.tally, latency})
+		p.drivers = append(p.drivers, counted(driver, p.tally, latency))
 	}
 	return p
 }
@@ -71,7 +71,7 @@ func openDynamoDB(t testing.TB, processes int) *place {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.drivers = append(p.drivers, counted{driver: driver, tally: p.tally})
+		p.drivers = append(p.drivers, counted(driver, p.tally, 0))
 	}
 	return p
 }

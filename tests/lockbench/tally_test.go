@@ -6,14 +6,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/internal/tap"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
-
-// leasingDriver is what the strategies need of a driver.
-type leasingDriver interface {
-	storage.Driver
-	storage.Leaser
-}
 
 // tally counts the calls to storage of one or more drivers.
 type tally struct {
@@ -49,58 +44,13 @@ func (t *tally) read() count {
 }
 
 // counted is a driver whose calls are counted, and take some time before they have their effect.
-type counted struct {
-	driver  leasingDriver
-	tally   *tally
-	latency time.Duration
-}
-
-var _ leasingDriver = counted{}
-
-// Get implements storage.Driver.
-func (d counted) Get(ctx context.Context, key string, c storage.Consistency) (storage.Record, bool, error) {
-	d.wait(ctx)
-	record, found, err := d.driver.Get(ctx, key, c)
-	d.tally.add(err)
-	return record, found, err
-}
-
-// Put implements storage.Driver.
-func (d counted) Put(ctx context.Context, record storage.Record, condition storage.Condition) error {
-	d.wait(ctx)
-	err := d.driver.Put(ctx, record, condition)
-	d.tally.add(err)
-	return err
-}
-
-// Update implements storage.Driver.
-func (d counted) Update(ctx context.Context, key string, change storage.Change, condition storage.Condition) error {
-	d.wait(ctx)
-	err := d.driver.Update(ctx, key, change, condition)
-	d.tally.add(err)
-	return err
-}
-
-// Delete implements storage.Driver.
-func (d counted) Delete(ctx context.Context, key string, condition storage.Condition) error {
-	d.wait(ctx)
-	err := d.driver.Delete(ctx, key, condition)
-	d.tally.add(err)
-	return err
-}
-
-// Acquire implements storage.Leaser.
-func (d counted) Acquire(
-	ctx context.Context, key string, lease storage.Lease, condition storage.Condition,
-) (storage.Record, error) {
-	d.wait(ctx)
-	record, err := d.driver.Acquire(ctx, key, lease, condition)
-	d.tally.add(err)
-	return record, err
-}
-
-func (d counted) wait(ctx context.Context) {
-	if d.latency > 0 {
-		_ = pause(ctx, d.latency) // the driver says that the context has ended
-	}
+func counted(driver storage.Driver, tally *tally, latency time.Duration) storage.Driver {
+	return &tap.Driver{Driver: driver, Around: func(ctx context.Context, _ tap.Call, next func(context.Context) error) error {
+		if latency > 0 {
+			_ = pause(ctx, latency) // the driver says that the context has ended
+		}
+		err := next(ctx)
+		tally.add(err)
+		return err
+	}}
 }

@@ -246,7 +246,7 @@ func (w *world) doUnknownToken(rt *rapid.T) {
 
 // doLookAround lets the collector read what there is.
 func (w *world) doLookAround(rt *rapid.T) {
-	page, err := w.place.driver.Scan(rt.Context(), storage.ScanRequest{Fields: storage.WithoutData})
+	page, err := w.place.driver.Scan(rt.Context(), storage.ScanRequest{WithoutData: true})
 	if err != nil {
 		rt.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/internal/ended"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
 	"github.com/scsdynamo/scsdynamo/storage/memory"
@@ -97,8 +98,8 @@ func (p *place) put(ctx context.Context, c call, record storage.Record, conditio
 	case !c.op.mayWrite(s, record):
 		p.violatedf("%v wrote %v", c, s)
 	case record.Ended():
-		if session, from, ok := before.Arrived(); ok { // it ends where it has arrived
-			if departure, _, _ := p.get(from); departure.Departed(before) {
+		if session, from, ok := ended.Arrived(before); ok { // it ends where it has arrived
+			if departure, _, _ := p.get(from); ended.Departed(departure, before) {
 				before = session
 			}
 		}
@@ -120,24 +121,24 @@ func (p *place) put(ctx context.Context, c call, record storage.Record, conditio
 // moved follows the writes of a move, of which the one that takes the place of the session under its old key decides, and the
 // others change nothing.
 func (p *place) moved(c call, s *session, record, before storage.Record, found bool) (done bool) {
-	arrived, _, completes := before.Arrived()
+	arrived, _, completes := ended.Arrived(before)
 	switch {
 	case s == nil || c.op == nil:
 		return false
-	case record.Arriving():
+	case ended.Arriving(record):
 		if found && before.Live(c.sent) {
 			p.violatedf("I1: %v announced a session in place of %v, which is live", c, s)
 		}
 		return true
-	case record.Destination() != "" && before.Arriving(): // it is recalled
+	case ended.Destination(record) != "" && ended.Arriving(before): // it is recalled
 		if _, live := p.observe(s); live != s.now().live(time.Now()) {
 			p.violatedf("I4: %v recalled %v, which has arrived", c, s)
 		}
 		return true
-	case record.Destination() != "":
-		arrival, _, _ := p.get(record.Destination())
-		next, _, ok := arrival.Arrived()
-		if !ok || !record.Departed(arrival) {
+	case ended.Destination(record) != "":
+		arrival, _, _ := p.get(ended.Destination(record))
+		next, _, ok := ended.Arrived(arrival)
+		if !ok || !ended.Departed(record, arrival) {
 			p.violatedf("I4: %v moved %v to where it was not announced", c, s)
 		}
 		if !c.op.mayWrite(s, next) {
@@ -230,7 +231,7 @@ func (p *place) delete(ctx context.Context, c call, key string, condition storag
 	err := p.driver.Delete(ctx, key, condition)
 	p.notef("%v, %v: %s", c, condition, outcome(err))
 	s := p.sessions[key]
-	if err == nil && found && before.Arriving() && s != nil {
+	if err == nil && found && ended.Arriving(before) && s != nil {
 		if _, live := p.observe(s); !live && s.now().live(time.Now()) { // it had arrived
 			s.enter(state{})
 		}

@@ -65,9 +65,7 @@ type wire struct {
 func newWire(c *client, p *place) *wire { return &wire{client: c, place: p, dead: make(chan struct{})} }
 
 var (
-	_ storage.Driver  = (*wire)(nil)
-	_ storage.Leaser  = (*wire)(nil)
-	_ storage.Scanner = (*wire)(nil)
+	_ storage.Driver = (*wire)(nil)
 )
 
 // arm lets a fault strike the next call that it is for.
@@ -210,7 +208,7 @@ func (w *wire) Update(ctx context.Context, key string, change storage.Change, co
 		})
 }
 
-// Acquire implements storage.Leaser.
+// Acquire implements storage.Driver.
 func (w *wire) Acquire(
 	ctx context.Context, key string, lease storage.Lease, condition storage.Condition,
 ) (record storage.Record, err error) {
@@ -236,7 +234,13 @@ func (w *wire) Delete(ctx context.Context, key string, condition storage.Conditi
 		func(err error) error { return settle(err, false) })
 }
 
-// Scan implements storage.Scanner.
+// DeleteBatch implements storage.Driver.
+func (w *wire) DeleteBatch(context.Context, []string) error { panic("model: nothing deletes batches") }
+
+// Namespace implements storage.Driver.
+func (w *wire) Namespace() string { return "" }
+
+// Scan implements storage.Driver.
 func (w *wire) Scan(ctx context.Context, request storage.ScanRequest) (storage.Page, error) {
 	return w.place.driver.Scan(ctx, request)
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/scsdynamo/scsdynamo/conformance"
 	"github.com/scsdynamo/scsdynamo/conformance/strategytest"
+	"github.com/scsdynamo/scsdynamo/internal/tap"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
@@ -119,8 +120,8 @@ func (h *harness) newStore(t *testing.T) scs.Store {
 	t.Helper()
 	backend := h.newBackend(t)
 	if backend.Inject == nil {
-		faulty := &faultyDriver{inner: backend.Driver}
-		backend.Driver, backend.Inject = faulty, faulty.inject
+		faults := &faults{}
+		backend.Driver, backend.Inject = &tap.Driver{Driver: backend.Driver, Around: faults.around}, faults.inject
 	}
 	return h.open(t, backend, backend.Driver, h.strategy())
 }
@@ -207,9 +208,9 @@ func (h *harness) capabilities(has Capabilities) []conformance.Option {
 
 func (h *harness) keys(t *testing.T, store scs.Store) []storage.Record {
 	t.Helper()
-	scanner := h.backend(t, store).Driver.(storage.Scanner)
+	scanner := h.backend(t, store).Driver
 	var records []storage.Record
-	request := storage.ScanRequest{Fields: storage.WithoutData}
+	request := storage.ScanRequest{WithoutData: true}
 	for {
 		page, err := scanner.Scan(t.Context(), request)
 		if err != nil {

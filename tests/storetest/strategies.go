@@ -71,7 +71,7 @@ const (
 func newCell(t *testing.T, driver storage.Driver, name string, strategy func() lockstrategy.Strategy, processes int) *cell {
 	t.Helper()
 	c := &cell{T: t, strategy: name, events: make(chan sessionstore.Event, 100), leased: make(chan struct{}, 100)}
-	observed := &leases{driver, driver.(storage.Leaser), c.leased}
+	observed := &leases{driver, c.leased}
 	c.another = func() *sessionstore.Store {
 		store, err := sessionstore.New(observed, sessionstore.WithStrategy(strategy()), sessionstore.WithObserver(
 			func(_ context.Context, e sessionstore.Event) { c.events <- e },
@@ -97,14 +97,13 @@ func newCell(t *testing.T, driver storage.Driver, name string, strategy func() l
 // leases says which calls have found a session leased.
 type leases struct {
 	storage.Driver
-	leaser storage.Leaser
-	found  chan struct{}
+	found chan struct{}
 }
 
 func (d *leases) Acquire(
 	ctx context.Context, key string, lease storage.Lease, condition storage.Condition,
 ) (storage.Record, error) {
-	record, err := d.leaser.Acquire(ctx, key, lease, condition)
+	record, err := d.Driver.Acquire(ctx, key, lease, condition)
 	d.tell(errors.Is(err, storage.ErrConflict))
 	return record, err
 }

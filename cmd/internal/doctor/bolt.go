@@ -13,6 +13,7 @@ import (
 	"github.com/scsdynamo/scsdynamo/cmd/internal/terminal"
 	"github.com/scsdynamo/scsdynamo/internal/inspect"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
+	"github.com/scsdynamo/scsdynamo/storage"
 )
 
 // Bolt is a store in a bbolt file that is to be examined.
@@ -20,9 +21,9 @@ type Bolt struct {
 	// Path is where the file is.
 	Path string
 	// Open opens the file.
-	Open func(context.Context) (inspect.Driver, error)
+	Open func(context.Context) (storage.Driver, error)
 	// Store returns the store over the open file, and the sessions in it. Closing the store closes the file.
-	Store func(inspect.Driver) (*sessionstore.Store, *inspect.Sessions, error)
+	Store func(storage.Driver) (*sessionstore.Store, *inspect.Sessions, error)
 }
 
 // The names of the checks on a file, in their order.

@@ -13,7 +13,7 @@ import (
 
 	"github.com/scsdynamo/scsdynamo/boltstore"
 	"github.com/scsdynamo/scsdynamo/cmd/internal/doctor"
-	"github.com/scsdynamo/scsdynamo/internal/inspect"
+	"github.com/scsdynamo/scsdynamo/storage"
 )
 
 // losing is advice that loses sessions.
@@ -42,7 +42,7 @@ func TestAdviceLooksAtTheKindOfError(t *testing.T) {
 			if err := os.WriteFile(path, nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			bolt := doctor.Bolt{Path: path, Open: func(context.Context) (inspect.Driver, error) {
+			bolt := doctor.Bolt{Path: path, Open: func(context.Context) (storage.Driver, error) {
 				return nil, fmt.Errorf("boltstore: %w", test.err)
 			}}
 			seen := false

@@ -9,7 +9,6 @@ import (
 	"github.com/scsdynamo/scsdynamo/cmd/internal/terminal"
 	"github.com/scsdynamo/scsdynamo/internal/inspect"
 	"github.com/scsdynamo/scsdynamo/internal/sealed"
-	"github.com/scsdynamo/scsdynamo/storage"
 )
 
 // stored is what became of sessions that were opened as the application opens them.
@@ -26,7 +25,7 @@ func (s stored) all() int { return s.opened + s.expired + s.unreadable + s.forei
 // look opens stored sessions: a sample of about so many, or with 0 all.
 func look(ctx context.Context, sessions *inspect.Sessions, enough int) (stored, error) {
 	var s stored
-	now, pages := time.Now(), sessions.Pages(ctx, storage.AllFields)
+	now, pages := time.Now(), sessions.Pages(ctx, false)
 	if enough > 0 {
 		pages = sessions.Sample(ctx, enough)
 	}

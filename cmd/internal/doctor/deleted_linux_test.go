@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/scsdynamo/scsdynamo/cmd/internal/doctor"
-	"github.com/scsdynamo/scsdynamo/internal/inspect"
+	"github.com/scsdynamo/scsdynamo/storage"
 )
 
 // A file that was deleted under a process is found while it can still be saved.
@@ -25,7 +25,7 @@ func TestFileDeletedUnderAProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	found := func() (failed doctor.Finding) {
-		bolt := doctor.Bolt{Path: path, Open: func(context.Context) (inspect.Driver, error) { return nil, errors.New("not now") }}
+		bolt := doctor.Bolt{Path: path, Open: func(context.Context) (storage.Driver, error) { return nil, errors.New("not now") }}
 		bolt.Examine(t.Context(), doctor.Settings{Sealed: true}, func(f doctor.Finding) {
 			if f.Check == "file" && f.Status == doctor.Fail {
 				failed = f

@@ -29,7 +29,7 @@ type DynamoDB struct {
 	// Table is the layout, with the names of all attributes.
 	Table dynamostore.Table
 	// Driver and Store use the table, by clients with the probe installed.
-	Driver   inspect.Driver
+	Driver   storage.Driver
 	Store    *sessionstore.Store
 	Sessions *inspect.Sessions
 }
@@ -279,7 +279,7 @@ func (d DynamoDB) allRights() []right {
 		}},
 		{"DeleteItem", true, func(ctx context.Context) error { return d.Driver.Delete(ctx, key, absent) }},
 		{"Scan", false, func(ctx context.Context) error {
-			_, err := d.Driver.Scan(ctx, storage.ScanRequest{Limit: 1, Fields: storage.WithoutData, Consistency: storage.Eventual})
+			_, err := d.Driver.Scan(ctx, storage.ScanRequest{Limit: 1, WithoutData: true, Consistency: storage.Eventual})
 			return err
 		}},
 		{"BatchWriteItem", false, func(ctx context.Context) error { return d.Driver.DeleteBatch(ctx, []string{key}) }},

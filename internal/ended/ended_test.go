@@ -1,4 +1,4 @@
-package storage_test
+package ended_test
 
 import (
 	"testing"
@@ -6,6 +6,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/scsdynamo/scsdynamo/internal/ended"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -23,32 +24,32 @@ func TestArrivalsAndDepartures(t *testing.T) {
 		session.Succeed(storage.Record{Version: storage.NewVersion()})
 		from := "from " + key.Draw(t, "from")
 
-		arrival := storage.Arrival(session, from)
-		departure := storage.Departure(from, arrival, now)
-		tombstone := storage.Tombstone(session, from, now)
+		arrival := ended.Arrival(session, from)
+		departure := ended.Departure(from, arrival, now)
+		tombstone := ended.Tombstone(session, from, now)
 		for name, r := range map[string]storage.Record{"arrival": arrival, "departure": departure, "tombstone": tombstone} {
-			if r.Live(now) || !r.Ended() || r.Arriving() != (name == "arrival") ||
-				(r.Destination() != "") != (name == "departure") || (r.Successor() != "") != (name == "tombstone") {
+			if r.Live(now) || !r.Ended() || ended.Arriving(r) != (name == "arrival") ||
+				(ended.Destination(r) != "") != (name == "departure") || (ended.Successor(r) != "") != (name == "tombstone") {
 				t.Errorf("%s is taken for something else", name)
 			}
 		}
-		if session.Arriving() || session.Ended() || session.Destination() != "" || session.Successor() != "" {
+		if ended.Arriving(session) || session.Ended() || ended.Destination(session) != "" || ended.Successor(session) != "" {
 			t.Error("a session is taken for something else")
 		}
-		arrived, origin, ok := arrival.Arrived()
+		arrived, origin, ok := ended.Arrived(arrival)
 		if !ok || origin != from || arrived.Key != session.Key || string(arrived.Data) != string(session.Data) ||
 			arrived.Version != session.Version || arrived.Ancestry != session.Ancestry || !arrived.CreatedAt.Equal(session.CreatedAt) ||
 			!arrived.ExpiresAt.Equal(session.ExpiresAt) || !arrived.Live(now) || !arrived.Lease.Free() {
 			t.Errorf("what arrives is %+v from %q; want %+v, free", arrived, origin, session)
 		}
 		if !arrival.ExpiresAt.Equal(session.ExpiresAt) || departure.ExpiresAt.Before(arrival.ExpiresAt) ||
-			departure.ExpiresAt.Before(now.Add(storage.TombstoneTime)) {
+			departure.ExpiresAt.Before(now.Add(ended.TombstoneTime)) {
 			t.Error("the arrival ends with the session, and the departure neither before it nor before any tombstone")
 		}
-		if departure.Key != from || departure.Destination() != session.Key || !departure.Departed(arrival) {
+		if departure.Key != from || ended.Destination(departure) != session.Key || !ended.Departed(departure, arrival) {
 			t.Error("the departure is not that of its arrival")
 		}
-		if again := storage.Arrival(session, from); departure.Departed(again) || departure.Departed(session) {
+		if again := ended.Arrival(session, from); ended.Departed(departure, again) || ended.Departed(departure, session) {
 			t.Error("the departure is that of another one, too")
 		}
 	})
