@@ -56,7 +56,7 @@ func TestLostResponsesUnderALease(t *testing.T) {
 						return err
 					}
 					for slow {
-						slow = (<-events).Operation != sessionstore.OpRenew
+						slow = (<-events).Operation != "renew"
 					}
 					values[key] = true
 					if data, err = (scs.GobCodec{}).Encode(deadline, values); err != nil {

@@ -27,9 +27,9 @@ import (
 // implements [scs.CtxStore].
 func (s *Store) CommitCtx(ctx context.Context, token string, data []byte, expiry time.Time) (err error) {
 	if s.observe != nil {
-		var done func(Outcome, int, error)
-		ctx, done = s.begin(ctx, OpCommit)
-		defer func() { done(OutcomeOK, len(data), err) }()
+		var done func(string, int, error)
+		ctx, done = s.begin(ctx, opCommit)
+		defer func() { done(outcomeOK, len(data), err) }()
 	}
 	if !validToken(token) {
 		return ErrInvalidToken

@@ -262,7 +262,7 @@ func TestReleaseHasNoBytes(t *testing.T) {
 	var released []sessionstore.Event
 	store := newStore(t, nil, sessionstore.WithStrategy(lockstrategy.Lease()),
 		sessionstore.WithObserver(func(_ context.Context, e sessionstore.Event) {
-			if e.Operation == sessionstore.OpRelease {
+			if e.Operation == "release" {
 				released = append(released, e)
 			}
 		}))

@@ -8,18 +8,18 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// SaveTimeout bounds how long what a request has done is still being stored after its context has ended: the client has
+// saveTimeout bounds how long what a request has done is still being stored after its context has ended: the client has
 // gone away, its time is up, or the server stops.
-const SaveTimeout = 5 * time.Second
+const saveTimeout = 5 * time.Second
 
-// RenewalGrace is how long after a renewal a request with the old token begins no session of its own: see [ErrTokenRenewed].
-const RenewalGrace = 10 * time.Second
+// renewalGrace is how long after a renewal a request with the old token begins no session of its own: see [ErrTokenRenewed].
+const renewalGrace = 10 * time.Second
 
-// outlive returns a context that ends SaveTimeout later than ctx.
+// outlive returns a context that ends saveTimeout later than ctx.
 func outlive(ctx context.Context) (context.Context, context.CancelFunc) {
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
-		timer := time.AfterFunc(SaveTimeout, cancel)
+		timer := time.AfterFunc(saveTimeout, cancel)
 		context.AfterFunc(longer, func() { timer.Stop() })
 	})
 	return longer, func() {
@@ -30,14 +30,14 @@ func outlive(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // DeleteCtx ends the session, at once and whoever else uses it. That there is none is no error. It implements [scs.CtxStore].
 //
-// In a request scope, a delete goes on although ctx has ended, for [SaveTimeout] at the most: nobody who logs out stays logged
+// In a request scope, a delete goes on although ctx has ended, for 5 seconds at the most: nobody who logs out stays logged
 // in because of a lost connection. The delete with which RenewToken and MergeSession begin is put off to the next commit of the session
 // manager, which replaces the session. Where there is none, as after a panic, the session is as it was.
 func (s *Store) DeleteCtx(ctx context.Context, token string) (err error) {
 	if s.observe != nil {
-		var done func(Outcome, int, error)
-		ctx, done = s.begin(ctx, OpDelete)
-		defer func() { done(OutcomeOK, 0, err) }()
+		var done func(string, int, error)
+		ctx, done = s.begin(ctx, opDelete)
+		defer func() { done(outcomeOK, 0, err) }()
 	}
 	if !validToken(token) {
 		return nil

@@ -28,7 +28,7 @@
 //     or under the new one. Where it is refused, the user has the old one, with everything in it. One that was ended meanwhile
 //     is not renewed, and of two renewals at once one is refused. MergeSession likewise takes in the other session, or leaves
 //     both as they were.
-//   - A request with the old token begins no session for [RenewalGrace] after a renewal, so that its cookie does not take the
+//   - A request with the old token begins no session for 10 seconds after a renewal, so that its cookie does not take the
 //     place of the renewed one: its commit is [ErrTokenRenewed]. Until then, a logout with the old token ends the renewed
 //     session.
 //   - What a request is told is what happened. [storage.ErrOutcomeUnknown] says that it could not be found out, and stays true
@@ -36,7 +36,7 @@
 //   - A response has the session's cookie where the session was stored, or its expiry was moved.
 //   - What a request holds is given back when its response begins, and whatever way it ends: commit, no change, panic,
 //     hijack, stream, a client that went away.
-//   - What a handler has done is stored although its client has gone, for [SaveTimeout] at the most.
+//   - What a handler has done is stored although its client has gone, for 5 seconds at the most.
 //   - A delete takes effect at once, whoever else uses the session, and also where a create of the session arrives late.
 //   - A commit after the end of its request, as by a goroutine that outlives it, is refused: [ErrScopeEnded].
 //   - Where a commit fails, the client gets the answer of the session manager's ErrorFunc and nothing else.

@@ -8,7 +8,27 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
+// The errors that an application meets. Those of the storage and of the lock strategy are here, too.
 var (
+	// ErrConflict says that another request has changed the session since this one read it. Nothing was written.
+	ErrConflict = storage.ErrConflict
+
+	// ErrOutcomeUnknown says that it cannot be known whether the session was written: no answer came. Read it before
+	// anything is done again.
+	ErrOutcomeUnknown = storage.ErrOutcomeUnknown
+
+	// ErrUnavailable says that the storage could not be reached, or failed. The same request may succeed later.
+	ErrUnavailable = storage.ErrUnavailable
+
+	// ErrThrottled says that the storage has too many requests. It matches ErrUnavailable.
+	ErrThrottled = storage.ErrThrottled
+
+	// ErrTooLarge says that the session is larger than the storage can hold. Nothing was written.
+	ErrTooLarge = storage.ErrTooLarge
+
+	// ErrCorrupt says that what is stored for the session cannot be read, or does not open with the secrets.
+	ErrCorrupt = storage.ErrCorrupt
+
 	// ErrSessionGone says that the session was deleted, or expired, while the request was running. Nothing was written.
 	ErrSessionGone = lockstrategy.ErrSessionGone
 
@@ -25,7 +45,7 @@ var (
 	// ErrInvalidToken says that a session cannot be committed under this token, because it is empty, too long, not
 	// valid UTF-8, or reserved. The tokens that scs draws are valid.
 	ErrInvalidToken = fmt.Errorf("sessionstore: a token must have 1 to %d bytes of valid UTF-8 without NUL, and must not begin with %q",
-		MaxTokenBytes, storage.ReservedPrefix)
+		maxTokenBytes, storage.ReservedPrefix)
 
 	// ErrScopeEnded says that a commit came after the end of the request that it belongs to, as from a goroutine that
 	// outlived its handler. Nothing was written.
@@ -34,7 +54,7 @@ var (
 
 	// ErrTokenRenewed says that the session was renewed by another request a moment ago, and that this one, which came with
 	// the old token, does not begin a new session in its place: the cookie of that would take the place of the renewed one.
-	// It is said for [RenewalGrace] after a renewal. Nothing was written. It matches [ErrSessionGone].
+	// It is said for 10 seconds after a renewal. Nothing was written. It matches [ErrSessionGone].
 	ErrTokenRenewed = fmt.Errorf("the session has got a new token a moment ago; send the request again with the new cookie: %w",
 		ErrSessionGone)
 

@@ -29,7 +29,7 @@ func LoadAndSave(sm *scs.SessionManager) func(http.Handler) http.Handler {
 // first byte; and when the request ends, however it ends.
 //
 // A session that the handler has changed is stored although the client has gone away, the request's time is up, or the
-// server is stopping, for [SaveTimeout] at the most.
+// server is stopping, for 5 seconds at the most.
 //
 // The session's cookie is sent where the session was stored, or is known to be there: not where a request of an idle session
 // has moved no expiry, nor where another request has ended the session or renewed its token meanwhile.

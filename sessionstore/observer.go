@@ -15,10 +15,34 @@ type Observer func(ctx context.Context, event Event)
 
 // Event is one operation that a store has done.
 type Event struct {
-	// Operation says what was done.
-	Operation Operation
-	// Outcome says how it ended.
-	Outcome Outcome
+	// Operation says what was done:
+	//
+	//	find, commit, delete, lookup
+	//	list       one event for each page
+	//	release    what a request held was given back, where that took a call
+	//
+	// What follows comes on top of an operation, or between them, and its usage is not part of theirs:
+	//
+	//	wait       a request waited for its session; Duration says how long
+	//	merge      a commit was merged with what another request had stored
+	//	takeover   a lease was taken from a holder that was not heard of any more
+	//	renew      the lease of a running request was renewed
+	//	lost       the lease of a running request is another's, or its session is gone
+	//	retry      a handler runs again; Duration is what the try before has cost, and Err why it failed
+	//	recover    a write whose response was lost was found to have been applied
+	Operation string
+	// Outcome says how it ended, so that what is expected can be told from what should wake somebody:
+	//
+	//	ok
+	//	miss       there is no such session
+	//	conflict   another request was faster
+	//	gone       the session ended while the request was running
+	//	lost       the lock went to another request
+	//	timeout    the session was not free in time
+	//	refused    invalid or too large
+	//	canceled   the client went away, or ran out of time
+	//	error      everything else
+	Outcome string
 	// Duration is how long it took, waiting included.
 	Duration time.Duration
 	// Usage is the calls to storage that it made, and the capacity they consumed.
@@ -29,65 +53,45 @@ type Event struct {
 	Err error
 }
 
-// Operation names what a store does.
-type Operation string
-
-// The operations.
+// The operations and outcomes that the store itself tells apart; see [Event].
 const (
-	OpFind   Operation = "find"
-	OpCommit Operation = "commit"
-	OpDelete Operation = "delete"
-	OpLookup Operation = "lookup"
-	OpList   Operation = "list" // one event for each page
-	// OpRelease gives back what a request held, where that took a call.
-	OpRelease Operation = "release"
+	opFind    = "find"
+	opCommit  = "commit"
+	opDelete  = "delete"
+	opLookup  = "lookup"
+	opList    = "list"
+	opRelease = "release"
+	opRetry   = "retry"
+	opRecover = "recover"
 
-	// What follows comes on top of an operation, or between them, and its usage is not part of theirs.
-
-	OpWait     = Operation(lockstrategy.Waited)   // a request waited for its session; Duration says how long
-	OpMerge    = Operation(lockstrategy.Merged)   // a commit was merged with what another request had stored
-	OpTakeOver = Operation(lockstrategy.TookOver) // a lease was taken from a holder that was not heard of any more
-	OpRenew    = Operation(lockstrategy.Renewed)  // the lease of a running request was renewed
-	OpLost     = Operation(lockstrategy.Lost)     // the lease of a running request is somebody else's, or its session is gone
-	// OpRetry is for each further try of a handler; Duration is what the one before it has cost, and Err why it failed.
-	OpRetry Operation = "retry"
-	// OpRecover is for each write whose response was lost, and that was found to have been applied.
-	OpRecover Operation = "recover"
-)
-
-// Outcome classifies how an operation ended, so that what is expected can be told from what should wake somebody.
-type Outcome string
-
-// The outcomes.
-const (
-	OutcomeOK       Outcome = "ok"
-	OutcomeMiss     Outcome = "miss"     // there is no such session
-	OutcomeConflict Outcome = "conflict" // another request was faster
-	OutcomeGone     Outcome = "gone"     // the session ended while the request was running
-	OutcomeLost     Outcome = "lost"     // the lock went to another request
-	OutcomeTimeout  Outcome = "timeout"  // the session was not free in time
-	OutcomeRefused  Outcome = "refused"  // invalid or too large
-	OutcomeCanceled Outcome = "canceled" // the caller went away, or ran out of time
-	OutcomeError    Outcome = "error"    // everything else
+	outcomeOK       = "ok"
+	outcomeMiss     = "miss"
+	outcomeConflict = "conflict"
+	outcomeGone     = "gone"
+	outcomeLost     = "lost"
+	outcomeTimeout  = "timeout"
+	outcomeRefused  = "refused"
+	outcomeCanceled = "canceled"
+	outcomeError    = "error"
 )
 
 // begin starts to observe an operation. It is called only where somebody observes.
-func (s *Store) begin(ctx context.Context, op Operation) (context.Context, func(Outcome, int, error)) {
+func (s *Store) begin(ctx context.Context, op string) (context.Context, func(string, int, error)) {
 	meter := &storage.Meter{}
 	start := time.Now()
-	return storage.WithMeter(ctx, meter), func(outcome Outcome, bytes int, err error) {
+	return storage.WithMeter(ctx, meter), func(outcome string, bytes int, err error) {
 		if err != nil {
 			outcome = outcomeOf(err)
 		}
 		usage := meter.Usage()
-		if op == OpRelease && usage.Calls == 0 && err == nil {
+		if op == opRelease && usage.Calls == 0 && err == nil {
 			return // there was nothing to give back
 		}
 		s.observe(ctx, Event{
 			Operation: op, Outcome: outcome, Duration: time.Since(start), Usage: usage, Bytes: bytes, Err: err,
 		})
 		for range usage.Recovered {
-			s.observe(ctx, Event{Operation: OpRecover, Outcome: OutcomeOK})
+			s.observe(ctx, Event{Operation: opRecover, Outcome: outcomeOK})
 		}
 	}
 }
@@ -98,41 +102,41 @@ func (s *Store) notify(ctx context.Context) func(lockstrategy.Notice) {
 		return nil
 	}
 	return func(n lockstrategy.Notice) {
-		outcome := OutcomeOK
+		outcome := outcomeOK
 		if n.Err != nil {
 			outcome = outcomeOf(n.Err)
 		}
 		s.observe(ctx, Event{
-			Operation: Operation(n.Event), Outcome: outcome, Duration: n.Duration, Usage: n.Usage, Err: n.Err,
+			Operation: string(n.Event), Outcome: outcome, Duration: n.Duration, Usage: n.Usage, Err: n.Err,
 		})
 	}
 }
 
-func foundOutcome(found bool) Outcome {
+func foundOutcome(found bool) string {
 	if found {
-		return OutcomeOK
+		return outcomeOK
 	}
-	return OutcomeMiss
+	return outcomeMiss
 }
 
-func outcomeOf(err error) Outcome {
+func outcomeOf(err error) string {
 	switch {
 	case errors.Is(err, ErrSessionGone):
-		return OutcomeGone
+		return outcomeGone
 	case errors.Is(err, ErrLockTimeout):
-		return OutcomeTimeout
+		return outcomeTimeout
 	case errors.Is(err, ErrLockLost):
-		return OutcomeLost
+		return outcomeLost
 	case errors.Is(err, storage.ErrConflict):
-		return OutcomeConflict
+		return outcomeConflict
 	case errors.Is(err, storage.ErrTooLarge), errors.Is(err, storage.ErrInvalidKey), errors.Is(err, ErrInvalidToken):
-		return OutcomeRefused
+		return outcomeRefused
 	case errors.Is(err, storage.ErrUnavailable): // although it may match a timeout of the client, too
-		return OutcomeError
+		return outcomeError
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return OutcomeCanceled
+		return outcomeCanceled
 	default:
-		return OutcomeError
+		return outcomeError
 	}
 }
 
@@ -144,8 +148,8 @@ func logObserver(logger *slog.Logger) Observer {
 			return
 		}
 		attrs := []slog.Attr{
-			slog.String("operation", string(e.Operation)),
-			slog.String("outcome", string(e.Outcome)),
+			slog.String("operation", e.Operation),
+			slog.String("outcome", e.Outcome),
 			slog.Duration("duration", e.Duration),
 			slog.Int("calls", e.Usage.Calls),
 			slog.Float64("read_units", e.Usage.ReadUnits),
@@ -155,17 +159,17 @@ func logObserver(logger *slog.Logger) Observer {
 		if e.Err != nil {
 			attrs = append(attrs, slog.String("error", e.Err.Error()))
 		}
-		logger.LogAttrs(ctx, level, "session "+string(e.Operation), attrs...)
+		logger.LogAttrs(ctx, level, "session "+e.Operation, attrs...)
 	}
 }
 
-func levelOf(outcome Outcome) slog.Level {
+func levelOf(outcome string) slog.Level {
 	switch outcome {
-	case OutcomeOK, OutcomeMiss:
+	case outcomeOK, outcomeMiss:
 		return slog.LevelDebug
-	case OutcomeConflict, OutcomeGone, OutcomeCanceled:
+	case outcomeConflict, outcomeGone, outcomeCanceled:
 		return slog.LevelInfo
-	case OutcomeRefused, OutcomeLost, OutcomeTimeout:
+	case outcomeRefused, outcomeLost, outcomeTimeout:
 		return slog.LevelWarn
 	default:
 		return slog.LevelError

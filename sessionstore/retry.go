@@ -61,7 +61,7 @@ func WithMaxBody(bytes int64) RetryOption { return func(c *retry) { c.maxBody = 
 //
 // Between two tries is a random pause, of up to 10 ms before the second, twice that before each further one, and 160 ms at
 // the most. If the request's context ends in it, sm.ErrorFunc gets an error that matches both the conflict and the context's.
-// Observers are told of each further try, with [OpRetry].
+// Observers are told of each further try, with the operation "retry".
 //
 // Where the session has already been loaded, as within LoadAndSave, sm.ErrorFunc gets [ErrRetryInScope] and the handler is
 // not run. Retry panics, when the middleware is made, if sm is nil, its Store is another one, or an option is out of its range.
@@ -125,7 +125,7 @@ func (c *retry) serve(w http.ResponseWriter, r *http.Request, next http.Handler)
 			return
 		}
 		if observe := c.store.observe; observe != nil {
-			observe(ctx, Event{Operation: OpRetry, Outcome: outcomeOf(conflict), Duration: time.Since(began), Err: conflict})
+			observe(ctx, Event{Operation: opRetry, Outcome: outcomeOf(conflict), Duration: time.Since(began), Err: conflict})
 		}
 	}
 }

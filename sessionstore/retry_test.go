@@ -31,7 +31,7 @@ type retries struct {
 }
 
 func (r *retries) observe(_ context.Context, e sessionstore.Event) {
-	if e.Operation == sessionstore.OpRetry {
+	if e.Operation == "retry" {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.events = append(r.events, e)
@@ -579,7 +579,7 @@ func TestRetryGivesUp(t *testing.T) {
 				t.Errorf("%d runs, %d further tries were told of; want %d runs", c.runs.Load(), len(events), tries)
 			}
 			for _, e := range events {
-				if e.Outcome != sessionstore.OutcomeConflict || !errors.Is(e.Err, storage.ErrConflict) || e.Duration <= 0 {
+				if e.Outcome != "conflict" || !errors.Is(e.Err, storage.ErrConflict) || e.Duration <= 0 {
 					t.Errorf("%+v", e)
 				}
 			}
@@ -663,7 +663,7 @@ func TestRetryAfterALostLease(t *testing.T) {
 	if a := s.visit(t); a.body != "done" || c.runs.Load() != 2 || s.get(t)["run"] != 2 {
 		t.Errorf("%+v after %d runs, stored %v", a, c.runs.Load(), s.get(t))
 	}
-	if events := told.all(); len(events) != 1 || events[0].Outcome != sessionstore.OutcomeLost {
+	if events := told.all(); len(events) != 1 || events[0].Outcome != "lost" {
 		t.Errorf("%+v; want one try after a lost lease", events)
 	}
 	if s.leased(t) {

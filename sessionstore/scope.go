@@ -413,8 +413,8 @@ func (sc *scope) release(ctx context.Context, session lockstrategy.Session) {
 		_ = session.Release(ctx)
 		return
 	}
-	ctx, done := sc.store.begin(ctx, OpRelease)
-	done(OutcomeOK, 0, session.Release(ctx))
+	ctx, done := sc.store.begin(ctx, opRelease)
+	done(outcomeOK, 0, session.Release(ctx))
 }
 
 func (sc *scope) get(token string) *scopedSession {

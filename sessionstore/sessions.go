@@ -29,8 +29,8 @@ type Session struct {
 // for working with it: unlike FindCtx it takes no part in the request scope.
 func (s *Store) Lookup(ctx context.Context, token string) (session Session, found bool, err error) {
 	if s.observe != nil {
-		var done func(Outcome, int, error)
-		ctx, done = s.begin(ctx, OpLookup)
+		var done func(string, int, error)
+		ctx, done = s.begin(ctx, opLookup)
 		defer func() { done(foundOutcome(found), len(session.Data), err) }()
 	}
 	if !validToken(token) {
@@ -124,14 +124,14 @@ func (s *Store) walk(ctx context.Context, visit visit) {
 // page reads one page. Records that are no sessions are not on it.
 func (s *Store) page(ctx context.Context, request storage.ScanRequest) (page storage.Page, err error) {
 	if s.observe != nil {
-		var done func(Outcome, int, error)
-		ctx, done = s.begin(ctx, OpList)
+		var done func(string, int, error)
+		ctx, done = s.begin(ctx, opList)
 		defer func() {
 			size := 0
 			for _, record := range page.Records {
 				size += len(record.Data)
 			}
-			done(OutcomeOK, size, err)
+			done(outcomeOK, size, err)
 		}()
 	}
 	page, err = s.backend.Driver.Scan(ctx, request)

@@ -68,8 +68,8 @@ func New(driver storage.Driver, options ...Option) (*Store, error) {
 // [scs.CtxStore].
 func (s *Store) FindCtx(ctx context.Context, token string) (data []byte, found bool, err error) {
 	if s.observe != nil {
-		var done func(Outcome, int, error)
-		ctx, done = s.begin(ctx, OpFind)
+		var done func(string, int, error)
+		ctx, done = s.begin(ctx, opFind)
 		defer func() { done(foundOutcome(found), len(data), err) }()
 	}
 	if !validToken(token) {
@@ -208,7 +208,7 @@ func (s *Store) load(
 			tombstone = record
 		}
 	}
-	if tombstone.Key != "" && s.backend.Now().Sub(tombstone.CreatedAt) < RenewalGrace {
+	if tombstone.Key != "" && s.backend.Now().Sub(tombstone.CreatedAt) < renewalGrace {
 		l.wasRenewed(tombstone)
 	}
 	return nil, nil

@@ -26,7 +26,7 @@ func (l *leaks) keep(secrets ...string) {
 
 // observe is a sessionstore.Observer.
 func (l *leaks) observe(_ context.Context, e sessionstore.Event) {
-	events.count(string(e.Operation) + " " + string(e.Outcome))
+	events.count(e.Operation + " " + e.Outcome)
 	l.text(e)
 	if e.Err != nil {
 		l.text(e.Err)
