@@ -157,6 +157,11 @@ func (p *place) moved(c call, s *session, record, before storage.Record, found b
 	case found && before.Live(c.sent) && !record.Ended() && bytes.Equal(record.Data, before.Data) && record.Lease == before.Lease:
 		next := s.now() // the same once more, as another version
 		next.version = record.Version
+		if p.kind.strategy == "none" { // which a commit may be, too, that goes before others or comes late
+			next.expiresAt = record.ExpiresAt
+			c.op.applied++
+			c.op.at = len(s.states)
+		}
 		s.enter(next)
 		return true
 	default:
