@@ -109,7 +109,7 @@ func (b *Backend) Renew(
 	case err != nil:
 		return nil, err
 	}
-	inTheWay, err = b.End(ctx, storage.Record{Key: from, CreatedAt: next.CreatedAt}, next.Key, b.asOfNow(condition))
+	inTheWay, err = b.End(ctx, storage.Record{Key: from, CreatedAt: next.CreatedAt, Version: next.Version}, next.Key, b.asOfNow(condition))
 	if err != nil && !errors.Is(err, storage.ErrOutcomeUnknown) {
 		b.takeBack(ctx, next)
 	}

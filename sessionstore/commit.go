@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/internal/ended"
 	"github.com/scsdynamo/scsdynamo/internal/mark"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/storage"
@@ -81,7 +82,7 @@ func (s *Store) commit(ctx context.Context, l *layer, token string, data []byte,
 	manager := l.managerMark(before)
 	l.update(func() { e.mark = manager })
 	next.Version = mark.NewVersion(s.vault.mark(manager))
-	unchanged := l.unchanged(e, data)
+	unchanged, had := l.unchanged(e, data), e.data
 	if !found {
 		if done, err := l.missing(e, next, unchanged); done {
 			return err
@@ -98,7 +99,14 @@ func (s *Store) commit(ctx context.Context, l *layer, token string, data []byte,
 	if err != nil {
 		return err
 	}
-	return s.endMerged(ctx, l, e, before, found, next.Key)
+	err = s.endMerged(ctx, l, next.Key)
+	if err == nil || errors.Is(err, storage.ErrOutcomeUnknown) {
+		return err
+	}
+	if !s.takeBack(ctx, l, e, before, found, had) {
+		return errors.Join(err, storage.ErrOutcomeUnknown)
+	}
+	return err
 }
 
 // missing says what becomes of a commit of a session that was not found, or that the request has ended. done is whether there
@@ -171,7 +179,7 @@ func (s *Store) store(
 		switch {
 		case err == nil:
 			e.data, e.storedAs = append([]byte{}, data...), token
-			e.unknown, e.changed, e.quiet, e.renewing = false, true, false, false
+			e.unknown, e.changed, e.quiet, e.gone, e.renewing = false, true, false, false, false
 		case errors.Is(err, storage.ErrOutcomeUnknown):
 			e.data, e.unknown = nil, true
 		case e.unknown:
@@ -235,36 +243,65 @@ func (s *Store) touchIntervalOf(l *layer) time.Duration {
 	return min(l.idle()/10, maxTouchInterval)
 }
 
-// endMerged ends the sessions that scs has merged into the one that was just committed. Where one has changed or ended since
-// it was read, the commit is taken back: before is what was stored, if found.
-func (s *Store) endMerged(
-	ctx context.Context, l *layer, e *scopedSession, before storage.Record, found bool, successor string,
-) error {
-	for _, other := range l.take(merged) {
+// endMerged ends the sessions that scs has merged into the one that was just committed. Where one of them has changed or ended
+// since it was read, all are as they were, or the error matches storage.ErrOutcomeUnknown.
+func (s *Store) endMerged(ctx context.Context, l *layer, successor string) error {
+	all := l.takeMerged()
+	for i, other := range all {
 		record, _ := other.session.Record()
 		_, err := s.backend.End(ctx, record, successor, storage.IfVersion(record.Version, s.backend.Now()))
 		if err == nil {
 			continue
 		}
-		l.update(func() { other.ended, other.leaving, e.data = false, merged, nil })
-		if undone := s.takeBack(ctx, e, before, found); !undone || errors.Is(err, storage.ErrOutcomeUnknown) {
-			return errors.Join(err, storage.ErrOutcomeUnknown)
+		for _, before := range all[:i] {
+			err = errors.Join(err, s.restore(ctx, before, successor))
 		}
+		l.update(func() {
+			for _, other := range all {
+				other.ended, other.leaving = false, merged
+			}
+		})
 		return err
 	}
 	return nil
 }
 
-// takeBack restores what was stored before a commit, and reports whether that is so.
-func (s *Store) takeBack(ctx context.Context, e *scopedSession, before storage.Record, found bool) bool {
-	now, _ := e.session.Record()
-	switch {
-	case !found:
-		return e.session.Delete(ctx) == nil
-	case now.Key != before.Key: // it was renewed, and the old token is gone
-		return false
-	default:
-		before.UpdatedAt, before.Version = s.backend.Now(), mark.NewVersion(mark.Of(before))
-		return e.session.Commit(ctx, before) == nil
+// restore brings back a session that this request has merged and ended, if what it has left is there still.
+func (s *Store) restore(ctx context.Context, other *scopedSession, successor string) error {
+	record, _ := other.session.Record()
+	tombstone, found, err := s.backend.Driver.Get(ctx, record.Key, storage.Strong)
+	if err == nil && found && ended.Successor(tombstone) == successor {
+		record.UpdatedAt, record.Version, record.Lease = s.backend.Now(), mark.NewVersion(mark.Of(record)), storage.Lease{}
+		err = s.backend.Driver.Put(ctx, record, storage.IfVersion(tombstone.Version, record.UpdatedAt))
 	}
+	if err != nil {
+		return errors.Join(err, storage.ErrOutcomeUnknown) // it has ended, and the rest of the commit is refused
+	}
+	return nil
+}
+
+// takeBack restores what was stored before a commit, and reports whether that is so: under the token that the session has now,
+// if it was renewed. had is its data, nil where that is not known.
+func (s *Store) takeBack(ctx context.Context, l *layer, e *scopedSession, before storage.Record, found bool, had []byte) bool {
+	l.update(func() { e.data, e.gone = nil, !found })
+	if !found {
+		return e.session.Delete(ctx) == nil
+	}
+	now, _ := e.session.Record()
+	moved := now.Key != before.Key
+	before.UpdatedAt, before.Version, before.Key = s.backend.Now(), mark.NewVersion(mark.Of(now)), now.Key
+	if moved {
+		if had == nil {
+			return false
+		}
+		var err error
+		if before.Data, err = s.seal(l, before, e.storedAs, had, time.Time{}); err != nil {
+			return false
+		}
+	}
+	if e.session.Commit(ctx, before) != nil {
+		return false
+	}
+	l.update(func() { e.data = had })
+	return true
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/internal/ended"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -31,8 +32,11 @@ func outlive(ctx context.Context) (context.Context, context.CancelFunc) {
 // DeleteCtx ends the session, at once and whoever else uses it. That there is none is no error. It implements [scs.CtxStore].
 //
 // In a request scope, a delete goes on although ctx has ended, for 5 seconds at the most: nobody who logs out stays logged
-// in because of a lost connection. The delete with which RenewToken and MergeSession begin is put off to the next commit of the session
-// manager, which replaces the session. Where there is none, as after a panic, the session is as it was.
+// in because of a lost connection. The delete with which RenewToken and MergeSession begin is put off to
+// the next commit of the session manager, which replaces the session. Where there is none, as after a panic, the session
+// is as it was. Where several sessions of one scope are renewed, each must be committed before the next one is renewed.
+//
+// What has ended leaves a tombstone, so that a create of the session that arrives late does not bring it back.
 func (s *Store) DeleteCtx(ctx context.Context, token string) (err error) {
 	if s.observe != nil {
 		var done func(string, int, error)
@@ -43,37 +47,65 @@ func (s *Store) DeleteCtx(ctx context.Context, token string) (err error) {
 		return nil
 	}
 	l := s.layerFrom(ctx)
-	if l != nil {
-		if how := callersReplacement(); how != notReplaced && l.leave(token, how) {
-			return nil
-		}
-	}
 	if l == nil {
 		if err := s.checkShown(ctx, token); err != nil {
 			return err
 		}
 		return s.deleteUnseen(ctx, token)
 	}
+	by := callerOf()
+	if by.replaces != notReplaced && l.leave(token, by) {
+		return nil
+	}
 	ctx, cancel := outlive(ctx)
 	defer cancel()
-	return s.delete(ctx, l, token)
+	return s.delete(ctx, l, token, by)
 }
 
-// delete ends a session in a scope, and with it one that it was to replace.
-func (s *Store) delete(ctx context.Context, l *layer, token string) error {
-	for _, e := range l.take(renewed) {
-		if err := s.end(ctx, l, e); err != nil {
-			l.update(func() { e.leaving, e.ended = renewed, false })
+// delete ends a session in a scope. A Destroy of the request's own session ends also what was merged into it, and where it
+// comes after a RenewToken, the session that has its old token still.
+func (s *Store) delete(ctx context.Context, l *layer, token string, by caller) error {
+	e := l.find(token)
+	if e != nil && e.leaving == renewed && !by.destroys {
+		l.update(func() { e.condemned = true }) // the next commit ends it
+		return nil
+	}
+	if e == nil && by.destroys {
+		var err error
+		l.update(func() { e, err = l.renewing(l.manager, by) })
+		if err != nil {
 			return err
 		}
 	}
-	switch e := l.find(token); {
+	switch {
 	case e == nil || e.session == nil && e.record.Key == "":
-		return s.deleteUnseen(ctx, token)
-	case e.ended:
+		if err := s.deleteUnseen(ctx, token); err != nil {
+			return err
+		}
+	case !e.ended:
+		if err := s.end(ctx, l, e); err != nil {
+			return err
+		}
+		l.update(func() { e.leaving = notReplaced })
+	}
+	if !by.destroys || by.iterates {
 		return nil
-	default:
-		return s.end(ctx, l, e)
+	}
+	for _, other := range l.takeMerged() {
+		if err := s.end(ctx, l, other); err != nil {
+			l.update(func() { other.leaving, other.ended = merged, false })
+			return errors.Join(err, storage.ErrOutcomeUnknown) // the session itself has ended
+		}
+	}
+	return nil
+}
+
+// endCondemned ends the sessions that the application has deleted after it had renewed them, and then did not commit.
+func (s *Store) endCondemned(ctx context.Context, l *layer) {
+	for _, e := range l.condemned() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+		_ = s.end(ctx, l, e) // the delete was to come with a commit, of which there is none to tell of it
+		cancel()
 	}
 }
 
@@ -110,21 +142,35 @@ func (s *Store) end(ctx context.Context, l *layer, e *scopedSession) error {
 	return nil
 }
 
-// deleteUnseen removes a session of which nothing is known. With several secrets, the first keys are asked twice: the session
+// deleteUnseen ends a session of which nothing is known. With several secrets, the first keys are asked twice: the session
 // may have moved to one of them from the last.
 func (s *Store) deleteUnseen(ctx context.Context, token string) error {
-	n := s.vault.generations()
+	n, wrote := s.vault.generations(), false
 	for i := range 2*n - 1 {
-		err := s.backend.Driver.Delete(ctx, s.vault.keyOf(i%n, token), storage.Always())
-		switch {
-		case err == nil:
-		case i == 0:
-			return err
-		default: // it may have ended under an earlier key
-			return errors.Join(err, storage.ErrOutcomeUnknown)
+		ends, err := s.deleteKey(ctx, s.vault.keyOf(i%n, token))
+		if err != nil && wrote { // it may have ended under an earlier key
+			err = errors.Join(err, storage.ErrOutcomeUnknown)
 		}
+		if err != nil {
+			return err
+		}
+		wrote = wrote || ends
 	}
 	return nil
+}
+
+// deleteKey ends what is under a key, and leaves a tombstone in its place: the write that has made it may arrive once more. ends
+// is whether there was something. What has ended stays ended, and so does what it says of a successor.
+func (s *Store) deleteKey(ctx context.Context, key string) (ends bool, _ error) {
+	record, found, err := s.backend.Driver.Get(ctx, key, storage.Strong)
+	switch {
+	case errors.Is(err, storage.ErrCorrupt), err == nil && found && record.Expired(s.backend.Now()):
+		return true, s.backend.Driver.Delete(ctx, key, storage.Always())
+	case err != nil || !found || record.Ended() && !ended.Arriving(record) && ended.Destination(record) == "":
+		return false, err
+	default:
+		return true, s.backend.Delete(ctx, record)
+	}
 }
 
 // endSuccessor ends the session that has replaced the one which the manager has asked for, as where a user logs out while

@@ -57,6 +57,9 @@
 // were stored by scs's own middleware or under [Store.Begin], are everybody's until they are committed. Those with one name share
 // their sessions.
 //
+// Of several sessions that are renewed in one scope, each is committed before the next one is renewed: else the commits are
+// refused, as it cannot be told whose they are. Within scs's Iterate that is so for each session by itself.
+//
 // Sessions that a handler iterates over are known by their version, too: within scs's Iterate, Put, Commit and Destroy work, and
 // overwrite nothing that others have changed since. What a handler commits to its own session in that way, and then changes the
 // session otherwise, the later change overwrites, as in scs: the two are one request's.

@@ -31,29 +31,34 @@ func nameOf(function any) string {
 	return runtime.FuncForPC(reflect.ValueOf(function).Pointer()).Name()
 }
 
-var iterate = nameOf((*scs.SessionManager).Iterate)
-
-// isIterated reports whether scs's Iterate is among the callers.
-func isIterated() bool {
-	for function := range callers() {
-		if function == iterate {
-			return true
-		}
-	}
-	return false
-}
+var (
+	iterate = nameOf((*scs.SessionManager).Iterate)
+	destroy = nameOf((*scs.SessionManager).Destroy)
+)
 
 // maxFrames bounds how far up a caller is looked for: stores may be wrapped.
 const maxFrames = 24
 
-// callersReplacement returns what the caller means by a delete.
-func callersReplacement() replacement {
+// caller is what scs does as it calls.
+type caller struct {
+	replaces replacement // what a delete is for
+	destroys bool        // whether a session is ended for good, by Destroy
+	iterates bool        // whether the session is one that Iterate shows
+}
+
+// callerOf returns what scs does.
+func callerOf() (c caller) {
 	for function := range callers() {
-		if r, found := replacements[function]; found {
-			return r
+		switch {
+		case c.replaces == notReplaced && replacements[function] != notReplaced:
+			c.replaces = replacements[function]
+		case function == destroy:
+			c.destroys = true
+		case function == iterate:
+			c.iterates = true
 		}
 	}
-	return notReplaced
+	return c
 }
 
 // callers returns the names of the functions that are running, the innermost first.
@@ -73,7 +78,7 @@ func callers() iter.Seq[string] {
 // checkShown reports a session that Iterate has shown outside of a scope, and that is not there under this token. One that has
 // ended is: it leaves a tombstone.
 func (s *Store) checkShown(ctx context.Context, token string) error {
-	if !isIterated() {
+	if !callerOf().iterates {
 		return nil
 	}
 	for key := range s.vault.keysOf(token) {

@@ -95,6 +95,7 @@ func (w *response) commit(ctx context.Context) error {
 	case scs.Modified:
 		token, expiry, err := sm.Commit(ctx)
 		if err != nil {
+			w.keepCookie(ctx)
 			return w.encodeError(ctx, err)
 		}
 		if w.layer.isQuiet(storedToken(sm, token)) {
@@ -161,6 +162,25 @@ func (w *response) addCookie(ctx context.Context, token string, expiry time.Time
 		}
 	}
 	sm.WriteSessionCookie(ctx, w.ResponseWriter, token, expiry)
+}
+
+// keepCookie adds the session's cookie to an error where an earlier commit of the request has stored the session under
+// another token than the request came with: the user would be logged out without it.
+func (w *response) keepCookie(ctx context.Context) {
+	sm := w.layer.manager
+	token := sm.Token(ctx)
+	if cookie, err := w.request.Cookie(sm.Cookie.Name); err == nil && cookie.Value == token || !w.layer.isStored(storedToken(sm, token)) {
+		return
+	}
+	expiry := sm.Deadline(ctx)
+	if idle := time.Now().Add(sm.IdleTimeout); sm.IdleTimeout > 0 && idle.Before(expiry) {
+		expiry = idle
+	}
+	before := len(w.Header()["Set-Cookie"])
+	w.addCookie(ctx, token, expiry)
+	if w.before != nil {
+		w.before["Set-Cookie"] = append(w.before["Set-Cookie"], w.Header()["Set-Cookie"][before:]...)
+	}
 }
 
 // dropCookie removes the session's cookie from the header, where a middleware of scs within this one has set it.

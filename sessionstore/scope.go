@@ -2,6 +2,7 @@ package sessionstore
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"maps"
 	"slices"
@@ -45,6 +46,7 @@ func (s *Store) openScope(ctx context.Context, sm *scs.SessionManager) (context.
 		manager: sm,
 	}
 	end := func() {
+		s.endCondemned(ctx, l)
 		l.end(ctx)
 		cancel(context.Canceled)
 	}
@@ -118,6 +120,11 @@ type scopedSession struct {
 	deadline time.Time
 	// leaving says that scs has deleted the session in order to replace it, which is done with the next commit.
 	leaving replacement
+	// iterated says that it is leaving as one of those that Iterate shows.
+	iterated bool
+	// condemned says that the application has deleted the session, by the token that it is leaving. It ends with the commit that
+	// replaces it, or else with the scope.
+	condemned bool
 	// renewing says that the session has its new token, and is stored under the old one still.
 	renewing bool
 	// unknown says that a commit of this request may have been applied although it failed.
@@ -248,7 +255,12 @@ func (l *layer) enter(token string, newSession func(*scopedSession) lockstrategy
 		return nil, ErrSessionGone // what is committed is what was ended, or renewed, in this request
 	}
 	if e == nil {
-		if e = sc.leavingOf(l.manager, renewed); e != nil {
+		leaving, err := sc.renewing(l.manager, callerOf())
+		switch {
+		case err != nil:
+			return nil, err
+		case leaving != nil:
+			e = leaving
 			sc.away = append(sc.away, e.token)
 			maps.DeleteFunc(sc.listed, func(_ string, listed *scopedSession) bool { return listed == e })
 			e.token, e.leaving, e.renewing = token, notReplaced, true
@@ -263,44 +275,71 @@ func (l *layer) enter(token string, newSession func(*scopedSession) lockstrategy
 
 // leave notes that scs has deleted a session in order to replace it. False where that is not to be put off, because the
 // request has not read the session.
-func (l *layer) leave(token string, how replacement) bool {
+func (l *layer) leave(token string, by caller) bool {
 	sc := l.scope
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
 	e := sc.get(token)
 	switch {
-	case e == nil || e.session == nil || sc.ended:
+	case sc.ended:
 		return false
-	case e.ended && how == renewed:
+	case e == nil && by.replaces == renewed: // once more, where it has a token under which nothing is stored yet
+		leaving, err := sc.renewing(l.manager, by)
+		return leaving != nil || err != nil
+	case e == nil || e.session == nil:
+		return false
+	case e.ended && by.replaces == renewed:
 		l.endedOwn = e
 		return true
 	}
 	if _, found := e.session.Record(); !found {
 		return false
 	}
-	e.leaving = how
+	e.leaving, e.iterated = by.replaces, by.iterates
 	return true
 }
 
-// leavingOf returns a session that the manager is replacing, or another one is where nothing is known of the manager.
-func (sc *scope) leavingOf(manager *scs.SessionManager, how replacement) *scopedSession {
-	for _, e := range sc.sessions {
-		if e.leaving == how && (e.manager == manager || manager == nil || e.manager == nil) {
-			return e
-		}
+// errManyRenewed is what comes of renewals in one scope of which nobody can tell which session gets which token.
+var errManyRenewed = errors.New("sessionstore: several sessions were renewed in one request scope before one of them was " +
+	"committed; commit each after its RenewToken, before the next one is renewed")
+
+// renewing returns the session that the caller renews, nil where there is none: the request's own, or within Iterate one of
+// those that it shows.
+func (sc *scope) renewing(manager *scs.SessionManager, by caller) (*scopedSession, error) {
+	all := slices.Collect(sc.leavingOf(manager, renewed))
+	of := slices.DeleteFunc(slices.Clone(all), func(e *scopedSession) bool { return e.iterated != by.iterates })
+	if len(of) == 0 && !by.iterates { // it was renewed within Iterate, and is committed after
+		of = all
 	}
-	return nil
+	switch len(of) {
+	case 0:
+		return nil, nil //nolint:nilnil // There is none, as the comment says.
+	case 1:
+		return of[0], nil
+	default:
+		return nil, errManyRenewed
+	}
 }
 
-// take returns the sessions that the manager is replacing in this way, once.
-func (l *layer) take(how replacement) []*scopedSession {
+// leavingOf returns the sessions that the manager is replacing, or another one is where nothing is known of the manager.
+func (sc *scope) leavingOf(manager *scs.SessionManager, how replacement) iter.Seq[*scopedSession] {
+	return func(yield func(*scopedSession) bool) {
+		for _, e := range sc.sessions {
+			if e.leaving == how && (e.manager == manager || manager == nil || e.manager == nil) && !yield(e) {
+				return
+			}
+		}
+	}
+}
+
+// takeMerged returns the sessions that the manager has merged into its own, once.
+func (l *layer) takeMerged() []*scopedSession {
 	sc := l.scope
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
-	var taken []*scopedSession
-	for e := sc.leavingOf(l.manager, how); e != nil; e = sc.leavingOf(l.manager, how) {
+	taken := slices.Collect(sc.leavingOf(l.manager, merged))
+	for _, e := range taken {
 		e.leaving, e.ended = notReplaced, true
-		taken = append(taken, e)
 	}
 	return taken
 }
@@ -353,6 +392,14 @@ func (l *layer) takeEnded(token string) (had []byte, ended bool) {
 	return e.data, true
 }
 
+// isStored reports whether a commit of this request has stored the session under the token.
+func (sc *scope) isStored(token string) bool {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	e := sc.get(token)
+	return e != nil && e.storedAs == token && e.changed && !e.ended && !e.gone
+}
+
 // isLeaving reports whether scs has deleted the session in order to replace it.
 func (sc *scope) isLeaving(token string) bool {
 	sc.mu.Lock()
@@ -403,6 +450,15 @@ func (sc *scope) end(ctx context.Context) {
 	sc.ended = true
 	sc.mu.Unlock()
 	sc.releaseAll(ctx)
+}
+
+// condemned returns the sessions that the application has deleted, and that nothing has replaced.
+func (sc *scope) condemned() []*scopedSession {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(sc.sessions), func(e *scopedSession) bool {
+		return !e.condemned || e.leaving != renewed || e.ended
+	})
 }
 
 // release gives a session back. What fails is left to the end of the lease.

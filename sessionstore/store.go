@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"iter"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -161,7 +163,7 @@ func (s *Store) Close() error {
 // one returned.
 func (s *Store) find(ctx context.Context, l *layer, token string) (record storage.Record, found bool, err error) {
 	if l == nil {
-		for key := range s.vault.keysOf(token) {
+		for key := range s.keysOf(token, &record) {
 			if record, found, err = s.backend.Read(ctx, key); err != nil || found {
 				break
 			}
@@ -190,13 +192,14 @@ func (s *Store) find(ctx context.Context, l *layer, token string) (record storag
 func (s *Store) load(
 	ctx context.Context, l *layer, request *lockstrategy.Request, token string,
 ) (lockstrategy.Session, error) {
-	var tombstone storage.Record
-	for key := range s.vault.keysOf(token) {
+	var tombstone, record storage.Record
+	for key := range s.keysOf(token, &record) {
 		session, err := s.strategy.Load(ctx, request, key)
 		if err != nil {
 			return nil, err
 		}
-		record, found := session.Record()
+		var found bool
+		record, found = session.Record()
 		if found && !l.accepts(record) {
 			l.release(ctx, session)
 			return nil, nil
@@ -204,7 +207,7 @@ func (s *Store) load(
 		if found {
 			return session, nil
 		}
-		if ended.Successor(record) != "" {
+		if ended.Successor(record) != "" && l.accepts(record) {
 			tombstone = record
 		}
 	}
@@ -212,6 +215,27 @@ func (s *Store) load(
 		l.wasRenewed(tombstone)
 	}
 	return nil, nil
+}
+
+// maxMoves bounds how often a session is followed that others move from key to key while it is read.
+const maxMoves = 8
+
+// keysOf returns the keys under which to look for a session, in turn: that of each secret, and then the one of them that the
+// last record says the session has moved to.
+func (s *Store) keysOf(token string, last *storage.Record) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for key := range s.vault.keysOf(token) {
+			if !yield(key) {
+				return
+			}
+		}
+		for range maxMoves {
+			next := ended.Destination(*last)
+			if next == "" || !slices.Contains(slices.Collect(s.vault.keysOf(token)), next) || !yield(next) {
+				return
+			}
+		}
+	}
 }
 
 // isMiss reports whether err is to be taken for a session that is not there.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/internal/mark"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -24,7 +25,7 @@ const (
 // that has replaced the ended one, empty where none has.
 //
 // A tombstone is a record that ended when it was last written, as no session does: it needs no attribute of its own, and
-// no clock is asked whether it is one. Its CreatedAt is when the session ended.
+// no clock is asked whether it is one. Its CreatedAt is when the session ended. It has the mark of the session.
 func Tombstone(ended storage.Record, successor string, now time.Time) storage.Record {
 	until := now
 	for _, written := range []time.Time{ended.CreatedAt, ended.UpdatedAt} {
@@ -34,7 +35,8 @@ func Tombstone(ended storage.Record, successor string, now time.Time) storage.Re
 	}
 	until = until.Add(TombstoneTime)
 	return storage.Record{
-		Key: ended.Key, Data: []byte(successor), CreatedAt: now, UpdatedAt: until, ExpiresAt: until, Version: storage.NewVersion(),
+		Key: ended.Key, Data: []byte(successor), CreatedAt: now, UpdatedAt: until, ExpiresAt: until,
+		Version: mark.NewVersion(mark.Of(ended)),
 	}
 }
 
