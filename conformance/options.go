@@ -51,6 +51,7 @@ const (
 
 func newOptions(opts []Option) (*options, error) {
 	o := &options{
+		skips:      trial.Skips{},
 		timeout:    defaultTimeout,
 		search:     1500 * time.Millisecond,
 		resolution: defaultResolution,
@@ -80,7 +81,7 @@ func (o *options) reject(format string, args ...any) {
 // WithSkip leaves out a case, such as "D06", or those whose ids begin so, such as "F". Each is shown as skipped, with the
 // reason, which is required. Cases that rest on one of them are skipped, too.
 func WithSkip(id, reason string) Option {
-	return func(o *options) { o.skips.Add(id, reason) }
+	return func(o *options) { o.skips[id] = reason }
 }
 
 // WithSearchTime sets for how long E15, E17 and I06 go on to look for what goes wrong in one moment alone; up to twice

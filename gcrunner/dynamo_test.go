@@ -32,7 +32,7 @@ type dynamo struct {
 
 func newDynamo(t testing.TB, layout dynamostore.Table) *dynamo {
 	t.Helper()
-	d := &dynamo{client: dynamotest.Client(t), faults: dynamotest.NewFaults(), recorder: dynamotest.NewRecorder(), table: layout}
+	d := &dynamo{client: dynamotest.Client(t), faults: new(dynamotest.Faults), recorder: new(dynamotest.Recorder), table: layout}
 	d.table.Name = dynamotest.TableName(t, d.client)
 	// Expired items stay until they are collected: with its TTL on, DynamoDB Local deletes them within seconds.
 	if err := d.table.Create(t.Context(), dynamotest.WithoutTTL(d.client)); err != nil {

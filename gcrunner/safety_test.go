@@ -409,7 +409,7 @@ func collectForEver(table string) error {
 	if layout.ExpiryIndex.Name != "" {
 		finding = "Query"
 	}
-	faults := dynamotest.NewFaults()
+	faults := new(dynamotest.Faults)
 	defer strike(ctx, faults, finding)()
 	driver, err := dynamostore.NewDriver(dynamodb.NewFromConfig(cfg, dynamostore.ClientOptions, faults.Install), layout)
 	if err != nil {

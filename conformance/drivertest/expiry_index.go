@@ -1,6 +1,7 @@
 package drivertest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -218,14 +219,15 @@ func (p *probe) scanExpired(cutoff time.Time, limit int) [][]storage.ExpiryEntry
 
 // untilIndexed waits until the index has, at the cutoff, each of the records in due once, and none of those in gone.
 func (p *probe) untilIndexed(cutoff time.Time, limit int, due, gone []storage.Record) {
-	deadline := time.Now().Add(p.options.indexLag)
+	lag := cmp.Or(p.options.IndexLag, 10*time.Second)
+	deadline := time.Now().Add(lag)
 	for {
 		wrong := p.indexed(cutoff, limit, due, gone)
 		if wrong == "" {
 			return
 		}
 		if time.Now().After(deadline) {
-			p.Fatalf("with a limit of %d, after %v: %s", limit, p.options.indexLag, wrong)
+			p.Fatalf("with a limit of %d, after %v: %s", limit, lag, wrong)
 		}
 		select {
 		case <-time.After(50 * time.Millisecond):

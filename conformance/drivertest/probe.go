@@ -20,12 +20,12 @@ type probe struct {
 
 	ctx     context.Context //nolint:containedctx // A probe lives as long as one case.
 	driver  storage.Driver
-	options options
+	options Options
 	// now is the instant that the case calls now. Records it makes live for an hour after it.
 	now time.Time
 }
 
-func newProbe(c *trial.Trial, driver storage.Driver, o options) *probe {
+func newProbe(c *trial.Trial, driver storage.Driver, o Options) *probe {
 	p := &probe{Trial: c, driver: driver, options: o, now: time.Now().UTC().Truncate(time.Second)}
 	if c != nil {
 		p.ctx = c.Context()

@@ -51,18 +51,22 @@ func testCredentials() aws.CredentialsProvider {
 	return credentials.NewStaticCredentialsProvider("dynamotest", "dynamotest", "")
 }
 
-// WithoutTTL returns a client that turns no table's TTL on, and says that it did: for tests that look at expired items, which
-// DynamoDB Local deletes within seconds.
-func WithoutTTL(client *dynamodb.Client) *ClientWithoutTTL { return &ClientWithoutTTL{client} }
+// WithoutTTL returns a client like this one that turns no table's TTL on, and says that it did: for tests that look at
+// expired items, which DynamoDB Local deletes within seconds.
+func WithoutTTL(client *dynamodb.Client) *dynamodb.Client {
+	return dynamodb.New(client.Options(), func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, leaveTTL) })
+}
 
-// ClientWithoutTTL is what [WithoutTTL] returns.
-type ClientWithoutTTL struct{ *dynamodb.Client }
-
-// UpdateTimeToLive does nothing.
-func (*ClientWithoutTTL) UpdateTimeToLive(
-	context.Context, *dynamodb.UpdateTimeToLiveInput, ...func(*dynamodb.Options),
-) (*dynamodb.UpdateTimeToLiveOutput, error) {
-	return &dynamodb.UpdateTimeToLiveOutput{}, nil
+// leaveTTL keeps calls of UpdateTimeToLive from everything else.
+func leaveTTL(stack *middleware.Stack) error {
+	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("dynamotest.LeaveTTL", func(
+		ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
+	) (middleware.InitializeOutput, middleware.Metadata, error) {
+		if _, is := in.Parameters.(*dynamodb.UpdateTimeToLiveInput); is {
+			return middleware.InitializeOutput{Result: &dynamodb.UpdateTimeToLiveOutput{}}, middleware.Metadata{}, nil
+		}
+		return next.HandleInitialize(ctx, in)
+	}), middleware.Before)
 }
 
 // TableName returns a table name that no other test uses, and deletes the table of that name, if there is one, after the

@@ -119,19 +119,12 @@ func Endpoint(t testing.TB) string {
 	return current(t).endpoint
 }
 
-// EngineName says what [Endpoint] leads to: "docker" and "jar" are DynamoDB Local, "dynoxide" is dynoxide, "endpoint" is
-// whatever AWS_ENDPOINT_URL_DYNAMODB names.
+// EngineName says what [Endpoint] leads to: "docker" and "jar" are DynamoDB Local, which deletes items whose TTL has
+// passed within about ten seconds, "dynoxide" is dynoxide, which does not, and "endpoint" is whatever
+// AWS_ENDPOINT_URL_DYNAMODB names.
 func EngineName(t testing.TB) string {
 	t.Helper()
 	return current(t).name
-}
-
-// SupportsTTLDeletion reports whether the engine deletes items whose TTL has passed while a test can wait for it.
-// DynamoDB Local does, within about ten seconds. AWS does too, but takes days.
-func SupportsTTLDeletion(t testing.TB) bool {
-	t.Helper()
-	name := current(t).name
-	return name == "docker" || name == "jar"
 }
 
 // Main runs the tests of a package, stops the engine they started and, if they passed, fails on goroutines that they

@@ -16,13 +16,13 @@ import (
 
 // Faults makes a client meet what happens on networks and busy tables. Install it into the client:
 //
-//	faults := dynamotest.NewFaults()
+//	faults := new(dynamotest.Faults)
 //	client := dynamotest.Client(t, faults.Install)
 //	faults.LoseResponse("PutItem", 1)
 //
 // Faults strike attempts, under the SDK's retryer: a call that is retried goes on to the next fault, or to the engine
 // when there is none left. Operations are named as in the API, "PutItem". Faults for one operation strike in the order in
-// which they were scripted. Without faults every attempt passes.
+// which they were scripted. Without faults, as with the zero value, every attempt passes.
 //
 // The errors are those that the SDK makes of the real thing: responses are made up on the wire and read by the SDK,
 // connections fail with the errors of package net.
@@ -31,10 +31,13 @@ import (
 type Faults struct {
 	mu     sync.Mutex
 	down   bool
-	script map[string][]*fault
-	// changed is closed, and replaced, whenever an attempt is held.
+	script script
+	// changed is closed whenever an attempt is held, for those who wait for that.
 	changed chan struct{}
 }
+
+// script has the faults of each operation.
+type script map[string][]*fault
 
 // fault is one line of the script.
 type fault struct {
@@ -47,11 +50,6 @@ type fault struct {
 	withhold int
 	// held counts the attempts that are waiting in strike.
 	held int
-}
-
-// NewFaults returns an empty script.
-func NewFaults() *Faults {
-	return &Faults{script: map[string][]*fault{}, changed: make(chan struct{})}
 }
 
 // Install is an option for [Client] and for the SDK's own constructors.
@@ -198,6 +196,9 @@ func (f *Faults) append(operation string, fault *fault) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.script == nil {
+		f.script = script{}
+	}
 	f.script[operation] = append(f.script[operation], fault)
 }
 

@@ -71,14 +71,19 @@ func (f *Faults) count(held *fault, by int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	held.held += by
-	close(f.changed)
-	f.changed = make(chan struct{})
+	if f.changed != nil {
+		close(f.changed)
+		f.changed = nil
+	}
 }
 
 // AwaitHeld returns when at least n attempts of the operation are being held, or with the context's error.
 func (f *Faults) AwaitHeld(ctx context.Context, operation string, n int) error {
 	for {
 		f.mu.Lock()
+		if f.changed == nil {
+			f.changed = make(chan struct{})
+		}
 		held, changed := 0, f.changed
 		for _, fault := range f.script[operation] {
 			held += fault.held

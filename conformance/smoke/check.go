@@ -16,8 +16,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/internal/storecall"
 )
 
-// TokenPrefix is what the tokens of [Check] begin with. Those of scs cannot: they have 43 letters.
-const TokenPrefix = "conformance-check-"
+// tokenPrefix is what the tokens of [Check] begin with. Those of scs cannot: they have 43 letters.
+const tokenPrefix = "conformance-check-"
 
 const (
 	// lifetime ends a session that Check could not delete.
@@ -29,7 +29,7 @@ const (
 // Check tries the operations of a store in some fourteen calls, and returns a [*Error] that names the rule which the store
 // breaks, or nil. It needs no test: it is for readiness checks and commands.
 //
-// It is safe where real sessions are. It uses one session of its own, under a random token that begins with [TokenPrefix];
+// It is safe where real sessions are. It uses one session of its own, under a random token that begins with "conformance-check-";
 // it never iterates, looks at no other session, and deletes its own in the end, also where ctx has ended by then. What
 // cannot be deleted expires after a minute. Checks may run at the same time.
 //
@@ -39,7 +39,7 @@ func Check(ctx context.Context, store scs.Store) error {
 	if store == nil {
 		return &Error{Problem: "the store is nil"}
 	}
-	c := &check{store: store, token: TokenPrefix + rand.Text()}
+	c := &check{store: store, token: tokenPrefix + rand.Text()}
 	ended := make(chan error, 1)
 	go func() { ended <- c.run(ctx) }()
 	select {

@@ -101,8 +101,8 @@ func holderCases() []testCase {
 			id: "L-I6-04", name: "NextGoesOn",
 			rule: "a request that waits for another one goes on when that has ended, and sees what it has committed",
 			run: func(p *probe) {
-				if p.options.takeOver == 0 {
-					p.Skip("requests do not wait for each other: no WithTakeOverWithin")
+				if p.options.TakeOverWithin == 0 {
+					p.Skip("requests do not wait for each other: no Options.TakeOverWithin")
 				}
 				p.oneAndTwo(func(first, second *process) {
 					p.start("first")
@@ -135,7 +135,7 @@ func holderCases() []testCase {
 // afterDeath lets a process die that has the session, and returns its request and the one of another process that goes
 // on. wrong is by how much the clock of the first is wrong.
 func (p *probe) afterDeath(wrong time.Duration) (dead, next *visit) {
-	limit := max(p.options.takeOver, notAWait)
+	limit := max(p.options.TakeOverWithin, notAWait)
 	const tries = 3 // One alone may be late on a busy machine.
 	for try := 1; ; try++ {
 		dead, next, waited := p.tryAfterDeath(wrong, limit)
@@ -143,7 +143,7 @@ func (p *probe) afterDeath(wrong time.Duration) (dead, next *visit) {
 			return dead, next
 		}
 		if try == tries {
-			p.Fatalf("the next request went on, or gave up, after %v; WithTakeOverWithin declares how long it may take",
+			p.Fatalf("the next request went on, or gave up, after %v; Options.TakeOverWithin declares how long it may take",
 				waited.Round(time.Millisecond))
 		}
 	}
@@ -216,8 +216,8 @@ func contextCases() []testCase {
 			id: "L-CTX-03", name: "WaitingEndsWithContext",
 			rule: "a request that waits for a session stops when its context ends, with a matching error, and has disturbed nobody",
 			run: func(p *probe) {
-				if p.options.takeOver == 0 {
-					p.Skip("requests do not wait for each other: no WithTakeOverWithin")
+				if p.options.TakeOverWithin == 0 {
+					p.Skip("requests do not wait for each other: no Options.TakeOverWithin")
 				}
 				p.oneAndTwo(func(first, second *process) {
 					p.start("first")

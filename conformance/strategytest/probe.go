@@ -15,6 +15,7 @@ import (
 	"github.com/scsdynamo/scsdynamo/conformance/internal/trial"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/storage"
+	"github.com/scsdynamo/scsdynamo/storage/memory"
 )
 
 // probe is one run of a case.
@@ -23,7 +24,7 @@ type probe struct {
 
 	t           *testing.T      // For the caller's functions only.
 	ctx         context.Context //nolint:containedctx // A probe lives as long as one case.
-	options     options
+	options     Options
 	newStrategy func(*testing.T) lockstrategy.Strategy
 	driver      storage.Driver
 	key         string
@@ -34,8 +35,13 @@ type probe struct {
 	visits []*visit
 }
 
-func newProbe(t *testing.T, c *trial.Trial, newStrategy func(*testing.T) lockstrategy.Strategy, o options) *probe {
-	p := &probe{Trial: c, t: t, ctx: c.Context(), options: o, newStrategy: newStrategy, driver: o.newDriver(t)}
+func newProbe(t *testing.T, c *trial.Trial, newStrategy func(*testing.T) lockstrategy.Strategy, o Options) *probe {
+	p := &probe{Trial: c, t: t, ctx: c.Context(), options: o, newStrategy: newStrategy}
+	if o.NewDriver != nil {
+		p.driver = o.NewDriver(t)
+	} else {
+		p.driver = memory.New()
+	}
 	p.key, p.secret = c.Alias(trial.NewToken(), "the session"), c.Alias(trial.NewToken(), "data")
 	return p
 }
