@@ -55,7 +55,7 @@ func (r *run) delete(b *brake, deletes *sync.WaitGroup, c candidate) bool {
 		b.reached(reason)
 		return false
 	}
-	if r.dryRun {
+	if r.options.DryRun {
 		if c.indexed() {
 			if err := r.sample(b.deleting, c); err != nil {
 				r.unclaim()
@@ -88,7 +88,7 @@ func (r *run) claim() StopReason {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case r.limits.Items > 0 && r.claimed >= r.limits.Items:
+	case r.options.Limits.Items > 0 && r.claimed >= r.options.Limits.Items:
 		return stoppedByItems
 	case r.unitsReachedLocked():
 		return stoppedByUnits
@@ -104,7 +104,7 @@ func (r *run) unitsReached() bool {
 }
 
 func (r *run) unitsReachedLocked() bool {
-	return r.limits.Units > 0 && r.report.ReadUnits+r.report.WriteUnits >= r.limits.Units
+	return r.options.Limits.Units > 0 && r.report.ReadUnits+r.report.WriteUnits >= r.options.Limits.Units
 }
 
 func (r *run) unclaim() {
@@ -167,7 +167,7 @@ func (r *run) postpone(c candidate) {
 	at, ok := r.leases.freeAt(c.record.Key, c.record.Lease)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !ok || r.dryRun || time.Until(at) > maxLeaseWait {
+	if !ok || r.options.DryRun || time.Until(at) > maxLeaseWait {
 		r.report.Leased++
 		return
 	}

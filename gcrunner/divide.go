@@ -36,7 +36,7 @@ func (r *run) divide(ctx context.Context) (first *page, err error) {
 	}
 	n := r.from.segments()
 	if n == 0 {
-		n = r.segments
+		n = r.options.Segments
 	}
 	if n == 0 {
 		n, first, err = r.choose(ctx)
@@ -67,7 +67,7 @@ func (r *run) choose(ctx context.Context) (segments int, first *page, err error)
 	if err != nil {
 		return 0, nil, err
 	}
-	if probe.Next == "" || units == 0 || r.budget.ReadUnits < oneSegmentUnits {
+	if probe.Next == "" || units == 0 || r.reads.ceiling < oneSegmentUnits {
 		return 1, &probe, nil
 	}
 	bytes, err := r.weigh(ctx)

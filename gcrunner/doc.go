@@ -3,9 +3,9 @@
 //
 // A [Collector] goes once through all sessions of a driver with each [Collector.Run], or through an index of expired
 // ones (see [Source]). It reads a page at a time and deletes the sessions to which one of its [Rules] applies.
-// [WithBudget] bounds the capacity that a run consumes, [WithLimits] how much it does; a run that stops early says
-// where the next one goes on. A [Runner] runs a collector by a [Schedule], and an [Election] lets one of several
-// processes collect.
+// A [Budget] bounds the capacity that a run consumes, [Limits] how much it does; a run that stops early says where the
+// next one resumes. A [Runner] runs a collector by a [Schedule], and an [Election] lets one of several processes
+// collect.
 //
 // # Guarantees
 //

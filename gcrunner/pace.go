@@ -1,6 +1,7 @@
 package gcrunner
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"sync"
@@ -47,8 +48,9 @@ const (
 	leastMeasured = 100
 )
 
-func newPacer(ceiling float64) *pacer {
-	now := time.Now()
+// newPacer returns a pacer with so many units per second, 0 for no ceiling.
+func newPacer(units float64) *pacer {
+	now, ceiling := time.Now(), cmp.Or(units, math.Inf(1))
 	return &pacer{turnstile: make(chan struct{}, 1), ceiling: ceiling, rate: ceiling, step: ceiling * recovery, next: now, changed: now, windowed: now}
 }
 

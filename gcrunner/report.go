@@ -47,6 +47,9 @@ type Report struct {
 
 	// Stopped says why the run ended.
 	Stopped StopReason
+	// Err is the error of a failed run, which Run has returned, or nil. It is no failure to end with the context, or
+	// because another process is elected.
+	Err error
 	// Position is where the next run goes on, or the zero Position if this one has completed.
 	Position Position
 }
@@ -80,16 +83,15 @@ func (r Report) clone() Report {
 	return r
 }
 
-// StopReason says why a run ended. Beside the constants there are the limits, which are "items", "units" and
-// "duration"; "not elected", with [ErrNotElected], where the run did not begin; and "lost", with [ErrElectionLost].
+// StopReason says why a run ended. Beside the constants there are the limits, "items", "units" and "duration"; "failed",
+// with Report.Err; "not elected", with [ErrNotElected]; and "lost", with [ErrElectionLost].
 type StopReason string
 
-// The reasons.
 const (
 	Completed StopReason = "completed" // everything was looked at
 	Canceled  StopReason = "canceled"  // the context of Run has ended
-	Failed    StopReason = "failed"    // the error that Run returns
 
+	failed            StopReason = "failed"
 	stoppedByItems    StopReason = "items"
 	stoppedByUnits    StopReason = "units"
 	stoppedByDuration StopReason = "duration"

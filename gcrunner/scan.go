@@ -31,8 +31,8 @@ func (r *run) scan(b *brake) {
 	}
 	work := make(chan int)
 	var workers sync.WaitGroup
-	readers := min(len(r.position.segments), r.concurrency)
-	r.mostRecords = max(1, min(r.pageSize, recordsInMemory/readers))
+	readers := min(len(r.position.segments), r.options.Concurrency)
+	r.mostRecords = max(1, min(r.options.PageSize, recordsInMemory/readers))
 	for range readers {
 		workers.Go(func() {
 			for at := range work {
@@ -115,7 +115,7 @@ func (r *run) read(ctx context.Context, at place, most int) (page, float64, erro
 		},
 		func(u storage.Usage) float64 { return u.ReadUnits },
 		func(ctx context.Context) (err error) {
-			p, err = r.from.read(ctx, at, r.now())
+			p, err = r.from.read(ctx, at, r.options.Now())
 			return err
 		})
 	if err != nil {
@@ -133,8 +133,8 @@ func (r *run) read(ctx context.Context, at place, most int) (page, float64, erro
 // before it has done anything.
 func (r *run) pageUnits() float64 {
 	units := r.reads.current() * pageShare
-	if r.limits.Units > 0 {
-		units = min(units, r.limits.Units*pageShare)
+	if r.options.Limits.Units > 0 {
+		units = min(units, r.options.Limits.Units*pageShare)
 	}
 	return units
 }
@@ -145,7 +145,7 @@ const fullPageUnits = 120
 
 // judge counts the records of a page and returns those that are to be deleted.
 func (r *run) judge(p page) []candidate {
-	now := r.now()
+	now := r.options.Now()
 	var candidates []candidate
 	r.mu.Lock()
 	defer r.mu.Unlock()

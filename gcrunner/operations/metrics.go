@@ -2,7 +2,6 @@ package operations
 
 import (
 	"context"
-	"math"
 	"runtime"
 	"time"
 
@@ -65,19 +64,19 @@ func metrics() []metric {
 		Help: "Runs that have ended. Outcomes: completed; items, units and duration, the limit that was reached; canceled, " +
 			"because the process was told to end; lost, another process was elected; failed.",
 		emit: func(f facts, set func(float64, ...string)) {
-			for outcome, n := range f.Totals.Runs {
+			for outcome, n := range f.Runs {
 				set(float64(n), string(outcome))
 			}
 		},
 	}, {
 		Name: "gcrunner_run_seconds_total", Type: counter, Help: "How long all runs have taken together.",
-		emit: func(f facts, set func(float64, ...string)) { set(f.Totals.Time.Seconds()) },
+		emit: func(f facts, set func(float64, ...string)) { set(f.Totals.Duration.Seconds()) },
 	}, {
 		Name: "gcrunner_last_run_duration_seconds", Type: gauge,
 		Help: "How long the last run took. Left out before the first has ended.",
 		emit: func(f facts, set func(float64, ...string)) {
 			if n := len(f.Last); n > 0 {
-				set(f.Last[n-1].Report.Duration.Seconds())
+				set(f.Last[n-1].Duration.Seconds())
 			}
 		},
 	}, {
@@ -126,7 +125,7 @@ func metrics() []metric {
 		Help: "Capacity units that a run may consume in a second. Left out where there is no bound.",
 		emit: func(f facts, set func(float64, ...string)) {
 			for operation, units := range map[string]float64{"read": f.Budget.ReadUnits, "write": f.Budget.WriteUnits} {
-				if !math.IsInf(units, 1) {
+				if units > 0 {
 					set(units, operation)
 				}
 			}

@@ -51,7 +51,7 @@ type view struct {
 	ByRule         string
 	Budgets        []budget
 	Chart          chart
-	Latest         []gcrunner.Result // the latest first
+	Latest         []gcrunner.Report // the latest first
 	Profiles       bool
 }
 
@@ -69,8 +69,8 @@ const maxRows = 15
 
 func (h *handler) page(w http.ResponseWriter, r *http.Request) {
 	problem := h.problem(h.runner.Ready(r.Context()))
-	v := newView(h.runner.Status(), problem, h.reason, time.Now())
-	v.Place, v.Version, v.Profiles = h.place, h.version, h.profiles
+	v := newView(h.runner.Status(), problem, h.Reason, time.Now())
+	v.Place, v.Version, v.Profiles = h.Place, h.Version, h.Profiles
 	if r.URL.Query().Get("refresh") == "off" {
 		v.Refresh = 0
 	} else { // not in the page itself, where some cannot turn it off
@@ -204,14 +204,14 @@ func leftAlone(r gcrunner.Report) string {
 func budgets(s gcrunner.Status) []budget {
 	report := s.Current
 	if n := len(s.Last); report == nil && n > 0 {
-		report = &s.Last[n-1].Report
+		report = &s.Last[n-1]
 	}
 	list := []budget{
 		{Name: "Read", Allowed: s.Budget.ReadUnits}, {Name: "Write", Allowed: s.Budget.WriteUnits},
 	}
 	for i := range list {
 		b := &list[i]
-		b.Bounded = !math.IsInf(b.Allowed, 1)
+		b.Bounded = b.Allowed > 0
 		if report == nil {
 			continue
 		}
@@ -284,13 +284,13 @@ func byteSize(n int64) string {
 	return units(size) + " " + unit
 }
 
-func outcomeText(r gcrunner.Result) string {
+func outcomeText(r gcrunner.Report) string {
 	if r.Err != nil {
 		return "failed"
 	}
 	text := map[gcrunner.StopReason]string{
 		"items": "stopped at its limit of items", "units": "stopped at its limit of units",
 		"duration": "stopped at its limit of time", "lost": "election lost",
-	}[r.Report.Stopped]
-	return cmp.Or(text, strings.TrimSpace(string(r.Report.Stopped)))
+	}[r.Stopped]
+	return cmp.Or(text, strings.TrimSpace(string(r.Stopped)))
 }
