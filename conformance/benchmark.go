@@ -15,19 +15,19 @@ import (
 	"github.com/scsdynamo/scsdynamo/internal/storecall"
 )
 
-// Benchmark measures the operations of the stores that newStore makes, in sub-benchmarks such as Find/hit/200B/serial, with
-// time and allocations:
+// Benchmark measures the operations of the stores that newStore makes, in sub-benchmarks such as Find/hit/200B/serial,
+// with time and allocations:
 //
 //   - Find/hit: a session is found.
 //   - Find/miss: a token is not.
 //   - Commit: a session is overwritten.
 //   - CommitDelete: a session is stored for the first time, and deleted.
-//   - Request/read, Request/write: an HTTP request through a session manager that reads or changes a value. The middleware is
-//     scs's LoadAndSave, or that of [WithRequestScope], the one option that counts here.
+//   - Request/read, Request/write: an HTTP request through a session manager that reads or changes a value. The
+//     middleware is scs's LoadAndSave, or that of [WithRequestScope], the one option that counts here.
 //
 // Sessions have 200 bytes or 4 KB. Each is measured by one goroutine (serial), and by as many as b.RunParallel starts
-// (parallel), which use sessions of their own. newStore is called once for each sub-benchmark, and registers the release
-// of the store with b.Cleanup.
+// (parallel), which use sessions of their own. newStore is called once for each sub-benchmark, and registers the
+// release of the store with b.Cleanup.
 func Benchmark(b *testing.B, newStore func(b *testing.B) scs.Store, opts ...Option) {
 	b.Helper()
 	options, err := newOptions(opts)

@@ -248,8 +248,8 @@ func faultCases() []testCase {
 	}
 }
 
-// downLimit is how long calls to a backend that is down may wait for it. That is not what cases are about: a client may go on
-// trying for as long as its context allows.
+// downLimit is how long calls to a backend that is down may wait for it. That is not what cases are about: a client may
+// go on trying for as long as its context allows.
 const downLimit = time.Second
 
 // whileDown makes calls to a backend that is down.
@@ -259,8 +259,8 @@ func (c *check) whileDown(call func(ctx context.Context) error) error {
 	return call(ctx)
 }
 
-// recovered waits until a store whose backend was repaired has got over it. A client that keeps connections may find each
-// of them broken, and say so once; it must find a good one in time.
+// recovered waits until a store whose backend was repaired has got over it. A client that keeps connections may find
+// each of them broken, and say so once; it must find a good one in time.
 func (c *check) recovered() {
 	deadline := time.Now().Add(min(10*time.Second, c.opts.timeout/2))
 	for good := 0; good < 3; {

@@ -98,8 +98,8 @@ func iterationCases() []testCase {
 				}
 				c.Together(churn, churn, churn, func() {
 					defer done.Store(true)
-					// Ten times at least or, where others have left much in the backend, as often as there is time for: what
-					// goes wrong may need a commit in one moment of it.
+					// Ten times at least or, where others have left much in the backend, as often as there is time for:
+					// what goes wrong may need a commit in one moment of it.
 					enough, limit := time.Now().Add(c.opts.search), time.Now().Add(c.opts.timeout/10)
 					for n := 0; n < 10 && time.Now().Before(limit) || time.Now().Before(enough); n++ {
 						all := c.store.all()
@@ -297,8 +297,8 @@ func (c *check) fill(n, size int) map[string][]byte {
 	return sessions
 }
 
-// clear deletes so many sessions that they would slow down others who iterate over the same backend. What it says to that
-// is no part of the case.
+// clear deletes so many sessions that they would slow down others who iterate over the same backend. What it says to
+// that is no part of the case.
 func (c *check) clear(sessions map[string][]byte) {
 	c.remove(slices.Collect(maps.Keys(sessions)))
 }

@@ -43,9 +43,9 @@ func NewCollector(driver storage.Driver, rules Rules, options CollectorOptions) 
 // Before it deletes anything, Run saves the position at which it begins, to find out whether the checkpoint can be
 // written.
 //
-// Once ctx has ended, Run reads no further page; see CollectorOptions.StopTimeout. It returns when everything it has started has
-// ended, its position is saved, and its election is released. If ctx ends with the cause [ErrElectionLost], it stops at
-// once and saves nothing.
+// Once ctx has ended, Run reads no further page; see CollectorOptions.StopTimeout. It returns when everything it has
+// started has ended, its position is saved, and its election is released. If ctx ends with the cause [ErrElectionLost],
+// it stops at once and saves nothing.
 //
 // Errors: the context's, [ErrNotElected], [ErrElectionLost], [ErrRunning], [ErrCheckpoint], and the driver's, after
 // which nothing more is deleted. A limit is no error, and neither is throttling, as long as the service accepts

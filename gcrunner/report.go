@@ -83,8 +83,8 @@ func (r Report) clone() Report {
 	return r
 }
 
-// StopReason says why a run ended. Beside the constants there are the limits, "items", "units" and "duration"; "failed",
-// with Report.Err; "not elected", with [ErrNotElected]; and "lost", with [ErrElectionLost].
+// StopReason says why a run ended. Beside the constants there are the limits, "items", "units" and "duration";
+// "failed", with Report.Err; "not elected", with [ErrNotElected]; and "lost", with [ErrElectionLost].
 type StopReason string
 
 const (

@@ -15,8 +15,8 @@ import (
 // Runner runs a collector again and again, as a schedule says. The error of a run never ends it: the run is repeated,
 // at first after a second, later every few minutes, or when the next one is due.
 //
-// With an election (CollectorOptions.Election), it runs only while this process is elected, and otherwise stands by. A process
-// that has just been elected begins with what its predecessor has not completed, where they share a checkpoint.
+// With an election (CollectorOptions.Election), it runs only while this process is elected, and otherwise stands by. A
+// process that has just been elected begins with what its predecessor has not completed, where they share a checkpoint.
 //
 // All methods may be called by many goroutines at once.
 type Runner struct {

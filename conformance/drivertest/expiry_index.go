@@ -160,8 +160,8 @@ func (p *probe) index() storage.ExpiryScanner {
 	return p.driver.(storage.ExpiryScanner) //nolint:forcetypeassert // The case says that it needs it.
 }
 
-// expiries stores records around a cutoff: those that are expired an hour before it, and those that live at it. In reality
-// all are live, so that no backend removes them.
+// expiries stores records around a cutoff: those that are expired an hour before it, and those that live at it. In
+// reality all are live, so that no backend removes them.
 func (p *probe) expiries() (cutoff time.Time, due, live []storage.Record) {
 	cutoff = p.now.Add(100*time.Hour + 17*time.Minute)
 	hour := cutoff.Truncate(time.Hour)

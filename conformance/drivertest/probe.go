@@ -13,8 +13,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// probe is a case's hold on its driver: it calls the operations, and checks what is true of every call. Its methods may be
-// called by many goroutines at once.
+// probe is a case's hold on its driver: it calls the operations, and checks what is true of every call. Its methods may
+// be called by many goroutines at once.
 type probe struct {
 	*trial.Trial
 
@@ -40,8 +40,8 @@ const lifetime = time.Hour
 // them: in reality they are live.
 func (p *probe) later() time.Time { return p.now.Add(2 * lifetime) }
 
-// record returns a new record under key that lives for an hour. Its instants, save the expiry, are whole seconds: more than
-// that is asked of the expiry only.
+// record returns a new record under key that lives for an hour. Its instants, save the expiry, are whole seconds: more
+// than that is asked of the expiry only.
 func (p *probe) record(key string) storage.Record {
 	return storage.Record{
 		Key:       key,

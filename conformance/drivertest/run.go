@@ -15,23 +15,24 @@ const patience = 3 * time.Minute
 
 // Options say what [Run] cannot know of a driver. The zero value has the defaults.
 type Options struct {
-	// Skip leaves out cases, and says why: single ones, such as "D-CTX-01", or all whose ids begin so, such as "D-SCAN".
-	// Each is shown as skipped, with the reason, which is required.
+	// Skip leaves out cases, and says why: single ones, such as "D-CTX-01", or all whose ids begin so, such as
+	// "D-SCAN". Each is shown as skipped, with the reason, which is required.
 	Skip map[string]string
-	// TooLarge is a size of payload, in bytes, that the driver must refuse with a *storage.TooLargeError. Default: none,
-	// and the cases about records that are too large are skipped.
+	// TooLarge is a size of payload, in bytes, that the driver must refuse with a *storage.TooLargeError. Default:
+	// none, and the cases about records that are too large are skipped.
 	TooLarge int
-	// IndexLag is how far the driver's index by expiry (storage.ExpiryScanner) may lag behind its records. Default: 10 s.
+	// IndexLag is how far the driver's index by expiry (storage.ExpiryScanner) may lag behind its records. Default: 10
+	// s.
 	IndexLag time.Duration
 }
 
-// Run checks a driver against every rule of package storage. Each case is a parallel subtest, named by its id. A failure
-// says which rule was broken, what was done, and what was seen.
+// Run checks a driver against every rule of package storage. Each case is a parallel subtest, named by its id. A
+// failure says which rule was broken, what was done, and what was seen.
 //
 // newDriver is called once for each case, and registers with t what must be cleaned up. The drivers may share one
 // backend, also with other tests: the cases use random keys, and look at no others. [storage.Leaser],
-// [storage.Scanner], [storage.ExpiryScanner] and [storage.BatchDeleter] are checked where the driver implements them; else
-// their cases are shown as skipped.
+// [storage.Scanner], [storage.ExpiryScanner] and [storage.BatchDeleter] are checked where the driver implements them;
+// else their cases are shown as skipped.
 //
 // The cases ask nothing of a driver that the contract does not ask. Records are removed by no clock while they are
 // looked at, save those that must be expired in reality: of these, a driver may have removed each at any time.

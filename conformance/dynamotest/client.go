@@ -27,10 +27,10 @@ var httpClient = awshttp.NewBuildableClient().WithTimeout(20 * time.Second).With
 	t.MaxIdleConnsPerHost = 64
 })
 
-// Client returns a client of the engine at [Endpoint]. It makes up to three attempts, with pauses of at most 20 ms where
-// the SDK would take seconds, and waits at most 20 seconds for each answer; the options can change all of that, and
-// install [Faults] and a [Recorder]. It is safe for concurrent use. Clients of a process make and delete tables one after the
-// other, as not every engine can do more.
+// Client returns a client of the engine at [Endpoint]. It makes up to three attempts, with pauses of at most 20 ms
+// where the SDK would take seconds, and waits at most 20 seconds for each answer; the options can change all of that,
+// and install [Faults] and a [Recorder]. It is safe for concurrent use. Clients of a process make and delete tables one
+// after the other, as not every engine can do more.
 func Client(t testing.TB, optFns ...func(*dynamodb.Options)) *dynamodb.Client {
 	t.Helper()
 	return dynamodb.New(dynamodb.Options{
@@ -69,8 +69,8 @@ func leaveTTL(stack *middleware.Stack) error {
 	}), middleware.Before)
 }
 
-// TableName returns a table name that no other test uses, and deletes the table of that name, if there is one, after the
-// test. Deletion protection does not save it. Neither do faults in the client, and a recorder does not see it.
+// TableName returns a table name that no other test uses, and deletes the table of that name, if there is one, after
+// the test. Deletion protection does not save it. Neither do faults in the client, and a recorder does not see it.
 func TableName(t testing.TB, client *dynamodb.Client) string {
 	t.Helper()
 	valid := strings.Map(func(r rune) rune {

@@ -64,9 +64,9 @@ func reachDocker(timeout time.Duration) (err error) {
 	return client.Close()
 }
 
-// overrideHost tells testcontainers where published ports are, on a machine that looks like a container and runs a Docker
-// engine of its own, as CI machines do. There it would try the gateway, where the engine of a container usually is. The
-// engine's bridge among our own interfaces tells the two apart.
+// overrideHost tells testcontainers where published ports are, on a machine that looks like a container and runs a
+// Docker engine of its own, as CI machines do. There it would try the gateway, where the engine of a container usually
+// is. The engine's bridge among our own interfaces tells the two apart.
 func overrideHost() {
 	const variable = "TESTCONTAINERS_HOST_OVERRIDE"
 	if _, set := os.LookupEnv(variable); set {

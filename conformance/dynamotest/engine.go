@@ -46,7 +46,8 @@ var start = sync.OnceValues(func() (*engine, error) {
 	return e, nil
 })
 
-// kinds are the engines that can be started, best first: DynamoDB Local is Amazon's, and its image is what people expect.
+// kinds are the engines that can be started, best first: DynamoDB Local is Amazon's, and its image is what people
+// expect.
 var kinds = []struct {
 	name  string
 	start func(timeout time.Duration) (*engine, error)
@@ -132,8 +133,8 @@ func EngineName(t testing.TB) string {
 //
 //	func TestMain(m *testing.M) { os.Exit(dynamotest.Main(m)) }
 //
-// Idle connections of HTTP clients are no leak: the SDK offers no way to close them. The options name further goroutines
-// to ignore.
+// Idle connections of HTTP clients are no leak: the SDK offers no way to close them. The options name further
+// goroutines to ignore.
 func Main(m *testing.M, ignore ...goleak.Option) int {
 	code := m.Run()
 	if e := running.Load(); e != nil && e.stop != nil {
@@ -156,8 +157,8 @@ func Main(m *testing.M, ignore ...goleak.Option) int {
 }
 
 // waitReady returns when something answers HTTP requests at the address. That a port accepts connections says nothing:
-// Docker's proxy does so long before the engine in the container. What is answered does not matter: DynamoDB Local calls
-// the request a bad one, dynoxide calls it good.
+// Docker's proxy does so long before the engine in the container. What is answered does not matter: DynamoDB Local
+// calls the request a bad one, dynoxide calls it good.
 //
 // It gives up when the time is over, or at once when gone is closed.
 func waitReady(address string, timeout time.Duration, gone <-chan struct{}) error {

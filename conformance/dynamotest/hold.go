@@ -100,9 +100,9 @@ func (f *Faults) AwaitHeld(ctx context.Context, operation string, n int) error {
 	}
 }
 
-// Postpone resets the connection of the next attempt of the operation, and keeps the request. Calling deliver sends it to
-// the engine after all, as a network may do with a request that its sender has given up, and returns the engine's error
-// if there is one, a [smithy.APIError]. Without an attempt to deliver it panics.
+// Postpone resets the connection of the next attempt of the operation, and keeps the request. Calling deliver sends it
+// to the engine after all, as a network may do with a request that its sender has given up, and returns the engine's
+// error if there is one, a [smithy.APIError]. Without an attempt to deliver it panics.
 func (f *Faults) Postpone(operation string) (deliver func(context.Context) error) {
 	var (
 		mu   sync.Mutex

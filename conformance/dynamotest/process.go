@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// guard runs an engine so that it cannot outlive the test process, which may be killed without a chance to clean up. The
-// shell reads a pipe whose other end only the test process holds: when that ends, however it ends, so does the read. The
-// shell itself must survive the signals that a terminal sends to everybody.
+// guard runs an engine so that it cannot outlive the test process, which may be killed without a chance to clean up.
+// The shell reads a pipe whose other end only the test process holds: when that ends, however it ends, so does the
+// read. The shell itself must survive the signals that a terminal sends to everybody.
 //
 // The shell lets go of the output once the engine has it, so that the end of the output is the end of the engine.
 const guard = `trap '' HUP INT QUIT TERM

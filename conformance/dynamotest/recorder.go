@@ -43,8 +43,8 @@ func (r *Recorder) Reset() {
 	r.calls, r.attempts, r.units = nil, nil, nil
 }
 
-// Calls returns how often each operation was called, by its name in the API, such as "PutItem". Calls that failed count;
-// those that the SDK refused because their input is not valid count as well.
+// Calls returns how often each operation was called, by its name in the API, such as "PutItem". Calls that failed
+// count; those that the SDK refused because their input is not valid count as well.
 func (r *Recorder) Calls() map[string]int {
 	r.mu.Lock()
 	defer r.mu.Unlock()

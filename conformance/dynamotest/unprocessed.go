@@ -12,7 +12,8 @@ import (
 )
 
 // Unprocessed makes the next n calls of BatchGetItem or BatchWriteItem leave some of their items unprocessed, as a busy
-// table does: those items are not sent, and the answer names them. The last items are left, at most as many as there are.
+// table does: those items are not sent, and the answer names them. The last items are left, at most as many as there
+// are.
 //
 // It strikes calls, not attempts: an answer with unprocessed items is a success, which the SDK does not retry.
 func (f *Faults) Unprocessed(operation string, n, items int) {
@@ -22,8 +23,8 @@ func (f *Faults) Unprocessed(operation string, n, items int) {
 	f.append(operation, &fault{left: n, name: "Unprocessed", withhold: items})
 }
 
-// batchFaults leaves items of batches unprocessed. It works before the request is serialized and signed, so that what is
-// sent is a valid request for the rest.
+// batchFaults leaves items of batches unprocessed. It works before the request is serialized and signed, so that what
+// is sent is a valid request for the rest.
 type batchFaults struct{ *Faults }
 
 // ID implements middleware.InitializeMiddleware.
