@@ -21,8 +21,8 @@ func sharedConfigError(err error) error {
 	} else if role := (awsconfig.SharedConfigAssumeRoleError{}); errors.As(err, &role) {
 		profile = role.Profile
 	} else {
-		return fmt.Errorf("config: the AWS configuration cannot be read; see dynamodb.profile, AWS_PROFILE and the files of the AWS SDK: %w",
-			err)
+		return fmt.Errorf("config: the AWS configuration cannot be read; see dynamodb.profile, AWS_PROFILE and the files of "+
+			"the AWS SDK: %w", err)
 	}
 	return &Error{[]Problem{{
 		Source: Source{Kind: fromAWS}, Key: "dynamodb.profile", Err: err,
@@ -141,18 +141,21 @@ func (p explained) ProviderSources() []aws.CredentialSource {
 
 // kind is where the error is from: the first in the chain of sources, save for what is asked with what they gave.
 func (p explained) kind(err error) string {
-	if call := (*smithy.OperationError)(nil); errors.As(err, &call) && call.Service() == "STS" && call.Operation() == "AssumeRole" {
+	call := (*smithy.OperationError)(nil)
+	if errors.As(err, &call) && call.Service() == "STS" && call.Operation() == "AssumeRole" {
 		return credentialsRole
 	}
 	for _, source := range p.ProviderSources() {
 		switch source {
-		case aws.CredentialSourceProfileSSO, aws.CredentialSourceSSO, aws.CredentialSourceProfileSSOLegacy, aws.CredentialSourceSSOLegacy:
+		case aws.CredentialSourceProfileSSO, aws.CredentialSourceSSO,
+			aws.CredentialSourceProfileSSOLegacy, aws.CredentialSourceSSOLegacy:
 			return credentialsSSO
 		case aws.CredentialSourceProfileLogin, aws.CredentialSourceLogin:
 			return credentialsLogin
 		case aws.CredentialSourceProfileProcess, aws.CredentialSourceProcess:
 			return credentialsProcess
-		case aws.CredentialSourceEnvVarsSTSWebIDToken, aws.CredentialSourceSTSAssumeRoleWebID, aws.CredentialSourceProfileSTSWebIDToken:
+		case aws.CredentialSourceEnvVarsSTSWebIDToken, aws.CredentialSourceSTSAssumeRoleWebID,
+			aws.CredentialSourceProfileSTSWebIDToken:
 			return credentialsWeb
 		case aws.CredentialSourceHTTP:
 			return credentialsContainer

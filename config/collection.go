@@ -54,7 +54,8 @@ func (c Config) Collector(driver storage.Driver, set ...func(*gcrunner.Collector
 	collector, err := gcrunner.NewCollector(driver, c.Rules(), options)
 	switch {
 	case errors.Is(err, gcrunner.ErrNoRule):
-		return nil, fmt.Errorf("config: set collection.expired to true, or set collection.max_age or collection.max_stale: %w", err)
+		return nil, fmt.Errorf("config: set collection.expired to true, or set collection.max_age or "+
+			"collection.max_stale: %w", err)
 	case errors.Is(err, gcrunner.ErrNoIndex):
 		return nil, fmt.Errorf("config: set table.expiry_index.name, or set collection.source to scan: %w", err)
 	}
@@ -97,8 +98,8 @@ func (c Config) overrides(key, other string) bool {
 func (l *loader) checkCollection(c *Config) {
 	const source, maxAge, maxStale = "collection.source", "collection.max_age", "collection.max_stale"
 	if c.text(source) == string(gcrunner.SourceIndex) && (c.isSet(maxAge) || c.isSet(maxStale)) {
-		l.together(c, "an index by expiry knows nothing of collection.max_age and collection.max_stale; leave them out, or set it to "+
-			"scan, in a second collector that runs less often", source, maxAge, maxStale)
+		l.together(c, "an index by expiry knows nothing of collection.max_age and collection.max_stale; leave them out, or "+
+			"set it to scan, in a second collector that runs less often", source, maxAge, maxStale)
 	}
 	const checkpoint, file, interval, jitter, schedule = "collection.checkpoint", "collection.checkpoint_file",
 		"collection.interval", "collection.jitter", "collection.schedule"
@@ -112,7 +113,8 @@ func (l *loader) checkCollection(c *Config) {
 	case c.isSet(interval) && c.isSet(schedule) && c.source(interval).Kind == c.source(schedule).Kind:
 		l.together(c, "collection.interval is set, too; set one of them", schedule, interval)
 	case c.isSet(jitter) && !c.isSet(interval) && !c.isSet(schedule):
-		l.together(c, "there is no interval and no schedule to vary; set collection.interval, or leave it out", jitter, interval)
+		l.together(c, "there is no interval and no schedule to vary; set collection.interval, or leave it out",
+			jitter, interval)
 	case c.Schedule().Interval > 0 && c.Schedule().Jitter > c.Schedule().Interval:
 		l.together(c, "longer than collection.interval", jitter, interval)
 	}

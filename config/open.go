@@ -158,8 +158,8 @@ type noRegionError struct{}
 
 // Error implements error.
 func (noRegionError) Error() string {
-	return "config: there is no AWS Region; set dynamodb.region (SCSDYNAMO_DYNAMODB_REGION), AWS_REGION, or the region of the " +
-		"profile"
+	return "config: there is no AWS Region; set dynamodb.region (SCSDYNAMO_DYNAMODB_REGION), AWS_REGION, or the region " +
+		"of the profile"
 }
 
 // Unwrap makes dynamostore.ErrNoRegion match.

@@ -45,8 +45,8 @@ func (c Config) warnOfFiles(found *problems) {
 	look := func(source Source, key, path string) {
 		others, err := plainfile.OthersOf(path)
 		if err == nil && others.Read { // Where it is gone by now, what needs it says so.
-			found.warn(source, key, "chmod 600 "+keys.Printable(path), "every user of this machine may read %s, which has a secret in it",
-				keys.Printable(path))
+			found.warn(source, key, "chmod 600 "+keys.Printable(path),
+				"every user of this machine may read %s, which has a secret in it", keys.Printable(path))
 		}
 	}
 	for _, key := range secretFileKeys {

@@ -69,7 +69,8 @@ func dataCases() []testCase {
 		},
 		{
 			id: "D15", name: "OverSixtyFourKilobytes",
-			rule: "66 KB of data, more than the 65,535 bytes of the classic column, are kept or refused with an error, never cut",
+			rule: "66 KB of data, more than the 65,535 bytes of the classic column, are kept or refused with an error, never " +
+				"cut",
 			run: func(c *check) {
 				token, before, large := c.token(), random(100), random(66<<10)
 				c.store.commit(token, before, later())

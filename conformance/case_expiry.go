@@ -69,7 +69,8 @@ func expiryCases() []testCase {
 		},
 		{
 			id: "E22", name: "AncientExpiry",
-			rule:    "a time before 1677, where nanoseconds no longer fit into 64 bits, is a past expiry or is refused with an error",
+			rule: "a time before 1677, where nanoseconds no longer fit into 64 bits, is a past expiry or is refused with " +
+				"an error",
 			restsOn: []string{"E04"},
 			run:     func(c *check) { c.wantDeadOrRefused(time.Date(1600, 1, 1, 0, 0, 0, 0, time.UTC)) },
 		},
@@ -253,7 +254,8 @@ func expiryCases() []testCase {
 		},
 		{
 			id: "E18", name: "ExpiredLeavesNothingBehind",
-			rule:    "a commit over an expired session that is still stored is a fresh one: neither old data nor old expiry survive",
+			rule: "a commit over an expired session that is still stored is a fresh one: neither old data nor old expiry " +
+				"survive",
 			restsOn: []string{"E01"},
 			run: func(c *check) {
 				token := c.token()

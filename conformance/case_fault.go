@@ -78,7 +78,8 @@ func faultCases() []testCase {
 		},
 		{
 			id: "F04", name: "DamagedRecord",
-			rule:  "a damaged record is an error or a miss, and other sessions are not affected; it can be deleted or committed over",
+			rule: "a damaged record is an error or a miss, and other sessions are not affected; it can be deleted or " +
+				"committed over",
 			needs: []need{needCorruption},
 			run: func(c *check) {
 				for i, damage := range c.opts.corruptions {

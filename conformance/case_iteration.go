@@ -47,7 +47,8 @@ func iterationCases() []testCase {
 		},
 		{
 			id: "I03", name: "ManyPages",
-			rule:    "an iteration is complete, however many sessions there are: 2,500 of 600 bytes are more than a page of most backends",
+			rule: "an iteration is complete, however many sessions there are: 2,500 of 600 bytes are more than a page of " +
+				"most backends",
 			restsOn: []string{"I02"},
 			needs:   []need{needIterable},
 			run: func(c *check) {

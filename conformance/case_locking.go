@@ -31,7 +31,8 @@ func lockingCases() []testCase {
 		},
 		{
 			id: "P10", name: "DeletedMeanwhile",
-			rule:  "a session that somebody else deletes is gone at once, and the commit of a request that has it does not bring it back",
+			rule: "a session that somebody else deletes is gone at once, and the commit of a request that has it does not " +
+				"bring it back",
 			needs: []need{needLocking},
 			run: func(c *check) {
 				a, user := c.newVisitor()
@@ -47,7 +48,8 @@ func lockingCases() []testCase {
 		},
 		{
 			id: "P11", name: "DeadHolder",
-			rule:  "a request that died keeps others waiting for no longer than declared, and does not commit when it comes back",
+			rule: "a request that died keeps others waiting for no longer than declared, and does not commit when it comes " +
+				"back",
 			needs: []need{needLocking, needAbandon},
 			run: func(c *check) {
 				waited := c.afterDeath()

@@ -142,7 +142,9 @@ func WithNoLostUpdates(isConflict func(error) bool) Option {
 
 // WithRequestScope sets the middleware that S cases use instead of scs's LoadAndSave, for stores that bring their own.
 // Its sessions.Store is a wrapper that counts calls and hands each on to store, contexts included.
-func WithRequestScope(middleware func(store scs.Store, sessions *scs.SessionManager) func(http.Handler) http.Handler) Option {
+func WithRequestScope(
+	middleware func(store scs.Store, sessions *scs.SessionManager) func(http.Handler) http.Handler,
+) Option {
 	return func(o *options) {
 		if middleware == nil {
 			o.reject("WithRequestScope: no middleware")
@@ -224,7 +226,9 @@ func WithCorruption(damage ...func(t *testing.T, store scs.Store, token string))
 
 // WithCollect unlocks the cases about the collection of expired sessions. collect makes one complete pass over the
 // backend. stored reports whether there is a record for the token, expired or not; it may be nil, which leaves out E16.
-func WithCollect(collect func(t *testing.T, store scs.Store), stored func(t *testing.T, store scs.Store, token string) bool) Option {
+func WithCollect(
+	collect func(t *testing.T, store scs.Store), stored func(t *testing.T, store scs.Store, token string) bool,
+) Option {
 	return func(o *options) { o.collect, o.stored = collect, stored }
 }
 

@@ -102,7 +102,8 @@ func (o CollectorOptions) validate() error {
 		},
 	} {
 		if !field.valid {
-			problems = append(problems, fmt.Errorf("gcrunner: CollectorOptions.%s: %v; it must %s", field.name, field.value, field.must))
+			err := fmt.Errorf("gcrunner: CollectorOptions.%s: %v; it must %s", field.name, field.value, field.must)
+			problems = append(problems, err)
 		}
 	}
 	return errors.Join(problems...)

@@ -51,7 +51,10 @@ const (
 // newPacer returns a pacer with so many units per second, 0 for no ceiling.
 func newPacer(units float64) *pacer {
 	now, ceiling := time.Now(), cmp.Or(units, math.Inf(1))
-	return &pacer{turnstile: make(chan struct{}, 1), ceiling: ceiling, rate: ceiling, step: ceiling * recovery, next: now, changed: now, windowed: now}
+	return &pacer{
+		turnstile: make(chan struct{}, 1), ceiling: ceiling, rate: ceiling, step: ceiling * recovery,
+		next: now, changed: now, windowed: now,
+	}
 }
 
 // current returns the rate that is allowed now.

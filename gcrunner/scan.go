@@ -182,7 +182,8 @@ func (r *run) judge(p page) []candidate {
 		}
 		r.report.Scanned++
 		r.expiredAtLocked(entry.ExpiredBy)
-		candidates = append(candidates, candidate{record: storage.Record{Key: entry.Key}, rule: ruleExpired, cutoff: p.cutoff})
+		record := storage.Record{Key: entry.Key}
+		candidates = append(candidates, candidate{record: record, rule: ruleExpired, cutoff: p.cutoff})
 	}
 	return candidates
 }

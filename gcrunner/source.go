@@ -22,7 +22,8 @@ const (
 )
 
 // ErrNoIndex says that [SourceIndex] was asked for, and the driver has no index by expiry.
-var ErrNoIndex = errors.New("gcrunner: the driver has no index by expiry; use SourceScan, or give the table an ExpiryIndex")
+var ErrNoIndex = errors.New(
+	"gcrunner: the driver has no index by expiry; use SourceScan, or give the table an ExpiryIndex")
 
 // choose returns what finds sessions, once the options are known.
 func (s Source) choose(driver storage.Driver, rules Rules) (source, error) {
@@ -36,18 +37,19 @@ func (s Source) choose(driver storage.Driver, rules Rules) (source, error) {
 	case s == SourceIndex && !indexed:
 		return nil, ErrNoIndex
 	case s == SourceIndex && !byExpiry:
-		return nil, errors.New("gcrunner: CollectorOptions.Source: an index by expiry knows nothing of Rules.MaxAge and Rules.MaxStale; leave " +
-			"them out, or use SourceScan, in a second collector that runs less often")
+		return nil, errors.New("gcrunner: CollectorOptions.Source: an index by expiry knows nothing of Rules.MaxAge and " +
+			"Rules.MaxStale; leave them out, or use SourceScan, in a second collector that runs less often")
 	case s == SourceIndex, s == "" && indexed && byExpiry:
 		return indexSource{index, rules.Grace}, nil
 	case s == SourceScan, s == "":
 		scanner, ok := driver.(storage.Scanner)
 		if !ok {
-			return nil, fmt.Errorf("gcrunner: %T cannot list its records, so there is nothing to collect with: %w", driver, errors.ErrUnsupported)
+			return nil, fmt.Errorf("gcrunner: %T cannot list its records, so there is nothing to collect with: %w",
+				driver, errors.ErrUnsupported)
 		}
 		return scanSource{scanner}, nil
 	default:
-		return nil, fmt.Errorf("gcrunner: CollectorOptions.Source: %q is none of %q", string(s), []Source{SourceScan, SourceIndex})
+		return nil, fmt.Errorf("gcrunner: CollectorOptions.Source: %q is neither %q nor %q", s, SourceScan, SourceIndex)
 	}
 }
 

@@ -24,7 +24,8 @@ func holderCases() []testCase {
 		},
 		{
 			id: "L-I5-02", name: "DeadHolderWithWrongClock",
-			rule: "a request whose process has died delays others for no longer than declared, also if its clock was wrong by an hour",
+			rule: "a request whose process has died delays others for no longer than declared, also if its clock was wrong by " +
+				"an hour",
 			run: func(p *probe) {
 				p.afterDeath(time.Hour)
 				p.afterDeath(-time.Hour)
@@ -42,7 +43,8 @@ func holderCases() []testCase {
 		},
 		{
 			id: "L-I6-01", name: "LateReleaseIsHarmless",
-			rule: "the release of a request that others took for dead leaves the lease of the one that has the session now alone",
+			rule: "the release of a request that others took for dead leaves the lease of the one that has the session now " +
+				"alone",
 			run: func(p *probe) {
 				dead, next := p.afterDeath(0)
 				before, _ := p.stored(p.key)
@@ -197,7 +199,8 @@ func contextCases() []testCase {
 		},
 		{
 			id: "L-CTX-02", name: "CancelledWrites",
-			rule: "a commit or delete with a cancelled context returns an error that matches context.Canceled, and changes nothing",
+			rule: "a commit or delete with a cancelled context returns an error that matches context.Canceled, and changes " +
+				"nothing",
 			run: func(p *probe) {
 				p.start("first")
 				v := p.process("one").open()
@@ -214,7 +217,8 @@ func contextCases() []testCase {
 		},
 		{
 			id: "L-CTX-03", name: "WaitingEndsWithContext",
-			rule: "a request that waits for a session stops when its context ends, with a matching error, and has disturbed nobody",
+			rule: "a request that waits for a session stops when its context ends, with a matching error, and has disturbed " +
+				"nobody",
 			run: func(p *probe) {
 				if p.options.TakeOverWithin == 0 {
 					p.Skip("requests do not wait for each other: no Options.TakeOverWithin")

@@ -137,7 +137,8 @@ func renewCases() []testCase {
 		},
 		{
 			id: "L-REN-05", name: "CommitAfterRenewal",
-			rule: "a request that has read a session which was renewed since neither brings back the old one nor changes the new one",
+			rule: "a request that has read a session which was renewed since neither brings back the old one nor changes the " +
+				"new one",
 			run: func(p *probe) {
 				p.oneAndTwo(func(first, second *process) {
 					p.start("first")

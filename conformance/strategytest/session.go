@@ -18,7 +18,8 @@ func readCases() []testCase {
 	return []testCase{
 		{
 			id: "L-I8-01", name: "MissWritesNothing",
-			rule: "the load of a session that is not there, has expired or cannot be is a miss: no error, and nothing is written",
+			rule: "the load of a session that is not there, has expired or cannot be is a miss: no error, and nothing is " +
+				"written",
 			run: func(p *probe) {
 				proc := p.process("one")
 				p.start("first")
@@ -198,7 +199,8 @@ func sessionCases() []testCase {
 		},
 		{
 			id: "L-SES-07", name: "TouchLeavesOthersAlone",
-			rule: "Touch leaves a session that was changed meanwhile as it is, without an error, and does not bring back one that has ended",
+			rule: "Touch leaves a session that was changed meanwhile as it is, without an error, and does not bring back one " +
+				"that has ended",
 			run: func(p *probe) {
 				p.start("first")
 				proc := p.process("one")

@@ -61,7 +61,8 @@ func NewHandler(runner *gcrunner.Runner, options Options) http.Handler {
 	mux.Handle("GET /icon.svg", http.FileServerFS(files))
 	mux.HandleFunc("GET /livez", h.alive)
 	mux.HandleFunc("GET /readyz", h.ready)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry, Timeout: 10 * time.Second}))
+	scrape := promhttp.HandlerOpts{Registry: registry, Timeout: 10 * time.Second}
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, scrape))
 	if h.Profiles {
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)

@@ -21,8 +21,8 @@ func checkHost(names []string, next http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !served(names, r.Host) {
-			http.Error(w, "This host is not one of this collector. If it should be, allow it with --host, or operations.Options.Hosts.",
-				http.StatusMisdirectedRequest)
+			http.Error(w, "This host is not one of this collector. If it should be, allow it with --host, or "+
+				"operations.Options.Hosts.", http.StatusMisdirectedRequest)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -41,5 +41,7 @@ func served(names []string, host string) bool {
 	}
 	return !strings.Contains(name, ".") || // or no name at all, which browsers do not do
 		slices.ContainsFunc(privateDomains, func(domain string) bool { return strings.HasSuffix(name, domain) }) ||
-		slices.ContainsFunc(names, func(ours string) bool { return strings.EqualFold(ours, name) || strings.EqualFold(ours, host) })
+		slices.ContainsFunc(names, func(ours string) bool {
+			return strings.EqualFold(ours, name) || strings.EqualFold(ours, host)
+		})
 }

@@ -49,7 +49,8 @@ func metrics() []metric {
 		emit: func(f facts, set func(float64, ...string)) { instant(f.LastSuccess, set) },
 	}, {
 		Name: "gcrunner_last_progress_timestamp_seconds", Type: gauge,
-		Help: "When a run, the present one included, last deleted a session or was done with a page, in Unix time. Left out before that.",
+		Help: "When a run, the present one included, last deleted a session or was done with a page, in Unix time. Left " +
+			"out before that.",
 		emit: func(f facts, set func(float64, ...string)) { instant(f.LastProgress, set) },
 	}, {
 		Name: "gcrunner_next_run_timestamp_seconds", Type: gauge,
@@ -81,7 +82,8 @@ func metrics() []metric {
 		},
 	}, {
 		Name: "gcrunner_backlog_age_seconds", Type: gauge,
-		Help: "How long the oldest expired session had been expired when the last successful run began, 0 where there was none. " +
+		Help: "How long the oldest expired session had been expired when the last successful run began, 0 where there was " +
+			"none. " +
 			"It is known with the rule expired alone. Left out before the first.",
 		emit: func(f facts, set func(float64, ...string)) {
 			if age, known := f.Backlog(); known {
@@ -93,7 +95,8 @@ func metrics() []metric {
 		emit: func(f facts, set func(float64, ...string)) { set(float64(f.Totals.Scanned)) },
 	}, {
 		Name: "gcrunner_sessions_deleted_total", Type: counter, Labels: []string{"rule"},
-		Help: "Sessions that were deleted, also by the run that goes on. Rules: expired, max_age, max_stale, and ghost, a lease without a session. Dry runs " +
+		Help: "Sessions that were deleted, also by the run that goes on. Rules: expired, max_age, max_stale, and ghost, a " +
+			"lease without a session. Dry runs " +
 			"are left out.",
 		emit: func(f facts, set func(float64, ...string)) {
 			for rule, n := range f.Totals.Deleted.All() {
@@ -102,7 +105,8 @@ func metrics() []metric {
 		},
 	}, {
 		Name: "gcrunner_sessions_skipped_total", Type: counter, Labels: []string{"reason"},
-		Help: "Sessions that were left alone although a rule applied. Reasons: leased, a request is using it; conflict, it was " +
+		Help: "Sessions that were left alone although a rule applied. Reasons: leased, a request is using it; conflict, it " +
+			"was " +
 			"changed after it was read; unreadable, it is damaged or somebody else's.",
 		emit: func(f facts, set func(float64, ...string)) {
 			set(float64(f.Totals.Leased), "leased")
@@ -115,7 +119,8 @@ func metrics() []metric {
 		emit: func(f facts, set func(float64, ...string)) { set(float64(f.Totals.Bytes)) },
 	}, {
 		Name: "gcrunner_capacity_units_total", Type: counter, Labels: []string{"operation"},
-		Help: "Capacity units that DynamoDB says were consumed by reads and writes. It does not report those of refused deletes.",
+		Help: "Capacity units that DynamoDB says were consumed by reads and writes. It does not report those of refused " +
+			"deletes.",
 		emit: func(f facts, set func(float64, ...string)) {
 			set(f.Totals.ReadUnits, "read")
 			set(f.Totals.WriteUnits, "write")
@@ -131,7 +136,8 @@ func metrics() []metric {
 			}
 		},
 	}, {
-		Name: "gcrunner_throttles_total", Type: counter, Help: "Requests that DynamoDB refused because it had too many. Conflicts of writes, also between Regions, do not count.",
+		Name: "gcrunner_throttles_total", Type: counter,
+		Help: "Requests that DynamoDB refused because it had too many. Conflicts of writes, also between Regions, do not count.",
 		emit: func(f facts, set func(float64, ...string)) { set(float64(f.Totals.Throttles)) },
 	}, {
 		Name: "gcrunner_consecutive_failures", Type: gauge,

@@ -16,8 +16,8 @@ import (
 )
 
 var page = template.Must(template.New("page.html").Funcs(template.FuncMap{
-	"count": count, "duration": duration, "instant": instantText, "units": units, "bytes": byteSize, "outcome": outcomeText,
-	"rule": ruleName, "failure": isFailure, "leftAlone": leftAlone, "oneof": oneOf,
+	"count": count, "duration": duration, "instant": instantText, "units": units, "bytes": byteSize,
+	"outcome": outcomeText, "rule": ruleName, "failure": isFailure, "leftAlone": leftAlone, "oneof": oneOf,
 	"progress": progress,
 }).ParseFS(files, "page.html"))
 
@@ -87,8 +87,8 @@ func (h *handler) page(w http.ResponseWriter, r *http.Request) {
 
 func newView(s gcrunner.Status, problem string, reason func(error) string, now time.Time) view {
 	v := view{
-		Status: s, Now: now, Refresh: refresh, Problem: problem, Reason: reason, Rules: ruleTexts(s.Rules), Backlog: "not known yet",
-		Budgets: budgets(s), Chart: newChart(s.Last),
+		Status: s, Now: now, Refresh: refresh, Problem: problem, Reason: reason, Rules: ruleTexts(s.Rules),
+		Backlog: "not known yet", Budgets: budgets(s), Chart: newChart(s.Last),
 	}
 	v.Headline, v.Doing = headline(s, problem, reason), doing(s, now)
 	if v.Headline == "" {
