@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// brake says how long the parts of a run may go on. Each part has a context of its own:
+// brake ends the parts of a run, each by its context:
 //
 //	what has happened          reading    deleting            deletes on their way
 //	a limit was reached        ends       after stopTimeout   with deleting

@@ -15,7 +15,7 @@ import (
 type candidate struct {
 	record storage.Record
 	rule   rule
-	freeAt time.Time // when its lease is over, if it has one
+	freeAt time.Time // when its lease will have expired, if it has one
 	// cutoff is set where an index has named the record, of which nothing is known then but its key: it must be expired
 	// at it.
 	cutoff time.Time
@@ -162,7 +162,7 @@ func (r *run) deleted(c candidate) {
 	r.tellNowAndThen()
 }
 
-// postpone leaves a record with a lease until it is known whether that is over.
+// postpone keeps a record with a lease until it is known whether the lease has expired.
 func (r *run) postpone(c candidate) {
 	at, ok := r.leases.freeAt(c.record.Key, c.record.Lease)
 	r.mu.Lock()
@@ -175,7 +175,7 @@ func (r *run) postpone(c candidate) {
 	r.later = append(r.later, c)
 }
 
-// collectLater deletes the records whose leases nobody has renewed meanwhile.
+// collectLater deletes the records whose leases were not renewed meanwhile.
 func (r *run) collectLater(b *brake) {
 	var deletes sync.WaitGroup
 	defer deletes.Wait()

@@ -37,10 +37,10 @@ func NewCollector(driver storage.Driver, rules Rules, options CollectorOptions) 
 	return &Collector{options: options.withDefaults(), driver: driver, from: from, ghosts: ghosts, rules: rules}, nil
 }
 
-// Run goes once through all sessions, or by an index through the expired ones, from where an earlier run has stopped,
-// and deletes those to which a rule applies. The report says what was done, also if there is an error.
+// Run reads all sessions once, or the expired ones by an index, from where an earlier run has stopped, and deletes
+// those to which a rule applies. The report says what was done, also if there is an error.
 //
-// Before it deletes anything, Run saves the position at which it begins, to find out whether the checkpoint can be
+// Before it deletes anything, Run saves the position at which it starts, to find out whether the checkpoint can be
 // written.
 //
 // Once ctx has ended, Run reads no further page; see CollectorOptions.StopTimeout. It returns when everything it has
@@ -48,8 +48,8 @@ func NewCollector(driver storage.Driver, rules Rules, options CollectorOptions) 
 // it stops at once and saves nothing.
 //
 // Errors: the context's, [ErrNotElected], [ErrElectionLost], [ErrRunning], [ErrCheckpoint], and the driver's, after
-// which nothing more is deleted. A limit is no error, and neither is throttling, as long as the service accepts
-// something: a run slows down and goes on. If all reads, or all deletes, are refused until a limit is reached or ctx
+// which nothing more is deleted. A limit is no error, and neither is throttling, while the service accepts
+// something: the run slows down. If all reads, or all deletes, are refused until a limit is reached or ctx
 // ends, or for two minutes without a limit of duration, the error is the last refusal.
 func (c *Collector) Run(ctx context.Context) (Report, error) {
 	return c.run(ctx, c.options.Election, func(func() soFar) {})

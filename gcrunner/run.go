@@ -11,7 +11,7 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// run is one run of a collector. A brake says how long its parts may go on.
+// run is one run of a collector. A brake ends its parts.
 type run struct {
 	*Collector
 	reads, writes *pacer
@@ -196,7 +196,7 @@ func (r *run) tellNowAndThen() {
 	r.mu.Lock()
 	due := time.Since(r.told) >= tellEvery
 	if due {
-		r.told = time.Now() // for others who ask meanwhile
+		r.told = time.Now() // for others that ask meanwhile
 	}
 	r.mu.Unlock()
 	if due {
@@ -205,9 +205,9 @@ func (r *run) tellNowAndThen() {
 }
 
 const (
-	// saveEvery is how often the position is saved while a run goes on.
+	// saveEvery is how often the position is saved during a run.
 	saveEvery = 5 * time.Second
-	// saveTimeout bounds saving the last one, which goes on after the context has ended.
+	// saveTimeout bounds saving the last one, also after the context has ended.
 	saveTimeout = 5 * time.Second
 )
 

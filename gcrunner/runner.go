@@ -221,7 +221,7 @@ func (r *Runner) start() bool {
 	return true
 }
 
-// resign notes that the term is over, and reports whether there was one.
+// resign notes that the term has ended, and reports whether there was one.
 func (r *Runner) resign() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

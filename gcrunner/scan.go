@@ -19,7 +19,7 @@ type batch struct {
 	next       storage.Position
 }
 
-// scan walks over all segments, several at a time.
+// scan walks all segments, several at a time.
 func (r *run) scan(b *brake) {
 	first, err := r.divide(b.reading)
 	if err != nil {
@@ -66,7 +66,7 @@ func (r *run) walk(b *brake, at int, first *page) {
 		}
 		r.advance(b.deleting, at, page.next)
 	}
-	for range batches { // what was read and not begun is left to the next run
+	for range batches { // what was read and not collected is left to the next run
 	}
 	reader.Wait()
 }
@@ -102,7 +102,7 @@ func (r *run) readAll(b *brake, batches chan<- batch, at int, first *page) error
 	}
 }
 
-// read reads a page of at most so many records, or a whole one, or fewer where the budget says so.
+// read reads a page with at most this number of records, or a whole one, or fewer where the budget says so.
 func (r *run) read(ctx context.Context, at place, most int) (page, float64, error) {
 	var p page
 	units, err := r.attempt(ctx, ctx, r.reads,

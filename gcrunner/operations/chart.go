@@ -15,7 +15,7 @@ type chart struct {
 	Summary       string
 }
 
-// bar is one run. One that has failed has a ground of its own; one that has deleted nothing is a line at the bottom.
+// bar is one run. One that has failed has another background; one that has deleted nothing is a line at the bottom.
 type bar struct {
 	X, Width float64
 	Title    string

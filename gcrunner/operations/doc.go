@@ -18,8 +18,8 @@
 //
 // # Non-guarantees
 //
-//   - There is no authentication. Listen where only those can connect who may know how many sessions exist, and who may
-//     take profiles if those are on.
+//   - There is no authentication. Listen on an address that only operators can reach: the page tells how many sessions
+//     exist, and profiles slow the process down.
 package operations
 
 //go:generate go test -run ^TestMetricsTable$ -update .

@@ -11,7 +11,7 @@ import (
 // anyHost stands for all.
 const anyHost = "*"
 
-// privateDomains are those that nobody can register a name in.
+// privateDomains are those in which no name can be registered.
 var privateDomains = []string{".localhost", ".local", ".internal", ".svc"}
 
 // checkHost refuses requests to hosts other than private ones and those of the names.

@@ -41,7 +41,7 @@ type view struct {
 	Refresh        int    // 0 for not at all
 	Problem        string // why it is not ready, empty where it is
 	Headline       string
-	Doing          string   // what goes on, where the headline is about something else
+	Doing          string   // what it is doing, where the headline is about something else
 	LeaderRules    []string // those of the process that is elected, where they are others
 	Rhythm         string   // its schedule
 	Rules          []string
