@@ -153,8 +153,10 @@ func collect(t *testing.T, layout dynamostore.Table) {
 	}
 	total := 0
 	for _, source := range sources {
-		collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true}, gcrunner.CollectorOptions{Source: source,
-			Election: election, Checkpoint: gcrunner.TableCheckpoint(driver)})
+		collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true}, gcrunner.CollectorOptions{
+			Source:   source,
+			Election: election, Checkpoint: gcrunner.TableCheckpoint(driver),
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

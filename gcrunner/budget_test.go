@@ -126,8 +126,10 @@ func TestBudgetPaysDebts(t *testing.T) {
 			}
 			return nil
 		}
-		report := run(t, newCollector(t, driver, gcrunner.CollectorOptions{Concurrency: 1,
-			Budget: gcrunner.Budget{ReadUnits: 1000, WriteUnits: 20}}))
+		report := run(t, newCollector(t, driver, gcrunner.CollectorOptions{
+			Concurrency: 1,
+			Budget:      gcrunner.Budget{ReadUnits: 1000, WriteUnits: 20},
+		}))
 		deletes(t, report, gcrunner.Deleted{Expired: dead})
 		var at []time.Time
 		for _, u := range driver.usages {
@@ -183,8 +185,10 @@ func TestBudgetCountsConflicts(t *testing.T) {
 			}
 			return driver.Update(context.Background(), key, storage.Change{ExpiresAt: time.Now().Add(time.Hour)}, storage.Always())
 		}
-		report := run(t, newCollector(t, driver, gcrunner.CollectorOptions{Concurrency: 1,
-			Budget: gcrunner.Budget{ReadUnits: 1000, WriteUnits: 10}}))
+		report := run(t, newCollector(t, driver, gcrunner.CollectorOptions{
+			Concurrency: 1,
+			Budget:      gcrunner.Budget{ReadUnits: 1000, WriteUnits: 10},
+		}))
 		if report.Conflicts != 100 || report.Duration < 98*time.Second || report.Duration > 105*time.Second {
 			t.Errorf("%d conflicts in %v; 200 writes of 5 units take 100 s", report.Conflicts, report.Duration)
 		}

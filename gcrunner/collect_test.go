@@ -102,8 +102,10 @@ func TestSegmentsOfALargeTable(t *testing.T) {
 	for gigabytes, want := range map[int]int{1: 4, 8: 4, 40: 20, 100: 50, 2000: 256} {
 		driver := &huge{Driver: memory.New(), sessions: gigabytes << 20}
 		ctx, cancel := context.WithCancel(t.Context())
-		collector := newCollector(t, driver, gcrunner.CollectorOptions{Concurrency: 1, StopTimeout: -1,
-			Progress: func(gcrunner.Report) { cancel() }})
+		collector := newCollector(t, driver, gcrunner.CollectorOptions{
+			Concurrency: 1, StopTimeout: -1,
+			Progress: func(gcrunner.Report) { cancel() },
+		})
 		report, err := collector.Run(ctx)
 		var segments int
 		if _, scanErr := fmt.Sscanf(report.Position.String(), "within %d segments", &segments); scanErr != nil || !errors.Is(err, context.Canceled) {

@@ -96,8 +96,10 @@ func TestDynamoDBLeavesOthersAlone(t *testing.T) {
 	}
 	dead := fill(t, d.plain, 40, 2)
 	report := run(t, newCollectorBy(t, d.driver, gcrunner.Rules{Expired: true, MaxAge: 30 * time.Minute, MaxStale: 30 * time.Minute},
-		gcrunner.CollectorOptions{Election: newElection(t, d.driver), Checkpoint: gcrunner.TableCheckpoint(d.driver),
-			PageSize: 7, Segments: segments(t, 3)}))
+		gcrunner.CollectorOptions{
+			Election: newElection(t, d.driver), Checkpoint: gcrunner.TableCheckpoint(d.driver),
+			PageSize: 7, Segments: segments(t, 3),
+		}))
 	deletes(t, report, gcrunner.Deleted{Expired: dead})
 	// The lease of the election and the position are there, too.
 	if n := d.items(t); n != 40-dead+5+2 || report.Scanned != 40 || report.Unreadable != 0 {
@@ -235,8 +237,10 @@ func TestBolt(t *testing.T) {
 	dead := fill(t, driver, 100, 4)
 	held := leased("leased", -time.Minute, time.Second)
 	put(t, driver, held)
-	report := run(t, newCollector(t, driver, gcrunner.CollectorOptions{PageSize: 10, Election: newElection(t, driver),
-		Checkpoint: gcrunner.TableCheckpoint(driver)}))
+	report := run(t, newCollector(t, driver, gcrunner.CollectorOptions{
+		PageSize: 10, Election: newElection(t, driver),
+		Checkpoint: gcrunner.TableCheckpoint(driver),
+	}))
 	deletes(t, report, gcrunner.Deleted{Expired: dead + 1})
 	if report.Scanned != 101 || report.ReadUnits != 0 || report.Bytes != 0 {
 		t.Errorf("%+v", report)

@@ -241,8 +241,10 @@ func TestLosingTheElectionStopsTheRun(t *testing.T) {
 			return nil
 		}
 		saved := 0
-		collector := newCollector(t, driver, gcrunner.CollectorOptions{Election: newElection(t, driver), Concurrency: 1,
-			Checkpoint: counting{&saved}})
+		collector := newCollector(t, driver, gcrunner.CollectorOptions{
+			Election: newElection(t, driver), Concurrency: 1,
+			Checkpoint: counting{&saved},
+		})
 		report, err := collector.Run(t.Context())
 		if !errors.Is(err, gcrunner.ErrElectionLost) || report.Stopped != "lost" {
 			t.Errorf("%v, %+v", err, report)

@@ -27,8 +27,10 @@ func TestLimitOfItems(t *testing.T) {
 	total, runs := 0, 0
 	for {
 		// A new collector each time: what it knows is in the table.
-		report := run(t, newCollector(t, driver, gcrunner.CollectorOptions{Limits: gcrunner.Limits{Items: 40}, Segments: 3,
-			PageSize: 10, Checkpoint: checkpoint}))
+		report := run(t, newCollector(t, driver, gcrunner.CollectorOptions{
+			Limits: gcrunner.Limits{Items: 40}, Segments: 3,
+			PageSize: 10, Checkpoint: checkpoint,
+		}))
 		total += report.Total()
 		runs++
 		if report.Total() > 40 {
@@ -168,8 +170,10 @@ func TestLimitOfDuration(t *testing.T) {
 		driver := newBetween()
 		dead := fill(t, driver, 1000, 1)
 		driver.before = func(string, string) error { <-time.After(time.Second); return nil }
-		collector := newCollector(t, driver, gcrunner.CollectorOptions{Concurrency: 1, PageSize: 20,
-			Limits: gcrunner.Limits{Duration: 5 * time.Minute}, StopTimeout: 30 * time.Second})
+		collector := newCollector(t, driver, gcrunner.CollectorOptions{
+			Concurrency: 1, PageSize: 20,
+			Limits: gcrunner.Limits{Duration: 5 * time.Minute}, StopTimeout: 30 * time.Second,
+		})
 		report := run(t, collector)
 		// The page that was begun is finished, and no other is: within the limit.
 		if report.Stopped != "duration" || report.Duration < 4*time.Minute+30*time.Second || report.Duration > 5*time.Minute {
@@ -287,8 +291,10 @@ func TestCancel(t *testing.T) {
 				}
 				return nil
 			}
-			collector := newCollector(t, driver, gcrunner.CollectorOptions{Concurrency: 1, PageSize: 20,
-				StopTimeout: test.timeout})
+			collector := newCollector(t, driver, gcrunner.CollectorOptions{
+				Concurrency: 1, PageSize: 20,
+				StopTimeout: test.timeout,
+			})
 			errWhy := errors.New("the machine is going down")
 			ctx, cancel := context.WithCancelCause(t.Context())
 			began := time.Now()
@@ -472,8 +478,10 @@ func TestFileCheckpoint(t *testing.T) {
 	driver := memory.New()
 	fill(t, driver, 100, 1)
 	path := filepath.Join(t.TempDir(), "position")
-	collector := newCollector(t, driver, gcrunner.CollectorOptions{PageSize: 10, Limits: gcrunner.Limits{Items: 35},
-		Checkpoint: gcrunner.FileCheckpoint(path)})
+	collector := newCollector(t, driver, gcrunner.CollectorOptions{
+		PageSize: 10, Limits: gcrunner.Limits{Items: 35},
+		Checkpoint: gcrunner.FileCheckpoint(path),
+	})
 	report := run(t, collector)
 	info, err := os.Stat(path)
 	if err != nil || info.Mode() != 0o600 {

@@ -87,6 +87,7 @@ func (r Report) clone() Report {
 // "failed", with Report.Err; "not elected", with [ErrNotElected]; and "lost", with [ErrElectionLost].
 type StopReason string
 
+// The reasons that are not told by the error of a run.
 const (
 	Completed StopReason = "completed" // everything was looked at
 	Canceled  StopReason = "canceled"  // the context of Run has ended

@@ -256,8 +256,10 @@ func TestRunnerGoesOnWithAnUnfinishedRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		driver := memory.New()
 		fill(t, driver, 100, 1)
-		limited := newCollector(t, driver, gcrunner.CollectorOptions{Checkpoint: gcrunner.TableCheckpoint(driver),
-			PageSize: 10, Limits: gcrunner.Limits{Items: 50}})
+		limited := newCollector(t, driver, gcrunner.CollectorOptions{
+			Checkpoint: gcrunner.TableCheckpoint(driver),
+			PageSize:   10, Limits: gcrunner.Limits{Items: 50},
+		})
 		if report := run(t, limited); report.Stopped != "items" {
 			t.Fatalf("the first run ended with %q", report.Stopped)
 		}
@@ -345,8 +347,10 @@ func TestRunnerTellsNoKeys(t *testing.T) {
 		fill(t, driver, 100, 1)
 		var log bytes.Buffer
 		told := 0
-		collector := newCollector(t, driver, gcrunner.CollectorOptions{PageSize: 10, Limits: gcrunner.Limits{Items: 50},
-			Progress: func(gcrunner.Report) { told++ }, Logger: slog.New(slog.NewJSONHandler(&log, nil))})
+		collector := newCollector(t, driver, gcrunner.CollectorOptions{
+			PageSize: 10, Limits: gcrunner.Limits{Items: 50},
+			Progress: func(gcrunner.Report) { told++ }, Logger: slog.New(slog.NewJSONHandler(&log, nil)),
+		})
 		runner := newRunner(t, collector, gcrunner.Schedule{Interval: time.Hour})
 		defer goRun(t, runner)()
 		synctest.Wait()
