@@ -76,16 +76,14 @@ var measurements = []measurement{
 	{"Commit/4KB", 4 << 10, commits},
 	{"CommitDelete/200B", 200, commitsAndDeletes},
 	{"CommitDelete/4KB", 4 << 10, commitsAndDeletes},
-	{"Request/read/200B", 200, requests(http.MethodGet, func(ctx context.Context, sessions *scs.SessionManager, _ int) {
-		sessions.GetInt(ctx, "n")
-	})},
-	{"Request/write/200B", 200, requests(http.MethodPost, func(ctx context.Context, sessions *scs.SessionManager, n int) {
-		sessions.Put(ctx, "n", n)
-	})},
-	{"Request/write/4KB", 4 << 10, requests(http.MethodPost, func(ctx context.Context, sessions *scs.SessionManager, n int) {
-		sessions.Put(ctx, "n", n)
-	})},
+	{"Request/read/200B", 200, requests(http.MethodGet, getNumber)},
+	{"Request/write/200B", 200, requests(http.MethodPost, putNumber)},
+	{"Request/write/4KB", 4 << 10, requests(http.MethodPost, putNumber)},
 }
+
+func getNumber(ctx context.Context, sessions *scs.SessionManager, _ int) { sessions.GetInt(ctx, "n") }
+
+func putNumber(ctx context.Context, sessions *scs.SessionManager, n int) { sessions.Put(ctx, "n", n) }
 
 // measure runs one sub-benchmark.
 func measure(b *testing.B, store scs.Store, options *options, m measurement, parallel bool) {
@@ -157,7 +155,9 @@ func commitsAndDeletes(p *bench) func() error {
 }
 
 // requests sends requests of one user, who has a session of that size.
-func requests(method string, handle func(ctx context.Context, sessions *scs.SessionManager, n int)) func(p *bench) func() error {
+func requests(
+	method string, handle func(ctx context.Context, sessions *scs.SessionManager, n int),
+) func(p *bench) func() error {
 	return func(p *bench) func() error {
 		var failure error
 		sessions := &scs.SessionManager{

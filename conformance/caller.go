@@ -65,7 +65,8 @@ func (s *caller) tryFind(ctx context.Context, token string) (data []byte, found 
 
 func (s *caller) tryCommit(ctx context.Context, token string, data []byte, expiry time.Time) (err error) {
 	if store, ok := s.store.(storecall.CommitCtx); ok {
-		step := s.c.Begin("%sCommitCtx(%s%s, %d B, %s)", s.label, trial.State(ctx), s.c.NameOf(token), len(data), until(expiry))
+		step := s.c.Begin("%sCommitCtx(%s%s, %d B, %s)",
+			s.label, trial.State(ctx), s.c.NameOf(token), len(data), until(expiry))
 		err = store.CommitCtx(ctx, token, data, expiry)
 		s.c.End(step, "%v", err)
 		return err

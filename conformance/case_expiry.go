@@ -335,7 +335,8 @@ func (c *check) wantLiveUntil(expiries ...time.Time) {
 		c.store.commit(tokens[i], data, expiry)
 		got, found := c.store.find(tokens[i])
 		if !found {
-			c.Fatalf("%s was not found; its expiry is in the year %d in zone %s", c.NameOf(tokens[i]), expiry.Year(), expiry.Location())
+			c.Fatalf("%s was not found; its expiry is in the year %d in zone %s",
+				c.NameOf(tokens[i]), expiry.Year(), expiry.Location())
 		}
 		if !bytes.Equal(got, data) {
 			c.Fatalf("%s has other data: %s", c.NameOf(tokens[i]), difference(got, data))
@@ -370,7 +371,8 @@ func (c *check) wantDeadBy(expiry time.Time) {
 	for _, token := range []string{fresh, live} {
 		c.store.commit(token, random(100), expiry)
 		if _, found := c.store.find(token); found {
-			c.Fatalf("%s was found after a commit with a past expiry (%s, zone %s)", c.NameOf(token), until(expiry), expiry.Location())
+			c.Fatalf("%s was found after a commit with a past expiry (%s, zone %s)",
+				c.NameOf(token), until(expiry), expiry.Location())
 		}
 	}
 }

@@ -20,7 +20,8 @@ func faultCases() []testCase {
 				c.store.commit(token, random(100), later())
 				defer c.inject(FaultDown)()
 				for _, t := range []string{token, c.token()} {
-					if err := c.whileDown(func(ctx context.Context) error { _, _, err := c.store.tryFind(ctx, t); return err }); err == nil {
+					find := func(ctx context.Context) error { _, _, err := c.store.tryFind(ctx, t); return err }
+					if err := c.whileDown(find); err == nil {
 						c.Fatalf("no error")
 					}
 				}
@@ -170,7 +171,8 @@ func faultCases() []testCase {
 				repair()
 				c.recovered()
 				if open {
-					c.Skip("the store waits for its backend as long as it is allowed to, so a commit that was given up may still arrive")
+					c.Skip("the store waits for its backend as long as it is allowed to, so a commit that was given up may " +
+						"still arrive")
 				}
 				c.store.wantData(token, data)
 				c.store.wantMiss(fresh)

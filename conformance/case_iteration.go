@@ -169,7 +169,8 @@ func iterationCases() []testCase {
 				repair := c.inject(FaultScan)
 				defer repair()
 				var all map[string][]byte
-				if err := c.whileDown(func(ctx context.Context) (err error) { all, err = c.store.tryAll(ctx); return err }); err == nil {
+				iterate := func(ctx context.Context) (err error) { all, err = c.store.tryAll(ctx); return err }
+				if err := c.whileDown(iterate); err == nil {
 					c.Fatalf("no error, and %d sessions", len(all))
 				}
 				repair()

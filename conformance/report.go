@@ -155,7 +155,8 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 	for _, group := range groups {
 		fmt.Fprintf(&b, "| %s |", group)
 		for _, s := range stores {
-			fmt.Fprintf(&b, " %s |", tally(slices.DeleteFunc(slices.Clone(s.Cases), func(c reportedCase) bool { return c.Group != group })))
+			cases := slices.DeleteFunc(slices.Clone(s.Cases), func(c reportedCase) bool { return c.Group != group })
+			fmt.Fprintf(&b, " %s |", tally(cases))
 		}
 		b.WriteString("\n")
 	}

@@ -23,9 +23,8 @@ import (
 )
 
 // httpClient is shared, or the connections that every test leaves idle would add up.
-var httpClient = awshttp.NewBuildableClient().WithTimeout(20 * time.Second).WithTransportOptions(func(t *http.Transport) {
-	t.MaxIdleConnsPerHost = 64
-})
+var httpClient = awshttp.NewBuildableClient().WithTimeout(20 * time.Second).
+	WithTransportOptions(func(t *http.Transport) { t.MaxIdleConnsPerHost = 64 })
 
 // Client returns a client of the engine at [Endpoint]. It makes up to three attempts, with pauses of at most 20 ms
 // where the SDK would take seconds, and waits at most 20 seconds for each answer; the options can change all of that,
@@ -45,7 +44,8 @@ func Client(t testing.TB, optFns ...func(*dynamodb.Options)) *dynamodb.Client {
 
 func testCredentials() aws.CredentialsProvider {
 	if id := os.Getenv("AWS_ACCESS_KEY_ID"); id != "" {
-		return credentials.NewStaticCredentialsProvider(id, os.Getenv("AWS_SECRET_ACCESS_KEY"), os.Getenv("AWS_SESSION_TOKEN"))
+		secret, session := os.Getenv("AWS_SECRET_ACCESS_KEY"), os.Getenv("AWS_SESSION_TOKEN")
+		return credentials.NewStaticCredentialsProvider(id, secret, session)
 	}
 	// DynamoDB Local refuses access keys that are not letters and digits.
 	return credentials.NewStaticCredentialsProvider("dynamotest", "dynamotest", "")

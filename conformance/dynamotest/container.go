@@ -27,7 +27,8 @@ func startContainer(timeout time.Duration) (*engine, error) {
 	image := cmp.Or(os.Getenv("DYNAMOTEST_IMAGE"), defaultImage)
 	container, err := testcontainers.Run(ctx, image,
 		testcontainers.WithExposedPorts(containerPort),
-		testcontainers.WithCmd(append(javaOptions, "-jar", "DynamoDBLocal.jar", "-inMemory", "-sharedDb", "-disableTelemetry")...),
+		testcontainers.WithCmd(append(javaOptions,
+			"-jar", "DynamoDBLocal.jar", "-inMemory", "-sharedDb", "-disableTelemetry")...),
 		testcontainers.WithWaitStrategy(wait.ForHTTP("/").WithPort(containerPort).
 			WithStatusCodeMatcher(func(int) bool { return true }))) // For the reasons of waitReady.
 	stop := func() error {

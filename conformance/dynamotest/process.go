@@ -61,7 +61,8 @@ func tryProcess(name string, timeout time.Duration, command func(port string) []
 	}
 	cmd.Stdout, cmd.Stderr = write, write
 	if err := cmd.Start(); err != nil {
-		return nil, errors.Join(fmt.Errorf("its shell cannot be started: %w", err), alive.Close(), output.Close(), write.Close())
+		err = fmt.Errorf("its shell cannot be started: %w", err)
+		return nil, errors.Join(err, alive.Close(), output.Close(), write.Close())
 	}
 	_ = write.Close() // The child has its own.
 

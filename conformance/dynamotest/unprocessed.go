@@ -18,7 +18,8 @@ import (
 // It strikes calls, not attempts: an answer with unprocessed items is a success, which the SDK does not retry.
 func (f *Faults) Unprocessed(operation string, n, items int) {
 	if operation != "BatchGetItem" && operation != "BatchWriteItem" {
-		panic(fmt.Sprintf("dynamotest: Unprocessed on %q: only BatchGetItem and BatchWriteItem leave items unprocessed", operation))
+		panic(fmt.Sprintf("dynamotest: Unprocessed on %q: only BatchGetItem and BatchWriteItem leave items unprocessed",
+			operation))
 	}
 	f.append(operation, &fault{left: n, name: "Unprocessed", withhold: items})
 }

@@ -186,7 +186,8 @@ func (c *check) wantData(want []byte) func(context.Context) error {
 		case !found:
 			return c.broken(nil, "the session was not found")
 		case !bytes.Equal(got, want):
-			return c.broken(nil, fmt.Sprintf("the session was found with other data, %d bytes where %d were committed", len(got), len(want)))
+			return c.broken(nil, fmt.Sprintf("the session was found with other data, %d bytes where %d were committed",
+				len(got), len(want)))
 		}
 		return nil
 	}
@@ -194,7 +195,8 @@ func (c *check) wantData(want []byte) func(context.Context) error {
 
 func (c *check) commit(data []byte, expiry time.Time) func(context.Context) error {
 	return func(ctx context.Context) error {
-		if err := storecall.Commit(ctx, c.store, c.token, bytes.Clone(data), expiry); err != nil { // The store may keep the data.
+		// The store may keep the data.
+		if err := storecall.Commit(ctx, c.store, c.token, bytes.Clone(data), expiry); err != nil {
 			return c.broken(err, "committing the session failed")
 		}
 		return nil

@@ -66,7 +66,9 @@ func holderCases() []testCase {
 					"after a request that changed nothing": func(*visit) {},
 					"after a commit":                       func(v *visit) { v.mustCommit("ours") },
 					"after a touch":                        func(v *visit) { v.mustTouch(48 * time.Hour) },
-					"after a commit that was refused":      func(v *visit) { _ = v.commitAs(trial.Cancelled(v.ctx), p.key, "ours", p.now()) },
+					"after a commit that was refused": func(v *visit) {
+						_ = v.commitAs(trial.Cancelled(v.ctx), p.key, "ours", p.now())
+					},
 				} {
 					before := p.start("first")
 					v := proc.open()

@@ -184,7 +184,8 @@ func (v *visit) commitAs(ctx context.Context, key, name string, expiry time.Time
 	v.values[name] = p.secret
 	step := p.Begin("%s: Commit(%s%s)", v.proc.name, trial.State(ctx), name)
 	err := v.session.Commit(ctx, storage.Record{
-		Key: key, Data: encodeValues(v.values), UpdatedAt: v.proc.backend.Now(), ExpiresAt: expiry, Version: storage.NewVersion(),
+		Key: key, Data: encodeValues(v.values), Version: storage.NewVersion(),
+		UpdatedAt: v.proc.backend.Now(), ExpiresAt: expiry,
 	})
 	p.End(step, "%v", err)
 	p.inspect("Commit", err)
@@ -283,7 +284,8 @@ func (p *probe) foreign(name string) {
 	values[name] = p.secret
 	next := record
 	next.Succeed(record)
-	next.Data, next.Version, next.UpdatedAt, next.Lease = encodeValues(values), storage.NewVersion(), p.now(), storage.Lease{}
+	next.Data, next.Version = encodeValues(values), storage.NewVersion()
+	next.UpdatedAt, next.Lease = p.now(), storage.Lease{}
 	p.write("another process commits "+name, p.driver.Put(p.ctx, next, storage.IfVersion(record.Version, p.now())))
 }
 
@@ -338,11 +340,13 @@ func (p *probe) wantFair(err error, own, theirs string) {
 	_, written := values[own]
 	switch {
 	case err == nil && (!kept || !written):
-		p.Fatalf("the commit of %s succeeded, and the session has the values %v; it should have %s, too", own, namesOf(values), theirs)
+		p.Fatalf("the commit of %s succeeded, and the session has the values %v; it should have %s, too",
+			own, namesOf(values), theirs)
 	case err != nil && !errors.Is(err, storage.ErrConflict):
 		p.Fatalf("the error does not match storage.ErrConflict: %v", err)
 	case err != nil && (written || !kept):
-		p.Fatalf("the commit was refused, and the session has the values %v; it should have %s and not %s", namesOf(values), theirs, own)
+		p.Fatalf("the commit was refused, and the session has the values %v; it should have %s and not %s",
+			namesOf(values), theirs, own)
 	}
 }
 

@@ -182,7 +182,8 @@ func (p *probe) mustRenew(v *visit, name string) (to string) {
 
 // bury ends the session as another process does that leaves a tombstone.
 func (p *probe) bury() {
-	p.write("another process ends the session", p.driver.Put(p.ctx, storage.Tombstone(storage.Record{Key: p.key}, "", p.now()), storage.Always()))
+	tombstone := storage.Tombstone(storage.Record{Key: p.key}, "", p.now())
+	p.write("another process ends the session", p.driver.Put(p.ctx, tombstone, storage.Always()))
 }
 
 // wantNothing expects that there is no session under a key.

@@ -26,7 +26,8 @@ func readCases() []testCase {
 				p.pass(24 * time.Hour)
 				expired := p.key
 				for name, key := range map[string]string{
-					"unknown": trial.NewToken(), "expired": expired, "empty": "", "oversized": strings.Repeat("x", 5000), "with a NUL": "a\x00b",
+					"unknown": trial.NewToken(), "expired": expired, "empty": "", "oversized": strings.Repeat("x", 5000),
+					"with a NUL":        "a\x00b",
 					"that is not UTF-8": "\xff\xfe",
 				} {
 					for _, as := range []func(*lockstrategy.Request){reading, locking} {
@@ -259,7 +260,8 @@ func sessionCases() []testCase {
 				commit := func() {
 					for range 20 {
 						err := v.session.Commit(v.ctx, storage.Record{
-							Key: p.key, Data: bytes.Clone(data), UpdatedAt: p.now(), ExpiresAt: p.now().Add(time.Hour), Version: storage.NewVersion(),
+							Key: p.key, Data: bytes.Clone(data), Version: storage.NewVersion(),
+							UpdatedAt: p.now(), ExpiresAt: p.now().Add(time.Hour),
 						})
 						p.inspect("Commit", err)
 						if err != nil && !errors.Is(err, storage.ErrConflict) {

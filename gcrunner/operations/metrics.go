@@ -137,7 +137,8 @@ func metrics() []metric {
 		},
 	}, {
 		Name: "gcrunner_throttles_total", Type: counter,
-		Help: "Requests that DynamoDB refused because it had too many. Conflicts of writes, also between Regions, do not count.",
+		Help: "Requests that DynamoDB refused because it had too many. Conflicts of writes, also between Regions, do not " +
+			"count.",
 		emit: func(f facts, set func(float64, ...string)) { set(float64(f.Totals.Throttles)) },
 	}, {
 		Name: "gcrunner_consecutive_failures", Type: gauge,

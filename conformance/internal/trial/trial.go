@@ -101,7 +101,8 @@ func (t *Trial) overdue(patience time.Duration) string {
 	passed, limit := time.Since(t.began), t.limit
 	var hanging []string
 	for _, s := range t.open {
-		if open := time.Since(s.began); open >= limit/2 && passed >= limit || open >= patience && t.run.hangs(s.operation()) > 0 {
+		took := time.Since(s.began)
+		if took >= limit/2 && passed >= limit || took >= patience && t.run.hangs(s.operation()) > 0 {
 			hanging = append(hanging, s.operation())
 		}
 	}
@@ -209,7 +210,8 @@ func (t *Trial) Guarded(f func()) {
 func PanicText(p any) string {
 	// The runtime tells the address of a fault, and none where a pointer was nil.
 	if _, fault := p.(interface{ Addr() uintptr }); fault {
-		return "memory fault: a slice of the store or its backend lies where it may not be written to, or where nothing is any more"
+		return "memory fault: a slice of the store or its backend lies where it may not be written to, or where nothing " +
+			"is any more"
 	}
 	return fmt.Sprint(p)
 }
