@@ -20,6 +20,7 @@ import (
 	"github.com/scsdynamo/scsdynamo/gcrunner"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
+	"github.com/scsdynamo/scsdynamo/tests/iamtest"
 	"github.com/scsdynamo/scsdynamo/tests/storetest"
 )
 
@@ -40,7 +41,7 @@ func useStore(t *testing.T, layout dynamostore.Table) {
 	under := rightsUnder(t, f.table, dynamostore.RoleApp)
 	client := appClient(t, under.enforce)
 	iterating := rightsUnder(t, f.table, dynamostore.RoleIterator)
-	iterator, err := dynamostore.New(dynamotest.Client(t, rights.as(string(dynamostore.RoleIterator)), iterating.enforce), f.table,
+	iterator, err := dynamostore.New(dynamotest.Client(t, rights.As(string(dynamostore.RoleIterator)), iterating.enforce), f.table,
 		sessionstore.WithSecret(storetest.Secret(2), storetest.Secret(1)))
 	if err != nil {
 		t.Fatal(err)
@@ -100,7 +101,7 @@ func TestAdminNeedsItsPolicy(t *testing.T) {
 	unindexed := table
 	unindexed.ExpiryIndex = dynamostore.ExpiryIndex{}
 	under := rightsUnder(t, table, dynamostore.RoleAdmin)
-	client := dynamotest.Client(t, rights.as(string(dynamostore.RoleAdmin)), under.enforce)
+	client := dynamotest.Client(t, rights.As(string(dynamostore.RoleAdmin)), under.enforce)
 	for _, do := range []func() error{
 		func() error { return unindexed.Create(t.Context(), client) },
 		func() error { return table.AddExpiryIndex(t.Context(), client) },
@@ -131,7 +132,7 @@ func collect(t *testing.T, layout dynamostore.Table) {
 	t.Helper()
 	f := newFixture(t, layout)
 	under := rightsUnder(t, f.table, dynamostore.RoleCollector)
-	reading, err := dynamostore.NewDriver(dynamotest.Client(t, rights.as(string(dynamostore.RoleCollector)), under.enforce), f.table)
+	reading, err := dynamostore.NewDriver(dynamotest.Client(t, rights.As(string(dynamostore.RoleCollector)), under.enforce), f.table)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +204,7 @@ type restricted struct {
 	policy iamPolicy
 	role   dynamostore.Role
 	key    string // the name of the partition key
-	rights usedActions
+	rights iamtest.Rights
 }
 
 func rightsUnder(t *testing.T, table dynamostore.Table, role dynamostore.Role) *restricted {
@@ -219,7 +220,7 @@ func rightsUnder(t *testing.T, table dynamostore.Table, role dynamostore.Role) *
 
 // enforce is an option of the client.
 func (r *restricted) enforce(o *dynamodb.Options) {
-	r.rights.as(string(r.role))(o)
+	r.rights.As(string(r.role))(o)
 	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
 		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("Policy",
 			func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
@@ -245,7 +246,7 @@ func (r *restricted) check(t *testing.T) {
 	}
 	slices.Sort(want)
 	want = slices.Compact(want)
-	if got := r.rights.by(string(r.role)); !slices.Equal(got, want) {
+	if got := r.rights.Used(string(r.role)); !slices.Equal(got, want) {
 		t.Errorf("the role %s used %v; it has %v", r.role, got, want)
 	}
 }

@@ -7,10 +7,11 @@ import (
 
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
 	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/tests/iamtest"
 )
 
 // rights records what the tests do in each role. TestMain compares it with what the policies grant.
-var rights usedActions
+var rights iamtest.Rights
 
 // checkRights is the promise of Table.Policy: what is granted is what is needed.
 func checkRights() error {
@@ -19,7 +20,7 @@ func checkRights() error {
 		if role == dynamostore.RoleApp { // whose client the tests of iteration have, too
 			granted = append(granted, dynamostore.RoleIterator.Actions()...)
 		}
-		if err := rights.check(string(role), granted); err != nil {
+		if err := rights.Check(string(role), granted); err != nil {
 			return err
 		}
 	}
@@ -29,11 +30,11 @@ func checkRights() error {
 // appClient returns a client for a store. What a test does beside the store has a client of its own.
 func appClient(t testing.TB, optFns ...func(*dynamodb.Options)) *dynamodb.Client {
 	t.Helper()
-	return dynamotest.Client(t, append(optFns, rights.as(string(dynamostore.RoleApp)))...)
+	return dynamotest.Client(t, append(optFns, rights.As(string(dynamostore.RoleApp)))...)
 }
 
 // adminClient returns a client for the methods of Table.
 func adminClient(t testing.TB) *dynamodb.Client {
 	t.Helper()
-	return dynamotest.Client(t, rights.as(string(dynamostore.RoleAdmin)))
+	return dynamotest.Client(t, rights.As(string(dynamostore.RoleAdmin)))
 }
