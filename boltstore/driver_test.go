@@ -15,21 +15,21 @@ import (
 func TestDriver(t *testing.T) {
 	t.Parallel()
 	drivertest.Run(t, func(t *testing.T) storage.Driver { t.Helper(); return open(t) },
-		drivertest.WithTooLarge(boltstore.MaxRecord))
+		drivertest.Options{TooLarge: boltstore.MaxRecord})
 }
 
 // TestDriverThatKeepsAll runs the suite on a driver that removes no expired record, so that all of them are compared.
 func TestDriverThatKeepsAll(t *testing.T) {
 	t.Parallel()
 	drivertest.Run(t, func(t *testing.T) storage.Driver { t.Helper(); return open(t, boltstore.WithClock(neverClock)) },
-		drivertest.WithTooLarge(boltstore.MaxRecord))
+		drivertest.Options{TooLarge: boltstore.MaxRecord})
 }
 
 // TestDriverThatRemovesAtOnce runs the suite on a driver that removes expired records without grace.
 func TestDriverThatRemovesAtOnce(t *testing.T) {
 	t.Parallel()
 	drivertest.Run(t, func(t *testing.T) storage.Driver { t.Helper(); return open(t, boltstore.WithGrace(0)) },
-		drivertest.WithTooLarge(boltstore.MaxRecord))
+		drivertest.Options{TooLarge: boltstore.MaxRecord})
 }
 
 func TestReopenKeepsData(t *testing.T) {

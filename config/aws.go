@@ -13,69 +13,46 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// ProfileError says that the profile which dynamodb.profile or AWS_PROFILE names cannot be used.
-type ProfileError struct {
-	// Profile is its name.
-	Profile string
-	// Err is what the SDK reports.
-	Err error
-}
-
-// Error implements error.
-func (e *ProfileError) Error() string {
-	return fmt.Sprintf("config: the AWS profile %q cannot be used; see dynamodb.profile, AWS_PROFILE and the files of the AWS SDK: %v",
-		e.Profile, e.Err)
-}
-
-// Unwrap returns what the SDK reports.
-func (e *ProfileError) Unwrap() error { return e.Err }
-
 // sharedConfigError is the error of AWS's own files.
 func sharedConfigError(err error) error {
+	profile := ""
 	if missing := (awsconfig.SharedConfigProfileNotExistError{}); errors.As(err, &missing) {
-		return &ProfileError{missing.Profile, err}
+		profile = missing.Profile
+	} else if role := (awsconfig.SharedConfigAssumeRoleError{}); errors.As(err, &role) {
+		profile = role.Profile
+	} else {
+		return fmt.Errorf("config: the AWS configuration cannot be read; see dynamodb.profile, AWS_PROFILE and the files of "+
+			"the AWS SDK: %w", err)
 	}
-	if role := (awsconfig.SharedConfigAssumeRoleError{}); errors.As(err, &role) {
-		return &ProfileError{role.Profile, err}
-	}
-	return fmt.Errorf("config: the AWS configuration cannot be read; see dynamodb.profile, AWS_PROFILE and the files of the AWS SDK: %w",
-		err)
-}
-
-// EndpointError says that the endpoint is not a usable URL.
-type EndpointError struct {
-	// Endpoint is what was given, without a user or password in it.
-	Endpoint string
-	// Problem says what is wrong with it.
-	Problem string
-}
-
-// Error implements error.
-func (e *EndpointError) Error() string {
-	return fmt.Sprintf("config: the endpoint %q %s; see AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL, and endpoint_url of the profile",
-		e.Endpoint, e.Problem)
+	return &Error{[]Problem{{
+		Source: Source{Kind: fromAWS}, Key: "dynamodb.profile", Err: err,
+		Text: fmt.Sprintf("the AWS profile %q cannot be used: %v", profile, err),
+		Fix:  "correct dynamodb.profile or AWS_PROFILE, or add the profile to the AWS configuration file",
+	}}}
 }
 
 // checkEndpointOf checks the endpoint that the SDK has found, wherever it is from.
 func checkEndpointOf(options dynamodb.Options) error {
-	endpoint := aws.ToString(options.BaseEndpoint)
 	if options.BaseEndpoint == nil {
 		return nil
 	}
+	endpoint, wrong := *options.BaseEndpoint, "is not a URL such as http://127.0.0.1:8000"
 	u, err := url.Parse(endpoint)
+	bare, bareErr := url.Parse("http://" + endpoint)
 	switch {
 	case err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "":
 		return nil
 	case err == nil && u.User != nil:
-		return &EndpointError{u.Redacted(), "is not a URL such as http://127.0.0.1:8000"}
-	}
-	if u, err := url.Parse("http://" + endpoint); err == nil && u.Host != "" && u.User == nil && u.Port() != "" {
-		return &EndpointError{endpoint, "has no scheme: write http://" + endpoint + ", or https"}
-	}
-	if err != nil { // What it is cannot be told, so there may be a password in it.
+		endpoint = u.Redacted()
+	case bareErr == nil && bare.Host != "" && bare.User == nil && bare.Port() != "":
+		wrong = "has no scheme: write http://" + endpoint + ", or https"
+	case err != nil: // What it is cannot be told, so there may be a password in it.
 		endpoint = "..."
 	}
-	return &EndpointError{endpoint, "is not a URL such as http://127.0.0.1:8000"}
+	return &Error{[]Problem{{
+		Source: Source{Kind: fromAWS}, Key: "dynamodb.endpoint", Text: fmt.Sprintf("the endpoint %q %s", endpoint, wrong),
+		Fix: "correct AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL, or endpoint_url of the profile",
+	}}}
 }
 
 // Where credentials should have come from: see CredentialsError.Kind.
@@ -164,18 +141,21 @@ func (p explained) ProviderSources() []aws.CredentialSource {
 
 // kind is where the error is from: the first in the chain of sources, save for what is asked with what they gave.
 func (p explained) kind(err error) string {
-	if call := (*smithy.OperationError)(nil); errors.As(err, &call) && call.Service() == "STS" && call.Operation() == "AssumeRole" {
+	call := (*smithy.OperationError)(nil)
+	if errors.As(err, &call) && call.Service() == "STS" && call.Operation() == "AssumeRole" {
 		return credentialsRole
 	}
 	for _, source := range p.ProviderSources() {
 		switch source {
-		case aws.CredentialSourceProfileSSO, aws.CredentialSourceSSO, aws.CredentialSourceProfileSSOLegacy, aws.CredentialSourceSSOLegacy:
+		case aws.CredentialSourceProfileSSO, aws.CredentialSourceSSO,
+			aws.CredentialSourceProfileSSOLegacy, aws.CredentialSourceSSOLegacy:
 			return credentialsSSO
 		case aws.CredentialSourceProfileLogin, aws.CredentialSourceLogin:
 			return credentialsLogin
 		case aws.CredentialSourceProfileProcess, aws.CredentialSourceProcess:
 			return credentialsProcess
-		case aws.CredentialSourceEnvVarsSTSWebIDToken, aws.CredentialSourceSTSAssumeRoleWebID, aws.CredentialSourceProfileSTSWebIDToken:
+		case aws.CredentialSourceEnvVarsSTSWebIDToken, aws.CredentialSourceSTSAssumeRoleWebID,
+			aws.CredentialSourceProfileSTSWebIDToken:
 			return credentialsWeb
 		case aws.CredentialSourceHTTP:
 			return credentialsContainer

@@ -20,41 +20,42 @@ func (c Config) Rules() gcrunner.Rules {
 	}
 }
 
-// Collector returns a collector over a driver that is open: that of [Config.Driver]. The options are applied after
-// those of the configuration. It takes part in no election without [gcrunner.WithElection]: see [Config.Election]. It
-// makes no call. Errors: those of [gcrunner.NewCollector].
-func (c Config) Collector(driver storage.Driver, options ...gcrunner.Option) (*gcrunner.Collector, error) {
-	configured := []gcrunner.Option{
-		gcrunner.WithBudget(gcrunner.Budget{
-			ReadUnits:  cmp.Or(get[float64](c, "collection.read_units"), gcrunner.Unlimited),
-			WriteUnits: cmp.Or(get[float64](c, "collection.write_units"), gcrunner.Unlimited),
-		}),
-		gcrunner.WithConcurrency(c.integer("collection.concurrency")),
-		gcrunner.WithPageSize(c.integer("collection.page_size")),
-		gcrunner.WithSource(gcrunner.Source(c.text("collection.source"))),
-		gcrunner.WithLimits(gcrunner.Limits{
+// Collector returns a collector over a driver that is open: that of [Config.Driver]. The functions change what is
+// configured: they are for what has no key, such as a logger, and for the election, which a collector has only if it is
+// set: see [Config.Election]. It makes no call. Errors: those of [gcrunner.NewCollector].
+func (c Config) Collector(driver storage.Driver, set ...func(*gcrunner.CollectorOptions)) (*gcrunner.Collector, error) {
+	options := gcrunner.CollectorOptions{
+		Budget: gcrunner.Budget{
+			ReadUnits: get[float64](c, "collection.read_units"), WriteUnits: get[float64](c, "collection.write_units"),
+		},
+		Limits: gcrunner.Limits{
 			Items:    c.integer("collection.limits.items"),
 			Units:    get[float64](c, "collection.limits.units"),
 			Duration: c.duration("collection.limits.duration"),
-		}),
-		gcrunner.WithStopTimeout(c.duration("collection.stop_timeout")),
+		},
+		Concurrency: c.integer("collection.concurrency"),
+		Segments:    c.integer("collection.segments"),
+		PageSize:    c.integer("collection.page_size"),
+		DryRun:      get[bool](c, "collection.dry_run"),
+		StopTimeout: cmp.Or(c.duration("collection.stop_timeout"), -1), // 0 stops at once, as a negative one does there
 	}
-	if c.isSet("collection.segments") {
-		configured = append(configured, gcrunner.WithSegments(c.integer("collection.segments")))
-	}
-	if get[bool](c, "collection.dry_run") {
-		configured = append(configured, gcrunner.WithDryRun())
+	if source := c.text("collection.source"); source != keys.SourceAuto {
+		options.Source = gcrunner.Source(source)
 	}
 	switch c.text("collection.checkpoint") {
 	case keys.CheckpointFile:
-		configured = append(configured, gcrunner.WithCheckpoint(gcrunner.FileCheckpoint(c.path("collection.checkpoint_file"))))
+		options.Checkpoint = gcrunner.FileCheckpoint(c.path("collection.checkpoint_file"))
 	case keys.CheckpointTable:
-		configured = append(configured, gcrunner.WithCheckpoint(gcrunner.TableCheckpoint(driver)))
+		options.Checkpoint = gcrunner.TableCheckpoint(driver)
 	}
-	collector, err := gcrunner.NewCollector(driver, c.Rules(), append(configured, options...)...)
+	for _, f := range set {
+		f(&options)
+	}
+	collector, err := gcrunner.NewCollector(driver, c.Rules(), options)
 	switch {
 	case errors.Is(err, gcrunner.ErrNoRule):
-		return nil, fmt.Errorf("config: set collection.expired to true, or set collection.max_age or collection.max_stale: %w", err)
+		return nil, fmt.Errorf("config: set collection.expired to true, or set collection.max_age or "+
+			"collection.max_stale: %w", err)
 	case errors.Is(err, gcrunner.ErrNoIndex):
 		return nil, fmt.Errorf("config: set table.expiry_index.name, or set collection.source to scan: %w", err)
 	}
@@ -62,7 +63,7 @@ func (c Config) Collector(driver storage.Driver, options ...gcrunner.Option) (*g
 }
 
 // Election returns the election among all processes that collect the same sessions, or nil if collection.elect is
-// false. Give it to the collector with [gcrunner.WithElection]. It makes no call.
+// false. It makes no call.
 func (c Config) Election(driver storage.Driver) (*gcrunner.Election, error) {
 	if !get[bool](c, "collection.elect") {
 		return nil, nil //nolint:nilnil // None is what was asked for.
@@ -97,8 +98,8 @@ func (c Config) overrides(key, other string) bool {
 func (l *loader) checkCollection(c *Config) {
 	const source, maxAge, maxStale = "collection.source", "collection.max_age", "collection.max_stale"
 	if c.text(source) == string(gcrunner.SourceIndex) && (c.isSet(maxAge) || c.isSet(maxStale)) {
-		l.together(c, "an index by expiry knows nothing of collection.max_age and collection.max_stale; leave them out, or set it to "+
-			"scan, in a second collector that runs less often", source, maxAge, maxStale)
+		l.together(c, "an index by expiry knows nothing of collection.max_age and collection.max_stale; leave them out, or "+
+			"set it to scan, in a second collector that runs less often", source, maxAge, maxStale)
 	}
 	const checkpoint, file, interval, jitter, schedule = "collection.checkpoint", "collection.checkpoint_file",
 		"collection.interval", "collection.jitter", "collection.schedule"
@@ -112,7 +113,8 @@ func (l *loader) checkCollection(c *Config) {
 	case c.isSet(interval) && c.isSet(schedule) && c.source(interval).Kind == c.source(schedule).Kind:
 		l.together(c, "collection.interval is set, too; set one of them", schedule, interval)
 	case c.isSet(jitter) && !c.isSet(interval) && !c.isSet(schedule):
-		l.together(c, "there is no interval and no schedule to vary; set collection.interval, or leave it out", jitter, interval)
+		l.together(c, "there is no interval and no schedule to vary; set collection.interval, or leave it out",
+			jitter, interval)
 	case c.Schedule().Interval > 0 && c.Schedule().Jitter > c.Schedule().Interval:
 		l.together(c, "longer than collection.interval", jitter, interval)
 	}

@@ -41,9 +41,9 @@ func withSessions(t *testing.T, n int) *watched {
 }
 
 // run runs the collector of a configuration once.
-func run(t *testing.T, cfg *config.Config, driver storage.Driver, options ...gcrunner.Option) gcrunner.Report {
+func run(t *testing.T, cfg *config.Config, driver storage.Driver, set ...func(*gcrunner.CollectorOptions)) gcrunner.Report {
 	t.Helper()
-	collector, err := cfg.Collector(driver, options...)
+	collector, err := cfg.Collector(driver, set...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestCheckpoint(t *testing.T) {
 		if report := run(t, cfg, driver); report.Stopped != "items" {
 			t.Fatalf("%s: stopped by %s", checkpoint, report.Stopped)
 		}
-		report := run(t, cfg, driver, gcrunner.WithLimits(gcrunner.Limits{}))
+		report := run(t, cfg, driver, func(o *gcrunner.CollectorOptions) { o.Limits = gcrunner.Limits{} })
 		// From the beginning there are 37 sessions to look at; at least the first page of 2 is behind the position.
 		if resumed := report.Scanned < 37; resumed != kept {
 			t.Errorf("%s: the second collector went on where the first had stopped: %v (%d looked at); want %v",

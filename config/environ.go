@@ -33,7 +33,9 @@ func readEnviron(ours map[string]string, found *problems) layer {
 
 // unknownVariable says that a variable is unknown, with the one that was probably meant.
 func unknownVariable(name string) string {
-	known := []string{strings.TrimPrefix(keys.FileVariable, keys.EnvPrefix), strings.TrimPrefix(keys.EnvironmentVariable, keys.EnvPrefix)}
+	known := []string{
+		strings.TrimPrefix(keys.FileVariable, keys.EnvPrefix), strings.TrimPrefix(keys.EnvironmentVariable, keys.EnvPrefix),
+	}
 	for _, key := range schema {
 		if strings.HasPrefix(key.Env(), name+"_") && name != keys.EnvPrefix {
 			return "unknown variable: there are several of them, such as " + key.Env()

@@ -146,7 +146,8 @@ func (r *fileReader) scalar(key keys.Key, node, at *yaml.Node) (string, bool) {
 
 // isEscaped reports whether a value has a character that only an escape can have made.
 func isEscaped(node *yaml.Node) bool {
-	return node.Style&yaml.DoubleQuotedStyle != 0 && strings.ContainsFunc(node.Value, func(r rune) bool { return !unicode.IsPrint(r) })
+	return node.Style&yaml.DoubleQuotedStyle != 0 &&
+		strings.ContainsFunc(node.Value, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 func (r *fileReader) list(key keys.Key, at, node *yaml.Node) ([]string, bool) {

@@ -167,8 +167,8 @@ func (l *loader) find() (environment, path string) {
 	ours := keys.Variables(l.environ, keys.EnvPrefix)
 	environment, environmentSource := choose(l.environment, ours, keys.EnvironmentVariable)
 	if !environmentSource.IsDefault() && !environmentName.MatchString(environment) {
-		l.problems.add(environmentSource, "", "this is not the name of an environment such as production; it is part of the name of "+
-			"a file, and has letters, digits, - and _")
+		l.problems.add(environmentSource, "", "this is not the name of an environment such as production; it is part of "+
+			"the name of a file, and has letters, digits, - and _")
 		environment = ""
 	}
 	path, fileSource := choose(l.file, ours, keys.FileVariable)
@@ -199,13 +199,15 @@ func (l *loader) findDefault(environment string, source Source) string {
 		return path // Also one that cannot be read: it is not to be passed over.
 	}
 	if short := strings.TrimSuffix(path, ".yaml") + ".yml"; exists(short) {
-		l.problems.add(Source{Kind: fromFile, Name: short}, "", "a file of this name is not read; rename it to %s", filepath.Base(path))
+		l.problems.add(Source{Kind: fromFile, Name: short}, "", "a file of this name is not read; rename it to %s",
+			filepath.Base(path))
 	} else if environment != "" { // A slip of the pen must not mean the defaults.
 		text := "the environment has no file" // What is so long is something else, perhaps a token.
 		if len(environment) <= longestEnvironment {
 			text = fmt.Sprintf("the environment %q has no file %s", environment, keys.DefaultFile(environment))
 		}
-		l.problems = append(l.problems, Problem{Source: source, Err: fs.ErrNotExist, Text: text + l.otherEnvironments(environment)})
+		text += l.otherEnvironments(environment)
+		l.problems = append(l.problems, Problem{Source: source, Err: fs.ErrNotExist, Text: text})
 	}
 	return ""
 }
@@ -221,7 +223,8 @@ func (l *loader) otherEnvironments(environment string) string {
 			names = append(names, keys.Shorten(name, keys.LongestName))
 		}
 	}
-	const fix = `write one with "scsdynamo config init --environment", or leave the environment out for config/scsdynamo.yaml`
+	const fix = `write one with "scsdynamo config init --environment", or leave the environment out for ` +
+		`config/scsdynamo.yaml`
 	switch meant := keys.DidYouMean(environment, "-", names); {
 	case meant != "":
 		return meant

@@ -120,9 +120,9 @@ func (c Config) Table() dynamostore.Table {
 }
 
 // Client returns a DynamoDB client, as [dynamostore.ClientOptions] makes it, with what is configured on top. It makes
-// no call, but the SDK may read AWS's own files and ask the machine for its role. Errors: [*ProfileError],
-// [*EndpointError], [dynamostore.ErrNoRegion], and what else the SDK reports. Without credentials, its calls fail with
-// a [*CredentialsError].
+// no call, but the SDK may read AWS's own files and ask the machine for its role. Errors: [*Error] where a profile or
+// an endpoint cannot be used, [dynamostore.ErrNoRegion], and what else the SDK reports. Without credentials, its calls
+// fail with a [*CredentialsError].
 func (c Config) Client(ctx context.Context) (*dynamodb.Client, error) {
 	var load []func(*awsconfig.LoadOptions) error
 	if region := c.text("dynamodb.region"); region != "" {
@@ -157,8 +157,8 @@ type noRegionError struct{}
 
 // Error implements error.
 func (noRegionError) Error() string {
-	return "config: there is no AWS Region; set dynamodb.region (SCSDYNAMO_DYNAMODB_REGION), AWS_REGION, or the region of the " +
-		"profile"
+	return "config: there is no AWS Region; set dynamodb.region (SCSDYNAMO_DYNAMODB_REGION), AWS_REGION, or the region " +
+		"of the profile"
 }
 
 // Unwrap makes dynamostore.ErrNoRegion match.

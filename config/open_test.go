@@ -124,7 +124,7 @@ func TestOpenDynamoDB(t *testing.T) {
 	t.Parallel()
 	plain := dynamotest.Client(t)
 	name := dynamotest.TableName(t, plain)
-	recorder := dynamotest.NewRecorder()
+	recorder := new(dynamotest.Recorder)
 	options := []config.Option{
 		config.WithEnviron([]string{
 			"SCSDYNAMO_TABLE_NAME=" + name,

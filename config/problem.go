@@ -15,6 +15,7 @@ const (
 	fromFile        = "file"
 	fromEnvironment = "environment"
 	fromCode        = "code"
+	fromAWS         = "aws"
 )
 
 // precedence orders the places: a later one wins over an earlier one.
@@ -22,7 +23,7 @@ var precedence = []string{fromDefault, fromFile, fromEnvironment, fromCode}
 
 // Source says where a value was set. The zero value means that it is the default.
 type Source struct {
-	// Kind is "file", "environment" or "code", and empty for a default.
+	// Kind is "file", "environment" or "code", "aws" for what the AWS SDK has read, and empty for a default.
 	Kind string
 	// Name is the file, the environment variable, or the flag of [WithFlag]. It is empty for the others.
 	Name string
@@ -49,6 +50,8 @@ func (s Source) String() string {
 		return name
 	case fromCode:
 		return cmp.Or(name, "code")
+	case fromAWS:
+		return "AWS"
 	default:
 		return "default"
 	}
@@ -70,23 +73,28 @@ func (s Source) compare(other Source) int {
 // MarshalText implements encoding.TextMarshaler.
 func (s Source) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// Problem is one mistake.
+// Problem is one mistake, or something that is allowed but should be changed: see [Config.Warnings].
 type Problem struct {
 	// Source is where it was made: for keys that do not go together, where one of them was set.
 	Source Source
 	// Key is the key, or the section of keys, that it is about. It is empty if it is about no known key.
 	Key string
-	// Text says what is wrong, and what to do about it. It never contains a secret.
+	// Text says what is wrong. It never contains a secret.
 	Text string
+	// Fix says what to do about it, where Text does not.
+	Fix string
 	// Err is the cause, such as fs.ErrNotExist for a file, or nil.
 	Err error
 }
 
-// String returns the problem as Error shows it: source, key and text.
+// String returns the problem in one line: source, key, text and fix.
 func (p Problem) String() string {
 	text := p.Text
 	if p.Key != "" {
 		text = p.Key + ": " + text
+	}
+	if p.Fix != "" {
+		text += "; " + p.Fix
 	}
 	return p.Source.String() + ": " + text
 }

@@ -172,7 +172,8 @@ func (l *loader) collectSecrets(c *Config, given layer) []keys.Secret {
 			previousFiles, current, currentFile)
 	}
 	if direct == 0 && file == 0 && c.isSet("secret.sealed_since") {
-		l.together(c, "there is no secret, so nothing is sealed; set secret.current", "secret.sealed_since", current, currentFile)
+		l.together(c, "there is no secret, so nothing is sealed; set secret.current",
+			"secret.sealed_since", current, currentFile)
 	}
 	for _, key := range secretTextKeys {
 		if source := c.s.sources[key]; source.Kind == fromFile {

@@ -9,31 +9,16 @@ import (
 	"github.com/scsdynamo/scsdynamo/internal/plainfile"
 )
 
-// Warning is about something that is allowed, but should be changed.
-type Warning struct {
-	// Problem says what, and where it was set.
-	Problem
-	// Fix says what to do about it.
-	Fix string
-}
-
-// String returns the warning in one line.
-func (w Warning) String() string { return w.Problem.String() + "; " + w.Fix }
-
-// warnings collects them.
-type warnings []Warning
-
-func (w *warnings) add(source Source, key, fix, format string, args ...any) {
-	*w = append(*w, Warning{Problem{Source: source, Key: key, Text: fmt.Sprintf(format, args...)}, fix})
+func (p *problems) warn(source Source, key, fix, format string, args ...any) {
+	*p = append(*p, Problem{Source: source, Key: key, Text: fmt.Sprintf(format, args...), Fix: fix})
 }
 
 // Warnings returns what is allowed but should be changed: files with secrets that others may read, an endpoint that is
-// called without TLS, variables that are not read. It looks at the modes of the files each time. No text contains a
-// secret.
-func (c Config) Warnings() []Warning {
-	var found warnings
+// called without TLS, variables that are not read. Each has a Fix. It looks at the modes of the files each time.
+func (c Config) Warnings() []Problem {
+	var found problems
 	if links := c.s.serviceLinks; len(links) > 0 {
-		found.add(Source{Kind: fromEnvironment, Name: keys.Shorten(links[0], keys.LongestName)}, "",
+		found.warn(Source{Kind: fromEnvironment, Name: keys.Shorten(links[0], keys.LongestName)}, "",
 			"set enableServiceLinks: false in the pod, which keeps it out",
 			"not read: Kubernetes sets it for a Service whose name begins with scsdynamo%s", andMore(len(links)-1))
 	}
@@ -56,12 +41,12 @@ func andMore(n int) string {
 }
 
 // warnOfFiles warns of files with secrets that other users may read. Load refuses those that they may change.
-func (c Config) warnOfFiles(found *warnings) {
+func (c Config) warnOfFiles(found *problems) {
 	look := func(source Source, key, path string) {
 		others, err := plainfile.OthersOf(path)
 		if err == nil && others.Read { // Where it is gone by now, what needs it says so.
-			found.add(source, key, "chmod 600 "+keys.Printable(path), "every user of this machine may read %s, which has a secret in it",
-				keys.Printable(path))
+			found.warn(source, key, "chmod 600 "+keys.Printable(path),
+				"every user of this machine may read %s, which has a secret in it", keys.Printable(path))
 		}
 	}
 	for _, key := range secretFileKeys {
@@ -82,7 +67,7 @@ func (c Config) warnOfFiles(found *warnings) {
 }
 
 // warnOfEndpoint looks at where sessions are sent to. The SDK has variables for that, too.
-func (c Config) warnOfEndpoint(found *warnings) {
+func (c Config) warnOfEndpoint(found *problems) {
 	const key = "dynamodb.endpoint"
 	text, source, about := c.text(key), c.s.sources[key], key
 	for _, name := range []string{"AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"} {
@@ -98,5 +83,5 @@ func (c Config) warnOfEndpoint(found *warnings) {
 	if len(c.s.secrets) == 0 {
 		what = "tokens and all else that is stored go"
 	}
-	found.add(source, about, "use https", "%s to another machine in clear", what)
+	found.warn(source, about, "use https", "%s to another machine in clear", what)
 }

@@ -163,8 +163,8 @@ func (b *browser) token() string {
 	return ""
 }
 
-// send makes a request that does this in the handler. It returns after the middleware has, also where the client gives up
-// before.
+// send makes a request that does this in the handler. It returns after the middleware has, also where the client gives
+// up before.
 func (b *browser) send(ctx context.Context, method string, handle func(ctx context.Context)) reply {
 	a := b.app
 	v := &visit{handle: handle, done: make(chan struct{})}
@@ -259,8 +259,8 @@ func shown(value string) string {
 	return strconv.Quote(value)
 }
 
-// counted is the store as the session manager gets it. It has every method that scs looks for, calls the case's store as
-// scs would, and counts.
+// counted is the store as the session manager gets it. It has every method that scs looks for, calls the case's store
+// as scs would, and counts.
 type counted struct {
 	*caller
 	finds, commits, deletes atomic.Int64

@@ -15,19 +15,19 @@ import (
 	"github.com/scsdynamo/scsdynamo/internal/storecall"
 )
 
-// Benchmark measures the operations of the stores that newStore makes, in sub-benchmarks such as Find/hit/200B/serial, with
-// time and allocations:
+// Benchmark measures the operations of the stores that newStore makes, in sub-benchmarks such as Find/hit/200B/serial,
+// with time and allocations:
 //
 //   - Find/hit: a session is found.
 //   - Find/miss: a token is not.
 //   - Commit: a session is overwritten.
 //   - CommitDelete: a session is stored for the first time, and deleted.
-//   - Request/read, Request/write: an HTTP request through a session manager that reads or changes a value. The middleware is
-//     scs's LoadAndSave, or that of [WithRequestScope], the one option that counts here.
+//   - Request/read, Request/write: an HTTP request through a session manager that reads or changes a value. The
+//     middleware is scs's LoadAndSave, or that of [WithRequestScope], the one option that counts here.
 //
 // Sessions have 200 bytes or 4 KB. Each is measured by one goroutine (serial), and by as many as b.RunParallel starts
-// (parallel), which use sessions of their own. newStore is called once for each sub-benchmark, and registers the release
-// of the store with b.Cleanup.
+// (parallel), which use sessions of their own. newStore is called once for each sub-benchmark, and registers the
+// release of the store with b.Cleanup.
 func Benchmark(b *testing.B, newStore func(b *testing.B) scs.Store, opts ...Option) {
 	b.Helper()
 	options, err := newOptions(opts)
@@ -76,16 +76,14 @@ var measurements = []measurement{
 	{"Commit/4KB", 4 << 10, commits},
 	{"CommitDelete/200B", 200, commitsAndDeletes},
 	{"CommitDelete/4KB", 4 << 10, commitsAndDeletes},
-	{"Request/read/200B", 200, requests(http.MethodGet, func(ctx context.Context, sessions *scs.SessionManager, _ int) {
-		sessions.GetInt(ctx, "n")
-	})},
-	{"Request/write/200B", 200, requests(http.MethodPost, func(ctx context.Context, sessions *scs.SessionManager, n int) {
-		sessions.Put(ctx, "n", n)
-	})},
-	{"Request/write/4KB", 4 << 10, requests(http.MethodPost, func(ctx context.Context, sessions *scs.SessionManager, n int) {
-		sessions.Put(ctx, "n", n)
-	})},
+	{"Request/read/200B", 200, requests(http.MethodGet, getNumber)},
+	{"Request/write/200B", 200, requests(http.MethodPost, putNumber)},
+	{"Request/write/4KB", 4 << 10, requests(http.MethodPost, putNumber)},
 }
+
+func getNumber(ctx context.Context, sessions *scs.SessionManager, _ int) { sessions.GetInt(ctx, "n") }
+
+func putNumber(ctx context.Context, sessions *scs.SessionManager, n int) { sessions.Put(ctx, "n", n) }
 
 // measure runs one sub-benchmark.
 func measure(b *testing.B, store scs.Store, options *options, m measurement, parallel bool) {
@@ -157,7 +155,9 @@ func commitsAndDeletes(p *bench) func() error {
 }
 
 // requests sends requests of one user, who has a session of that size.
-func requests(method string, handle func(ctx context.Context, sessions *scs.SessionManager, n int)) func(p *bench) func() error {
+func requests(
+	method string, handle func(ctx context.Context, sessions *scs.SessionManager, n int),
+) func(p *bench) func() error {
 	return func(p *bench) func() error {
 		var failure error
 		sessions := &scs.SessionManager{

@@ -25,11 +25,11 @@ func methodsOf(store scs.Store) (m methods) {
 	return m
 }
 
-// caller calls a store as scs.SessionManager does: each operation by its method with a context, if it has that. It notes
-// every call as a step of the case.
+// caller calls a store as scs.SessionManager does: each operation by its method with a context, if it has that. It
+// notes every call as a step of the case.
 //
-// The methods that begin with try return what the store returned. The others expect it to succeed, and fail the case if it
-// does not.
+// The methods that begin with try return what the store returned. The others expect it to succeed, and fail the case if
+// it does not.
 type caller struct {
 	c     *check
 	label string // Tells stores of one case apart in messages; empty for its main one.
@@ -65,7 +65,8 @@ func (s *caller) tryFind(ctx context.Context, token string) (data []byte, found 
 
 func (s *caller) tryCommit(ctx context.Context, token string, data []byte, expiry time.Time) (err error) {
 	if store, ok := s.store.(storecall.CommitCtx); ok {
-		step := s.c.Begin("%sCommitCtx(%s%s, %d B, %s)", s.label, trial.State(ctx), s.c.NameOf(token), len(data), until(expiry))
+		step := s.c.Begin("%sCommitCtx(%s%s, %d B, %s)",
+			s.label, trial.State(ctx), s.c.NameOf(token), len(data), until(expiry))
 		err = store.CommitCtx(ctx, token, data, expiry)
 		s.c.End(step, "%v", err)
 		return err
@@ -181,8 +182,8 @@ func (c *check) tokens(n int) []string {
 	return tokens
 }
 
-// random returns n random bytes, as a payload that resembles no other. It is no gob, which stores may take it for: one that
-// decodes to an unknown type by chance makes encoding/gob read its table of types without the lock.
+// random returns n random bytes, as a payload that resembles no other. It is no gob, which stores may take it for: one
+// that decodes to an unknown type by chance makes encoding/gob read its table of types without the lock.
 func random(n int) []byte {
 	b := make([]byte, n)
 	_, _ = rand.Read(b) // It never fails.

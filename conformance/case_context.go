@@ -69,7 +69,8 @@ func contextCases() []testCase {
 		},
 		{
 			id: "C05", name: "DeadlineWhileWaiting",
-			rule:    "a call whose deadline passes while the backend does not answer returns an error, and does not go on waiting",
+			rule: "a call whose deadline passes while the backend does not answer returns an error, and does not go on " +
+				"waiting",
 			restsOn: []string{"F02"},
 			needs:   []need{needFindContext, needFault},
 			run: func(c *check) {
@@ -120,7 +121,8 @@ func contextCases() []testCase {
 		},
 		{
 			id: "C07", name: "PlainMethodsWork",
-			rule:  "the methods without a context do not panic, and what they report as done is done: scs calls them where a wrapper hides the others",
+			rule: "the methods without a context do not panic, and what they report as done is done: scs calls them where a " +
+				"wrapper hides the others",
 			needs: []need{needAnyContext},
 			run: func(c *check) {
 				plain := c.called("plain", struct{ scs.Store }{c.store.store}) // Hides the methods with a context.
@@ -144,7 +146,8 @@ func contextCases() []testCase {
 		},
 		{
 			id: "C08", name: "PassedDeadline",
-			rule:    "a call whose deadline has passed returns an error that matches context.DeadlineExceeded, and changes nothing",
+			rule: "a call whose deadline has passed returns an error that matches context.DeadlineExceeded, and changes " +
+				"nothing",
 			restsOn: []string{"C01", "C02"},
 			needs:   []need{needAnyContext},
 			run: func(c *check) {

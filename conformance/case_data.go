@@ -69,7 +69,8 @@ func dataCases() []testCase {
 		},
 		{
 			id: "D15", name: "OverSixtyFourKilobytes",
-			rule: "66 KB of data, more than the 65,535 bytes of the classic column, are kept or refused with an error, never cut",
+			rule: "66 KB of data, more than the 65,535 bytes of the classic column, are kept or refused with an error, never " +
+				"cut",
 			run: func(c *check) {
 				token, before, large := c.token(), random(100), random(66<<10)
 				c.store.commit(token, before, later())
@@ -162,7 +163,8 @@ func dataCases() []testCase {
 			rule: "data is kept as it is: nothing is trimmed, converted or escaped",
 			run: func(c *check) {
 				for _, data := range []string{
-					"\x00", "\x00\x00\x00", "a\x00", "\x00a", strings.Repeat("\x00", 1000), " ", "  a  ", "a\n", "a\r\n", "\ufeffa", "\xff\xfe",
+					"\x00", "\x00\x00\x00", "a\x00", "\x00a", strings.Repeat("\x00", 1000), " ", "  a  ", "a\n", "a\r\n",
+					"\ufeffa", "\xff\xfe",
 					"\xc3", "null", "{}", "0", "'", `\`, `\x00`, "%00", "é", "e\u0301", "YWJj", "=", "\x1f\x8b\x08\x00", "0x00",
 				} {
 					c.wantKept([]byte(data))
@@ -173,7 +175,9 @@ func dataCases() []testCase {
 			id: "D13", name: "ManySizes",
 			rule: "data of any size up to a few pages is kept",
 			run: func(c *check) {
-				sizes := []int{1, 2, 15, 16, 17, 63, 64, 65, 127, 128, 255, 256, 257, 511, 1023, 1024, 1025, 4095, 4096, 4097, 8191, 8192, 16384}
+				sizes := []int{
+					1, 2, 15, 16, 17, 63, 64, 65, 127, 128, 255, 256, 257, 511, 1023, 1024, 1025, 4095, 4096, 4097, 8191, 8192, 16384,
+				}
 				sizes = slices.DeleteFunc(sizes, func(n int) bool { return c.opts.maxData > 0 && n > c.opts.maxData })
 				c.Each(len(sizes), 4, func(i int) { c.wantKept(random(sizes[i])) })
 			},
@@ -200,7 +204,8 @@ func dataCases() []testCase {
 						c.Fatalf("what was found under %s is no longer what it was: %s", c.NameOf(token), difference(got, data))
 					}
 					if got := shown[token]; shown != nil && !bytes.Equal(got, data) {
-						c.Fatalf("what the iteration has shown of %s is no longer what it was: %s", c.NameOf(token), difference(got, data))
+						c.Fatalf("what the iteration has shown of %s is no longer what it was: %s",
+							c.NameOf(token), difference(got, data))
 					}
 				}
 			},

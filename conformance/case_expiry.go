@@ -69,7 +69,8 @@ func expiryCases() []testCase {
 		},
 		{
 			id: "E22", name: "AncientExpiry",
-			rule:    "a time before 1677, where nanoseconds no longer fit into 64 bits, is a past expiry or is refused with an error",
+			rule: "a time before 1677, where nanoseconds no longer fit into 64 bits, is a past expiry or is refused with " +
+				"an error",
 			restsOn: []string{"E04"},
 			run:     func(c *check) { c.wantDeadOrRefused(time.Date(1600, 1, 1, 0, 0, 0, 0, time.UTC)) },
 		},
@@ -253,7 +254,8 @@ func expiryCases() []testCase {
 		},
 		{
 			id: "E18", name: "ExpiredLeavesNothingBehind",
-			rule:    "a commit over an expired session that is still stored is a fresh one: neither old data nor old expiry survive",
+			rule: "a commit over an expired session that is still stored is a fresh one: neither old data nor old expiry " +
+				"survive",
 			restsOn: []string{"E01"},
 			run: func(c *check) {
 				token := c.token()
@@ -277,7 +279,8 @@ func expiryCases() []testCase {
 			id: "E19", name: "OddZoneOffset",
 			rule: "an expiry works in a zone whose offset is not a whole number of minutes",
 			run: func(c *check) {
-				// Dropping the seconds of the offset moves the instant by as many, later in the east and earlier in the west.
+				// Dropping the seconds of the offset moves the instant by as many, later in the east and earlier in the
+				// west.
 				east, west := time.FixedZone("LMT", 19*60+32), time.FixedZone("LMT", -(19*60+32))
 				c.wantLiveUntil(later().In(east), later().In(west))
 				c.wantEndIn(east, west)
@@ -332,7 +335,8 @@ func (c *check) wantLiveUntil(expiries ...time.Time) {
 		c.store.commit(tokens[i], data, expiry)
 		got, found := c.store.find(tokens[i])
 		if !found {
-			c.Fatalf("%s was not found; its expiry is in the year %d in zone %s", c.NameOf(tokens[i]), expiry.Year(), expiry.Location())
+			c.Fatalf("%s was not found; its expiry is in the year %d in zone %s",
+				c.NameOf(tokens[i]), expiry.Year(), expiry.Location())
 		}
 		if !bytes.Equal(got, data) {
 			c.Fatalf("%s has other data: %s", c.NameOf(tokens[i]), difference(got, data))
@@ -346,8 +350,8 @@ func (c *check) wantLiveUntil(expiries ...time.Time) {
 	}
 }
 
-// wantDeadOrRefused expects commits with these expiries to end the session or to be refused: a type that begins in 1970 is
-// a limit, that a session lives on with the new data is none.
+// wantDeadOrRefused expects commits with these expiries to end the session or to be refused: a type that begins in 1970
+// is a limit, that a session lives on with the new data is none.
 func (c *check) wantDeadOrRefused(expiries ...time.Time) {
 	for _, expiry := range expiries {
 		token, data := c.token(), random(100)
@@ -359,29 +363,31 @@ func (c *check) wantDeadOrRefused(expiries ...time.Time) {
 	}
 }
 
-// wantDeadBy expects a commit with this expiry, which has passed, to succeed and to leave no session, whether there was one
-// or not.
+// wantDeadBy expects a commit with this expiry, which has passed, to succeed and to leave no session, whether there was
+// one or not.
 func (c *check) wantDeadBy(expiry time.Time) {
 	fresh, live := c.token(), c.token()
 	c.store.commit(live, random(100), later())
 	for _, token := range []string{fresh, live} {
 		c.store.commit(token, random(100), expiry)
 		if _, found := c.store.find(token); found {
-			c.Fatalf("%s was found after a commit with a past expiry (%s, zone %s)", c.NameOf(token), until(expiry), expiry.Location())
+			c.Fatalf("%s was found after a commit with a past expiry (%s, zone %s)",
+				c.NameOf(token), until(expiry), expiry.Location())
 		}
 	}
 }
 
 // commitUntil commits a session with this expiry and returns the instant at which it must have ended. That is later by
-// the time that the commit took: a backend which is told how long instead of until when counts from when it hears of it.
+// the time that the commit took: a backend which is told how long instead of until when counts from when it hears of
+// it.
 func (c *check) commitUntil(token string, data []byte, expiry time.Time) time.Time {
 	began := time.Now()
 	c.store.commit(token, data, expiry)
 	return expiry.Add(time.Since(began))
 }
 
-// wantEndIn expects sessions whose expiry is given in these zones to end with it, if another one does. It is near and not
-// past, because what a store makes of past expiries is another rule.
+// wantEndIn expects sessions whose expiry is given in these zones to end with it, if another one does. It is near and
+// not past, because what a store makes of past expiries is another rule.
 func (c *check) wantEndIn(zones ...*time.Location) {
 	plain, tokens := c.token(), c.tokens(len(zones))
 	last := c.commitUntil(plain, random(100), time.Now().Add(200*time.Millisecond))
@@ -402,8 +408,8 @@ func (c *check) wantEndIn(zones ...*time.Location) {
 	}
 }
 
-// outlivesItsPast reports whether a session that was committed with a past expiry is found all the same. That breaks E04;
-// other cases leave such a session out of their verdicts.
+// outlivesItsPast reports whether a session that was committed with a past expiry is found all the same. That breaks
+// E04; other cases leave such a session out of their verdicts.
 func (c *check) outlivesItsPast(token string) bool {
 	_, found := c.store.find(token)
 	if found {
@@ -422,13 +428,13 @@ func (c *check) expired(n int) []string {
 }
 
 // renewExpired makes n sessions that have expired, has renew commit them with this data, and expects them to be there,
-// again and again: what goes wrong may need a commit in one moment. renew returns how often that was possible, because a
-// commit was made while something else went on, which took so long. On a busy machine there are few such chances, and it
-// goes on.
+// again and again: what goes wrong may need a commit in one moment. renew returns how often that was possible, because
+// a commit was made while something else went on, which took so long. On a busy machine there are few such chances, and
+// it goes on.
 func (c *check) renewExpired(n int, data []byte, took time.Duration, renew func(tokens []string) (chances int)) {
 	waits := func() []string { return c.expired(n) }
-	// There is no need to wait where a record with a past expiry is kept as others are. As that cannot always be told, each
-	// way has its share of the time.
+	// There is no need to wait where a record with a past expiry is kept as others are. As that cannot always be told,
+	// each way has its share of the time.
 	begins := func() []string {
 		tokens := c.tokens(n)
 		for _, token := range tokens {
@@ -468,8 +474,9 @@ func shortest(f func()) time.Duration {
 	return least
 }
 
-// collide calls one and other with each of 0 to n-1, both at the same moment give or take what it spreads them by: about
-// as long as they take, so that each part of one meets each part of the other. It returns how often they overlapped.
+// collide calls one and other with each of 0 to n-1, both at the same moment give or take what it spreads them by:
+// about as long as they take, so that each part of one meets each part of the other. It returns how often they
+// overlapped.
 func (c *check) collide(n int, spread time.Duration, one, other func(i int)) (overlaps int) {
 	var at [2]atomic.Int64
 	var begins, ends [2][]time.Time

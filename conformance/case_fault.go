@@ -20,7 +20,8 @@ func faultCases() []testCase {
 				c.store.commit(token, random(100), later())
 				defer c.inject(FaultDown)()
 				for _, t := range []string{token, c.token()} {
-					if err := c.whileDown(func(ctx context.Context) error { _, _, err := c.store.tryFind(ctx, t); return err }); err == nil {
+					find := func(ctx context.Context) error { _, _, err := c.store.tryFind(ctx, t); return err }
+					if err := c.whileDown(find); err == nil {
 						c.Fatalf("no error")
 					}
 				}
@@ -78,7 +79,8 @@ func faultCases() []testCase {
 		},
 		{
 			id: "F04", name: "DamagedRecord",
-			rule:  "a damaged record is an error or a miss, and other sessions are not affected; it can be deleted or committed over",
+			rule: "a damaged record is an error or a miss, and other sessions are not affected; it can be deleted or " +
+				"committed over",
 			needs: []need{needCorruption},
 			run: func(c *check) {
 				for i, damage := range c.opts.corruptions {
@@ -169,7 +171,8 @@ func faultCases() []testCase {
 				repair()
 				c.recovered()
 				if open {
-					c.Skip("the store waits for its backend as long as it is allowed to, so a commit that was given up may still arrive")
+					c.Skip("the store waits for its backend as long as it is allowed to, so a commit that was given up may " +
+						"still arrive")
 				}
 				c.store.wantData(token, data)
 				c.store.wantMiss(fresh)
@@ -248,8 +251,8 @@ func faultCases() []testCase {
 	}
 }
 
-// downLimit is how long calls to a backend that is down may wait for it. That is not what cases are about: a client may go on
-// trying for as long as its context allows.
+// downLimit is how long calls to a backend that is down may wait for it. That is not what cases are about: a client may
+// go on trying for as long as its context allows.
 const downLimit = time.Second
 
 // whileDown makes calls to a backend that is down.
@@ -259,8 +262,8 @@ func (c *check) whileDown(call func(ctx context.Context) error) error {
 	return call(ctx)
 }
 
-// recovered waits until a store whose backend was repaired has got over it. A client that keeps connections may find each
-// of them broken, and say so once; it must find a good one in time.
+// recovered waits until a store whose backend was repaired has got over it. A client that keeps connections may find
+// each of them broken, and say so once; it must find a good one in time.
 func (c *check) recovered() {
 	deadline := time.Now().Add(min(10*time.Second, c.opts.timeout/2))
 	for good := 0; good < 3; {

@@ -47,7 +47,8 @@ func iterationCases() []testCase {
 		},
 		{
 			id: "I03", name: "ManyPages",
-			rule:    "an iteration is complete, however many sessions there are: 2,500 of 600 bytes are more than a page of most backends",
+			rule: "an iteration is complete, however many sessions there are: 2,500 of 600 bytes are more than a page of " +
+				"most backends",
 			restsOn: []string{"I02"},
 			needs:   []need{needIterable},
 			run: func(c *check) {
@@ -98,8 +99,8 @@ func iterationCases() []testCase {
 				}
 				c.Together(churn, churn, churn, func() {
 					defer done.Store(true)
-					// Ten times at least or, where others have left much in the backend, as often as there is time for: what
-					// goes wrong may need a commit in one moment of it.
+					// Ten times at least or, where others have left much in the backend, as often as there is time for:
+					// what goes wrong may need a commit in one moment of it.
 					enough, limit := time.Now().Add(c.opts.search), time.Now().Add(c.opts.timeout/10)
 					for n := 0; n < 10 && time.Now().Before(limit) || time.Now().Before(enough); n++ {
 						all := c.store.all()
@@ -168,7 +169,8 @@ func iterationCases() []testCase {
 				repair := c.inject(FaultScan)
 				defer repair()
 				var all map[string][]byte
-				if err := c.whileDown(func(ctx context.Context) (err error) { all, err = c.store.tryAll(ctx); return err }); err == nil {
+				iterate := func(ctx context.Context) (err error) { all, err = c.store.tryAll(ctx); return err }
+				if err := c.whileDown(iterate); err == nil {
 					c.Fatalf("no error, and %d sessions", len(all))
 				}
 				repair()
@@ -297,8 +299,8 @@ func (c *check) fill(n, size int) map[string][]byte {
 	return sessions
 }
 
-// clear deletes so many sessions that they would slow down others who iterate over the same backend. What it says to that
-// is no part of the case.
+// clear deletes so many sessions that they would slow down others who iterate over the same backend. What it says to
+// that is no part of the case.
 func (c *check) clear(sessions map[string][]byte) {
 	c.remove(slices.Collect(maps.Keys(sessions)))
 }

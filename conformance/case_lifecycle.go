@@ -80,8 +80,8 @@ func lifecycleCases() []testCase {
 }
 
 // stopOf returns the method that ends the background work of a store, or nil. These are the forms that stores for scs
-// have. StopCleanup comes first: the Close of a store that has both can be that of a database which it embeds, and which
-// others use.
+// have. StopCleanup comes first: the Close of a store that has both can be that of a database which it embeds, and
+// which others use.
 func stopOf(store scs.Store) func() error {
 	switch s := store.(type) {
 	case stopCleanup:
@@ -97,8 +97,8 @@ func stopOf(store scs.Store) func() error {
 
 type stopCleanup interface{ StopCleanup() }
 
-// letBegin gives the background work of a store the time to begin, so that only P05 and P07 are about stopping it before.
-// No verdict rests on its length.
+// letBegin gives the background work of a store the time to begin, so that only P05 and P07 are about stopping it
+// before. No verdict rests on its length.
 func (c *check) letBegin() { c.WaitUntil(time.Now().Add(20 * time.Millisecond)) }
 
 // stop expects a store that can be stopped.

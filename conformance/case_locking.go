@@ -31,7 +31,8 @@ func lockingCases() []testCase {
 		},
 		{
 			id: "P10", name: "DeletedMeanwhile",
-			rule:  "a session that somebody else deletes is gone at once, and the commit of a request that has it does not bring it back",
+			rule: "a session that somebody else deletes is gone at once, and the commit of a request that has it does not " +
+				"bring it back",
 			needs: []need{needLocking},
 			run: func(c *check) {
 				a, user := c.newVisitor()
@@ -47,7 +48,8 @@ func lockingCases() []testCase {
 		},
 		{
 			id: "P11", name: "DeadHolder",
-			rule:  "a request that died keeps others waiting for no longer than declared, and does not commit when it comes back",
+			rule: "a request that died keeps others waiting for no longer than declared, and does not commit when it comes " +
+				"back",
 			needs: []need{needLocking, needAbandon},
 			run: func(c *check) {
 				waited := c.afterDeath()
@@ -106,8 +108,8 @@ func lockingCases() []testCase {
 	}
 }
 
-// afterDeath lets a request die that has a session, and returns how long the next one had to wait. The one that died then
-// comes back and commits.
+// afterDeath lets a request die that has a session, and returns how long the next one had to wait. The one that died
+// then comes back and commits.
 func (c *check) afterDeath() (waited time.Duration) {
 	a, user := c.newVisitor()
 	step := c.Begin("a request of another process opens %s and dies", c.NameOf(user.sent))
@@ -154,8 +156,8 @@ func (c *check) newVisitor() (*app, visitor) {
 	return a, visitor{a.holder(token), token}
 }
 
-// giveUp sends a request for a session that another one has, which its client gives up, and returns how long the server went
-// on with it then.
+// giveUp sends a request for a session that another one has, which its client gives up, and returns how long the server
+// went on with it then.
 func (a *app) giveUp(user visitor) time.Duration {
 	for patience := 50 * time.Millisecond; ; patience *= 2 { // It may not get to the server in so short a time.
 		ctx, cancel := context.WithTimeout(a.c.ctx, patience)

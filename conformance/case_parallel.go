@@ -115,7 +115,9 @@ func parallelCases() []testCase {
 			restsOn: []string{"D14"},
 			run: func(c *check) {
 				token := c.token()
-				payloads := [][]byte{bytes.Repeat([]byte{'a'}, 3000), bytes.Repeat([]byte{'b'}, 3000), bytes.Repeat([]byte{'c'}, 20)}
+				payloads := [][]byte{
+					bytes.Repeat([]byte{'a'}, 3000), bytes.Repeat([]byte{'b'}, 3000), bytes.Repeat([]byte{'c'}, 20),
+				}
 				c.store.commit(token, slices.Clone(payloads[0]), later())
 				var done atomic.Bool
 				read := func() {

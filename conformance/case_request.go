@@ -13,7 +13,8 @@ func requestCases() []testCase {
 	return []testCase{
 		{
 			id: "S14", name: "ParallelRequests",
-			rule: "parallel requests of one session that change it succeed, and undo nothing of each other if the store promises so",
+			rule: "parallel requests of one session that change it succeed, and undo nothing of each other if the store " +
+				"promises so",
 			run: func(c *check) {
 				a := c.newApp()
 				b := a.browser()

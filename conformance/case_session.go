@@ -291,8 +291,8 @@ func sessionCases() []testCase {
 	}
 }
 
-// slides reports whether one attempt was fast enough to see the expiry of a session slide. Each verdict holds the instant
-// of the request against the expiry that the requests before it can have set.
+// slides reports whether one attempt was fast enough to see the expiry of a session slide. Each verdict holds the
+// instant of the request against the expiry that the requests before it can have set.
 func (c *check) slides(a *app, idle time.Duration) bool {
 	over := a.browser() // Its session has no request after these two, and ends meanwhile.
 	over.put("name", "value")
@@ -330,8 +330,8 @@ func (a *app) noError(call string, err error) {
 	}
 }
 
-// tolerantCodec takes what it cannot decode for an empty session, so that Iterate gets past what others have stored in a
-// backend that is shared.
+// tolerantCodec takes what it cannot decode for an empty session, so that Iterate gets past what others have stored in
+// a backend that is shared.
 type tolerantCodec struct{ scs.GobCodec }
 
 func (tolerantCodec) Decode(b []byte) (time.Time, map[string]any, error) {

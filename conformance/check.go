@@ -11,8 +11,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/conformance/internal/trial"
 )
 
-// check is one run of a case: what the case works with, beside the recorder of what it sees. Its methods may be called by
-// several goroutines of the case.
+// check is one run of a case: what the case works with, beside the recorder of what it sees. Its methods may be called
+// by several goroutines of the case.
 type check struct {
 	*trial.Trial
 
@@ -64,8 +64,8 @@ func (c *check) newStore() *caller {
 	return &caller{c: c, store: store}
 }
 
-// inject breaks the backend of the case's own store, or skips the case. The function it returns repairs it; calling that
-// again does nothing.
+// inject breaks the backend of the case's own store, or skips the case. The function it returns repairs it; calling
+// that again does nothing.
 func (c *check) inject(fault Fault) (repair func()) {
 	repair, possible := c.tryInject(fault)
 	if !possible {

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// storeClock is what a case knows of the clock by which its store judges expiry. Without WithClock that is the machine's.
+// storeClock is what a case knows of the clock by which its store judges expiry. Without WithClock that is the
+// machine's.
 type storeClock struct {
 	set     time.Time     // What it was last set to; it shows this at least.
 	ahead   time.Duration // How far it is before the machine's at most.

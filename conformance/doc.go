@@ -20,10 +20,10 @@
 //	}
 //
 // [Run] makes one subtest of each case, named by its id, such as B03_OverwriteReplaces. Most of them are parallel. The
-// first letter is the group: B basic operations, E expiry, I iteration, C contexts, P parallel use and life cycle, D data, S whole requests
-// through a real [scs.SessionManager], F faults of the backend. A case that fails says which rule was broken, what was
-// done, and what was seen. A case that needs something only the caller can provide, such as a second instance on the same
-// backend, is skipped with a line that names the [Option] it needs.
+// first letter is the group: B basic operations, E expiry, I iteration, C contexts, P parallel use and life cycle, D
+// data, S whole requests through a real [scs.SessionManager], F faults of the backend. A case that fails says which
+// rule was broken, what was done, and what was seen. A case that needs something only the caller can provide, such as a
+// second instance on the same backend, is skipped with a line that names the [Option] it needs.
 //
 // # What options unlock
 //
@@ -44,19 +44,22 @@
 //
 // # What it guarantees
 //
-//   - A correct store passes, also on a loaded machine and with the race detector: that a session lives is asserted only
-//     with time to spare or where the clock proves it, and that it ended only after the instant has passed.
+//   - A correct store passes, also on a loaded machine and with the race detector: that a session lives is asserted
+//     only with time to spare or where the clock proves it, and that it ended only after the instant has passed.
 //   - Each case has its own store and random tokens, and judges only the sessions it made. newStore may return a new
 //     backend each time or one that all share.
-//   - The store is called as scs.SessionManager calls it: for each operation, the method with a context where there is one.
-//   - A panic inside a call to the store is that case's failure, and the other cases go on. A case that hangs fails with the
-//     goroutines of the store; what has hung in two cases is not called any more.
-//   - A defect is reported by the case that is about it. Cases that take the broken rule for granted are skipped, and say so.
+//   - The store is called as scs.SessionManager calls it: for each operation, the method with a context where there is
+//     one.
+//   - A panic inside a call to the store is that case's failure, and the other cases go on. A case that hangs fails
+//     with the goroutines of the store; what has hung in two cases is not called any more.
+//   - A defect is reported by the case that is about it. Cases that take the broken rule for granted are skipped, and
+//     say so.
 //   - No failure message contains a session token or session data: tokens are shown as A, B, C, data by its length.
 //
 // # What it does not guarantee
 //
 //   - That a store which passes is correct: races are provoked, not proven absent. Run it with the race detector.
-//   - Anything about speed or cost; [Benchmark] tells something of it. On a local backend a run takes less than half a minute.
+//   - Anything about speed or cost; [Benchmark] tells something of it. On a local backend a run takes less than half a
+//     minute.
 //   - That a panic in a goroutine of the store's own is survived: in Go nobody else can recover it.
 package conformance

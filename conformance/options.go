@@ -51,6 +51,7 @@ const (
 
 func newOptions(opts []Option) (*options, error) {
 	o := &options{
+		skips:      trial.Skips{},
 		timeout:    defaultTimeout,
 		search:     1500 * time.Millisecond,
 		resolution: defaultResolution,
@@ -77,10 +78,10 @@ func (o *options) reject(format string, args ...any) {
 	o.problems = append(o.problems, fmt.Errorf("conformance: "+format, args...))
 }
 
-// WithSkip leaves out a case, such as "D06", or those whose ids begin so, such as "F". Each is shown as skipped, with the
-// reason, which is required. Cases that rest on one of them are skipped, too.
+// WithSkip leaves out a case, such as "D06", or those whose ids begin so, such as "F". Each is shown as skipped, with
+// the reason, which is required. Cases that rest on one of them are skipped, too.
 func WithSkip(id, reason string) Option {
-	return func(o *options) { o.skips.Add(id, reason) }
+	return func(o *options) { o.skips[id] = reason }
 }
 
 // WithSearchTime sets for how long E15, E17 and I06 go on to look for what goes wrong in one moment alone; up to twice
@@ -116,8 +117,8 @@ func WithExpiryResolution(d time.Duration) Option {
 }
 
 // WithMaxData declares the largest payload in bytes that the store can hold under a token of the usual 43 bytes. It
-// unlocks D07 (what is too large is refused, not truncated) and D11 (so much can be held), and leaves out the cases with
-// larger payloads. Default unlimited.
+// unlocks D07 (what is too large is refused, not truncated) and D11 (so much can be held), and leaves out the cases
+// with larger payloads. Default unlimited.
 func WithMaxData(n int) Option {
 	return func(o *options) {
 		if n <= 0 {
@@ -139,9 +140,11 @@ func WithNoLostUpdates(isConflict func(error) bool) Option {
 	}
 }
 
-// WithRequestScope sets the middleware that S cases use instead of scs's LoadAndSave, for stores that bring their own. Its
-// sessions.Store is a wrapper that counts calls and hands each on to store, contexts included.
-func WithRequestScope(middleware func(store scs.Store, sessions *scs.SessionManager) func(http.Handler) http.Handler) Option {
+// WithRequestScope sets the middleware that S cases use instead of scs's LoadAndSave, for stores that bring their own.
+// Its sessions.Store is a wrapper that counts calls and hands each on to store, contexts included.
+func WithRequestScope(
+	middleware func(store scs.Store, sessions *scs.SessionManager) func(http.Handler) http.Handler,
+) Option {
 	return func(o *options) {
 		if middleware == nil {
 			o.reject("WithRequestScope: no middleware")
@@ -151,10 +154,10 @@ func WithRequestScope(middleware func(store scs.Store, sessions *scs.SessionMana
 	}
 }
 
-// WithClock moves the clock of the store instead of waiting for an expiry, and unlocks E23, about long lifetimes: set makes the clock by which the store judges
-// expiry show now, which is never earlier than at the call before. The clock must begin at the present; between the calls it
-// may go on or stand still. Cases with a session manager wait all the same, because scs reads the clock of the machine, and so
-// do those that look at a session all its life (E02, E21).
+// WithClock moves the clock of the store instead of waiting for an expiry, and unlocks E23, about long lifetimes: set
+// makes the clock by which the store judges expiry show now, which is never earlier than at the call before. The clock
+// must begin at the present; between the calls it may go on or stand still. Cases with a session manager wait all the
+// same, because scs reads the clock of the machine, and so do those that look at a session all its life (E02, E21).
 func WithClock(set func(t *testing.T, store scs.Store, now time.Time)) Option {
 	return func(o *options) {
 		if set == nil {
@@ -164,15 +167,15 @@ func WithClock(set func(t *testing.T, store scs.Store, now time.Time)) Option {
 	}
 }
 
-// WithLocking declares that requests which may change a session have it one after the other, and unlocks P09 to P12 and P15.
-// It usually goes with [WithRequestScope].
+// WithLocking declares that requests which may change a session have it one after the other, and unlocks P09 to P12 and
+// P15. It usually goes with [WithRequestScope].
 //
-// delay is the longest that a request which died, with its process, may keep others waiting, with room for a busy machine.
-// P12 and P15 take for a wait what lasts half of it.
+// delay is the longest that a request which died, with its process, may keep others waiting, with room for a busy
+// machine. P12 and P15 take for a wait what lasts half of it.
 //
-// abandon opens the session of the token as a request of another process does that is not heard of any more for longer than
-// delay: whatever would renew or release its lock has stopped, too. It returns the commit that the request makes when it
-// comes back. Nil leaves out P11.
+// abandon opens the session of the token as a request of another process does that is not heard of any more for longer
+// than delay: whatever would renew or release its lock has stopped, too. It returns the commit that the request makes
+// when it comes back. Nil leaves out P11.
 func WithLocking(
 	delay time.Duration,
 	abandon func(t *testing.T, store scs.Store, token string) (commit func(data []byte, expiry time.Time) error),
@@ -185,8 +188,8 @@ func WithLocking(
 	}
 }
 
-// WithReport adds the outcomes of this run to the report, in a column named store. The report is complete when all subtests
-// have ended, so write it in a t.Cleanup of the test that calls [Run]. Runs may share a report.
+// WithReport adds the outcomes of this run to the report, in a column named store. The report is complete when all
+// subtests have ended, so write it in a t.Cleanup of the test that calls [Run]. Runs may share a report.
 func WithReport(report *Report, store string) Option {
 	return func(o *options) {
 		if report == nil || store == "" {
@@ -196,8 +199,8 @@ func WithReport(report *Report, store string) Option {
 	}
 }
 
-// WithPeer unlocks the cases with two processes (B17, B24): open returns a second, independent store on the backend of store,
-// in the same namespace.
+// WithPeer unlocks the cases with two processes (B17, B24): open returns a second, independent store on the backend of
+// store, in the same namespace.
 func WithPeer(open func(t *testing.T, store scs.Store) scs.Store) Option {
 	return func(o *options) { o.peer = open }
 }
@@ -215,21 +218,23 @@ func WithForeignData(write func(t *testing.T, store scs.Store) (keys []string)) 
 	return func(o *options) { o.foreignData = write }
 }
 
-// WithCorruption unlocks F04: each function damages the stored record of the token in one way, such as cutting it short,
-// removing a part, or writing something else in its place.
+// WithCorruption unlocks F04: each function damages the stored record of the token in one way, such as cutting it
+// short, removing a part, or writing something else in its place.
 func WithCorruption(damage ...func(t *testing.T, store scs.Store, token string)) Option {
 	return func(o *options) { o.corruptions = append(o.corruptions, damage...) }
 }
 
 // WithCollect unlocks the cases about the collection of expired sessions. collect makes one complete pass over the
 // backend. stored reports whether there is a record for the token, expired or not; it may be nil, which leaves out E16.
-func WithCollect(collect func(t *testing.T, store scs.Store), stored func(t *testing.T, store scs.Store, token string) bool) Option {
+func WithCollect(
+	collect func(t *testing.T, store scs.Store), stored func(t *testing.T, store scs.Store, token string) bool,
+) Option {
 	return func(o *options) { o.collect, o.stored = collect, stored }
 }
 
-// WithFault unlocks the cases about faults (F01 to F08 but F04, C05, I10, S08, S21): inject makes the backend fail in the
-// given way for this one store, and returns the function that repairs it, which is called exactly once. It returns nil for
-// a fault that it cannot make; the cases that need it are then skipped. A [Relay] does so for a server.
+// WithFault unlocks the cases about faults (F01 to F08 but F04, C05, I10, S08, S21): inject makes the backend fail in
+// the given way for this one store, and returns the function that repairs it, which is called exactly once. It returns
+// nil for a fault that it cannot make; the cases that need it are then skipped. A [Relay] does so for a server.
 func WithFault(inject func(t *testing.T, store scs.Store, fault Fault) (repair func())) Option {
 	return func(o *options) { o.inject = inject }
 }
@@ -246,9 +251,9 @@ const (
 	FaultThrottle
 	// FaultScan lets an iteration read a part of the sessions and then fails it. It is used with 600 sessions of 2 KB.
 	FaultScan
-	// FaultLostResponse has the backend apply the next write, whose response is then lost. Calls after it work, so that a
-	// store or client library that tries again reaches the backend. Where nothing tries again, this fault should not be
-	// offered: an error would be the only honest answer.
+	// FaultLostResponse has the backend apply the next write, whose response is then lost. Calls after it work, so that
+	// a store or client library that tries again reaches the backend. Where nothing tries again, this fault should not
+	// be offered: an error would be the only honest answer.
 	FaultLostResponse
 )
 

@@ -6,8 +6,9 @@ import (
 	"testing"
 )
 
-// Relay is what stands between one store and its server, and fails when it is told to: the function for [WithFault] where
-// the backend is reached by TCP. It makes FaultDown, FaultHang and FaultScan; the others need to know the protocol.
+// Relay is what stands between one store and its server, and fails when it is told to: the function for [WithFault]
+// where the backend is reached by TCP. It makes FaultDown, FaultHang and FaultScan; the others need to know the
+// protocol.
 //
 //	func newStore(t *testing.T) scs.Store {
 //		relay := conformance.NewRelay(t, "127.0.0.1:5432")
@@ -32,7 +33,8 @@ type Relay struct {
 	working  sync.WaitGroup
 }
 
-// NewRelay listens on a port of the loopback interface and passes on what it gets to the server and back. It ends with t.
+// NewRelay listens on a port of the loopback interface and passes on what it gets to the server and back. It ends with
+// t.
 func NewRelay(t testing.TB, server string) *Relay {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")

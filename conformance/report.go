@@ -12,8 +12,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/conformance/internal/trial"
 )
 
-// Report is the outcome of one or more runs as a table, each case in a row and each store in a column: for a README, or as
-// an artefact of continuous integration. Its zero value is empty and ready. It is safe for concurrent use.
+// Report is the outcome of one or more runs as a table, each case in a row and each store in a column: for a README, or
+// as an artefact of continuous integration. Its zero value is empty and ready. It is safe for concurrent use.
 //
 //	var report conformance.Report
 //	t.Cleanup(func() {
@@ -119,9 +119,9 @@ func totals(cases []reportedCase) (pass, fail, skip int) {
 	return pass, fail, skip
 }
 
-// WriteJSON writes {"stores": [{"name", "passed", "failed", "skipped", "cases": [{"id", "name", "group", "rule", "outcome",
-// "reason", "failures"}]}]}. An outcome is "pass", "fail" or "skip"; a skipped case has a reason, a failed one has failures,
-// unless it was a function of the caller that failed. The error is that of w.
+// WriteJSON writes {"stores": [{"name", "passed", "failed", "skipped", "cases": [{"id", "name", "group", "rule",
+// "outcome", "reason", "failures"}]}]}. An outcome is "pass", "fail" or "skip"; a skipped case has a reason, a failed
+// one has failures, unless it was a function of the caller that failed. The error is that of w.
 func (r *Report) WriteJSON(w io.Writer) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
@@ -131,8 +131,8 @@ func (r *Report) WriteJSON(w io.Writer) error {
 	}{r.sorted()})
 }
 
-// WriteMarkdown writes two tables, the totals of each group and the cases, and then why cases were skipped. The error is
-// that of w.
+// WriteMarkdown writes two tables, the totals of each group and the cases, and then why cases were skipped. The error
+// is that of w.
 func (r *Report) WriteMarkdown(w io.Writer) error {
 	stores := r.sorted()
 	var b strings.Builder
@@ -155,7 +155,8 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 	for _, group := range groups {
 		fmt.Fprintf(&b, "| %s |", group)
 		for _, s := range stores {
-			fmt.Fprintf(&b, " %s |", tally(slices.DeleteFunc(slices.Clone(s.Cases), func(c reportedCase) bool { return c.Group != group })))
+			cases := slices.DeleteFunc(slices.Clone(s.Cases), func(c reportedCase) bool { return c.Group != group })
+			fmt.Fprintf(&b, " %s |", tally(cases))
 		}
 		b.WriteString("\n")
 	}

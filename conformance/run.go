@@ -10,13 +10,13 @@ import (
 	"github.com/scsdynamo/scsdynamo/conformance/internal/trial"
 )
 
-// Run tests the stores that newStore makes, each case in a subtest of t named "<id>_<Name>", most of them parallel. The package
-// comment describes what to expect of it.
+// Run tests the stores that newStore makes, each case in a subtest of t named "<id>_<Name>", most of them parallel. The
+// package comment describes what to expect of it.
 //
 // newStore returns a store that is ready to use, and registers its release with t.Cleanup. Stores should be empty; they
-// may share one backend, as long as making one leaves the sessions of the others alone, but must be new ones each time if they
-// can be closed. It may be called several times by one case, from the goroutine that the case runs in: t.Fatal and t.Skip
-// end the case.
+// may share one backend, as long as making one leaves the sessions of the others alone, but must be new ones each time
+// if they can be closed. It may be called several times by one case, from the goroutine that the case runs in: t.Fatal
+// and t.Skip end the case.
 //
 // Run fails t at once if an option is wrong.
 func Run(t *testing.T, newStore func(t *testing.T) scs.Store, opts ...Option) {
@@ -50,10 +50,12 @@ type testCase struct {
 	needs []need
 	// restsOn are the ids of cases whose rules this one takes for granted. See [trial.Case].
 	restsOn []string
-	// alone keeps the other cases from running meanwhile. The race detector accuses every test that is running, so a case
-	// that races are known to meet runs by itself. So does one that needs two processors for what happens in a moment.
+	// alone keeps the other cases from running meanwhile. The race detector accuses every test that is running, so a
+	// case that races are known to meet runs by itself. So does one that needs two processors for what happens in a
+	// moment.
 	alone bool
-	// patience is how long the case may take once its store is made, where that is less than for others: many hang in it.
+	// patience is how long the case may take once its store is made, where that is less than for others: many hang in
+	// it.
 	patience time.Duration
 	run      func(c *check)
 }
@@ -97,8 +99,8 @@ func allCases() []testCase {
 	)
 }
 
-// inOrder returns all cases with those first that others rest on. They are run one after the other, so that what they find
-// is known to the others.
+// inOrder returns all cases with those first that others rest on. They are run one after the other, so that what they
+// find is known to the others.
 func inOrder() []testCase {
 	cases := allCases()
 	under := map[string]bool{}

@@ -52,7 +52,7 @@ func TestCheckLeavesNoTrace(t *testing.T) {
 	tokens := map[string]bool{}
 	for _, token := range r.seen[1:] {
 		tokens[token] = true
-		if !strings.HasPrefix(token, smoke.TokenPrefix) || len(token) < len(smoke.TokenPrefix)+20 {
+		if !strings.HasPrefix(token, "conformance-check-") || len(token) < len("conformance-check-")+20 {
 			t.Error("the check uses a token that cannot be told from others")
 		}
 	}

@@ -58,7 +58,7 @@ func TestDriverConformance(t *testing.T) {
 					t.Fatal(err)
 				}
 				return driver
-			}, drivertest.WithTooLarge(400*1024+1))
+			}, drivertest.Options{TooLarge: 400*1024 + 1})
 		})
 	}
 }

@@ -66,7 +66,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		{
 			"no answer in time", func(t *testing.T) *dynamodb.Client {
 				t.Helper()
-				faults := dynamotest.NewFaults()
+				faults := new(dynamotest.Faults)
 				for _, operation := range failingOperations {
 					faults.TimeOut(operation, 100)
 				}
@@ -137,7 +137,7 @@ var failingOperations = []string{"GetItem", "PutItem", "UpdateItem", "DeleteItem
 func failing(status int, code string) func(t *testing.T) *dynamodb.Client {
 	return func(t *testing.T) *dynamodb.Client {
 		t.Helper()
-		faults := dynamotest.NewFaults()
+		faults := new(dynamotest.Faults)
 		for _, operation := range failingOperations {
 			faults.Fail(operation, 100, status, code)
 		}

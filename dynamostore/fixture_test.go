@@ -28,7 +28,7 @@ func newFixture(t testing.TB, layout dynamostore.Table, options ...sessionstore.
 	t.Helper()
 	f := &fixture{
 		plain:  dynamotest.Client(t),
-		faults: dynamotest.NewFaults(), recorder: dynamotest.NewRecorder(),
+		faults: new(dynamotest.Faults), recorder: new(dynamotest.Recorder),
 	}
 	f.client = appClient(t, f.recorder.Install, f.faults.Install)
 	f.table = createWithoutTTL(t, f.plain, layout)

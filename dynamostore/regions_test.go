@@ -129,7 +129,7 @@ func TestConflictBetweenRegionsIsRepeatedByAnyClient(t *testing.T) {
 		"adaptive":              {RetryMode: aws.RetryModeAdaptive},
 	} {
 		f := newFixture(t, dynamostore.Table{})
-		faults := dynamotest.NewFaults()
+		faults := new(dynamotest.Faults)
 		engine := f.plain.Options()
 		options.BaseEndpoint, options.Region, options.Credentials = engine.BaseEndpoint, engine.Region, engine.Credentials
 		client := dynamodb.New(options, faults.Install)

@@ -20,6 +20,7 @@ import (
 	"github.com/scsdynamo/scsdynamo/gcrunner"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
+	"github.com/scsdynamo/scsdynamo/tests/iamtest"
 	"github.com/scsdynamo/scsdynamo/tests/storetest"
 )
 
@@ -153,8 +154,10 @@ func collect(t *testing.T, layout dynamostore.Table) {
 	}
 	total := 0
 	for _, source := range sources {
-		collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true}, gcrunner.WithSource(source),
-			gcrunner.WithElection(election), gcrunner.WithCheckpoint(gcrunner.TableCheckpoint(driver)))
+		collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true}, gcrunner.CollectorOptions{
+			Source:   source,
+			Election: election, Checkpoint: gcrunner.TableCheckpoint(driver),
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -197,7 +200,7 @@ type restricted struct {
 	policy iamPolicy
 	role   dynamostore.Role
 	key    string // the name of the partition key
-	rights *dynamotest.Rights
+	rights iamtest.Rights
 }
 
 func rightsUnder(t *testing.T, table dynamostore.Table, role dynamostore.Role) *restricted {
@@ -208,7 +211,6 @@ func rightsUnder(t *testing.T, table dynamostore.Table, role dynamostore.Role) *
 	}
 	return &restricted{
 		policy: readPolicy(t, text), role: role, key: orDefault(table.PartitionKey.Name, "session_id"),
-		rights: dynamotest.NewRights(),
 	}
 }
 

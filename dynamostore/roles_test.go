@@ -7,10 +7,11 @@ import (
 
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
 	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/tests/iamtest"
 )
 
 // rights records what the tests do in each role. TestMain compares it with what the policies grant.
-var rights = dynamotest.NewRights()
+var rights iamtest.Rights
 
 // checkRights is the promise of Table.Policy: what is granted is what is needed.
 func checkRights() error {

@@ -18,7 +18,7 @@ const (
 
 // attempt does an operation in its turn, and again where the service was not available. Throttling slows down all that
 // the pacer paces. It is a reason to give up only where nothing else has come back for long. Once ctx has ended, there
-// is no new attempt; one that was made goes on until sent has.
+// is no new attempt; the present one lasts until sent has ended.
 func (r *run) attempt(
 	ctx, sent context.Context, pace *pacer, expected func() float64, units func(storage.Usage) float64,
 	operation func(context.Context) error,

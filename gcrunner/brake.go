@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// brake says how long the parts of a run may go on. Each part has a context of its own:
+// brake ends the parts of a run, each by its context:
 //
 //	what has happened          reading    deleting            deletes on their way
 //	a limit was reached        ends       after stopTimeout   with deleting
@@ -39,7 +39,7 @@ func (r *run) newBrake(ctx context.Context) *brake {
 	sent, cut := context.WithCancel(context.WithoutCancel(ctx))
 	b := &brake{reading: reading, deleting: deleting, sent: sent, stop: stop, abort: abort}
 
-	finishing := min(r.stopTimeout, r.limits.Duration/finishingShare)
+	finishing := min(r.options.StopTimeout, r.options.Limits.Duration/finishingShare)
 	late := time.AfterFunc(r.left()-finishing, func() { b.reached(stoppedByDuration) })
 	timeUp := time.AfterFunc(r.left(), func() { b.abort(&stopped{reason: stoppedByDuration}) })
 	// These two begin to run once reading, or deleting, has ended.
@@ -47,10 +47,10 @@ func (r *run) newBrake(ctx context.Context) *brake {
 	lastSent := time.AfterFunc(forever, cut)
 	releases := []func() bool{
 		context.AfterFunc(ctx, func() { b.ended(ctx) }),
-		context.AfterFunc(reading, func() { lastDelete.Reset(r.stopTimeout) }),
+		context.AfterFunc(reading, func() { lastDelete.Reset(r.options.StopTimeout) }),
 		context.AfterFunc(deleting, func() {
-			if why := stoppedBy(deleting); why != nil && why.reason == Failed {
-				lastSent.Reset(r.stopTimeout)
+			if why := stoppedBy(deleting); why != nil && why.reason == failed {
+				lastSent.Reset(r.options.StopTimeout)
 			} else {
 				cut()
 			}
@@ -81,7 +81,7 @@ func (b *brake) ended(ctx context.Context) {
 func (b *brake) reached(limit StopReason) { b.stop(&stopped{reason: limit}) }
 
 // fail stops the run at once: nothing is deleted in doubt.
-func (b *brake) fail(err error) { b.abort(&stopped{Failed, err}) }
+func (b *brake) fail(err error) { b.abort(&stopped{failed, err}) }
 
 // why returns why the run was stopped, nil where it was not.
 func (b *brake) why() *stopped { return stoppedBy(b.reading) }
@@ -105,4 +105,4 @@ func (s *stopped) Error() string { return "gcrunner: the run was stopped: " + st
 func (s *stopped) Unwrap() error { return s.err }
 
 // atOnce reports whether what was under way was cut off.
-func (s *stopped) atOnce() bool { return s.reason == Failed || s.reason == electionLost }
+func (s *stopped) atOnce() bool { return s.reason == failed || s.reason == electionLost }

@@ -1,6 +1,7 @@
 package gcrunner_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,7 +38,7 @@ func writeUnits(u usage) float64 { return u.write }
 func TestBudget(t *testing.T) {
 	for _, test := range []struct {
 		name       string
-		options    []gcrunner.Option
+		options    gcrunner.CollectorOptions
 		recordKB   float64
 		read       float64
 		write      float64
@@ -46,13 +47,13 @@ func TestBudget(t *testing.T) {
 		bottleneck func(usage) float64
 		budget     float64
 	}{
-		{"reads", nil, 4, 50, gcrunner.Unlimited, 1000, 5000, readUnits, 50},
-		{"writes", nil, 1, gcrunner.Unlimited, 25, 1, 1500, writeUnits, 25},
-		{"both", []gcrunner.Option{gcrunner.WithSegments(4)}, 1, 50, 25, 1, 1500, writeUnits, 25},
-		{"reads of large records", []gcrunner.Option{gcrunner.WithSegments(4)}, 16, 50, 25, 1000, 1500, readUnits, 50},
-		{"reads of an index", []gcrunner.Option{gcrunner.WithSource(gcrunner.SourceIndex)}, 8, 50, gcrunner.Unlimited, 1, 3000, readUnits, 50},
-		{"writes by an index", []gcrunner.Option{gcrunner.WithSource(gcrunner.SourceIndex)}, 1, 50, 25, 1, 1500, writeUnits, 25},
-		{"a large budget", nil, 1, 4000, 1000, 4, 20000, writeUnits, 1000},
+		{"reads", gcrunner.CollectorOptions{}, 4, 50, 0, 1000, 5000, readUnits, 50},
+		{"writes", gcrunner.CollectorOptions{}, 1, 0, 25, 1, 1500, writeUnits, 25},
+		{"both", gcrunner.CollectorOptions{Segments: 4}, 1, 50, 25, 1, 1500, writeUnits, 25},
+		{"reads of large records", gcrunner.CollectorOptions{Segments: 4}, 16, 50, 25, 1000, 1500, readUnits, 50},
+		{"reads of an index", gcrunner.CollectorOptions{Source: gcrunner.SourceIndex}, 8, 50, 0, 1, 3000, readUnits, 50},
+		{"writes by an index", gcrunner.CollectorOptions{Source: gcrunner.SourceIndex}, 1, 50, 25, 1, 1500, writeUnits, 25},
+		{"a large budget", gcrunner.CollectorOptions{}, 1, 4000, 1000, 4, 20000, writeUnits, 1000},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -62,13 +63,14 @@ func TestBudget(t *testing.T) {
 				// Answers take their time.
 				driver.delay = func() time.Duration { return time.Millisecond + rand.N(10*time.Millisecond) }
 				began := time.Now()
-				report := run(t, newCollector(t, driver, append([]gcrunner.Option{
-					gcrunner.WithSource(gcrunner.SourceScan), gcrunner.WithBudget(gcrunner.Budget{ReadUnits: test.read, WriteUnits: test.write}),
-				}, test.options...)...))
+				options := test.options
+				options.Source = cmp.Or(options.Source, gcrunner.SourceScan)
+				options.Budget = gcrunner.Budget{ReadUnits: test.read, WriteUnits: test.write}
+				report := run(t, newCollector(t, driver, options))
 				deletes(t, report, gcrunner.Deleted{Expired: dead})
 				reads, writes := busiest(driver.usages, readUnits), busiest(driver.usages, writeUnits)
 				took := time.Since(began).Seconds()
-				if reads > 1.1*test.read || writes > 1.1*test.write {
+				if test.read > 0 && reads > 1.1*test.read || test.write > 0 && writes > 1.1*test.write {
 					t.Errorf("a second consumed %v read and %v write units; %v and %v are allowed", reads, writes, test.read, test.write)
 				}
 				total := 0.0
@@ -124,8 +126,10 @@ func TestBudgetPaysDebts(t *testing.T) {
 			}
 			return nil
 		}
-		report := run(t, newCollector(t, driver, gcrunner.WithConcurrency(1),
-			gcrunner.WithBudget(gcrunner.Budget{ReadUnits: 1000, WriteUnits: 20})))
+		report := run(t, newCollector(t, driver, gcrunner.CollectorOptions{
+			Concurrency: 1,
+			Budget:      gcrunner.Budget{ReadUnits: 1000, WriteUnits: 20},
+		}))
 		deletes(t, report, gcrunner.Deleted{Expired: dead})
 		var at []time.Time
 		for _, u := range driver.usages {
@@ -156,7 +160,7 @@ func TestThrottlingPasses(t *testing.T) {
 			}
 			return nil
 		}
-		report := run(t, newCollector(t, driver, gcrunner.WithBudget(gcrunner.Budget{ReadUnits: 1000, WriteUnits: 100})))
+		report := run(t, newCollector(t, driver, gcrunner.CollectorOptions{Budget: gcrunner.Budget{ReadUnits: 1000, WriteUnits: 100}}))
 		// 50 s at full speed, 10 s of refusals, and on the way up half the time is lost, which is 10 s.
 		if report.Duration > 85*time.Second {
 			t.Errorf("the run took %v", report.Duration)
@@ -181,8 +185,10 @@ func TestBudgetCountsConflicts(t *testing.T) {
 			}
 			return driver.Update(context.Background(), key, storage.Change{ExpiresAt: time.Now().Add(time.Hour)}, storage.Always())
 		}
-		report := run(t, newCollector(t, driver, gcrunner.WithConcurrency(1),
-			gcrunner.WithBudget(gcrunner.Budget{ReadUnits: 1000, WriteUnits: 10})))
+		report := run(t, newCollector(t, driver, gcrunner.CollectorOptions{
+			Concurrency: 1,
+			Budget:      gcrunner.Budget{ReadUnits: 1000, WriteUnits: 10},
+		}))
 		if report.Conflicts != 100 || report.Duration < 98*time.Second || report.Duration > 105*time.Second {
 			t.Errorf("%d conflicts in %v; 200 writes of 5 units take 100 s", report.Conflicts, report.Duration)
 		}
@@ -209,8 +215,8 @@ func throttle(driver *between, operation string, most int) {
 // Where the service refuses, a run slows down instead of giving up, and few requests are refused.
 func TestThrottlingSlowsDown(t *testing.T) {
 	for name, budget := range map[string]gcrunner.Budget{
-		"with a budget that is too large": {ReadUnits: gcrunner.Unlimited, WriteUnits: 200},
-		"without a budget":                {ReadUnits: gcrunner.Unlimited, WriteUnits: gcrunner.Unlimited},
+		"with a budget that is too large": {WriteUnits: 200},
+		"without a budget":                {},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -219,7 +225,7 @@ func TestThrottlingSlowsDown(t *testing.T) {
 				dead := fill(t, driver, 3000, 1)
 				driver.delay = func() time.Duration { return 5 * time.Millisecond }
 				throttle(driver, "Delete", 20)
-				report := run(t, newCollector(t, driver, gcrunner.WithBudget(budget)))
+				report := run(t, newCollector(t, driver, gcrunner.CollectorOptions{Budget: budget}))
 				deletes(t, report, gcrunner.Deleted{Expired: dead})
 				if report.Throttles == 0 || report.Throttles > dead/5 {
 					t.Errorf("%d of %d requests were refused", report.Throttles, report.Throttles+dead)
@@ -240,7 +246,7 @@ func TestThrottledAttemptsSlowDown(t *testing.T) {
 		driver.writeUnits = 1
 		dead := fill(t, driver, 200, 1)
 		driver.throttled = 1
-		report := run(t, newCollector(t, driver, gcrunner.WithBudget(gcrunner.Budget{ReadUnits: 1000, WriteUnits: 100})))
+		report := run(t, newCollector(t, driver, gcrunner.CollectorOptions{Budget: gcrunner.Budget{ReadUnits: 1000, WriteUnits: 100}}))
 		deletes(t, report, gcrunner.Deleted{Expired: dead})
 		if report.Throttles != dead || report.Duration < 20*time.Second {
 			t.Errorf("%d throttles, %v", report.Throttles, report.Duration)
@@ -260,15 +266,15 @@ func TestThrottlingForEver(t *testing.T) {
 				least, longest time.Duration
 				stopped        gcrunner.StopReason
 			}{
-				{"limit", gcrunner.Limits{Duration: time.Hour}, 2 * time.Hour, 59 * time.Minute, time.Hour, gcrunner.Failed},
-				{"no limit", gcrunner.Limits{}, time.Hour, time.Minute, 5 * time.Minute, gcrunner.Failed},
+				{"limit", gcrunner.Limits{Duration: time.Hour}, 2 * time.Hour, 59 * time.Minute, time.Hour, "failed"},
+				{"no limit", gcrunner.Limits{}, time.Hour, time.Minute, 5 * time.Minute, "failed"},
 				{"told to end", gcrunner.Limits{}, time.Minute, time.Minute, 66 * time.Second, gcrunner.Canceled},
 			} {
 				driver := newBetween()
 				fill(t, driver, 10, 1)
 				throttle(driver, operation, 0)
 				ctx, cancel := context.WithTimeout(t.Context(), test.cancelled)
-				report, err := newCollector(t, driver, gcrunner.WithLimits(test.limits)).Run(ctx)
+				report, err := newCollector(t, driver, gcrunner.CollectorOptions{Limits: test.limits}).Run(ctx)
 				cancel()
 				if !errors.Is(err, storage.ErrThrottled) || report.Stopped != test.stopped || report.Total() != 0 ||
 					report.Throttles < 8 || report.Throttles > 4000*8 || report.Duration < test.least || report.Duration > test.longest {
@@ -292,7 +298,7 @@ func TestThrottledHalfTheTime(t *testing.T) {
 			<-time.After(10 * time.Second)
 			return nil
 		}
-		report := run(t, newCollector(t, driver, gcrunner.WithPageSize(2), gcrunner.WithSegments(1), gcrunner.WithConcurrency(1)))
+		report := run(t, newCollector(t, driver, gcrunner.CollectorOptions{PageSize: 2, Segments: 1, Concurrency: 1}))
 		if report.Total() != dead || report.Stopped != gcrunner.Completed || report.Duration < 5*time.Minute {
 			t.Errorf("%+v; want %d deleted", report, dead)
 		}

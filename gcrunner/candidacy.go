@@ -42,7 +42,7 @@ func (c *candidacy) after(ctx context.Context, err error, elected bool) (wait ti
 		r.set(func(s *Status) { s.Failures, s.Err, s.Leader = 0, nil, leader })
 		c.told, c.pause = true, newRetry(longestStandby)
 		return r.standby()
-	case elected: // and lost; what its last run has failed with is over, too
+	case elected: // and lost, which ends the failure of its last run, too
 		r.set(func(s *Status) { s.Failures, s.Err = 0, nil })
 		r.logger.WarnContext(ctx, "the election was lost; standing for it again")
 		c.told, c.pause = false, newRetry(longestStandby)

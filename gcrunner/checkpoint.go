@@ -13,7 +13,7 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// Checkpoint keeps the position of a run, so that the next one goes on there, also after a crash. A collector saves
+// Checkpoint keeps the position of a run, so that the next one resumes there, also after a crash. A collector saves
 // when a run begins, every few seconds, and when it ends. If the first save fails, nothing is deleted; if a later one
 // does, the next one tries again, and the run returns the error of the last. An old position does no harm: what is
 // behind it is looked at again.
@@ -99,8 +99,8 @@ func (c fileCheckpoint) replace(position Position) (err error) {
 // positionKey is where TableCheckpoint keeps the position.
 const positionKey = storage.ReservedPrefix + "collector-position"
 
-// TableCheckpoint keeps the position beside the sessions, under a reserved key: any process that collects there goes on
-// where another one has stopped. Saving costs a write of some hundred bytes, and more with many segments.
+// TableCheckpoint keeps the position beside the sessions, under a reserved key: any process that collects there
+// resumes where another one has stopped. Saving costs a write of some hundred bytes, and more with many segments.
 func TableCheckpoint(driver storage.Driver) Checkpoint { return tableCheckpoint{driver} }
 
 type tableCheckpoint struct{ driver storage.Driver }
@@ -114,7 +114,7 @@ func (c tableCheckpoint) Load(ctx context.Context) (Position, error) {
 	return parsePosition(record.Data)
 }
 
-// Save implements Checkpoint. It overwrites whatever there is: a process that has lost its election may do so once
+// Save implements Checkpoint. It overwrites any other position: a process that has lost its election may do so once
 // more, and then some of what expired meanwhile is found by the run after the next, instead of the next.
 func (c tableCheckpoint) Save(ctx context.Context, position Position) error {
 	text, err := position.MarshalText()

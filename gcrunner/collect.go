@@ -15,7 +15,7 @@ import (
 type candidate struct {
 	record storage.Record
 	rule   rule
-	freeAt time.Time // when its lease is over, if it has one
+	freeAt time.Time // when its lease will have expired, if it has one
 	// cutoff is set where an index has named the record, of which nothing is known then but its key: it must be expired
 	// at it.
 	cutoff time.Time
@@ -55,7 +55,7 @@ func (r *run) delete(b *brake, deletes *sync.WaitGroup, c candidate) bool {
 		b.reached(reason)
 		return false
 	}
-	if r.dryRun {
+	if r.options.DryRun {
 		if c.indexed() {
 			if err := r.sample(b.deleting, c); err != nil {
 				r.unclaim()
@@ -88,7 +88,7 @@ func (r *run) claim() StopReason {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case r.limits.Items > 0 && r.claimed >= r.limits.Items:
+	case r.options.Limits.Items > 0 && r.claimed >= r.options.Limits.Items:
 		return stoppedByItems
 	case r.unitsReachedLocked():
 		return stoppedByUnits
@@ -104,7 +104,7 @@ func (r *run) unitsReached() bool {
 }
 
 func (r *run) unitsReachedLocked() bool {
-	return r.limits.Units > 0 && r.report.ReadUnits+r.report.WriteUnits >= r.limits.Units
+	return r.options.Limits.Units > 0 && r.report.ReadUnits+r.report.WriteUnits >= r.options.Limits.Units
 }
 
 func (r *run) unclaim() {
@@ -159,12 +159,12 @@ func (r *run) deleted(c candidate) {
 	r.tellNowAndThen()
 }
 
-// postpone leaves a record with a lease until it is known whether that is over.
+// postpone keeps a record with a lease until it is known whether the lease has expired.
 func (r *run) postpone(c candidate) {
 	at, ok := r.leases.freeAt(c.record.Key, c.record.Lease)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !ok || r.dryRun || time.Until(at) > maxLeaseWait {
+	if !ok || r.options.DryRun || time.Until(at) > maxLeaseWait {
 		r.report.Leased++
 		return
 	}
@@ -172,7 +172,7 @@ func (r *run) postpone(c candidate) {
 	r.later = append(r.later, c)
 }
 
-// collectLater deletes the records whose leases nobody has renewed meanwhile.
+// collectLater deletes the records whose leases were not renewed meanwhile.
 func (r *run) collectLater(b *brake) {
 	var deletes sync.WaitGroup
 	defer deletes.Wait()

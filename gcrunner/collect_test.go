@@ -25,13 +25,10 @@ func TestRunDeletesExpired(t *testing.T) {
 	for _, segments := range []int{0, 1, 7} {
 		driver := memory.New()
 		dead := fill(t, driver, 300, 3)
-		options := []gcrunner.Option{gcrunner.WithPageSize(11)}
-		if segments > 0 {
-			options = append(options, gcrunner.WithSegments(segments))
-		}
 		var told []gcrunner.Report
-		options = append(options, gcrunner.WithProgress(func(r gcrunner.Report) { told = append(told, r) }))
-		report := run(t, newCollector(t, driver, options...))
+		report := run(t, newCollector(t, driver, gcrunner.CollectorOptions{
+			PageSize: 11, Segments: segments, Progress: func(r gcrunner.Report) { told = append(told, r) },
+		}))
 		deletes(t, report, gcrunner.Deleted{Expired: dead})
 		if report.Scanned != 300 || report.Stopped != gcrunner.Completed || !report.Position.IsZero() {
 			t.Errorf("in %d segments: %+v", segments, report)
@@ -48,27 +45,27 @@ func TestRunDeletesExpired(t *testing.T) {
 // Into how many segments a table is divided depends on what is known of it after the first page.
 func TestSegments(t *testing.T) {
 	t.Parallel()
-	budget := func(units float64) gcrunner.Option {
-		return gcrunner.WithBudget(gcrunner.Budget{ReadUnits: units, WriteUnits: gcrunner.Unlimited})
-	}
 	for name, test := range map[string]struct {
 		sessions  int
 		readUnits float64
-		options   []gcrunner.Option
+		segments  int
+		budget    float64
 		want      int
 	}{
-		"large":                           {250, 0.1, nil, 4},
-		"of one page":                     {90, 0.1, nil, 1},
-		"not billed by the unit":          {250, 0, nil, 1},
-		"with a budget for one segment":   {250, 0.1, []gcrunner.Option{budget(999)}, 1},
-		"with a budget for several":       {250, 0.1, []gcrunner.Option{budget(1000)}, 4},
-		"as it was said":                  {250, 0, []gcrunner.Option{gcrunner.WithSegments(3)}, 3},
-		"as it was said, with one budget": {250, 0.1, []gcrunner.Option{gcrunner.WithSegments(3), budget(999)}, 3},
+		"large":                           {250, 0.1, 0, 0, 4},
+		"of one page":                     {90, 0.1, 0, 0, 1},
+		"not billed by the unit":          {250, 0, 0, 0, 1},
+		"with a budget for one segment":   {250, 0.1, 0, 999, 1},
+		"with a budget for several":       {250, 0.1, 0, 1000, 4},
+		"as it was said":                  {250, 0, 3, 0, 3},
+		"as it was said, with one budget": {250, 0.1, 3, 999, 3},
 	} {
 		driver := newBetween()
 		driver.readUnits = test.readUnits
 		dead := fill(t, driver, test.sessions, 5)
-		report := run(t, newCollector(t, driver, test.options...))
+		report := run(t, newCollector(t, driver, gcrunner.CollectorOptions{
+			Segments: test.segments, Budget: gcrunner.Budget{ReadUnits: test.budget},
+		}))
 		if max(driver.segments, 1) != test.want || report.Total() != dead || report.Scanned != test.sessions {
 			t.Errorf("%s: %d segments; want %d: %+v", name, driver.segments, test.want, report)
 		}
@@ -105,8 +102,10 @@ func TestSegmentsOfALargeTable(t *testing.T) {
 	for gigabytes, want := range map[int]int{1: 4, 8: 4, 40: 20, 100: 50, 2000: 256} {
 		driver := &huge{Driver: memory.New(), sessions: gigabytes << 20}
 		ctx, cancel := context.WithCancel(t.Context())
-		collector := newCollector(t, driver, gcrunner.WithConcurrency(1), gcrunner.WithStopTimeout(0),
-			gcrunner.WithProgress(func(gcrunner.Report) { cancel() }))
+		collector := newCollector(t, driver, gcrunner.CollectorOptions{
+			Concurrency: 1, StopTimeout: -1,
+			Progress: func(gcrunner.Report) { cancel() },
+		})
 		report, err := collector.Run(ctx)
 		var segments int
 		if _, scanErr := fmt.Sscanf(report.Position.String(), "within %d segments", &segments); scanErr != nil || !errors.Is(err, context.Canceled) {
@@ -266,7 +265,7 @@ func TestDryRunDeletesNothing(t *testing.T) {
 	driver.readUnits = 0.25 // 2 KB each
 	dead := fill(t, driver, 200, 4)
 	put(t, driver, leased("leased", -time.Minute, time.Hour))
-	report := run(t, newCollector(t, driver, gcrunner.WithDryRun(), gcrunner.WithPageSize(10)))
+	report := run(t, newCollector(t, driver, gcrunner.CollectorOptions{DryRun: true, PageSize: 10}))
 	deletes(t, report, gcrunner.Deleted{Expired: dead})
 	if !report.DryRun || report.Leased != 1 || report.Scanned != 201 || driver.called("Delete") > 0 || len(keys(t, driver)) != 201 {
 		t.Errorf("%d deletes, %+v", driver.called("Delete"), report)
@@ -292,9 +291,9 @@ func TestRunFails(t *testing.T) {
 			}
 			return nil
 		}
-		collector := newCollector(t, driver, gcrunner.WithPageSize(20), gcrunner.WithConcurrency(1))
+		collector := newCollector(t, driver, gcrunner.CollectorOptions{PageSize: 20, Concurrency: 1})
 		report, err := collector.Run(t.Context())
-		if !errors.Is(err, errRights) || report.Stopped != gcrunner.Failed || report.Position.IsZero() {
+		if !errors.Is(err, errRights) || report.Stopped != "failed" || report.Position.IsZero() {
 			t.Errorf("%s fails: %v, %+v", operation, err, report)
 		}
 		if left := len(keys(t, driver.Driver)); left != 400-report.Total() || driver.called(operation) != 4 {
@@ -314,8 +313,8 @@ func TestFailureCountsWhatIsOnItsWay(t *testing.T) {
 		driver := &slowly{Driver: memory.New(), operation: "Delete", takes: time.Second}
 		dead := fill(t, driver, 100, 1)
 		failing := &failingOnce{slowly: driver}
-		report, err := newCollector(t, failing, gcrunner.WithConcurrency(8)).Run(t.Context())
-		if !errors.Is(err, errBroken) || report.Stopped != gcrunner.Failed {
+		report, err := newCollector(t, failing, gcrunner.CollectorOptions{Concurrency: 8}).Run(t.Context())
+		if !errors.Is(err, errBroken) || report.Stopped != "failed" {
 			t.Errorf("%v, %+v", err, report)
 		}
 		if left := len(keys(t, driver.Driver)); report.Total() == 0 || dead-report.Total() != left {
@@ -349,11 +348,11 @@ func TestRunGoesOnAfterFailuresThatPass(t *testing.T) {
 			}
 			return nil
 		}
-		report := run(t, newCollector(t, driver, gcrunner.WithConcurrency(1), gcrunner.WithPageSize(5)))
+		report := run(t, newCollector(t, driver, gcrunner.CollectorOptions{Concurrency: 1, PageSize: 5}))
 		deletes(t, report, gcrunner.Deleted{Expired: dead})
 		driver.before = func(string, string) error { return storage.ErrUnavailable }
 		report, err := newCollector(t, driver).Run(t.Context())
-		if !errors.Is(err, storage.ErrUnavailable) || report.Stopped != gcrunner.Failed {
+		if !errors.Is(err, storage.ErrUnavailable) || report.Stopped != "failed" {
 			t.Errorf("the service stays away: %v, %+v", err, report)
 		}
 	})
@@ -376,22 +375,22 @@ func TestOptionsThatAreRefused(t *testing.T) {
 	driver := memory.New()
 	rules := gcrunner.Rules{Expired: true}
 	_, err := gcrunner.NewCollector(driver, rules,
-		gcrunner.WithBudget(gcrunner.Budget{WriteUnits: -1}), gcrunner.WithConcurrency(0), gcrunner.WithSegments(0),
-		gcrunner.WithPageSize(defaults.PageSize+1), gcrunner.WithLimits(gcrunner.Limits{Items: -1}),
-		gcrunner.WithCheckpoint(nil), gcrunner.WithElection(nil), gcrunner.WithProgress(nil), gcrunner.WithStopTimeout(-1),
-		gcrunner.WithClock(nil))
+		gcrunner.CollectorOptions{
+			Budget: gcrunner.Budget{ReadUnits: math.NaN(), WriteUnits: -1}, Concurrency: -1, Segments: storage.MaxSegments + 1,
+			PageSize: defaults.PageSize + 1, Limits: gcrunner.Limits{Items: -1, Units: math.Inf(1), Duration: -1}, Source: "all",
+		})
 	for _, says := range []string{
-		"ReadUnits: 0", "WriteUnits: -1", "WithConcurrency", "WithSegments", "WithPageSize", "WithLimits", "WithCheckpoint",
-		"WithElection", "WithProgress", "WithStopTimeout", "WithClock",
+		"Budget.ReadUnits: NaN", "Budget.WriteUnits: -1", "Concurrency: -1", "Segments: 1000001", "PageSize: 4001", "Limits.Items: -1",
+		"Limits.Units: +Inf", "Limits.Duration: -1ns", `Source: "all"`,
 	} {
 		if err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("the error does not say %q: %v", says, err)
 		}
 	}
-	if _, err := gcrunner.NewCollector(nil, rules); err == nil {
+	if _, err := gcrunner.NewCollector(nil, rules, gcrunner.CollectorOptions{}); err == nil {
 		t.Error("no driver is accepted")
 	}
-	if _, err := gcrunner.NewCollector(driver, rules, gcrunner.WithBudget(gcrunner.Budget{ReadUnits: 1, WriteUnits: gcrunner.Unlimited})); err != nil {
+	if _, err := gcrunner.NewCollector(driver, rules, gcrunner.CollectorOptions{Budget: gcrunner.Budget{ReadUnits: 1}}); err != nil {
 		t.Error(err)
 	}
 }

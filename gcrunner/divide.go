@@ -22,21 +22,29 @@ const (
 	// is read to find out how large it is otherwise.
 	onePage    = 100
 	probeLimit = 50
-	// probeGrowth is how much finer the next probe of a large table is. Of the last size, so many are made as it takes
-	// to see enoughProbed records, at most mostProbes.
+	// probeGrowth is how much finer the next probe of a large table is. Probes of the last size are repeated until they
+	// have read enoughProbed records, at most mostProbes times.
 	probeGrowth  = 32
 	enoughProbed = 20
 	mostProbes   = 8
 )
 
-// divide decides on the segments. It may return the first page of the only one.
+// divide decides on the number of segments. It may return the first page of the only one.
+//
+//	what is known                                      segments
+//	the run resumes at a position                      those of the position
+//	the source is an index                             its shards
+//	CollectorOptions.Segments is set                   as many
+//	the table has one page, is not billed by the unit,
+//	  or one segment can use up the budget             1
+//	none of these                                      one for each 2 GB, from 4 to 256
 func (r *run) divide(ctx context.Context) (first *page, err error) {
 	if !r.position.IsZero() {
 		return nil, nil
 	}
 	n := r.from.segments()
 	if n == 0 {
-		n = r.segments
+		n = r.options.Segments
 	}
 	if n == 0 {
 		n, first, err = r.choose(ctx)
@@ -53,7 +61,7 @@ func (r *run) divide(ctx context.Context) (first *page, err error) {
 	return first, nil
 }
 
-// choose chooses the number of segments by what a few pages show. It may return the first page of the only one.
+// choose makes the choices of the last two rows. It may return the first page of the only segment.
 func (r *run) choose(ctx context.Context) (segments int, first *page, err error) {
 	probe, units, err := r.read(ctx, place{}, onePage)
 	if err == nil && probe.Next != "" && probe.size() < onePage { // a budget makes the very first page small
@@ -67,7 +75,7 @@ func (r *run) choose(ctx context.Context) (segments int, first *page, err error)
 	if err != nil {
 		return 0, nil, err
 	}
-	if probe.Next == "" || units == 0 || r.budget.ReadUnits < oneSegmentUnits {
+	if probe.Next == "" || units == 0 || r.reads.ceiling < oneSegmentUnits {
 		return 1, &probe, nil
 	}
 	bytes, err := r.weigh(ctx)
@@ -80,8 +88,8 @@ func (r *run) choose(ctx context.Context) (segments int, first *page, err error)
 	return int(min(max(math.Ceil(bytes/segmentBytes), manySegments), mostSegments)), nil, nil
 }
 
-// weigh estimates the size of the table, which only DescribeTable tells, for a right that a collector need not have. It
-// takes finer and finer segments, until one of them fits on a page: so many of those are the table.
+// weigh estimates the size of the table. DescribeTable tells it, but needs a right that collectors do not have. weigh
+// reads finer and finer segments until one fits on a page: the table is about as large as that page times their number.
 func (r *run) weigh(ctx context.Context) (bytes float64, err error) {
 	for segments := probeGrowth; ; segments = min(segments*probeGrowth, storage.MaxSegments) {
 		bytes, fits, err := r.probe(ctx, segments)
@@ -91,8 +99,8 @@ func (r *run) weigh(ctx context.Context) (bytes float64, err error) {
 	}
 }
 
-// probe estimates the size of the table by some of so many segments, chosen at random. fits is false, and there is no
-// estimate, where the first of them is larger than a page and there could be finer ones.
+// probe divides the table into this number of segments, and estimates its size from some of them, chosen at random.
+// fits is false, and there is no estimate, if the first of them is larger than a page and finer ones are possible.
 func (r *run) probe(ctx context.Context, segments int) (bytes float64, fits bool, err error) {
 	finest, most := segments == storage.MaxSegments, probeLimit
 	if finest {

@@ -1,18 +1,17 @@
-// Package gcrunner deletes sessions that nobody needs any more: expired ones and, by rule, those that are too old or
-// have not been used for too long. DynamoDB's TTL comes days late, and knows nothing but expiry.
+// Package gcrunner deletes sessions that are no longer needed: expired ones and, by rule, those that are too old or
+// have not been used for too long. DynamoDB's TTL is days late, and knows nothing but expiry.
 //
-// A [Collector] goes once through all sessions of a driver with each [Collector.Run], or through an index of expired
-// ones (see [Source]). It reads a page at a time and deletes the sessions to which one of its [Rules] applies.
-// [WithBudget] bounds the capacity that a run consumes, [WithLimits] how much it does; a run that stops early says
-// where the next one goes on. A [Runner] runs a collector by a [Schedule], and an [Election] lets one of several
-// processes collect.
+// Each [Collector.Run] reads all sessions of a driver, or an index of expired ones (see [Source]), a page at a time,
+// and deletes the sessions to which one of the collector's [Rules] applies. A [Budget] bounds the capacity that a run
+// consumes, [Limits] how much it does; a run that stops early says where the next one resumes. A [Runner] runs a
+// collector by a [Schedule], and an [Election] lets one of several processes collect.
 //
 // # Guarantees
 //
 //   - Without a rule nothing is deleted: [NewCollector] returns [ErrNoRule].
 //   - A session is deleted only if it still is what was read: its version, expiry and lease are part of the condition
 //     of each delete. A session that was committed, extended or leased meanwhile is left alone, and counted. An index
-//     tells nothing but keys; there the condition is that the session has expired and that nobody has a lease on it.
+//     tells nothing but keys; there the condition is that the session has expired and that there is no lease on it.
 //   - A session under a lease is left alone until the lease has been seen unchanged for its duration and a tenth, by
 //     the clock of the collector's process. Other clocks do not matter.
 //   - The collector looks at the driver's own records only: on a shared table, at those inside its key prefix. Records

@@ -33,7 +33,7 @@ type dynamo struct {
 
 func newDynamo(t testing.TB, layout dynamostore.Table) *dynamo {
 	t.Helper()
-	d := &dynamo{client: dynamotest.Client(t), faults: dynamotest.NewFaults(), recorder: dynamotest.NewRecorder(), table: layout}
+	d := &dynamo{client: dynamotest.Client(t), faults: new(dynamotest.Faults), recorder: new(dynamotest.Recorder), table: layout}
 	d.table.Name = dynamotest.TableName(t, d.client)
 	// Expired items stay until they are collected: with its TTL on, DynamoDB Local deletes them within seconds.
 	if err := d.table.Create(t.Context(), dynamotest.WithoutTTL(d.client)); err != nil {
@@ -71,12 +71,12 @@ func (d *dynamo) items(t testing.TB) int {
 
 // segments divides a table for tests that delete. Once an item is deleted, dynoxide 1.2.1 does not find its way from
 // there through a divided table; DynamoDB does.
-func segments(t testing.TB, n int) gcrunner.Option {
+func segments(t testing.TB, n int) int {
 	t.Helper()
 	if dynamotest.EngineName(t) == "dynoxide" {
 		n = 1
 	}
-	return gcrunner.WithSegments(n)
+	return n
 }
 
 // On a table that is shared, items of others stay, whatever they look like.
@@ -97,8 +97,10 @@ func TestDynamoDBLeavesOthersAlone(t *testing.T) {
 	}
 	dead := fill(t, d.plain, 40, 2)
 	report := run(t, newCollectorBy(t, d.driver, gcrunner.Rules{Expired: true, MaxAge: 30 * time.Minute, MaxStale: 30 * time.Minute},
-		gcrunner.WithElection(newElection(t, d.driver)), gcrunner.WithCheckpoint(gcrunner.TableCheckpoint(d.driver)),
-		gcrunner.WithPageSize(7), segments(t, 3)))
+		gcrunner.CollectorOptions{
+			Election: newElection(t, d.driver), Checkpoint: gcrunner.TableCheckpoint(d.driver),
+			PageSize: 7, Segments: segments(t, 3),
+		}))
 	deletes(t, report, gcrunner.Deleted{Expired: dead})
 	// The lease of the election and the position are there, too.
 	if n := d.items(t); n != 40-dead+5+2 || report.Scanned != 40 || report.Unreadable != 0 {
@@ -142,7 +144,7 @@ func TestDynamoDBWithFaults(t *testing.T) {
 	d.faults.Fail500AfterApplying("DeleteItem", 2)
 	d.faults.DropRequest("Scan", 2)
 	d.faults.TimeOut("DeleteItem", 3)
-	report := run(t, newCollector(t, d.driver, gcrunner.WithPageSize(20), gcrunner.WithConcurrency(1), segments(t, 2)))
+	report := run(t, newCollector(t, d.driver, gcrunner.CollectorOptions{PageSize: 20, Concurrency: 1, Segments: segments(t, 2)}))
 	deletes(t, report, gcrunner.Deleted{Expired: dead})
 	if left := len(keys(t, d.plain)); left != 60-dead || report.Conflicts != 0 {
 		t.Errorf("%d are left: %+v", left, report)
@@ -184,8 +186,8 @@ func TestDynamoDBRefuses(t *testing.T) {
 	fill(t, d.plain, 60, 1)
 	d.faults.Pass("DeleteItem", 10)
 	d.faults.Fail("DeleteItem", 1000, 400, "AccessDeniedException")
-	report, err := newCollector(t, d.driver, gcrunner.WithPageSize(20), gcrunner.WithConcurrency(1), segments(t, 2)).Run(t.Context())
-	if !errors.Is(err, dynamostore.ErrAccessDenied) || report.Stopped != gcrunner.Failed || report.Total() != 10 {
+	report, err := newCollector(t, d.driver, gcrunner.CollectorOptions{PageSize: 20, Concurrency: 1, Segments: segments(t, 2)}).Run(t.Context())
+	if !errors.Is(err, dynamostore.ErrAccessDenied) || report.Stopped != "failed" || report.Total() != 10 {
 		t.Errorf("%v, %+v", err, report)
 	}
 	if left := len(keys(t, d.plain)); left != 50 {
@@ -196,7 +198,7 @@ func TestDynamoDBRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	report, err = newCollector(t, missing).Run(t.Context())
-	if !errors.Is(err, dynamostore.ErrTableNotFound) || report.Stopped != gcrunner.Failed {
+	if !errors.Is(err, dynamostore.ErrTableNotFound) || report.Stopped != "failed" {
 		t.Errorf("%v, %+v", err, report)
 	}
 }
@@ -210,7 +212,7 @@ func TestDynamoDBBudget(t *testing.T) {
 		record.Data = make([]byte, 900)
 		put(t, d.plain, record)
 	}
-	report := run(t, newCollector(t, d.driver, gcrunner.WithBudget(gcrunner.Budget{ReadUnits: 50, WriteUnits: 25})))
+	report := run(t, newCollector(t, d.driver, gcrunner.CollectorOptions{Budget: gcrunner.Budget{ReadUnits: 50, WriteUnits: 25}}))
 	if calls := d.recorder.Calls()["Scan"]; report.Scanned != 200 || calls < 10 || calls > 25 {
 		t.Errorf("%d pages: %+v", calls, report)
 	}
@@ -233,8 +235,10 @@ func TestBolt(t *testing.T) {
 	dead := fill(t, driver, 100, 4)
 	held := leased("leased", -time.Minute, time.Second)
 	put(t, driver, held)
-	report := run(t, newCollector(t, driver, gcrunner.WithPageSize(10), gcrunner.WithElection(newElection(t, driver)),
-		gcrunner.WithCheckpoint(gcrunner.TableCheckpoint(driver))))
+	report := run(t, newCollector(t, driver, gcrunner.CollectorOptions{
+		PageSize: 10, Election: newElection(t, driver),
+		Checkpoint: gcrunner.TableCheckpoint(driver),
+	}))
 	deletes(t, report, gcrunner.Deleted{Expired: dead + 1})
 	if report.Scanned != 101 || report.ReadUnits != 0 || report.Bytes != 0 {
 		t.Errorf("%+v", report)

@@ -34,9 +34,9 @@ func (e *Election) announce(ctx context.Context, record storage.Record) {
 	if err != nil {
 		name = "a machine without a name"
 	}
+	name = fmt.Sprintf("%s, process %d", name, os.Getpid())
 	text, err := json.Marshal(notice{
-		Term:    record.Lease.ID,
-		Elected: Elected{Name: fmt.Sprintf("%s, process %d", name, os.Getpid()), Since: e.backend.Now().UTC(), Rules: e.rules},
+		Term: record.Lease.ID, Elected: Elected{Name: name, Since: e.backend.Now().UTC(), Rules: e.rules},
 	})
 	if err != nil {
 		return

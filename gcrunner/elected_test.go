@@ -24,8 +24,10 @@ func TestRunnerKnowsWhoIsElected(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return newRunner(t, newCollectorBy(t, driver, rules, gcrunner.WithElection(election),
-				gcrunner.WithLogger(slog.New(slog.NewTextHandler(log, nil)))), gcrunner.Schedule{Interval: time.Minute})
+			return newRunner(t, newCollectorBy(t, driver, rules, gcrunner.CollectorOptions{
+				Election: election,
+				Logger:   slog.New(slog.NewTextHandler(log, nil)),
+			}), gcrunner.Schedule{Interval: time.Minute})
 		}
 		var log, sameLog bytes.Buffer
 		began := time.Now()

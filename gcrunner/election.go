@@ -31,9 +31,8 @@ type Election struct {
 // minElectionLease is the shortest lease of an election.
 const minElectionLease = 200 * time.Millisecond
 
-// NewElection returns an election among all who make one over the same sessions. After the
-// elected process has died, another one is elected within lease; 0 means 15 seconds. It makes no call.
-// Error: a lease shorter than 200 ms.
+// NewElection returns an election among all processes that make one over the same sessions. After the elected process
+// has died, another one is elected within lease; 0 means 15 seconds. It makes no call. Error: a lease shorter than 200 ms.
 func NewElection(driver storage.Driver, lease time.Duration) (*Election, error) {
 	if driver == nil {
 		return nil, errors.New("gcrunner: NewElection: the driver is nil")
@@ -101,9 +100,9 @@ func (e *Election) Lead(ctx context.Context, work func(ctx context.Context) erro
 	end.Reset(record.Lease.ExpiresAt.Sub(e.backend.Now())) // by the clock that has set it
 	e.announce(term, record)
 	err = work(term)
-	if lost := context.Cause(term); ctx.Err() == nil && errors.Is(lost, ErrElectionLost) && errors.Is(err, context.Canceled) &&
-		!errors.Is(err, lost) {
-		return fmt.Errorf("%w: %w", lost, err) // a call that was cut off does not say why
+	lost := ctx.Err() == nil && errors.Is(context.Cause(term), ErrElectionLost)
+	if lost && errors.Is(err, context.Canceled) && !errors.Is(err, ErrElectionLost) {
+		return fmt.Errorf("%w: %w", ErrElectionLost, err) // a call that was cut off does not say why
 	}
 	return err
 }

@@ -114,7 +114,7 @@ func TestNotElected(t *testing.T) {
 		}()
 		<-elected
 		began := time.Now()
-		collector := newCollector(t, driver, gcrunner.WithElection(newElection(t, driver)))
+		collector := newCollector(t, driver, gcrunner.CollectorOptions{Election: newElection(t, driver)})
 		report, err := collector.Run(t.Context())
 		if !errors.Is(err, gcrunner.ErrNotElected) || report.Stopped != "not elected" || !stored(t, driver, "a") || driver.called("Scan") > 0 {
 			t.Errorf("%v, %+v", err, report)
@@ -241,8 +241,10 @@ func TestLosingTheElectionStopsTheRun(t *testing.T) {
 			return nil
 		}
 		saved := 0
-		collector := newCollector(t, driver, gcrunner.WithElection(newElection(t, driver)), gcrunner.WithConcurrency(1),
-			gcrunner.WithCheckpoint(counting{&saved}))
+		collector := newCollector(t, driver, gcrunner.CollectorOptions{
+			Election: newElection(t, driver), Concurrency: 1,
+			Checkpoint: counting{&saved},
+		})
 		report, err := collector.Run(t.Context())
 		if !errors.Is(err, gcrunner.ErrElectionLost) || report.Stopped != "lost" {
 			t.Errorf("%v, %+v", err, report)
@@ -309,7 +311,7 @@ func TestLosingTheElectionCutsOffACall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		driver := newBetween()
 		put(t, driver, expired("a"))
-		collector := newCollector(t, driver, gcrunner.WithElection(newElection(t, driver)), gcrunner.WithCheckpoint(hanging{driver}))
+		collector := newCollector(t, driver, gcrunner.CollectorOptions{Election: newElection(t, driver), Checkpoint: hanging{driver}})
 		report, err := collector.Run(t.Context())
 		if !errors.Is(err, gcrunner.ErrElectionLost) || report.Stopped != "lost" || !stored(t, driver, "a") {
 			t.Errorf("%v, %+v", err, report)

@@ -20,6 +20,5 @@ var (
 	// before the first delete.
 	ErrCheckpoint = errors.New("gcrunner: the position of the run cannot be kept")
 
-	// ErrPosition says that a text is not a position.
-	ErrPosition = errors.New("gcrunner: this is not the position of a run; start without one")
+	errPosition = errors.New("gcrunner: this is not the position of a run; start without one")
 )

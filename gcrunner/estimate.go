@@ -10,7 +10,7 @@ type estimate struct {
 	mu         sync.Mutex
 	readUnits  float64 // for each record that is looked at; 0 while not known
 	writeUnits float64 // for each delete
-	// units have been consumed by reading so many records.
+	// units were consumed by reading records.
 	units   float64
 	records int
 	// indexed is what each delete consumes in an index, and byIndex whether nothing but that is read: then sessions are
@@ -20,7 +20,7 @@ type estimate struct {
 	deleteUnits float64
 	deletes     int
 	samples     int // asked for
-	sampleBytes int // of so many that are known:
+	sampleBytes int // of sampleN sessions
 	sampleN     int
 }
 
@@ -42,7 +42,7 @@ const (
 // wholePage is the limit of a page that ends where the service ends it.
 const wholePage = 0
 
-// pageLimit is how many records a page may hold that may consume so many units. Where there is no bound, and records
+// pageLimit is how many records a page may hold that may consume units. Where there is no bound, and records
 // are so large that a whole page has no more than pageSize, it is a whole page: a limit that changes nothing costs time
 // on some engines.
 func (e *estimate) pageLimit(units float64, pageSize int) int {
@@ -61,7 +61,7 @@ func (e *estimate) pageLimit(units float64, pageSize int) int {
 	return int(min(max(units/e.readUnits, 1), float64(pageSize)))
 }
 
-// page is what a page of so many records is expected to consume.
+// page is what a page of limit records is expected to consume.
 func (e *estimate) page(limit int) float64 {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -71,8 +71,8 @@ func (e *estimate) page(limit int) float64 {
 	return e.readUnits * float64(limit)
 }
 
-// read notes that so many records that were looked at have consumed so many units. It believes at once that records are
-// larger than they were, and slowly that they are smaller.
+// read notes what reading records has consumed. It believes at once that records are larger than they were, and slowly
+// that they are smaller.
 func (e *estimate) read(records int, units float64) {
 	if records == 0 || units == 0 {
 		return

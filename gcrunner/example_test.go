@@ -22,8 +22,10 @@ func Example() {
 	}
 
 	collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true, Grace: time.Hour, MaxAge: 30 * 24 * time.Hour},
-		gcrunner.WithBudget(gcrunner.Budget{ReadUnits: 50, WriteUnits: 25}),
-		gcrunner.WithLimits(gcrunner.Limits{Duration: 10 * time.Minute}))
+		gcrunner.CollectorOptions{
+			Budget: gcrunner.Budget{ReadUnits: 50, WriteUnits: 25},
+			Limits: gcrunner.Limits{Duration: 10 * time.Minute},
+		})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -39,7 +41,7 @@ func Example() {
 // Replicas that collect again and again elect one of them, which stays elected from run to run.
 func ExampleElection_Lead() {
 	driver := memory.New()
-	collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true})
+	collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true}, gcrunner.CollectorOptions{})
 	if err != nil {
 		fmt.Println(err)
 		return

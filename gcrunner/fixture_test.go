@@ -80,17 +80,17 @@ func keys(t testing.TB, driver storage.Driver) map[string]storage.Record {
 	}
 }
 
-// newCollector returns a collector of expired sessions.
-func newCollector(t testing.TB, driver storage.Driver, options ...gcrunner.Option) *gcrunner.Collector {
+// newCollector returns a collector of expired sessions, with the options if there are any.
+func newCollector(t testing.TB, driver storage.Driver, options ...gcrunner.CollectorOptions) *gcrunner.Collector {
 	t.Helper()
 	return newCollectorBy(t, driver, gcrunner.Rules{Expired: true}, options...)
 }
 
 func newCollectorBy(
-	t testing.TB, driver storage.Driver, rules gcrunner.Rules, options ...gcrunner.Option,
+	t testing.TB, driver storage.Driver, rules gcrunner.Rules, options ...gcrunner.CollectorOptions,
 ) *gcrunner.Collector {
 	t.Helper()
-	collector, err := gcrunner.NewCollector(driver, rules, options...)
+	collector, err := gcrunner.NewCollector(driver, rules, append(options, gcrunner.CollectorOptions{})[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,6 +114,9 @@ func deletes(t testing.TB, report gcrunner.Report, want gcrunner.Deleted) {
 		t.Errorf("deleted %+v; want %+v", report.Deleted, want)
 	}
 }
+
+// notAPosition is what an error says of a text that is not a position, or of one for another source.
+const notAPosition = "this is not the position of a run"
 
 // parsePosition reads the text of a position.
 func parsePosition(text string) (gcrunner.Position, error) {

@@ -24,7 +24,7 @@ const (
 //
 //   - the table cannot be read: it is asked at most every five seconds, for half a read unit,
 //   - it is elected, and for three intervals, or three of the instants that Cron names, no run has succeeded, nor the
-//     present one has come further: a run that goes on deleting is ready, however long it takes,
+//     present one made progress: a run that deletes is ready, however long it takes,
 //   - its first runs have failed: a process that has never collected is not ready,
 //   - it cannot find out which process is elected, and so would never be elected itself,
 //   - it is told to end, or has ended.
@@ -89,8 +89,8 @@ func (e *NotReadyError) Error() string {
 func (e *NotReadyError) Unwrap() error { return e.Err }
 
 // Alive reports why this process should be restarted, nil if it need not be. That is so where Run has returned without
-// being told to, where a run has not begun a minute after it should have, and where one goes on a minute after a limit
-// of its duration should have ended it. Errors of the table are no reason: a restart does not mend them.
+// being told to, where a run has not started a minute after it should have, and where one has not ended a minute after
+// its limit of duration. Errors of the table are no reason: a restart does not mend them.
 func (r *Runner) Alive() error {
 	now := time.Now()
 	s := r.Status()
@@ -117,9 +117,9 @@ const (
 	reachKey = storage.ReservedPrefix + "probe"
 )
 
-// reach is the answer to whether the table can be read. Those who ask at the same time share it.
+// reach is the answer to whether the table can be read. Callers that ask at the same time share it.
 type reach struct {
-	asking chan struct{} // holds a token while somebody asks
+	asking chan struct{} // holds a token while a caller asks
 
 	mu    sync.Mutex
 	asked time.Time

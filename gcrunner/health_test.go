@@ -90,7 +90,7 @@ func TestRunnerHealthDuringALongRun(t *testing.T) {
 					}
 					return nil
 				}
-				collector := newCollector(t, driver, gcrunner.WithBudget(gcrunner.Budget{ReadUnits: gcrunner.Unlimited, WriteUnits: 1}))
+				collector := newCollector(t, driver, gcrunner.CollectorOptions{Budget: gcrunner.Budget{WriteUnits: 1}})
 				runner := newRunner(t, collector, gcrunner.Schedule{Interval: 2 * time.Second})
 				defer goRun(t, runner)()
 				defer close(stuck)
@@ -137,7 +137,7 @@ func TestRunnerNotReadyWithoutDeletes(t *testing.T) {
 			}
 			return nil
 		}
-		runner := newRunner(t, newCollector(t, driver, gcrunner.WithPageSize(5)), gcrunner.Schedule{Interval: time.Second})
+		runner := newRunner(t, newCollector(t, driver, gcrunner.CollectorOptions{PageSize: 5}), gcrunner.Schedule{Interval: time.Second})
 		defer goRun(t, runner)()
 		for range 20 {
 			time.Sleep(time.Second)
@@ -222,7 +222,7 @@ func TestRunnerNotAlive(t *testing.T) {
 			<-stuck
 			return nil
 		}
-		runner := newRunner(t, newCollector(t, driver, gcrunner.WithLimits(gcrunner.Limits{Duration: time.Minute})),
+		runner := newRunner(t, newCollector(t, driver, gcrunner.CollectorOptions{Limits: gcrunner.Limits{Duration: time.Minute}}),
 			gcrunner.Schedule{Interval: time.Hour})
 		defer goRun(t, runner)()
 		defer close(stuck)
@@ -273,7 +273,7 @@ func TestRunnerThatCannotBeElectedAnyMore(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		runner := newRunner(t, newCollector(t, driver, gcrunner.WithElection(election)), gcrunner.Schedule{Interval: time.Hour})
+		runner := newRunner(t, newCollector(t, driver, gcrunner.CollectorOptions{Election: election}), gcrunner.Schedule{Interval: time.Hour})
 		defer goRun(t, runner)()
 		synctest.Wait()
 		if err := runner.Ready(t.Context()); err != nil || !runner.Status().Elected {

@@ -7,8 +7,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// observations remember since when leases were seen unchanged: a lease is over once that is longer than it lasts. What
-// the clock of its holder says does not matter. Those of one run are known to the next, for leases that last longer
+// observations remember since when leases were seen unchanged: a lease has expired once that is longer than its
+// duration, whatever the clock of its holder says. Those of one run are known to the next, for leases that last longer
 // than a run waits.
 type observations struct {
 	mu              sync.Mutex
@@ -29,7 +29,7 @@ const (
 	leastAllowance = 500 * time.Millisecond
 )
 
-// freeAt returns when the lease will be over if nobody renews it. ok is false if too many are observed already.
+// freeAt returns when the lease expires unless it is renewed. ok is false if too many are observed already.
 func (o *observations) freeAt(key string, lease storage.Lease) (at time.Time, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

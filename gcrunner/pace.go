@@ -1,6 +1,7 @@
 package gcrunner
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"sync"
@@ -43,13 +44,17 @@ const (
 	// slowest is the lowest rate, in units per second: about one small delete in two seconds.
 	slowest = 0.5
 	// leastMeasured is the lowest rate that is taken for one that was too high, where there is no ceiling: in the first
-	// moments of a run too little was consumed to tell. Where the service allows less, it goes on refusing.
+	// moments of a run too little was consumed to tell. Where the service allows less, it refuses again.
 	leastMeasured = 100
 )
 
-func newPacer(ceiling float64) *pacer {
-	now := time.Now()
-	return &pacer{turnstile: make(chan struct{}, 1), ceiling: ceiling, rate: ceiling, step: ceiling * recovery, next: now, changed: now, windowed: now}
+// newPacer returns a pacer with a ceiling in units per second, 0 for none.
+func newPacer(units float64) *pacer {
+	now, ceiling := time.Now(), cmp.Or(units, math.Inf(1))
+	return &pacer{
+		turnstile: make(chan struct{}, 1), ceiling: ceiling, rate: ceiling, step: ceiling * recovery,
+		next: now, changed: now, windowed: now,
+	}
 }
 
 // current returns the rate that is allowed now.
@@ -60,7 +65,7 @@ func (p *pacer) current() float64 {
 	return p.rate
 }
 
-// take waits for the turn of an operation that is expected to consume so many units.
+// take waits for the turn of an operation that is expected to consume the estimate.
 func (p *pacer) take(ctx context.Context, estimate float64) error {
 	if err := ctx.Err(); err != nil {
 		return err

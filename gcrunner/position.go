@@ -81,7 +81,7 @@ func (p Position) MarshalText() ([]byte, error) {
 	return json.Marshal(positionText{Format: positionFormat, Index: p.index, Segments: p.segments})
 }
 
-// UnmarshalText implements encoding.TextUnmarshaler. Errors: [ErrPosition].
+// UnmarshalText implements encoding.TextUnmarshaler.
 func (p *Position) UnmarshalText(text []byte) error {
 	*p = Position{}
 	if len(text) == 0 {
@@ -90,7 +90,7 @@ func (p *Position) UnmarshalText(text []byte) error {
 	var t positionText
 	if json.Unmarshal(text, &t) != nil || t.Format != positionFormat ||
 		len(t.Segments) == 0 || len(t.Segments) > storage.MaxSegments {
-		return ErrPosition // without its cause, which may quote the text
+		return errPosition // without its cause, which may quote the text
 	}
 	p.index, p.segments = t.Index, t.Segments
 	return nil

@@ -33,7 +33,7 @@ type Report struct {
 	// run WriteUnits is an estimate of what the deletes would consume.
 	ReadUnits, WriteUnits float64
 	// ExpectedReadUnits is an estimate of what reading everything consumes, made when the run began. 0 where there is
-	// none: by an index, where a table is not divided, and in a run that goes on where another one has stopped.
+	// none: by an index, where a table is not divided, and in a run that resumes at a position.
 	ExpectedReadUnits float64
 	// Throttles is how often the service throttled a request.
 	Throttles int
@@ -47,7 +47,10 @@ type Report struct {
 
 	// Stopped says why the run ended.
 	Stopped StopReason
-	// Position is where the next run goes on, or the zero Position if this one has completed.
+	// Err is the error of a failed run, which Run has returned, or nil. It is no failure to end with the context, or
+	// because another process is elected.
+	Err error
+	// Position is where the next run resumes, or the zero Position if this one has completed.
 	Position Position
 }
 
@@ -62,7 +65,7 @@ func (r Report) Backlog() time.Duration {
 	return max(0, r.Started.Sub(r.OldestExpired))
 }
 
-// Progress is about which share of everything was looked at, less than 1 while the run goes on. It is known only with
+// Progress is about which share of everything was read, less than 1 before the run has ended. It is known only with
 // ExpectedReadUnits.
 func (r Report) Progress() (share float64, known bool) {
 	if r.ExpectedReadUnits <= 0 {
@@ -80,16 +83,16 @@ func (r Report) clone() Report {
 	return r
 }
 
-// StopReason says why a run ended. Beside the constants there are the limits, which are "items", "units" and
-// "duration"; "not elected", with [ErrNotElected], where the run did not begin; and "lost", with [ErrElectionLost].
+// StopReason says why a run ended. Beside the constants there are the limits, "items", "units" and "duration";
+// "failed", with Report.Err; "not elected", with [ErrNotElected]; and "lost", with [ErrElectionLost].
 type StopReason string
 
-// The reasons.
+// The reasons that are not told by the error of a run.
 const (
 	Completed StopReason = "completed" // everything was looked at
 	Canceled  StopReason = "canceled"  // the context of Run has ended
-	Failed    StopReason = "failed"    // the error that Run returns
 
+	failed            StopReason = "failed"
 	stoppedByItems    StopReason = "items"
 	stoppedByUnits    StopReason = "units"
 	stoppedByDuration StopReason = "duration"

@@ -24,7 +24,7 @@ func TestRulesThatAreRefused(t *testing.T) {
 		"only negative": {gcrunner.Rules{MaxAge: -time.Hour}, true, []string{"MaxAge: -1h0m0s"}},
 	} {
 		driver := memory.New()
-		collector, err := gcrunner.NewCollector(driver, test.rules)
+		collector, err := gcrunner.NewCollector(driver, test.rules, gcrunner.CollectorOptions{})
 		if err == nil || collector != nil || errors.Is(err, gcrunner.ErrNoRule) != test.noRule {
 			t.Errorf("%s: %v; matches ErrNoRule must be %v", name, err, test.noRule)
 			continue
@@ -82,7 +82,7 @@ func TestRulesGoByTheClock(t *testing.T) {
 	record.ExpiresAt = record.ExpiresAt.Round(0)
 	put(t, driver, record)
 	now := record.ExpiresAt.Add(-1)
-	collector := newCollector(t, driver, gcrunner.WithClock(func() time.Time { return now }))
+	collector := newCollector(t, driver, gcrunner.CollectorOptions{Now: func() time.Time { return now }})
 	deletes(t, run(t, collector), gcrunner.Deleted{})
 	now = record.ExpiresAt
 	report := run(t, collector)

@@ -11,7 +11,7 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// run is one run of a collector. A brake says how long its parts may go on.
+// run is one run of a collector. A brake ends its parts.
 type run struct {
 	*Collector
 	reads, writes *pacer
@@ -37,12 +37,12 @@ type run struct {
 func (c *Collector) newRun() *run {
 	r := &run{
 		Collector: c,
-		reads:     newPacer(c.budget.ReadUnits), writes: newPacer(c.budget.WriteUnits),
-		slots: make(chan struct{}, c.concurrency), patience: refusalLimit,
-		began: time.Now(), mostRecords: c.pageSize,
-		report: Report{DryRun: c.dryRun, Source: c.from.kind(), Started: c.now()},
+		reads:     newPacer(c.options.Budget.ReadUnits), writes: newPacer(c.options.Budget.WriteUnits),
+		slots: make(chan struct{}, c.options.Concurrency), patience: refusalLimit,
+		began: time.Now(), mostRecords: c.options.PageSize,
+		report: Report{DryRun: c.options.DryRun, Source: c.from.kind(), Started: c.options.Now()},
 	}
-	if c.limits.Duration > 0 { // which says how long to try
+	if c.options.Limits.Duration > 0 { // which says how long to try
 		r.patience = forever
 	}
 	r.costs.byIndex = c.from.kind() == SourceIndex
@@ -89,7 +89,7 @@ func (r *run) conclude(ctx context.Context, why *stopped) error {
 	}
 	refused := r.refused()
 	if refused != nil && why.reason != Canceled {
-		r.end(Failed, func() {})
+		r.end(failed, func() {})
 	}
 	return errors.Join(why.err, differing(refused, why.err), r.save(ctx))
 }
@@ -112,10 +112,10 @@ func (r *run) refused() error {
 
 // left is how much of its time the run has left.
 func (r *run) left() time.Duration {
-	if r.limits.Duration == 0 {
+	if r.options.Limits.Duration == 0 {
 		return forever
 	}
-	return r.limits.Duration - time.Since(r.began)
+	return r.options.Limits.Duration - time.Since(r.began)
 }
 
 // differing returns cause, nil where it is err.
@@ -139,9 +139,13 @@ func (r *run) finish(ctx context.Context, err error) (Report, error) {
 	case ctx.Err() != nil:
 		r.report.Stopped = Canceled
 	default:
-		r.report.Stopped = Failed
+		r.report.Stopped = failed
 	}
-	return r.snapshotLocked(), err
+	report := r.snapshotLocked()
+	if report.Stopped != Canceled && report.Stopped != electionLost && report.Stopped != notElected {
+		report.Err = err
+	}
+	return report, err
 }
 
 // snapshotLocked returns the report so far.
@@ -152,7 +156,7 @@ func (r *run) snapshotLocked() Report {
 	size, total := r.costs.size(), float64(report.Total())
 	r.bytes = max(r.bytes, int64(size*total))
 	report.Bytes = r.bytes
-	if r.dryRun {
+	if r.options.DryRun {
 		report.WriteUnits = (math.Ceil(size/bytesPerWriteUnit) + r.costs.indexed) * total
 	}
 	return report
@@ -172,7 +176,7 @@ func (r *run) soFar() soFar {
 
 // tell tells the progress.
 func (r *run) tell() {
-	if r.progress == nil {
+	if r.options.Progress == nil {
 		return
 	}
 	r.telling.Lock()
@@ -181,7 +185,7 @@ func (r *run) tell() {
 	r.told = time.Now()
 	report := r.snapshotLocked()
 	r.mu.Unlock()
-	r.progress(report)
+	r.options.Progress(report)
 }
 
 // tellEvery is how often progress is told within a page.
@@ -192,7 +196,7 @@ func (r *run) tellNowAndThen() {
 	r.mu.Lock()
 	due := time.Since(r.told) >= tellEvery
 	if due {
-		r.told = time.Now() // for others who ask meanwhile
+		r.told = time.Now() // for others that ask meanwhile
 	}
 	r.mu.Unlock()
 	if due {
@@ -201,9 +205,9 @@ func (r *run) tellNowAndThen() {
 }
 
 const (
-	// saveEvery is how often the position is saved while a run goes on.
+	// saveEvery is how often the position is saved during a run.
 	saveEvery = 5 * time.Second
-	// saveTimeout bounds saving the last one, which goes on after the context has ended.
+	// saveTimeout bounds saving the last one, also after the context has ended.
 	saveTimeout = 5 * time.Second
 )
 
@@ -213,7 +217,7 @@ func (r *run) advance(ctx context.Context, at int, next storage.Position) {
 	r.position.segments[at] = segment{Next: next, Done: next == ""}
 	r.further = time.Now()
 	position := r.position.clone()
-	due := !r.dryRun && time.Since(r.saved) >= saveEvery
+	due := !r.options.DryRun && time.Since(r.saved) >= saveEvery
 	if due {
 		r.saved = time.Now()
 	}
@@ -227,7 +231,7 @@ func (r *run) advance(ctx context.Context, at int, next storage.Position) {
 
 // save saves the last position.
 func (r *run) save(ctx context.Context) error {
-	if r.dryRun {
+	if r.options.DryRun {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
@@ -239,7 +243,7 @@ func (r *run) save(ctx context.Context) error {
 // saveAs saves a position, which may be in the table. Errors: [ErrCheckpoint].
 func (r *run) saveAs(ctx context.Context, position Position) (units float64, err error) {
 	meter := &storage.Meter{}
-	err = r.checkpoint.Save(storage.WithMeter(ctx, meter), position)
+	err = r.options.Checkpoint.Save(storage.WithMeter(ctx, meter), position)
 	usage := meter.Usage()
 	r.count(usage)
 	if err != nil {

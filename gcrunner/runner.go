@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -14,8 +15,8 @@ import (
 // Runner runs a collector again and again, as a schedule says. The error of a run never ends it: the run is repeated,
 // at first after a second, later every few minutes, or when the next one is due.
 //
-// With an election ([WithElection]), it runs only while this process is elected, and otherwise stands by. A process
-// that has just been elected begins with what its predecessor has not completed, where they share a checkpoint.
+// With an election (CollectorOptions.Election), it runs only while this process is elected, and otherwise stands by. A
+// process that has just been elected begins with what its predecessor has not completed, where they share a checkpoint.
 //
 // All methods may be called by many goroutines at once.
 type Runner struct {
@@ -42,10 +43,11 @@ func NewRunner(collector *Collector, schedule Schedule) (*Runner, error) {
 		return nil, err
 	}
 	return &Runner{
-		collector: collector, schedule: schedule, election: collector.election, logger: collector.logger, reach: newReach(),
+		collector: collector, schedule: schedule, election: collector.options.Election,
+		logger: collector.options.Logger, reach: newReach(),
 		status: Status{
-			Phase: idle, Totals: newTotals(),
-			Schedule: schedule, Budget: collector.budget, Rules: collector.rules, Source: collector.from.kind(), DryRun: collector.dryRun,
+			Phase: idle, Runs: newRuns(), Schedule: schedule, Rules: collector.rules, Source: collector.from.kind(),
+			Budget: collector.options.Budget, DryRun: collector.options.DryRun,
 		},
 	}, nil
 }
@@ -57,7 +59,7 @@ const (
 )
 
 // Run collects until ctx ends, and returns nil then: a run that is under way finishes its pages (see
-// [WithStopTimeout]), and the election is released. It can be called once. Errors: [ErrRunning].
+// CollectorOptions.StopTimeout), and the election is released. It can be called once. Errors: [ErrRunning].
 func (r *Runner) Run(ctx context.Context) error {
 	if !r.start() {
 		return ErrRunning
@@ -118,10 +120,10 @@ func (r *Runner) lead(ctx context.Context) error {
 // unfinished reports whether there is the position of a run that was not completed. What goes wrong here goes wrong in
 // the run, too, which reports it.
 func (r *Runner) unfinished(ctx context.Context) bool {
-	if r.collector.dryRun {
+	if r.collector.options.DryRun {
 		return false
 	}
-	position, err := r.collector.checkpoint.Load(ctx)
+	position, err := r.collector.options.Checkpoint.Load(ctx)
 	return err == nil && !position.IsZero()
 }
 
@@ -149,21 +151,17 @@ func (r *Runner) collect(ctx context.Context) error {
 	r.mu.Lock()
 	r.status.Phase, r.status.Next, r.status.LastAttempt = running, time.Time{}, began
 	r.overrun = time.Time{}
-	if limit := r.collector.limits.Duration; limit > 0 {
+	if limit := r.collector.options.Limits.Duration; limit > 0 {
 		r.overrun = began.Add(limit + 2*saveTimeout + overrunGrace)
 	}
 	r.mu.Unlock()
 
-	report, err := r.collector.run(ctx, nil, func(current func() soFar) {
+	report, _ := r.collector.run(ctx, nil, func(current func() soFar) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.current = current
 	})
 	report.Position = Position{}
-	failed := err
-	if report.Stopped == Canceled || report.Stopped == electionLost {
-		failed = nil
-	}
 	ended := time.Now()
 	r.set(func(s *Status) {
 		s.Phase = waiting
@@ -171,20 +169,20 @@ func (r *Runner) collect(ctx context.Context) error {
 			s.LastProgress = later(s.LastProgress, r.current().further)
 			r.current = nil
 		}
-		s.Totals = s.Totals.plus(report)
-		s.Last = append(s.Last, Result{Report: report, Ended: ended, Err: failed})
+		s.add(report)
+		s.Last = append(s.Last, report)
 		s.Last = s.Last[max(0, len(s.Last)-rememberedRuns):]
 		switch {
-		case failed != nil:
-			s.Failures, s.Err = s.Failures+1, failed
+		case report.Err != nil:
+			s.Failures, s.Err = s.Failures+1, report.Err
 		case succeeded(report.Stopped):
 			s.Failures, s.Err, s.LastSuccess = 0, nil, ended
 		}
 	})
-	if failed == nil {
+	if report.Err == nil {
 		r.logger.InfoContext(ctx, "collected", "report", report)
 	}
-	return failed
+	return report.Err
 }
 
 // later returns the later of two instants.
@@ -201,14 +199,14 @@ func (r *Runner) Status() Status {
 	defer r.mu.Unlock()
 	s := r.status
 	s.Last = slices.Clone(s.Last)
-	if r.current == nil {
-		s.Totals = s.Totals.plus(Report{})
-		return s
+	s.Runs = maps.Clone(s.Runs)
+	if r.current != nil {
+		current := r.current()
+		current.report.Position = Position{}
+		s.LastProgress = later(s.LastProgress, current.further)
+		s.Current = &current.report
+		s.add(current.report)
 	}
-	current := r.current()
-	current.report.Position = Position{}
-	s.LastProgress = later(s.LastProgress, current.further)
-	s.Totals, s.Current = s.Totals.plus(current.report), &current.report
 	return s
 }
 
@@ -223,7 +221,7 @@ func (r *Runner) start() bool {
 	return true
 }
 
-// resign notes that the term is over, and reports whether there was one.
+// resign notes that the term has ended, and reports whether there was one.
 func (r *Runner) resign() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -53,15 +53,6 @@ func TestNewRunnerReportsAllThatIsWrong(t *testing.T) {
 			t.Errorf("%q does not say %q", err, part)
 		}
 	}
-	_, err = gcrunner.NewCollector(memory.New(), gcrunner.Rules{Expired: true}, gcrunner.WithElection(nil), gcrunner.WithLogger(nil))
-	if err == nil {
-		t.Fatal("no error of the options")
-	}
-	for _, part := range []string{"WithElection: the election is nil", "the logger is nil"} {
-		if !strings.Contains(err.Error(), part) {
-			t.Errorf("%q does not say %q", err, part)
-		}
-	}
 	if _, err := gcrunner.NewRunner(nil, gcrunner.Schedule{Interval: time.Hour}); err == nil {
 		t.Error("a runner without a collector")
 	}
@@ -88,7 +79,7 @@ func TestRunnerGoesOnAfterErrors(t *testing.T) {
 		}
 		var log bytes.Buffer
 		start := time.Now()
-		runner := newRunner(t, newCollector(t, driver, gcrunner.WithLogger(slog.New(slog.NewJSONHandler(&log, nil)))),
+		runner := newRunner(t, newCollector(t, driver, gcrunner.CollectorOptions{Logger: slog.New(slog.NewJSONHandler(&log, nil))}),
 			gcrunner.Schedule{Interval: time.Hour})
 		defer goRun(t, runner)()
 
@@ -103,7 +94,7 @@ func TestRunnerGoesOnAfterErrors(t *testing.T) {
 		}
 		status := runner.Status()
 		if status.Failures != tries || !errors.Is(status.Err, errBroken) || !status.LastSuccess.IsZero() ||
-			status.Totals.Runs[gcrunner.Failed] != tries {
+			status.Runs["failed"] != tries {
 			t.Errorf("after %d failures the status is %+v", tries, status)
 		}
 		if !strings.Contains(log.String(), `"level":"ERROR"`) || !strings.Contains(log.String(), errBroken.Error()) {
@@ -204,7 +195,7 @@ func newReplica(t testing.TB, shared *between, lease, interval time.Duration) *r
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.runner = newRunner(t, newCollector(t, r, gcrunner.WithElection(election)),
+	r.runner = newRunner(t, newCollector(t, r, gcrunner.CollectorOptions{Election: election}),
 		gcrunner.Schedule{Interval: interval, Jitter: interval / 10})
 	return r
 }
@@ -265,12 +256,14 @@ func TestRunnerGoesOnWithAnUnfinishedRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		driver := memory.New()
 		fill(t, driver, 100, 1)
-		limited := newCollector(t, driver, gcrunner.WithCheckpoint(gcrunner.TableCheckpoint(driver)),
-			gcrunner.WithPageSize(10), gcrunner.WithLimits(gcrunner.Limits{Items: 50}))
+		limited := newCollector(t, driver, gcrunner.CollectorOptions{
+			Checkpoint: gcrunner.TableCheckpoint(driver),
+			PageSize:   10, Limits: gcrunner.Limits{Items: 50},
+		})
 		if report := run(t, limited); report.Stopped != "items" {
 			t.Fatalf("the first run ended with %q", report.Stopped)
 		}
-		collector := newCollector(t, driver, gcrunner.WithCheckpoint(gcrunner.TableCheckpoint(driver)))
+		collector := newCollector(t, driver, gcrunner.CollectorOptions{Checkpoint: gcrunner.TableCheckpoint(driver)})
 		defer goRun(t, newRunner(t, collector, gcrunner.Schedule{Cron: "17 3 * * *"}))()
 		synctest.Wait()
 		for key := range keys(t, driver) {
@@ -302,7 +295,7 @@ func TestRunnerTotals(t *testing.T) {
 			time.Sleep(time.Second)
 			return nil
 		}
-		runner := newRunner(t, newCollector(t, driver, gcrunner.WithPageSize(10), gcrunner.WithSegments(1)),
+		runner := newRunner(t, newCollector(t, driver, gcrunner.CollectorOptions{PageSize: 10, Segments: 1}),
 			gcrunner.Schedule{Interval: time.Hour})
 		defer goRun(t, runner)()
 		scanned, sawRunning := 0, false
@@ -318,9 +311,9 @@ func TestRunnerTotals(t *testing.T) {
 			}
 			sawRunning = sawRunning || s.Phase == "running" && s.Current != nil && s.Current.Scanned > 0
 		}
-		totals := runner.Status().Totals
+		totals, runs := runner.Status().Totals, runner.Status().Runs
 		if !sawRunning || totals.Scanned != 300 || totals.Deleted.Expired != 100 ||
-			totals.ReadUnits != 150 || totals.WriteUnits != 200 || totals.Runs[gcrunner.Completed] != 1 {
+			totals.ReadUnits != 150 || totals.WriteUnits != 200 || runs[gcrunner.Completed] != 1 {
 			t.Errorf("seen while running: %v; totals: %+v", sawRunning, totals)
 		}
 	})
@@ -332,11 +325,11 @@ func TestRunnerDryRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		driver := memory.New()
 		fill(t, driver, 30, 3)
-		runner := newRunner(t, newCollector(t, driver, gcrunner.WithDryRun()), gcrunner.Schedule{Interval: 10 * time.Minute})
+		runner := newRunner(t, newCollector(t, driver, gcrunner.CollectorOptions{DryRun: true}), gcrunner.Schedule{Interval: 10 * time.Minute})
 		defer goRun(t, runner)()
 		time.Sleep(15 * time.Minute)
 		s := runner.Status()
-		if len(s.Last) != 2 || s.Last[1].Report.Deleted.Expired != 10 ||
+		if len(s.Last) != 2 || s.Last[1].Deleted.Expired != 10 ||
 			s.Totals.Deleted.Expired != 0 || s.Totals.Scanned != 60 || !s.DryRun {
 			t.Errorf("%+v", s)
 		}
@@ -354,15 +347,17 @@ func TestRunnerTellsNoKeys(t *testing.T) {
 		fill(t, driver, 100, 1)
 		var log bytes.Buffer
 		told := 0
-		collector := newCollector(t, driver, gcrunner.WithPageSize(10), gcrunner.WithLimits(gcrunner.Limits{Items: 50}),
-			gcrunner.WithProgress(func(gcrunner.Report) { told++ }), gcrunner.WithLogger(slog.New(slog.NewJSONHandler(&log, nil))))
+		collector := newCollector(t, driver, gcrunner.CollectorOptions{
+			PageSize: 10, Limits: gcrunner.Limits{Items: 50},
+			Progress: func(gcrunner.Report) { told++ }, Logger: slog.New(slog.NewJSONHandler(&log, nil)),
+		})
 		runner := newRunner(t, collector, gcrunner.Schedule{Interval: time.Hour})
 		defer goRun(t, runner)()
 		synctest.Wait()
 		if strings.Contains(log.String(), "dead-") || !strings.Contains(log.String(), `"stopped":"items"`) {
 			t.Errorf("the log: %s", log.String())
 		}
-		if last := runner.Status().Last; len(last) != 1 || !last[0].Report.Position.IsZero() {
+		if last := runner.Status().Last; len(last) != 1 || !last[0].Position.IsZero() {
 			t.Errorf("the status: %+v", last)
 		}
 		if told == 0 {

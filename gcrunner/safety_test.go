@@ -165,7 +165,7 @@ func (c *client) revive(ctx context.Context, key string) error {
 // safety lets clients use their sessions while collect runs, and shows in the end that none was lost, that the run
 // which goes on where the last one was stopped leaves none that had expired before, and that the next one leaves none
 // at all.
-func safety(t *testing.T, driver storage.Driver, collect func(ctx context.Context), options ...gcrunner.Option) {
+func safety(t *testing.T, driver storage.Driver, collect func(ctx context.Context), options ...gcrunner.CollectorOptions) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -282,7 +282,7 @@ func runs(t *testing.T, collector *gcrunner.Collector) func(context.Context) {
 func TestI7_SafetyMemory(t *testing.T) {
 	t.Parallel()
 	driver := memory.New()
-	safety(t, driver, runs(t, newCollector(t, driver, gcrunner.WithPageSize(50), gcrunner.WithSegments(4))))
+	safety(t, driver, runs(t, newCollector(t, driver, gcrunner.CollectorOptions{PageSize: 50, Segments: 4})))
 }
 
 func TestI7_SafetyBolt(t *testing.T) {
@@ -297,13 +297,13 @@ func TestI7_SafetyBolt(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	safety(t, driver, runs(t, newCollector(t, driver, gcrunner.WithPageSize(50))))
+	safety(t, driver, runs(t, newCollector(t, driver, gcrunner.CollectorOptions{PageSize: 50})))
 }
 
 func TestI7_SafetyDynamoDB(t *testing.T) {
 	t.Parallel()
 	d := newDynamo(t, dynamostore.Table{})
-	collector := newCollector(t, d.driver, gcrunner.WithPageSize(50), segments(t, 4))
+	collector := newCollector(t, d.driver, gcrunner.CollectorOptions{PageSize: 50, Segments: segments(t, 4)})
 	safety(t, d.plain, func(ctx context.Context) {
 		stop := strike(ctx, d.faults, "Scan")
 		defer stop()
@@ -311,28 +311,27 @@ func TestI7_SafetyDynamoDB(t *testing.T) {
 	})
 }
 
-// withLateClock lets a collector find in the index of a table what has expired in the present hour.
-func withLateClock() gcrunner.Option {
-	return gcrunner.WithClock(func() time.Time { return time.Now().Add(time.Hour) })
-}
+// lateClock lets a collector find in the index of a table what has expired in the present hour.
+func lateClock() time.Time { return time.Now().Add(time.Hour) }
 
 func TestI7_SafetyIndexMemory(t *testing.T) {
 	t.Parallel()
 	driver := memory.New(memory.WithExpiryIndex(3))
-	safety(t, driver, runs(t, newCollector(t, driver, gcrunner.WithPageSize(50), gcrunner.WithSource(gcrunner.SourceIndex))),
-		gcrunner.WithSource(gcrunner.SourceIndex))
+	safety(t, driver, runs(t, newCollector(t, driver, gcrunner.CollectorOptions{PageSize: 50, Source: gcrunner.SourceIndex})),
+		gcrunner.CollectorOptions{Source: gcrunner.SourceIndex})
 }
 
 func TestI7_SafetyIndexDynamoDB(t *testing.T) {
 	t.Parallel()
 	d := newDynamo(t, dynamostore.Table{ExpiryIndex: dynamostore.ExpiryIndex{Name: "expiry", Shards: 3}})
-	options := []gcrunner.Option{gcrunner.WithSource(gcrunner.SourceIndex), withLateClock()}
-	collector := newCollector(t, d.driver.WithoutData(), append(options, gcrunner.WithPageSize(50))...) // as gcrunner does
+	options := gcrunner.CollectorOptions{Source: gcrunner.SourceIndex, Now: lateClock}
+	collector := newCollector(t, d.driver.WithoutData(), // as gcrunner does
+		gcrunner.CollectorOptions{Source: gcrunner.SourceIndex, Now: lateClock, PageSize: 50})
 	safety(t, d.plain, func(ctx context.Context) {
 		stop := strike(ctx, d.faults, "Query")
 		defer stop()
 		runs(t, collector)(ctx)
-	}, options...)
+	}, options)
 }
 
 // strike injects faults into deletes and the operation that finds sessions, at random, until stop is called.
@@ -375,7 +374,7 @@ func strike(ctx context.Context, faults *dynamotest.Faults, finding string) (sto
 const safetyLease = 500 * time.Millisecond
 
 // childOptions are those of a collector that is killed, and of its successors.
-func childOptions(driver storage.Driver, engine string) []gcrunner.Option {
+func childOptions(driver storage.Driver, engine string) gcrunner.CollectorOptions {
 	election, err := gcrunner.NewElection(driver, safetyLease)
 	if err != nil {
 		panic(err)
@@ -384,12 +383,11 @@ func childOptions(driver storage.Driver, engine string) []gcrunner.Option {
 	if engine == "dynoxide" { // see segments
 		n = 1
 	}
-	options := []gcrunner.Option{
-		gcrunner.WithPageSize(50), gcrunner.WithSegments(n), gcrunner.WithElection(election),
-		gcrunner.WithCheckpoint(gcrunner.TableCheckpoint(driver)),
+	options := gcrunner.CollectorOptions{
+		PageSize: 50, Segments: n, Election: election, Checkpoint: gcrunner.TableCheckpoint(driver),
 	}
 	if index, ok := driver.(storage.ExpiryScanner); ok && index.ExpiryShards() > 0 {
-		options = append(options, gcrunner.WithSource(gcrunner.SourceIndex), withLateClock())
+		options.Source, options.Now = gcrunner.SourceIndex, lateClock
 	}
 	return options
 }
@@ -409,13 +407,13 @@ func collectForEver(table string) error {
 	if layout.ExpiryIndex.Name != "" {
 		finding = "Query"
 	}
-	faults := dynamotest.NewFaults()
+	faults := new(dynamotest.Faults)
 	defer strike(ctx, faults, finding)()
 	driver, err := dynamostore.NewDriver(dynamodb.NewFromConfig(cfg, dynamostore.ClientOptions, faults.Install), layout)
 	if err != nil {
 		return err
 	}
-	collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true}, childOptions(driver, os.Getenv("GCRUNNER_TEST_ENGINE"))...)
+	collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true}, childOptions(driver, os.Getenv("GCRUNNER_TEST_ENGINE")))
 	if err != nil {
 		return err
 	}
@@ -467,7 +465,7 @@ func safetyKilled(t *testing.T, layout dynamostore.Table) {
 				t.Errorf("the child was not killed, but ended with %v", err)
 			}
 		}
-	}, childOptions(d.plain, engine)...)
+	}, childOptions(d.plain, engine))
 	if p, err := gcrunner.TableCheckpoint(d.plain).Load(t.Context()); err != nil || !p.IsZero() {
 		t.Errorf("after a completed run the position is %v, %v", p, err)
 	}

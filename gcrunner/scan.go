@@ -19,7 +19,7 @@ type batch struct {
 	next       storage.Position
 }
 
-// scan walks over all segments, several at a time.
+// scan walks all segments, several at a time.
 func (r *run) scan(b *brake) {
 	first, err := r.divide(b.reading)
 	if err != nil {
@@ -31,8 +31,8 @@ func (r *run) scan(b *brake) {
 	}
 	work := make(chan int)
 	var workers sync.WaitGroup
-	readers := min(len(r.position.segments), r.concurrency)
-	r.mostRecords = max(1, min(r.pageSize, recordsInMemory/readers))
+	readers := min(len(r.position.segments), r.options.Concurrency)
+	r.mostRecords = max(1, min(r.options.PageSize, recordsInMemory/readers))
 	for range readers {
 		workers.Go(func() {
 			for at := range work {
@@ -66,7 +66,7 @@ func (r *run) walk(b *brake, at int, first *page) {
 		}
 		r.advance(b.deleting, at, page.next)
 	}
-	for range batches { // what was read and not begun is left to the next run
+	for range batches { // what was read and not collected is left to the next run
 	}
 	reader.Wait()
 }
@@ -102,7 +102,7 @@ func (r *run) readAll(b *brake, batches chan<- batch, at int, first *page) error
 	}
 }
 
-// read reads a page of at most so many records, or a whole one, or fewer where the budget says so.
+// read reads a page with at most this number of records, or a whole one, or fewer where the budget says so.
 func (r *run) read(ctx context.Context, at place, most int) (page, float64, error) {
 	var p page
 	units, err := r.attempt(ctx, ctx, r.reads,
@@ -115,7 +115,7 @@ func (r *run) read(ctx context.Context, at place, most int) (page, float64, erro
 		},
 		func(u storage.Usage) float64 { return u.ReadUnits },
 		func(ctx context.Context) (err error) {
-			p, err = r.from.read(ctx, at, r.now())
+			p, err = r.from.read(ctx, at, r.options.Now())
 			return err
 		})
 	if err != nil {
@@ -133,8 +133,8 @@ func (r *run) read(ctx context.Context, at place, most int) (page, float64, erro
 // before it has done anything.
 func (r *run) pageUnits() float64 {
 	units := r.reads.current() * pageShare
-	if r.limits.Units > 0 {
-		units = min(units, r.limits.Units*pageShare)
+	if r.options.Limits.Units > 0 {
+		units = min(units, r.options.Limits.Units*pageShare)
 	}
 	return units
 }
@@ -145,7 +145,7 @@ const fullPageUnits = 120
 
 // judge counts the records of a page and returns those that are to be deleted.
 func (r *run) judge(p page) []candidate {
-	now := r.now()
+	now := r.options.Now()
 	var candidates []candidate
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -176,7 +176,8 @@ func (r *run) judge(p page) []candidate {
 		}
 		r.report.Scanned++
 		r.expiredAtLocked(entry.ExpiredBy)
-		candidates = append(candidates, candidate{record: storage.Record{Key: entry.Key}, rule: ruleExpired, cutoff: p.cutoff})
+		record := storage.Record{Key: entry.Key}
+		candidates = append(candidates, candidate{record: record, rule: ruleExpired, cutoff: p.cutoff})
 	}
 	return candidates
 }

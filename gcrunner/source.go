@@ -9,14 +9,10 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// Source is how a collector finds what it deletes.
+// Source is how a collector finds what it deletes: [SourceScan] or [SourceIndex].
 type Source string
 
-// The sources.
 const (
-	// SourceAuto is SourceIndex where the driver has an index by expiry and no rule but Expired is set, else
-	// SourceScan.
-	SourceAuto Source = "auto"
 	// SourceScan reads everything, expired or not. It serves all rules.
 	SourceScan Source = "scan"
 	// SourceIndex asks an index by expiry (storage.ExpiryScanner) for what has expired, and reads nothing else: what a
@@ -26,25 +22,31 @@ const (
 )
 
 // ErrNoIndex says that [SourceIndex] was asked for, and the driver has no index by expiry.
-var ErrNoIndex = errors.New("gcrunner: the driver has no index by expiry; use SourceScan, or give the table an ExpiryIndex")
+var ErrNoIndex = errors.New(
+	"gcrunner: the driver has no index by expiry; use SourceScan, or give the table an ExpiryIndex")
 
 // choose returns what finds sessions, once the options are known.
 func (s Source) choose(driver storage.Driver, rules Rules) (source, error) {
+	if driver == nil {
+		return nil, errors.New("gcrunner: NewCollector: the driver is nil")
+	}
 	index, ok := driver.(storage.ExpiryScanner)
 	indexed := ok && index.ExpiryShards() > 0
 	byExpiry := rules.MaxAge <= 0 && rules.MaxStale <= 0
 	switch {
+	case driver == nil:
+		return nil, errors.New("gcrunner: NewCollector: the driver is nil")
 	case s == SourceIndex && !indexed:
 		return nil, ErrNoIndex
 	case s == SourceIndex && !byExpiry:
-		return nil, errors.New("gcrunner: WithSource: an index by expiry knows nothing of Rules.MaxAge and Rules.MaxStale; leave " +
-			"them out, or use SourceScan, in a second collector that runs less often")
-	case s == SourceIndex, s == SourceAuto && indexed && byExpiry:
+		return nil, errors.New("gcrunner: CollectorOptions.Source: an index by expiry knows nothing of Rules.MaxAge and " +
+			"Rules.MaxStale; leave them out, or use SourceScan, in a second collector that runs less often")
+	case s == SourceIndex, s == "" && indexed && byExpiry:
 		return indexSource{index, rules.Grace}, nil
-	case s == SourceScan, s == SourceAuto:
+	case s == SourceScan, s == "":
 		return scanSource{driver}, nil
 	default:
-		return nil, fmt.Errorf("gcrunner: WithSource: %q is none of %q", string(s), []Source{SourceAuto, SourceScan, SourceIndex})
+		return nil, fmt.Errorf("gcrunner: CollectorOptions.Source: %q is neither %q nor %q", s, SourceScan, SourceIndex)
 	}
 }
 

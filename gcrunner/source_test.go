@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -51,7 +52,7 @@ func TestIndexFindsExpiredAlone(t *testing.T) {
 	driver := newIndexed()
 	dead := fill(t, driver, 1000, 10)
 	put(t, driver, session("not quite", time.Hour, time.Hour, -30*time.Second))
-	report := run(t, newCollectorBy(t, driver, gcrunner.Rules{Expired: true, Grace: 45 * time.Second}, gcrunner.WithPageSize(7)))
+	report := run(t, newCollectorBy(t, driver, gcrunner.Rules{Expired: true, Grace: 45 * time.Second}, gcrunner.CollectorOptions{PageSize: 7}))
 	deletes(t, report, gcrunner.Deleted{Expired: dead})
 	if report.Source != gcrunner.SourceIndex || report.Scanned != dead || driver.scans != 0 {
 		t.Errorf("by %q, %d were looked at, in %d scans; want the %d that have expired, by the index", report.Source, report.Scanned, driver.scans, dead)
@@ -97,7 +98,7 @@ func TestI7_RenewedAfterTheIndexNamedIt(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	report := run(t, newCollector(t, driver, gcrunner.WithConcurrency(1)))
+	report := run(t, newCollector(t, driver, gcrunner.CollectorOptions{Concurrency: 1}))
 	deletes(t, report, gcrunner.Deleted{Expired: 20})
 	if left := len(keys(t, driver.Driver)); left != 20 || report.Conflicts != 20 {
 		t.Errorf("%d are left, with %d conflicts; 20 were renewed", left, report.Conflicts)
@@ -146,19 +147,19 @@ func TestSourceIsChosen(t *testing.T) {
 		rules  gcrunner.Rules
 		want   gcrunner.Source // "" for an error
 	}{
-		{gcrunner.SourceAuto, memory.New(), byExpiry, gcrunner.SourceScan},
-		{gcrunner.SourceAuto, newIndexed(), byExpiry, gcrunner.SourceIndex},
-		{gcrunner.SourceAuto, newIndexed(), byAge, gcrunner.SourceScan},
+		{"", memory.New(), byExpiry, gcrunner.SourceScan},
+		{"", newIndexed(), byExpiry, gcrunner.SourceIndex},
+		{"", newIndexed(), byAge, gcrunner.SourceScan},
 		{gcrunner.SourceScan, newIndexed(), byExpiry, gcrunner.SourceScan},
 		{gcrunner.SourceIndex, newIndexed(), byExpiry, gcrunner.SourceIndex},
 		{gcrunner.SourceIndex, newIndexed(), byAge, ""},
 		{gcrunner.SourceIndex, newIndexed(), gcrunner.Rules{Expired: true, MaxStale: time.Hour}, ""},
 		{gcrunner.SourceIndex, memory.New(), byExpiry, ""},
 		{"table", memory.New(), byExpiry, ""},
-		{"", memory.New(), byExpiry, ""},
+		{"auto", memory.New(), byExpiry, ""},
 	} {
 		put(t, test.driver, expired("a"))
-		collector, err := gcrunner.NewCollector(test.driver, test.rules, gcrunner.WithSource(test.source))
+		collector, err := gcrunner.NewCollector(test.driver, test.rules, gcrunner.CollectorOptions{Source: test.source})
 		if err != nil {
 			_, hasIndex := test.driver.(*indexed)
 			noIndex := test.source == gcrunner.SourceIndex && !hasIndex
@@ -179,8 +180,10 @@ func TestIndexResumes(t *testing.T) {
 	driver := newIndexed()
 	dead := fill(t, driver, 60, 2)
 	checkpoint := gcrunner.TableCheckpoint(driver)
-	options := []gcrunner.Option{gcrunner.WithCheckpoint(checkpoint), gcrunner.WithPageSize(4), gcrunner.WithConcurrency(1)}
-	first := run(t, newCollector(t, driver, append(options, gcrunner.WithLimits(gcrunner.Limits{Items: 10}))...))
+	options := gcrunner.CollectorOptions{Checkpoint: checkpoint, PageSize: 4, Concurrency: 1}
+	limited := options
+	limited.Limits.Items = 10
+	first := run(t, newCollector(t, driver, limited))
 	if first.Stopped != "items" || first.Total() != 10 || first.Position.IsZero() {
 		t.Fatalf("%+v", first)
 	}
@@ -192,19 +195,19 @@ func TestIndexResumes(t *testing.T) {
 	if err != nil || again.String() != first.Position.String() {
 		t.Errorf("the position %v became %v, %v", first.Position, again, err)
 	}
-	for name, option := range map[string]gcrunner.Option{
-		"a scan": gcrunner.WithSource(gcrunner.SourceScan), "an index of other shards": gcrunner.WithDryRun(),
+	for name, other := range map[string]gcrunner.CollectorOptions{
+		"a scan": {Source: gcrunner.SourceScan, Resume: again}, "an index of other shards": {DryRun: true, Resume: again},
 	} {
-		var other storage.Driver = driver
+		var table storage.Driver = driver
 		if name != "a scan" {
-			other = memory.New(memory.WithExpiryIndex(2))
+			table = memory.New(memory.WithExpiryIndex(2))
 		}
-		report, err := newCollector(t, other, option, gcrunner.WithResume(again)).Run(t.Context())
-		if !errors.Is(err, gcrunner.ErrPosition) || report.Total() != 0 {
+		report, err := newCollector(t, table, other).Run(t.Context())
+		if err == nil || !strings.Contains(err.Error(), notAPosition) || report.Total() != 0 {
 			t.Errorf("%s goes on at a position of the index: %v, %+v", name, err, report)
 		}
 	}
-	second := run(t, newCollector(t, driver, options...))
+	second := run(t, newCollector(t, driver, options))
 	if second.Stopped != gcrunner.Completed || first.Total()+second.Total() != dead || second.Scanned > dead-6 {
 		t.Errorf("after %d of %d, a second run deleted %d, and looked at %d", first.Total(), dead, second.Total(), second.Scanned)
 	}
@@ -213,7 +216,8 @@ func TestIndexResumes(t *testing.T) {
 	if err := checkpoint.Save(t.Context(), again); err != nil {
 		t.Fatal(err)
 	}
-	scan := run(t, newCollector(t, driver, append(options, gcrunner.WithSource(gcrunner.SourceScan))...))
+	options.Source = gcrunner.SourceScan
+	scan := run(t, newCollector(t, driver, options))
 	deletes(t, scan, gcrunner.Deleted{Expired: 1})
 }
 
@@ -233,7 +237,7 @@ func TestDynamoDBIndex(t *testing.T) {
 			put(t, d.plain, record)
 		}
 		put(t, d.plain, session("within the hour", time.Hour, time.Hour, -time.Millisecond))
-		report := run(t, newCollector(t, d.driver, gcrunner.WithPageSize(20)))
+		report := run(t, newCollector(t, d.driver, gcrunner.CollectorOptions{PageSize: 20}))
 		if report.Source != gcrunner.SourceIndex || report.Total() < 50 || report.Total() > 51 || report.Scanned != report.Total() {
 			t.Errorf("%+v", report)
 		}
@@ -290,7 +294,7 @@ func TestDynamoDBIndexDryRun(t *testing.T) {
 		record.Data = make([]byte, 2500)
 		put(t, d.plain, record)
 	}
-	planned := run(t, newCollector(t, d.driver, gcrunner.WithDryRun()))
+	planned := run(t, newCollector(t, d.driver, gcrunner.CollectorOptions{DryRun: true}))
 	if calls := d.recorder.Calls(); calls["GetItem"] != 32 || calls["DeleteItem"] != 0 || d.items(t) != 60 {
 		t.Errorf("a dry run called %v; it samples 32 sessions", calls)
 	}

@@ -2,7 +2,6 @@ package gcrunner
 
 import (
 	"log/slog"
-	"maps"
 	"slices"
 	"time"
 )
@@ -41,9 +40,12 @@ type Status struct {
 	Failures int
 	Err      error
 	// Last are the last runs, the latest at the end. There are up to 60.
-	Last []Result
-	// Totals is what has been done since Started.
-	Totals Totals
+	Last []Report
+	// Runs counts the runs since Started by why they have ended.
+	Runs map[StopReason]int
+	// Totals adds up what runs have done since Started, the present one included: its counts, units, Duration and Bytes
+	// only grow. It leaves out what a dry run would have deleted.
+	Totals Report
 	// Schedule, Budget and Rules are those of the runner and its collector.
 	Schedule Schedule
 	Budget   Budget
@@ -57,73 +59,42 @@ type Status struct {
 // rememberedRuns is how many runs Status.Last has at most.
 const rememberedRuns = 60
 
-// Result is a run that has ended.
-type Result struct {
-	Report Report
-	// Ended is when it ended.
-	Ended time.Time
-	// Err is the error of a failed run, or nil. It is no failure to end with its context or its election.
-	Err error
-}
-
 // Backlog is that of the last run that looked at everything or stopped at a limit. It is not known before there is one.
 func (s Status) Backlog() (age time.Duration, known bool) {
-	for _, result := range slices.Backward(s.Last) {
-		if succeeded(result.Report.Stopped) {
-			return result.Report.Backlog(), true
+	for _, report := range slices.Backward(s.Last) {
+		if succeeded(report.Stopped) {
+			return report.Backlog(), true
 		}
 	}
 	return 0, false
 }
 
-// Totals add up what runs have done, the present one included: they only grow. What a dry run only would have done is
-// not in them.
-type Totals struct {
-	// Runs counts runs by why they have ended.
-	Runs map[StopReason]int
-	// Time is how long runs have taken.
-	Time time.Duration
-	// The other fields are as in Report.
-	Scanned               int
-	Deleted               Deleted
-	Leased                int
-	Conflicts             int
-	Unreadable            int
-	ReadUnits, WriteUnits float64
-	Throttles             int
-	Bytes                 int64
-}
-
-func newTotals() Totals {
-	t := Totals{Runs: map[StopReason]int{}}
-	for _, reason := range []StopReason{
-		Completed, stoppedByItems, stoppedByUnits, stoppedByDuration, Canceled, electionLost, Failed,
-	} {
-		t.Runs[reason] = 0
+// newRuns returns the count of no run for each way in which a run of a [Runner] ends.
+func newRuns() map[StopReason]int {
+	return map[StopReason]int{
+		Completed: 0, stoppedByItems: 0, stoppedByUnits: 0, stoppedByDuration: 0, Canceled: 0, electionLost: 0, failed: 0,
 	}
-	return t
 }
 
-// plus returns the totals with those of the report.
-func (t Totals) plus(r Report) Totals {
-	t.Runs = maps.Clone(t.Runs)
-	t.Time += r.Duration
+// add adds a run, or what a run has done so far.
+func (s *Status) add(r Report) {
+	if r.Stopped != "" {
+		s.Runs[r.Stopped]++
+	}
+	t := &s.Totals
+	t.Duration += r.Duration
 	t.Scanned += r.Scanned
 	t.Leased += r.Leased
 	t.Conflicts += r.Conflicts
 	t.Unreadable += r.Unreadable
 	t.ReadUnits += r.ReadUnits
 	t.Throttles += r.Throttles
-	if r.Stopped != "" {
-		t.Runs[r.Stopped]++
-	}
 	if r.DryRun {
-		return t
+		return
 	}
 	t.Deleted = t.Deleted.plus(r.Deleted)
 	t.WriteUnits += r.WriteUnits
 	t.Bytes += r.Bytes
-	return t
 }
 
 // succeeded reports whether a run that ended so has done what it should.

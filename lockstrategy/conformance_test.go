@@ -12,38 +12,35 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		strategy func(*testing.T) lockstrategy.Strategy
-		options  []strategytest.Option
+		options  strategytest.Options
 	}{
 		"none": {
 			func(*testing.T) lockstrategy.Strategy { return lockstrategy.None() },
-			[]strategytest.Option{strategytest.WithLastWriteWins()},
+			strategytest.Options{LastWriteWins: true},
 		},
-		"optimistic": {func(*testing.T) lockstrategy.Strategy { return lockstrategy.Optimistic() }, nil},
-		"merge":      {func(*testing.T) lockstrategy.Strategy { return lockstrategy.Merge() }, nil},
+		"optimistic": {func(*testing.T) lockstrategy.Strategy { return lockstrategy.Optimistic() }, strategytest.Options{}},
+		"merge":      {func(*testing.T) lockstrategy.Strategy { return lockstrategy.Merge() }, strategytest.Options{}},
 		"lease": {
 			func(*testing.T) lockstrategy.Strategy {
 				return lockstrategy.Lease(lockstrategy.WithDuration(200 * time.Millisecond))
 			},
-			[]strategytest.Option{strategytest.WithTakeOverWithin(5 * time.Second)},
+			strategytest.Options{TakeOverWithin: 5 * time.Second},
 		},
 		"lease without renewal": {
 			func(*testing.T) lockstrategy.Strategy {
 				return lockstrategy.Lease(lockstrategy.WithDuration(200*time.Millisecond), lockstrategy.WithRenewal(0),
 					lockstrategy.WithMaxWait(200*time.Millisecond)) // shorter than a lease and its allowance
 			},
-			[]strategytest.Option{strategytest.WithTakeOverWithin(5 * time.Second)},
+			strategytest.Options{TakeOverWithin: 5 * time.Second},
 		},
 		"the example": {
 			func(*testing.T) lockstrategy.Strategy { return lastWins{} },
-			[]strategytest.Option{
-				strategytest.WithSkip("L-I1", "the last commit wins"),
-				strategytest.WithSkip("L-REN-02", "the last commit wins"),
-			},
+			strategytest.Options{Skip: map[string]string{"L-I1": "the last commit wins", "L-REN-02": "the last commit wins"}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			strategytest.Run(t, test.strategy, test.options...)
+			strategytest.Run(t, test.strategy, test.options)
 		})
 	}
 }

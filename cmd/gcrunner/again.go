@@ -20,15 +20,13 @@ import (
 func (a *app) runAgain(
 	ctx context.Context, cfg *config.Config, driver config.Driver, schedule gcrunner.Schedule, logger *slog.Logger,
 ) error {
-	options := []gcrunner.Option{gcrunner.WithLogger(logger)}
 	election, err := electionOf(cfg, driver)
 	if err != nil {
 		return err
 	}
-	if election != nil {
-		options = append(options, gcrunner.WithElection(election))
-	}
-	collector, err := cfg.Collector(driver, options...)
+	collector, err := cfg.Collector(driver, func(o *gcrunner.CollectorOptions) {
+		o.Logger, o.Election = logger, election
+	})
 	if err != nil {
 		return misconfigured(err)
 	}
@@ -79,12 +77,7 @@ func badListen(address string, err error) error {
 }
 
 func (a *app) handler(cfg *config.Config, runner *gcrunner.Runner) http.Handler {
-	options := []operations.Option{
-		operations.WithPlace(place(cfg)), operations.WithVersion(version.Build()), operations.WithHosts(a.hosts...),
-		operations.WithReasons(reason),
-	}
-	if a.profiles {
-		options = append(options, operations.WithProfiles())
-	}
-	return operations.NewHandler(runner, options...)
+	return operations.NewHandler(runner, operations.Options{
+		Place: place(cfg), Version: version.Build(), Hosts: a.hosts, Reason: reason, Profiles: a.profiles,
+	})
 }

@@ -12,15 +12,13 @@ import (
 // runOnce makes one run, with its progress on a terminal, and prints its report.
 func (a *app) runOnce(ctx context.Context, cfg *config.Config, driver config.Driver) error {
 	progress := a.newProgress()
-	options := []gcrunner.Option{gcrunner.WithProgress(progress.tell)}
 	election, err := electionOf(cfg, driver)
 	if err != nil {
 		return err
 	}
-	if election != nil {
-		options = append(options, gcrunner.WithElection(election))
-	}
-	collector, err := cfg.Collector(driver, options...)
+	collector, err := cfg.Collector(driver, func(o *gcrunner.CollectorOptions) {
+		o.Progress, o.Election = progress.tell, election
+	})
 	if err != nil {
 		return misconfigured(err)
 	}

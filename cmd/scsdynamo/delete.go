@@ -215,18 +215,15 @@ type collected struct {
 
 func (d *deletion) collect(ctx context.Context, sessions *opened) error {
 	progress := d.NewProgress("looking for expired sessions", d.cost(ctx, sessions.cfg))
-	options := []gcrunner.Option{
-		gcrunner.WithSource(gcrunner.SourceScan), // an index would leave the last hour out
-		gcrunner.WithProgress(func(r gcrunner.Report) { progress.Set(int64(r.Scanned)) }),
-		gcrunner.WithBudget(gcrunner.Budget{
-			ReadUnits: budget(sessions.cfg, "collection.read_units"), WriteUnits: budget(sessions.cfg, "collection.write_units"),
-		}),
-	}
-	if d.dryRun {
-		options = append(options, gcrunner.WithDryRun())
-	}
 	rules := gcrunner.Rules{Expired: true, Grace: sessions.cfg.Rules().Grace}
-	collector, err := gcrunner.NewCollector(sessions.driver, rules, options...)
+	collector, err := gcrunner.NewCollector(sessions.driver, rules, gcrunner.CollectorOptions{
+		Source:   gcrunner.SourceScan, // an index would leave the last hour out
+		Progress: func(r gcrunner.Report) { progress.Set(int64(r.Scanned)) },
+		DryRun:   d.dryRun,
+		Budget: gcrunner.Budget{
+			ReadUnits: budget(sessions.cfg, "collection.read_units"), WriteUnits: budget(sessions.cfg, "collection.write_units"),
+		},
+	})
 	if err != nil {
 		progress.Done()
 		return err
@@ -265,11 +262,8 @@ func partly(deleted int, err error) error {
 	return e
 }
 
-// budget returns a number of units per second.
+// budget returns a number of units per second, 0 where it is not set.
 func budget(cfg *config.Config, key string) float64 {
-	units, err := strconv.ParseFloat(text(cfg, key), 64)
-	if err != nil {
-		return gcrunner.Unlimited // It is not set.
-	}
+	units, _ := strconv.ParseFloat(text(cfg, key), 64)
 	return units
 }

@@ -181,8 +181,8 @@ func concurrencyCases() []testCase {
 	}
 }
 
-// onlyOneWins makes the same attempt many times at once and fails unless one succeeded and the others met its record. It
-// returns that record. An attempt returns the record as its success leaves it.
+// onlyOneWins makes the same attempt many times at once and fails unless one succeeded and the others met its record.
+// It returns that record. An attempt returns the record as its success leaves it.
 func (p *probe) onlyOneWins(attempt func(i int) (storage.Record, error)) storage.Record {
 	type result struct {
 		record storage.Record

@@ -115,8 +115,8 @@ func (p *probe) everyCondition(try func(current *storage.Record, key string, c s
 	}
 }
 
-// conditionsFor returns the conditions of every kind that can be told apart on r: each part matching and not, with r live,
-// in the instant it expires, and expired.
+// conditionsFor returns the conditions of every kind that can be told apart on r: each part matching and not, with r
+// live, in the instant it expires, and expired.
 func (p *probe) conditionsFor(r storage.Record) []storage.Condition {
 	conditions := []storage.Condition{storage.Always()}
 	held := r.Lease
@@ -165,8 +165,8 @@ func (p *probe) outcome(err error, held bool, current *storage.Record, key strin
 	}
 }
 
-// refusesEveryWrite hands each kind of write to refused, on a record and on none, and fails if anything was written. What the
-// write must return is for refused to say.
+// refusesEveryWrite hands each kind of write to refused, on a record and on none, and fails if anything was written.
+// What the write must return is for refused to say.
 func (p *probe) refusesEveryWrite(refused func(context.Context, func(context.Context, storage.Condition) error)) {
 	current := p.leased()
 	fresh := p.record(p.key())

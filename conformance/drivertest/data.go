@@ -64,7 +64,7 @@ func dataCases() []testCase {
 			run: func(p *probe) {
 				old := p.leased()
 				r := p.next(old)
-				r.Data = payload(p.options.tooLarge)
+				r.Data = payload(p.options.TooLarge)
 				for _, condition := range []storage.Condition{storage.Always(), storage.IfVersion(old.Version, p.now)} {
 					if err := p.tryPut(p.ctx, r, condition); !refusal(err) {
 						p.Fatalf("a *storage.TooLargeError whose size exceeds its limit was due, and the result was: %v", err)

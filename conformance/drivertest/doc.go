@@ -8,7 +8,7 @@
 //			}
 //			t.Cleanup(func() { _ = driver.Close() })
 //			return driver
-//		}, drivertest.WithTooLarge(400<<10+1))
+//		}, drivertest.Options{TooLarge: 400<<10 + 1})
 //	}
 //
 // Run it with the race detector. For scs stores there is package conformance, for lock strategies package strategytest.

@@ -1,6 +1,7 @@
 package drivertest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -159,8 +160,8 @@ func (p *probe) index() storage.ExpiryScanner {
 	return p.driver.(storage.ExpiryScanner) //nolint:forcetypeassert // The case says that it needs it.
 }
 
-// expiries stores records around a cutoff: those that are expired an hour before it, and those that live at it. In reality
-// all are live, so that no backend removes them.
+// expiries stores records around a cutoff: those that are expired an hour before it, and those that live at it. In
+// reality all are live, so that no backend removes them.
 func (p *probe) expiries() (cutoff time.Time, due, live []storage.Record) {
 	cutoff = p.now.Add(100*time.Hour + 17*time.Minute)
 	hour := cutoff.Truncate(time.Hour)
@@ -218,14 +219,15 @@ func (p *probe) scanExpired(cutoff time.Time, limit int) [][]storage.ExpiryEntry
 
 // untilIndexed waits until the index has, at the cutoff, each of the records in due once, and none of those in gone.
 func (p *probe) untilIndexed(cutoff time.Time, limit int, due, gone []storage.Record) {
-	deadline := time.Now().Add(p.options.indexLag)
+	lag := cmp.Or(p.options.IndexLag, 10*time.Second)
+	deadline := time.Now().Add(lag)
 	for {
 		wrong := p.indexed(cutoff, limit, due, gone)
 		if wrong == "" {
 			return
 		}
 		if time.Now().After(deadline) {
-			p.Fatalf("with a limit of %d, after %v: %s", limit, p.options.indexLag, wrong)
+			p.Fatalf("with a limit of %d, after %v: %s", limit, lag, wrong)
 		}
 		select {
 		case <-time.After(50 * time.Millisecond):

@@ -11,11 +11,10 @@ import (
 
 // Results runs every case on a driver of its own, as Run does, and returns what failed and what was skipped, by the name
 // of the subtest.
-func Results(t *testing.T, newDriver func() storage.Driver, opts ...Option) (failed, skipped map[string]string) {
+func Results(t *testing.T, newDriver func() storage.Driver, options Options) (failed, skipped map[string]string) {
 	t.Helper()
 	failed, skipped = map[string]string{}, map[string]string{}
-	options, err := newOptions(opts)
-	if err != nil {
+	if err := options.validate(); err != nil {
 		t.Fatal(err)
 	}
 	var (
@@ -41,14 +40,11 @@ func Results(t *testing.T, newDriver func() storage.Driver, opts ...Option) (fai
 }
 
 // CheckOptions returns what Run would say about options.
-func CheckOptions(opts ...Option) error {
-	_, err := newOptions(opts)
-	return err
-}
+func CheckOptions(options Options) error { return options.validate() }
 
 // Conditions returns the conditions that the cases try, by how they list them.
 func Conditions() map[string][]storage.Condition {
-	p := newProbe(nil, nil, options{})
+	p := newProbe(nil, nil, Options{})
 	return map[string][]storage.Condition{
 		"one of each kind":           conditionsOf(p, p.record("any")),
 		"all that can be told apart": p.conditionsFor(p.record("any")),

@@ -13,19 +13,19 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// probe is a case's hold on its driver: it calls the operations, and checks what is true of every call. Its methods may be
-// called by many goroutines at once.
+// probe is a case's hold on its driver: it calls the operations, and checks what is true of every call. Its methods may
+// be called by many goroutines at once.
 type probe struct {
 	*trial.Trial
 
 	ctx     context.Context //nolint:containedctx // A probe lives as long as one case.
 	driver  storage.Driver
-	options options
+	options Options
 	// now is the instant that the case calls now. Records it makes live for an hour after it.
 	now time.Time
 }
 
-func newProbe(c *trial.Trial, driver storage.Driver, o options) *probe {
+func newProbe(c *trial.Trial, driver storage.Driver, o Options) *probe {
 	p := &probe{Trial: c, driver: driver, options: o, now: time.Now().UTC().Truncate(time.Second)}
 	if c != nil {
 		p.ctx = c.Context()
@@ -40,8 +40,8 @@ const lifetime = time.Hour
 // them: in reality they are live.
 func (p *probe) later() time.Time { return p.now.Add(2 * lifetime) }
 
-// record returns a new record under key that lives for an hour. Its instants, save the expiry, are whole seconds: more than
-// that is asked of the expiry only.
+// record returns a new record under key that lives for an hour. Its instants, save the expiry, are whole seconds: more
+// than that is asked of the expiry only.
 func (p *probe) record(key string) storage.Record {
 	return storage.Record{
 		Key:       key,

@@ -15,35 +15,21 @@ import (
 // patience is how long one case may take before its driver counts as hanging.
 const patience = 3 * time.Minute
 
-// Option tells [Run] about a driver.
-type Option func(*options)
-
-type options struct {
-	skips    trial.Skips
-	tooLarge int
-	indexLag time.Duration
+// Options say what [Run] cannot know of a driver. The zero value has the defaults.
+type Options struct {
+	// Skip leaves out cases, and says why: single ones, such as "D-CTX-01", or all whose ids begin so, such as
+	// "D-SCAN". Each is shown as skipped, with the reason, which is required.
+	Skip map[string]string
+	// TooLarge is a size of payload, in bytes, that the driver must refuse with a *storage.TooLargeError. Default:
+	// none, and the cases about records that are too large are skipped.
+	TooLarge int
+	// IndexLag is how far the driver's index by expiry (storage.ExpiryScanner) may lag behind its records. Default: 10
+	// s.
+	IndexLag time.Duration
 }
 
-// WithSkip leaves out a case, such as "D-CTX-01", or those whose ids begin so, such as "D-SCAN". Each is shown as skipped,
-// with the reason, which is required.
-func WithSkip(id, reason string) Option {
-	return func(o *options) { o.skips.Add(id, reason) }
-}
-
-// WithTooLarge names a size of payload, in bytes, that the driver must refuse with a *storage.TooLargeError. Without it,
-// the cases about records that are too large are skipped.
-func WithTooLarge(bytes int) Option {
-	return func(o *options) { o.tooLarge = bytes }
-}
-
-// WithIndexLag says for how long the driver's index by expiry (storage.ExpiryScanner) may be behind its records. Default:
-// 10 s.
-func WithIndexLag(lag time.Duration) Option {
-	return func(o *options) { o.indexLag = lag }
-}
-
-// Run checks a driver against every rule of package storage. Each case is a parallel subtest, named by its id. A failure
-// says which rule was broken, what was done, and what was seen.
+// Run checks a driver against every rule of package storage. Each case is a parallel subtest, named by its id. A
+// failure says which rule was broken, what was done, and what was seen.
 //
 // newDriver is called once for each case, and registers with t what must be cleaned up. The drivers may share one
 // backend, also with other tests: the cases use random keys, and look at no others. Cases about an Acquire, a Scan or a
@@ -53,10 +39,9 @@ func WithIndexLag(lag time.Duration) Option {
 // looked at, save those that must be expired in reality: of these, a driver may have removed each at any time.
 //
 // Run fails t at once if an option is wrong.
-func Run(t *testing.T, newDriver func(t *testing.T) storage.Driver, opts ...Option) {
+func Run(t *testing.T, newDriver func(t *testing.T) storage.Driver, options Options) {
 	t.Helper()
-	options, err := newOptions(opts)
-	if err != nil {
+	if err := options.validate(); err != nil {
 		t.Fatal(err)
 	}
 	run := new(trial.Run)
@@ -68,19 +53,16 @@ func Run(t *testing.T, newDriver func(t *testing.T) storage.Driver, opts ...Opti
 	}
 }
 
-func newOptions(opts []Option) (options, error) {
-	o := options{indexLag: 10 * time.Second}
-	for _, opt := range opts {
-		opt(&o)
-	}
+// validate reports all that is wrong.
+func (o Options) validate() error {
 	var cases []trial.Case
 	for _, tc := range allCases() {
 		cases = append(cases, tc.about())
 	}
-	if err := o.skips.Check(cases); err != nil {
-		return o, fmt.Errorf("drivertest: %w", err)
+	if err := trial.Skips(o.Skip).Check(cases); err != nil {
+		return fmt.Errorf("drivertest: Options.Skip: %w", err)
 	}
-	return o, nil
+	return nil
 }
 
 // testCase is one rule and how it is checked.
@@ -125,8 +107,8 @@ func allCases() []testCase {
 }
 
 // examine runs the case. t is for newDriver only.
-func (tc testCase) examine(t *testing.T, run *trial.Run, newDriver func(*testing.T) storage.Driver, o options) trial.Outcome {
-	if reason := o.skips.Reason(tc.id); reason != "" {
+func (tc testCase) examine(t *testing.T, run *trial.Run, newDriver func(*testing.T) storage.Driver, o Options) trial.Outcome {
+	if reason := trial.Skips(o.Skip).Reason(tc.id); reason != "" {
 		return trial.Outcome{Skipped: reason}
 	}
 	return run.Try(t.Context(), tc.about(), patience, func(c *trial.Trial) {
@@ -142,7 +124,7 @@ func (tc testCase) examine(t *testing.T, run *trial.Run, newDriver func(*testing
 }
 
 // missing returns what the case needs and the driver has not, or nothing.
-func (tc testCase) missing(ctx context.Context, driver storage.Driver, o options) string {
+func (tc testCase) missing(ctx context.Context, driver storage.Driver, o Options) string {
 	if tc.needs&needsLeaser != 0 && !leases(ctx, driver) {
 		return "the driver has no Acquire: it returns errors.ErrUnsupported"
 	}
@@ -152,8 +134,8 @@ func (tc testCase) missing(ctx context.Context, driver storage.Driver, o options
 	if index, ok := driver.(storage.ExpiryScanner); tc.needs&needsExpiryIndex != 0 && (!ok || index.ExpiryShards() == 0) {
 		return "the driver has no index by expiry (storage.ExpiryScanner)"
 	}
-	if o.tooLarge == 0 && tc.needs&needsTooLarge != 0 {
-		return "no size is known that the driver refuses; drivertest.WithTooLarge names one"
+	if o.TooLarge == 0 && tc.needs&needsTooLarge != 0 {
+		return "no size is known that the driver refuses; drivertest.Options.TooLarge names one"
 	}
 	return ""
 }

@@ -16,21 +16,21 @@ import (
 func TestDriverMemory(t *testing.T) {
 	t.Parallel()
 	drivertest.Run(t, func(*testing.T) storage.Driver { return memory.New(memory.WithExpiryIndex(3)) },
-		drivertest.WithSkip("D-DATA-04", "storage/memory has no limit of size"))
+		drivertest.Options{Skip: map[string]string{"D-DATA-04": "storage/memory has no limit of size"}})
 }
 
 // TestDriverSharedBackend shows that the cases do not disturb each other on one backend.
 func TestDriverSharedBackend(t *testing.T) {
 	t.Parallel()
 	shared := memory.New(memory.WithExpiryIndex(2))
-	drivertest.Run(t, func(*testing.T) storage.Driver { return limited{shared} }, drivertest.WithTooLarge(limit+1))
+	drivertest.Run(t, func(*testing.T) storage.Driver { return limited{shared} }, drivertest.Options{TooLarge: limit + 1})
 }
 
 func TestDriverSkipsVisibly(t *testing.T) {
 	t.Parallel()
 	// A driver that does no more than it must.
 	plain := func() storage.Driver { return tap.Without(memory.New(), "Acquire", "Scan") }
-	failed, skipped := drivertest.Results(t, plain, drivertest.WithSkip("D-CTX", "because"))
+	failed, skipped := drivertest.Results(t, plain, drivertest.Options{Skip: map[string]string{"D-CTX": "because"}})
 	if len(failed) > 0 {
 		t.Errorf("failed: %v", slices.Collect(maps.Keys(failed)))
 	}
@@ -39,7 +39,7 @@ func TestDriverSkipsVisibly(t *testing.T) {
 		"D-INDEX-01": "has no index by expiry",
 		"D-LEASE-01": "has no Acquire",
 		"D-CTX-02":   "because",
-		"D-DATA-04":  "WithTooLarge",
+		"D-DATA-04":  "Options.TooLarge",
 	} {
 		if seen, ok := byID(skipped, id); !ok || !strings.Contains(seen, reason) {
 			t.Errorf("%s: skipped %v, because of %q; wanted the reason %q", id, ok, seen, reason)
@@ -77,7 +77,7 @@ func TestDriverFindsFaults(t *testing.T) {
 		t.Run(strings.ReplaceAll(fault.name, " ", "_"), func(t *testing.T) {
 			t.Parallel()
 			newDriver := func() storage.Driver { return fault.driver(memory.New(memory.WithExpiryIndex(3))) }
-			failed, _ := drivertest.Results(t, newDriver, drivertest.WithTooLarge(limit+1), drivertest.WithIndexLag(0))
+			failed, _ := drivertest.Results(t, newDriver, drivertest.Options{TooLarge: limit + 1, IndexLag: 1})
 			for _, id := range fault.found {
 				message, ok := byID(failed, id)
 				if !ok {
@@ -108,13 +108,13 @@ func byID(results map[string]string, id string) (string, bool) {
 // TestOptionProblems shows that a case which is not there, or that is left out without a reason, is told.
 func TestOptionProblems(t *testing.T) {
 	t.Parallel()
-	err := drivertest.CheckOptions(drivertest.WithSkip("D-GET-01", ""), drivertest.WithSkip("X99", "no such case"))
+	err := drivertest.CheckOptions(drivertest.Options{Skip: map[string]string{"D-GET-01": "", "X99": "no such case"}})
 	for _, want := range []string{`"D-GET-01"`, `"X99"`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error lacks %s: %v", want, err)
 		}
 	}
-	if err := drivertest.CheckOptions(drivertest.WithSkip("D-SCAN", "a reason")); err != nil {
+	if err := drivertest.CheckOptions(drivertest.Options{Skip: map[string]string{"D-SCAN": "a reason"}}); err != nil {
 		t.Errorf("a right option is refused: %v", err)
 	}
 }

@@ -240,8 +240,8 @@ func (p *probe) scanOwn(request storage.ScanRequest, records ...storage.Record) 
 	return p.sameOwn(records, p.scan(request))
 }
 
-// sameOwn returns those records of all that are under the keys of want, and fails unless each of want is there once and whole,
-// and none of all is there twice.
+// sameOwn returns those records of all that are under the keys of want, and fails unless each of want is there once and
+// whole, and none of all is there twice.
 func (p *probe) sameOwn(want, all []storage.Record) []storage.Record {
 	wanted := byKey(want)
 	seen := map[string]bool{}

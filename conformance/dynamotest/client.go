@@ -23,14 +23,13 @@ import (
 )
 
 // httpClient is shared, or the connections that every test leaves idle would add up.
-var httpClient = awshttp.NewBuildableClient().WithTimeout(20 * time.Second).WithTransportOptions(func(t *http.Transport) {
-	t.MaxIdleConnsPerHost = 64
-})
+var httpClient = awshttp.NewBuildableClient().WithTimeout(20 * time.Second).
+	WithTransportOptions(func(t *http.Transport) { t.MaxIdleConnsPerHost = 64 })
 
-// Client returns a client of the engine at [Endpoint]. It makes up to three attempts, with pauses of at most 20 ms where
-// the SDK would take seconds, and waits at most 20 seconds for each answer; the options can change all of that, and
-// install [Faults] and a [Recorder]. It is safe for concurrent use. Clients of a process make and delete tables one after the
-// other, as not every engine can do more.
+// Client returns a client of the engine at [Endpoint]. It makes up to three attempts, with pauses of at most 20 ms
+// where the SDK would take seconds, and waits at most 20 seconds for each answer; the options can change all of that,
+// and install [Faults] and a [Recorder]. It is safe for concurrent use. Clients of a process make and delete tables one
+// after the other, as not every engine can do more.
 func Client(t testing.TB, optFns ...func(*dynamodb.Options)) *dynamodb.Client {
 	t.Helper()
 	return dynamodb.New(dynamodb.Options{
@@ -45,28 +44,33 @@ func Client(t testing.TB, optFns ...func(*dynamodb.Options)) *dynamodb.Client {
 
 func testCredentials() aws.CredentialsProvider {
 	if id := os.Getenv("AWS_ACCESS_KEY_ID"); id != "" {
-		return credentials.NewStaticCredentialsProvider(id, os.Getenv("AWS_SECRET_ACCESS_KEY"), os.Getenv("AWS_SESSION_TOKEN"))
+		secret, session := os.Getenv("AWS_SECRET_ACCESS_KEY"), os.Getenv("AWS_SESSION_TOKEN")
+		return credentials.NewStaticCredentialsProvider(id, secret, session)
 	}
 	// DynamoDB Local refuses access keys that are not letters and digits.
 	return credentials.NewStaticCredentialsProvider("dynamotest", "dynamotest", "")
 }
 
-// WithoutTTL returns a client that turns no table's TTL on, and says that it did: for tests that look at expired items, which
-// DynamoDB Local deletes within seconds.
-func WithoutTTL(client *dynamodb.Client) *ClientWithoutTTL { return &ClientWithoutTTL{client} }
-
-// ClientWithoutTTL is what [WithoutTTL] returns.
-type ClientWithoutTTL struct{ *dynamodb.Client }
-
-// UpdateTimeToLive does nothing.
-func (*ClientWithoutTTL) UpdateTimeToLive(
-	context.Context, *dynamodb.UpdateTimeToLiveInput, ...func(*dynamodb.Options),
-) (*dynamodb.UpdateTimeToLiveOutput, error) {
-	return &dynamodb.UpdateTimeToLiveOutput{}, nil
+// WithoutTTL returns a client like this one that turns no table's TTL on, and says that it did: for tests that look at
+// expired items, which DynamoDB Local deletes within seconds.
+func WithoutTTL(client *dynamodb.Client) *dynamodb.Client {
+	return dynamodb.New(client.Options(), func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, leaveTTL) })
 }
 
-// TableName returns a table name that no other test uses, and deletes the table of that name, if there is one, after the
-// test. Deletion protection does not save it. Neither do faults in the client, and a recorder does not see it.
+// leaveTTL keeps calls of UpdateTimeToLive from everything else.
+func leaveTTL(stack *middleware.Stack) error {
+	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("dynamotest.LeaveTTL", func(
+		ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
+	) (middleware.InitializeOutput, middleware.Metadata, error) {
+		if _, is := in.Parameters.(*dynamodb.UpdateTimeToLiveInput); is {
+			return middleware.InitializeOutput{Result: &dynamodb.UpdateTimeToLiveOutput{}}, middleware.Metadata{}, nil
+		}
+		return next.HandleInitialize(ctx, in)
+	}), middleware.Before)
+}
+
+// TableName returns a table name that no other test uses, and deletes the table of that name, if there is one, after
+// the test. Deletion protection does not save it. Neither do faults in the client, and a recorder does not see it.
 func TableName(t testing.TB, client *dynamodb.Client) string {
 	t.Helper()
 	valid := strings.Map(func(r rune) rune {

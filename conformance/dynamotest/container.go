@@ -27,7 +27,8 @@ func startContainer(timeout time.Duration) (*engine, error) {
 	image := cmp.Or(os.Getenv("DYNAMOTEST_IMAGE"), defaultImage)
 	container, err := testcontainers.Run(ctx, image,
 		testcontainers.WithExposedPorts(containerPort),
-		testcontainers.WithCmd(append(javaOptions, "-jar", "DynamoDBLocal.jar", "-inMemory", "-sharedDb", "-disableTelemetry")...),
+		testcontainers.WithCmd(append(javaOptions,
+			"-jar", "DynamoDBLocal.jar", "-inMemory", "-sharedDb", "-disableTelemetry")...),
 		testcontainers.WithWaitStrategy(wait.ForHTTP("/").WithPort(containerPort).
 			WithStatusCodeMatcher(func(int) bool { return true }))) // For the reasons of waitReady.
 	stop := func() error {
@@ -64,9 +65,9 @@ func reachDocker(timeout time.Duration) (err error) {
 	return client.Close()
 }
 
-// overrideHost tells testcontainers where published ports are, on a machine that looks like a container and runs a Docker
-// engine of its own, as CI machines do. There it would try the gateway, where the engine of a container usually is. The
-// engine's bridge among our own interfaces tells the two apart.
+// overrideHost tells testcontainers where published ports are, on a machine that looks like a container and runs a
+// Docker engine of its own, as CI machines do. There it would try the gateway, where the engine of a container usually
+// is. The engine's bridge among our own interfaces tells the two apart.
 func overrideHost() {
 	const variable = "TESTCONTAINERS_HOST_OVERRIDE"
 	if _, set := os.LookupEnv(variable); set {

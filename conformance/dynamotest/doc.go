@@ -7,8 +7,8 @@
 //  3. DynamoDB Local as a jar, where it is installed with Java 17 or newer
 //  4. dynoxide, where it is installed
 //
-// Engines 3 and 4 are looked for under .engines beside go.mod; "make engines" puts them there. Where there is none of all
-// this, the test is skipped, with one line that says how to get one.
+// Engines 3 and 4 are looked for under .engines beside go.mod; "make engines" puts them there. Where there is none of
+// all this, the test is skipped, with one line that says how to get one.
 //
 // [Client] is an SDK client for that engine, [TableName] a table of the test's own. [Faults] and a [Recorder] are
 // installed into a client and see every attempt of the SDK's retryer.
@@ -24,8 +24,8 @@
 //	REQUIRE_DYNAMODB           1: a test that finds no engine fails instead of being skipped
 //
 // Testcontainers has variables of its own, such as TESTCONTAINERS_RYUK_DISABLED where its clean-up container cannot be
-// pulled; they work as its documentation says. TESTCONTAINERS_HOST_OVERRIDE is set here, unless it is set already, where
-// the Docker engine runs inside the container that the tests run in.
+// pulled; they work as its documentation says. TESTCONTAINERS_HOST_OVERRIDE is set here, unless it is set already,
+// where the Docker engine runs inside the container that the tests run in.
 //
 // # What this package guarantees
 //
@@ -35,9 +35,9 @@
 //
 // # What it does not guarantee
 //
-//   - A container is stopped by [Main], or by testcontainers' clean-up container. Where a test process is killed and the
-//     latter is disabled, the container stays.
-//   - DynamoDB Local listens on all interfaces of the machine, as a jar because it has no option for less, in a container
-//     because testcontainers publishes ports that way. It keeps nothing but what tests write, in memory.
+//   - A container is stopped by [Main], or by testcontainers' clean-up container. Where a test process is killed and
+//     the latter is disabled, the container stays.
+//   - DynamoDB Local listens on all interfaces of the machine, as a jar because it has no option for less, in a
+//     container because testcontainers publishes ports that way. It keeps nothing but what tests write, in memory.
 //   - Engines differ from AWS: none throttles, leaves items unprocessed or reads stale data.
 package dynamotest

@@ -46,7 +46,8 @@ var start = sync.OnceValues(func() (*engine, error) {
 	return e, nil
 })
 
-// kinds are the engines that can be started, best first: DynamoDB Local is Amazon's, and its image is what people expect.
+// kinds are the engines that can be started, best first: DynamoDB Local is Amazon's, and its image is what people
+// expect.
 var kinds = []struct {
 	name  string
 	start func(timeout time.Duration) (*engine, error)
@@ -119,19 +120,12 @@ func Endpoint(t testing.TB) string {
 	return current(t).endpoint
 }
 
-// EngineName says what [Endpoint] leads to: "docker" and "jar" are DynamoDB Local, "dynoxide" is dynoxide, "endpoint" is
-// whatever AWS_ENDPOINT_URL_DYNAMODB names.
+// EngineName says what [Endpoint] leads to: "docker" and "jar" are DynamoDB Local, which deletes items whose TTL has
+// passed within about ten seconds, "dynoxide" is dynoxide, which does not, and "endpoint" is whatever
+// AWS_ENDPOINT_URL_DYNAMODB names.
 func EngineName(t testing.TB) string {
 	t.Helper()
 	return current(t).name
-}
-
-// SupportsTTLDeletion reports whether the engine deletes items whose TTL has passed while a test can wait for it.
-// DynamoDB Local does, within about ten seconds. AWS does too, but takes days.
-func SupportsTTLDeletion(t testing.TB) bool {
-	t.Helper()
-	name := current(t).name
-	return name == "docker" || name == "jar"
 }
 
 // Main runs the tests of a package, stops the engine they started and, if they passed, fails on goroutines that they
@@ -139,8 +133,8 @@ func SupportsTTLDeletion(t testing.TB) bool {
 //
 //	func TestMain(m *testing.M) { os.Exit(dynamotest.Main(m)) }
 //
-// Idle connections of HTTP clients are no leak: the SDK offers no way to close them. The options name further goroutines
-// to ignore.
+// Idle connections of HTTP clients are no leak: the SDK offers no way to close them. The options name further
+// goroutines to ignore.
 func Main(m *testing.M, ignore ...goleak.Option) int {
 	code := m.Run()
 	if e := running.Load(); e != nil && e.stop != nil {
@@ -163,8 +157,8 @@ func Main(m *testing.M, ignore ...goleak.Option) int {
 }
 
 // waitReady returns when something answers HTTP requests at the address. That a port accepts connections says nothing:
-// Docker's proxy does so long before the engine in the container. What is answered does not matter: DynamoDB Local calls
-// the request a bad one, dynoxide calls it good.
+// Docker's proxy does so long before the engine in the container. What is answered does not matter: DynamoDB Local
+// calls the request a bad one, dynoxide calls it good.
 //
 // It gives up when the time is over, or at once when gone is closed.
 func waitReady(address string, timeout time.Duration, gone <-chan struct{}) error {

@@ -15,7 +15,7 @@ import (
 // A test of what a store does when the answer to its write is lost. It needs a TestMain that calls Main.
 func Example() {
 	test := func(t *testing.T) {
-		faults := dynamotest.NewFaults()
+		faults := new(dynamotest.Faults)
 		client := dynamotest.Client(t, faults.Install)
 		name := dynamotest.TableName(t, client)
 		createTable(t, client, name, false)

@@ -16,13 +16,13 @@ import (
 
 // Faults makes a client meet what happens on networks and busy tables. Install it into the client:
 //
-//	faults := dynamotest.NewFaults()
+//	faults := new(dynamotest.Faults)
 //	client := dynamotest.Client(t, faults.Install)
 //	faults.LoseResponse("PutItem", 1)
 //
 // Faults strike attempts, under the SDK's retryer: a call that is retried goes on to the next fault, or to the engine
-// when there is none left. Operations are named as in the API, "PutItem". Faults for one operation strike in the order in
-// which they were scripted. Without faults every attempt passes.
+// when there is none left. Operations are named as in the API, "PutItem". Faults for one operation strike in the order
+// in which they were scripted. Without faults, as with the zero value, every attempt passes.
 //
 // The errors are those that the SDK makes of the real thing: responses are made up on the wire and read by the SDK,
 // connections fail with the errors of package net.
@@ -31,10 +31,13 @@ import (
 type Faults struct {
 	mu     sync.Mutex
 	down   bool
-	script map[string][]*fault
-	// changed is closed, and replaced, whenever an attempt is held.
+	script script
+	// changed is closed whenever an attempt is held, for those who wait for that.
 	changed chan struct{}
 }
+
+// script has the faults of each operation.
+type script map[string][]*fault
 
 // fault is one line of the script.
 type fault struct {
@@ -49,19 +52,14 @@ type fault struct {
 	held int
 }
 
-// NewFaults returns an empty script.
-func NewFaults() *Faults {
-	return &Faults{script: map[string][]*fault{}, changed: make(chan struct{})}
-}
-
 // Install is an option for [Client] and for the SDK's own constructors.
 func (f *Faults) Install(o *dynamodb.Options) {
 	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
 		if err := stack.Initialize.Add(&batchFaults{f}, middleware.After); err != nil {
 			return err
 		}
-		// The last of the Deserialize step: each attempt passes here, nothing but the connection comes after, and all that
-		// turns responses into values and errors comes before.
+		// The last of the Deserialize step: each attempt passes here, nothing but the connection comes after, and all
+		// that turns responses into values and errors comes before.
 		return stack.Deserialize.Add(&wireFaults{f}, middleware.After)
 	})
 }
@@ -118,8 +116,8 @@ func (f *Faults) Fail500(operation string, n int) {
 	f.Fail(operation, n, 500, "InternalServerError")
 }
 
-// Fail500AfterApplying lets the next n attempts of the operation reach the engine, which does what they ask, and answers
-// with InternalServerError all the same. AWS documents that a write may have been applied then.
+// Fail500AfterApplying lets the next n attempts of the operation reach the engine, which does what they ask, and
+// answers with InternalServerError all the same. AWS documents that a write may have been applied then.
 func (f *Faults) Fail500AfterApplying(operation string, n int) {
 	f.add(operation, n, "Fail500AfterApplying", func(ctx context.Context, a *attempt) (*smithyhttp.Response, error) {
 		response, err := a.send(ctx)
@@ -131,24 +129,24 @@ func (f *Faults) Fail500AfterApplying(operation string, n int) {
 	})
 }
 
-// Fail answers the next n attempts of the operation with an error of the service, such as 400 and "ThrottlingException".
-// They do not reach the engine.
+// Fail answers the next n attempts of the operation with an error of the service, such as 400 and
+// "ThrottlingException". They do not reach the engine.
 func (f *Faults) Fail(operation string, n, status int, code string) {
 	f.add(operation, n, "Fail", func(context.Context, *attempt) (*smithyhttp.Response, error) {
 		return errorResponse(status, code), nil
 	})
 }
 
-// CancelTransaction answers the next n attempts of TransactWriteItems with TransactionCanceledException, with one reason
-// for each of the transaction's items, such as "None" and "TransactionConflict". They do not reach the engine.
+// CancelTransaction answers the next n attempts of TransactWriteItems with TransactionCanceledException, with one
+// reason for each of the transaction's items, such as "None" and "TransactionConflict". They do not reach the engine.
 func (f *Faults) CancelTransaction(n int, reasons ...string) {
 	f.add("TransactWriteItems", n, "CancelTransaction", func(context.Context, *attempt) (*smithyhttp.Response, error) {
 		return errorResponse(400, "TransactionCanceledException", reasons...), nil
 	})
 }
 
-// Down makes the whole engine unreachable: connections are refused, for all operations, until Up. The script stays as it
-// is meanwhile.
+// Down makes the whole engine unreachable: connections are refused, for all operations, until Up. The script stays as
+// it is meanwhile.
 func (f *Faults) Down() { f.setDown(true) }
 
 // Up ends Down.
@@ -198,6 +196,9 @@ func (f *Faults) append(operation string, fault *fault) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.script == nil {
+		f.script = script{}
+	}
 	f.script[operation] = append(f.script[operation], fault)
 }
 

@@ -23,7 +23,7 @@ import (
 // newFaults returns a table, the faults of its client, and what the client does.
 func newFaults(t *testing.T) (*dynamotest.Faults, table, *dynamotest.Recorder) {
 	t.Helper()
-	faults, recorder := dynamotest.NewFaults(), dynamotest.NewRecorder()
+	faults, recorder := new(dynamotest.Faults), new(dynamotest.Recorder)
 	return faults, newTable(t, dynamotest.Client(t, faults.Install, recorder.Install)), recorder
 }
 
@@ -114,7 +114,7 @@ func code(err error) string {
 
 func TestCancelEmptiesTheScript(t *testing.T) {
 	t.Parallel()
-	faults := dynamotest.NewFaults()
+	faults := new(dynamotest.Faults)
 	client := dynamotest.Client(t, faults.Install)
 	release := faults.Hold("DescribeTable")
 	faults.Throttle("ListTables", 100)
@@ -144,7 +144,7 @@ func TestCancelEmptiesTheScript(t *testing.T) {
 
 func TestPassComesBeforeWhatFollows(t *testing.T) {
 	t.Parallel()
-	faults := dynamotest.NewFaults()
+	faults := new(dynamotest.Faults)
 	client := dynamotest.Client(t, faults.Install)
 	faults.Pass("ListTables", 2)
 	faults.Throttle("ListTables", 3)
@@ -323,7 +323,7 @@ func TestFaultsStrikeExactlyAsOftenAsScripted(t *testing.T) {
 
 func TestFaultsSurviveOtherOptions(t *testing.T) {
 	t.Parallel()
-	faults := dynamotest.NewFaults()
+	faults := new(dynamotest.Faults)
 	// An option that comes later and replaces the HTTP client must not take the faults away.
 	client := dynamotest.Client(t, faults.Install, once, func(o *dynamodb.Options) { o.HTTPClient = awshttp.NewBuildableClient() })
 	tab := newTable(t, client)
@@ -349,7 +349,7 @@ func TestMistakesInScriptsPanic(t *testing.T) {
 					t.Error("no panic")
 				}
 			}()
-			mistake(dynamotest.NewFaults())
+			mistake(new(dynamotest.Faults))
 		})
 	}
 }

@@ -71,14 +71,19 @@ func (f *Faults) count(held *fault, by int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	held.held += by
-	close(f.changed)
-	f.changed = make(chan struct{})
+	if f.changed != nil {
+		close(f.changed)
+		f.changed = nil
+	}
 }
 
 // AwaitHeld returns when at least n attempts of the operation are being held, or with the context's error.
 func (f *Faults) AwaitHeld(ctx context.Context, operation string, n int) error {
 	for {
 		f.mu.Lock()
+		if f.changed == nil {
+			f.changed = make(chan struct{})
+		}
 		held, changed := 0, f.changed
 		for _, fault := range f.script[operation] {
 			held += fault.held
@@ -95,9 +100,9 @@ func (f *Faults) AwaitHeld(ctx context.Context, operation string, n int) error {
 	}
 }
 
-// Postpone resets the connection of the next attempt of the operation, and keeps the request. Calling deliver sends it to
-// the engine after all, as a network may do with a request that its sender has given up, and returns the engine's error
-// if there is one, a [smithy.APIError]. Without an attempt to deliver it panics.
+// Postpone resets the connection of the next attempt of the operation, and keeps the request. Calling deliver sends it
+// to the engine after all, as a network may do with a request that its sender has given up, and returns the engine's
+// error if there is one, a [smithy.APIError]. Without an attempt to deliver it panics.
 func (f *Faults) Postpone(operation string) (deliver func(context.Context) error) {
 	var (
 		mu   sync.Mutex

@@ -102,7 +102,7 @@ func TestHold(t *testing.T) {
 
 func TestAwaitHeldEndsWithItsContext(t *testing.T) {
 	t.Parallel()
-	faults := dynamotest.NewFaults()
+	faults := new(dynamotest.Faults)
 	defer faults.Hold("PutItem")()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

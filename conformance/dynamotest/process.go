@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// guard runs an engine so that it cannot outlive the test process, which may be killed without a chance to clean up. The
-// shell reads a pipe whose other end only the test process holds: when that ends, however it ends, so does the read. The
-// shell itself must survive the signals that a terminal sends to everybody.
+// guard runs an engine so that it cannot outlive the test process, which may be killed without a chance to clean up.
+// The shell reads a pipe whose other end only the test process holds: when that ends, however it ends, so does the
+// read. The shell itself must survive the signals that a terminal sends to everybody.
 //
 // The shell lets go of the output once the engine has it, so that the end of the output is the end of the engine.
 const guard = `trap '' HUP INT QUIT TERM
@@ -61,7 +61,8 @@ func tryProcess(name string, timeout time.Duration, command func(port string) []
 	}
 	cmd.Stdout, cmd.Stderr = write, write
 	if err := cmd.Start(); err != nil {
-		return nil, errors.Join(fmt.Errorf("its shell cannot be started: %w", err), alive.Close(), output.Close(), write.Close())
+		err = fmt.Errorf("its shell cannot be started: %w", err)
+		return nil, errors.Join(err, alive.Close(), output.Close(), write.Close())
 	}
 	_ = write.Close() // The child has its own.
 

@@ -14,7 +14,7 @@ import (
 
 // Recorder counts what a client asks of DynamoDB, and what that costs. Install it into the client:
 //
-//	recorder := dynamotest.NewRecorder()
+//	recorder := new(dynamotest.Recorder)
 //	client := dynamotest.Client(t, recorder.Install)
 //
 // It asks for the consumed capacity with every call that can, whether the caller did or not. It is safe for concurrent
@@ -24,13 +24,6 @@ type Recorder struct {
 	calls    map[string]int
 	attempts map[string]int
 	units    map[string]float64
-}
-
-// NewRecorder returns a recorder that has seen nothing.
-func NewRecorder() *Recorder {
-	r := &Recorder{}
-	r.Reset()
-	return r
 }
 
 // Install is an option for [Client] and for the SDK's own constructors.
@@ -47,11 +40,11 @@ func (r *Recorder) Install(o *dynamodb.Options) {
 func (r *Recorder) Reset() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.calls, r.attempts, r.units = map[string]int{}, map[string]int{}, map[string]float64{}
+	r.calls, r.attempts, r.units = nil, nil, nil
 }
 
-// Calls returns how often each operation was called, by its name in the API, such as "PutItem". Calls that failed count;
-// those that the SDK refused because their input is not valid count as well.
+// Calls returns how often each operation was called, by its name in the API, such as "PutItem". Calls that failed
+// count; those that the SDK refused because their input is not valid count as well.
 func (r *Recorder) Calls() map[string]int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -77,6 +70,14 @@ func (r *Recorder) Units(operation string) float64 {
 	return r.units[operation]
 }
 
+// add adds to the sum of an operation.
+func add[N int | float64](sums *map[string]N, operation string, n N) {
+	if *sums == nil {
+		*sums = map[string]N{}
+	}
+	(*sums)[operation] += n
+}
+
 // callRecorder sees each call once, with its input and output as Go values.
 type callRecorder struct{ *Recorder }
 
@@ -92,9 +93,9 @@ func (r *callRecorder) HandleInitialize(
 	out, metadata, err := next.HandleInitialize(ctx, in)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.calls[operation]++
+	add(&r.calls, operation, 1)
 	if err == nil {
-		r.units[operation] += consumed(out.Result)
+		add(&r.units, operation, consumed(out.Result))
 	}
 	return out, metadata, err
 }
@@ -110,7 +111,7 @@ func (r *attemptRecorder) HandleDeserialize(
 	ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler,
 ) (middleware.DeserializeOutput, middleware.Metadata, error) {
 	r.mu.Lock()
-	r.attempts[middleware.GetOperationName(ctx)]++
+	add(&r.attempts, middleware.GetOperationName(ctx), 1)
 	r.mu.Unlock()
 	return next.HandleDeserialize(ctx, in)
 }

@@ -104,7 +104,7 @@ func TestTableIsDeletedAfterTheTest(t *testing.T) {
 	for _, protected := range []bool{false, true} {
 		var name string
 		t.Run(fmt.Sprintf("protected=%v", protected), func(t *testing.T) {
-			faults, recorder := dynamotest.NewFaults(), dynamotest.NewRecorder()
+			faults, recorder := new(dynamotest.Faults), new(dynamotest.Recorder)
 			name = dynamotest.TableName(t, dynamotest.Client(t, faults.Install, recorder.Install))
 			createTable(t, plain, name, protected)
 			faults.Down()

@@ -12,18 +12,20 @@ import (
 )
 
 // Unprocessed makes the next n calls of BatchGetItem or BatchWriteItem leave some of their items unprocessed, as a busy
-// table does: those items are not sent, and the answer names them. The last items are left, at most as many as there are.
+// table does: those items are not sent, and the answer names them. The last items are left, at most as many as there
+// are.
 //
 // It strikes calls, not attempts: an answer with unprocessed items is a success, which the SDK does not retry.
 func (f *Faults) Unprocessed(operation string, n, items int) {
 	if operation != "BatchGetItem" && operation != "BatchWriteItem" {
-		panic(fmt.Sprintf("dynamotest: Unprocessed on %q: only BatchGetItem and BatchWriteItem leave items unprocessed", operation))
+		panic(fmt.Sprintf("dynamotest: Unprocessed on %q: only BatchGetItem and BatchWriteItem leave items unprocessed",
+			operation))
 	}
 	f.append(operation, &fault{left: n, name: "Unprocessed", withhold: items})
 }
 
-// batchFaults leaves items of batches unprocessed. It works before the request is serialized and signed, so that what is
-// sent is a valid request for the rest.
+// batchFaults leaves items of batches unprocessed. It works before the request is serialized and signed, so that what
+// is sent is a valid request for the rest.
 type batchFaults struct{ *Faults }
 
 // ID implements middleware.InitializeMiddleware.

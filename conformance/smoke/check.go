@@ -1,5 +1,5 @@
-// Package smoke tries a session store in some calls: the part of package conformance that needs no test, and that programs
-// can import.
+// Package smoke tries a session store in some calls: the part of package conformance that needs no test, and that
+// programs can import.
 package smoke
 
 import (
@@ -16,8 +16,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/internal/storecall"
 )
 
-// TokenPrefix is what the tokens of [Check] begin with. Those of scs cannot: they have 43 letters.
-const TokenPrefix = "conformance-check-"
+// tokenPrefix is what the tokens of [Check] begin with. Those of scs cannot: they have 43 letters.
+const tokenPrefix = "conformance-check-"
 
 const (
 	// lifetime ends a session that Check could not delete.
@@ -26,20 +26,20 @@ const (
 	grace = 5 * time.Second
 )
 
-// Check tries the operations of a store in some fourteen calls, and returns a [*Error] that names the rule which the store
-// breaks, or nil. It needs no test: it is for readiness checks and commands.
+// Check tries the operations of a store in some fourteen calls, and returns a [*Error] that names the rule which the
+// store breaks, or nil. It needs no test: it is for readiness checks and commands.
 //
-// It is safe where real sessions are. It uses one session of its own, under a random token that begins with [TokenPrefix];
-// it never iterates, looks at no other session, and deletes its own in the end, also where ctx has ended by then. What
-// cannot be deleted expires after a minute. Checks may run at the same time.
+// It is safe where real sessions are. It uses one session of its own, under a random token that begins with
+// "conformance-check-"; it never iterates, looks at no other session, and deletes its own in the end, also where ctx
+// has ended by then. What cannot be deleted expires after a minute. Checks may run at the same time.
 //
-// Where ctx ends before the store has answered, the error matches ctx.Err, some seconds later at most. A call that does not
-// return for all that is left running, as nobody can stop it. A panic of the store is an error.
+// Where ctx ends before the store has answered, the error matches ctx.Err, some seconds later at most. A call that does
+// not return for all that is left running, as nobody can stop it. A panic of the store is an error.
 func Check(ctx context.Context, store scs.Store) error {
 	if store == nil {
 		return &Error{Problem: "the store is nil"}
 	}
-	c := &check{store: store, token: TokenPrefix + rand.Text()}
+	c := &check{store: store, token: tokenPrefix + rand.Text()}
 	ended := make(chan error, 1)
 	go func() { ended <- c.run(ctx) }()
 	select {
@@ -120,8 +120,8 @@ func (c *check) rules() []rule {
 	}
 }
 
-// run tries the rules, and cleans up after one that is broken, although ctx may have ended. That this fails as well says
-// nothing more.
+// run tries the rules, and cleans up after one that is broken, although ctx may have ended. That this fails as well
+// says nothing more.
 func (c *check) run(ctx context.Context) error {
 	err := c.try(ctx)
 	if err != nil {
@@ -186,7 +186,8 @@ func (c *check) wantData(want []byte) func(context.Context) error {
 		case !found:
 			return c.broken(nil, "the session was not found")
 		case !bytes.Equal(got, want):
-			return c.broken(nil, fmt.Sprintf("the session was found with other data, %d bytes where %d were committed", len(got), len(want)))
+			return c.broken(nil, fmt.Sprintf("the session was found with other data, %d bytes where %d were committed",
+				len(got), len(want)))
 		}
 		return nil
 	}
@@ -194,7 +195,8 @@ func (c *check) wantData(want []byte) func(context.Context) error {
 
 func (c *check) commit(data []byte, expiry time.Time) func(context.Context) error {
 	return func(ctx context.Context) error {
-		if err := storecall.Commit(ctx, c.store, c.token, bytes.Clone(data), expiry); err != nil { // The store may keep the data.
+		// The store may keep the data.
+		if err := storecall.Commit(ctx, c.store, c.token, bytes.Clone(data), expiry); err != nil {
 			return c.broken(err, "committing the session failed")
 		}
 		return nil

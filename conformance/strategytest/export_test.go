@@ -9,11 +9,10 @@ import (
 
 // Examine runs one case and returns what Run would report.
 func Examine(
-	t *testing.T, id string, newStrategy func(*testing.T) lockstrategy.Strategy, opts ...Option,
+	t *testing.T, id string, newStrategy func(*testing.T) lockstrategy.Strategy, options Options,
 ) (failures []string, skipped string) {
 	t.Helper()
-	options, err := newOptions(opts)
-	if err != nil {
+	if err := options.validate(); err != nil {
 		t.Fatal(err)
 	}
 	for _, tc := range allCases() {

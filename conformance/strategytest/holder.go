@@ -24,7 +24,8 @@ func holderCases() []testCase {
 		},
 		{
 			id: "L-I5-02", name: "DeadHolderWithWrongClock",
-			rule: "a request whose process has died delays others for no longer than declared, also if its clock was wrong by an hour",
+			rule: "a request whose process has died delays others for no longer than declared, also if its clock was wrong by " +
+				"an hour",
 			run: func(p *probe) {
 				p.afterDeath(time.Hour)
 				p.afterDeath(-time.Hour)
@@ -42,7 +43,8 @@ func holderCases() []testCase {
 		},
 		{
 			id: "L-I6-01", name: "LateReleaseIsHarmless",
-			rule: "the release of a request that others took for dead leaves the lease of the one that has the session now alone",
+			rule: "the release of a request that others took for dead leaves the lease of the one that has the session now " +
+				"alone",
 			run: func(p *probe) {
 				dead, next := p.afterDeath(0)
 				before, _ := p.stored(p.key)
@@ -64,7 +66,9 @@ func holderCases() []testCase {
 					"after a request that changed nothing": func(*visit) {},
 					"after a commit":                       func(v *visit) { v.mustCommit("ours") },
 					"after a touch":                        func(v *visit) { v.mustTouch(48 * time.Hour) },
-					"after a commit that was refused":      func(v *visit) { _ = v.commitAs(trial.Cancelled(v.ctx), p.key, "ours", p.now()) },
+					"after a commit that was refused": func(v *visit) {
+						_ = v.commitAs(trial.Cancelled(v.ctx), p.key, "ours", p.now())
+					},
 				} {
 					before := p.start("first")
 					v := proc.open()
@@ -101,8 +105,8 @@ func holderCases() []testCase {
 			id: "L-I6-04", name: "NextGoesOn",
 			rule: "a request that waits for another one goes on when that has ended, and sees what it has committed",
 			run: func(p *probe) {
-				if p.options.takeOver == 0 {
-					p.Skip("requests do not wait for each other: no WithTakeOverWithin")
+				if p.options.TakeOverWithin == 0 {
+					p.Skip("requests do not wait for each other: no Options.TakeOverWithin")
 				}
 				p.oneAndTwo(func(first, second *process) {
 					p.start("first")
@@ -135,7 +139,7 @@ func holderCases() []testCase {
 // afterDeath lets a process die that has the session, and returns its request and the one of another process that goes
 // on. wrong is by how much the clock of the first is wrong.
 func (p *probe) afterDeath(wrong time.Duration) (dead, next *visit) {
-	limit := max(p.options.takeOver, notAWait)
+	limit := max(p.options.TakeOverWithin, notAWait)
 	const tries = 3 // One alone may be late on a busy machine.
 	for try := 1; ; try++ {
 		dead, next, waited := p.tryAfterDeath(wrong, limit)
@@ -143,7 +147,7 @@ func (p *probe) afterDeath(wrong time.Duration) (dead, next *visit) {
 			return dead, next
 		}
 		if try == tries {
-			p.Fatalf("the next request went on, or gave up, after %v; WithTakeOverWithin declares how long it may take",
+			p.Fatalf("the next request went on, or gave up, after %v; Options.TakeOverWithin declares how long it may take",
 				waited.Round(time.Millisecond))
 		}
 	}
@@ -197,7 +201,8 @@ func contextCases() []testCase {
 		},
 		{
 			id: "L-CTX-02", name: "CancelledWrites",
-			rule: "a commit or delete with a cancelled context returns an error that matches context.Canceled, and changes nothing",
+			rule: "a commit or delete with a cancelled context returns an error that matches context.Canceled, and changes " +
+				"nothing",
 			run: func(p *probe) {
 				p.start("first")
 				v := p.process("one").open()
@@ -214,10 +219,11 @@ func contextCases() []testCase {
 		},
 		{
 			id: "L-CTX-03", name: "WaitingEndsWithContext",
-			rule: "a request that waits for a session stops when its context ends, with a matching error, and has disturbed nobody",
+			rule: "a request that waits for a session stops when its context ends, with a matching error, and has disturbed " +
+				"nobody",
 			run: func(p *probe) {
-				if p.options.takeOver == 0 {
-					p.Skip("requests do not wait for each other: no WithTakeOverWithin")
+				if p.options.TakeOverWithin == 0 {
+					p.Skip("requests do not wait for each other: no Options.TakeOverWithin")
 				}
 				p.oneAndTwo(func(first, second *process) {
 					p.start("first")

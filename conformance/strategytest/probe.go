@@ -15,6 +15,7 @@ import (
 	"github.com/scsdynamo/scsdynamo/conformance/internal/trial"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/storage"
+	"github.com/scsdynamo/scsdynamo/storage/memory"
 )
 
 // probe is one run of a case.
@@ -23,7 +24,7 @@ type probe struct {
 
 	t           *testing.T      // For the caller's functions only.
 	ctx         context.Context //nolint:containedctx // A probe lives as long as one case.
-	options     options
+	options     Options
 	newStrategy func(*testing.T) lockstrategy.Strategy
 	driver      storage.Driver
 	key         string
@@ -34,8 +35,13 @@ type probe struct {
 	visits []*visit
 }
 
-func newProbe(t *testing.T, c *trial.Trial, newStrategy func(*testing.T) lockstrategy.Strategy, o options) *probe {
-	p := &probe{Trial: c, t: t, ctx: c.Context(), options: o, newStrategy: newStrategy, driver: o.newDriver(t)}
+func newProbe(t *testing.T, c *trial.Trial, newStrategy func(*testing.T) lockstrategy.Strategy, o Options) *probe {
+	p := &probe{Trial: c, t: t, ctx: c.Context(), options: o, newStrategy: newStrategy}
+	if o.NewDriver != nil {
+		p.driver = o.NewDriver(t)
+	} else {
+		p.driver = memory.New()
+	}
 	p.key, p.secret = c.Alias(trial.NewToken(), "the session"), c.Alias(trial.NewToken(), "data")
 	return p
 }
@@ -178,7 +184,8 @@ func (v *visit) commitAs(ctx context.Context, key, name string, expiry time.Time
 	v.values[name] = p.secret
 	step := p.Begin("%s: Commit(%s%s)", v.proc.name, trial.State(ctx), name)
 	err := v.session.Commit(ctx, storage.Record{
-		Key: key, Data: encodeValues(v.values), UpdatedAt: v.proc.backend.Now(), ExpiresAt: expiry, Version: storage.NewVersion(),
+		Key: key, Data: encodeValues(v.values), Version: storage.NewVersion(),
+		UpdatedAt: v.proc.backend.Now(), ExpiresAt: expiry,
 	})
 	p.End(step, "%v", err)
 	p.inspect("Commit", err)
@@ -277,7 +284,8 @@ func (p *probe) foreign(name string) {
 	values[name] = p.secret
 	next := record
 	next.Succeed(record)
-	next.Data, next.Version, next.UpdatedAt, next.Lease = encodeValues(values), storage.NewVersion(), p.now(), storage.Lease{}
+	next.Data, next.Version = encodeValues(values), storage.NewVersion()
+	next.UpdatedAt, next.Lease = p.now(), storage.Lease{}
 	p.write("another process commits "+name, p.driver.Put(p.ctx, next, storage.IfVersion(record.Version, p.now())))
 }
 
@@ -332,11 +340,13 @@ func (p *probe) wantFair(err error, own, theirs string) {
 	_, written := values[own]
 	switch {
 	case err == nil && (!kept || !written):
-		p.Fatalf("the commit of %s succeeded, and the session has the values %v; it should have %s, too", own, namesOf(values), theirs)
+		p.Fatalf("the commit of %s succeeded, and the session has the values %v; it should have %s, too",
+			own, namesOf(values), theirs)
 	case err != nil && !errors.Is(err, storage.ErrConflict):
 		p.Fatalf("the error does not match storage.ErrConflict: %v", err)
 	case err != nil && (written || !kept):
-		p.Fatalf("the commit was refused, and the session has the values %v; it should have %s and not %s", namesOf(values), theirs, own)
+		p.Fatalf("the commit was refused, and the session has the values %v; it should have %s and not %s",
+			namesOf(values), theirs, own)
 	}
 }
 

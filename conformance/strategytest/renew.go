@@ -138,7 +138,8 @@ func renewCases() []testCase {
 		},
 		{
 			id: "L-REN-05", name: "CommitAfterRenewal",
-			rule: "a request that has read a session which was renewed since neither brings back the old one nor changes the new one",
+			rule: "a request that has read a session which was renewed since neither brings back the old one nor changes the " +
+				"new one",
 			run: func(p *probe) {
 				p.oneAndTwo(func(first, second *process) {
 					p.start("first")
@@ -182,7 +183,8 @@ func (p *probe) mustRenew(v *visit, name string) (to string) {
 
 // bury ends the session as another process does that leaves a tombstone.
 func (p *probe) bury() {
-	p.write("another process ends the session", p.driver.Put(p.ctx, ended.Tombstone(storage.Record{Key: p.key}, "", p.now()), storage.Always()))
+	tombstone := ended.Tombstone(storage.Record{Key: p.key}, "", p.now())
+	p.write("another process ends the session", p.driver.Put(p.ctx, tombstone, storage.Always()))
 }
 
 // wantNothing expects that there is no session under a key.

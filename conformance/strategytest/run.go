@@ -2,6 +2,7 @@ package strategytest
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -9,48 +10,38 @@ import (
 	"github.com/scsdynamo/scsdynamo/conformance/internal/trial"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/storage"
-	"github.com/scsdynamo/scsdynamo/storage/memory"
 )
 
 // patience is how long one case may take, beside the time that dead holders are waited for.
 const patience = time.Minute
 
-// Option tells [Run] about a strategy.
-type Option func(*options)
-
-type options struct {
-	skips     trial.Skips
-	takeOver  time.Duration
-	newDriver func(t *testing.T) storage.Driver
+// Options say what [Run] cannot know of a strategy. The zero value has the defaults.
+type Options struct {
+	// Skip leaves out cases, and says why: single ones, such as "L-SES-10", or all whose ids begin so, such as "L-I1".
+	// Each is shown as skipped, with the reason, which is required.
+	Skip map[string]string
+	// LastWriteWins declares that the strategy overwrites whatever is stored, as lockstrategy.None does: the cases of
+	// the invariants I1 and I2 are skipped, and so are renewals that meet other writes.
+	LastWriteWins bool
+	// TakeOverWithin declares that the strategy lets one request after the other have a session, and how long a request
+	// whose process has died may delay the next one, with room for a busy machine. Leases should be short in a test:
+	// some cases wait for their end. Default: nobody may have to wait for a dead holder.
+	TakeOverWithin time.Duration
+	// NewDriver makes the driver of a case, and registers with t what must be cleaned up. The drivers may share one
+	// backend: the cases use random keys. Default: storage/memory.
+	NewDriver func(t *testing.T) storage.Driver
 }
 
-// WithSkip leaves out a case, such as "L-SES-10", or those whose ids begin so, such as "L-I1". Each is shown as skipped,
-// with the reason, which is required.
-func WithSkip(id, reason string) Option {
-	return func(o *options) { o.skips.Add(id, reason) }
-}
-
-// WithLastWriteWins declares that the strategy overwrites whatever is stored, as lockstrategy.None does: the cases of
-// the invariants I1 and I2 are skipped, and so are renewals that others get in the way of.
-func WithLastWriteWins() Option {
-	return func(o *options) {
+// skips are the cases that are left out.
+func (o Options) skips() trial.Skips {
+	skips := trial.Skips{}
+	if o.LastWriteWins {
 		for _, id := range []string{"L-I1", "L-I2", "L-REN-02", "L-REN-03", "L-REN-04", "L-REN-05"} {
-			o.skips.Add(id, "the last commit wins: WithLastWriteWins")
+			skips[id] = "the last commit wins: Options.LastWriteWins"
 		}
 	}
-}
-
-// WithTakeOverWithin declares that the strategy lets one request after the other have a session, and how long a request
-// whose process has died may delay the next one, with room for a busy machine. Leases should be short in a test: some
-// cases wait for their end. Without this option nobody may have to wait for a dead holder.
-func WithTakeOverWithin(d time.Duration) Option {
-	return func(o *options) { o.takeOver = d }
-}
-
-// WithDriver runs the cases over other drivers than storage/memory. newDriver is called once for each case, and
-// registers with t what must be cleaned up. The drivers may share one backend: the cases use random keys.
-func WithDriver(newDriver func(t *testing.T) storage.Driver) Option {
-	return func(o *options) { o.newDriver = newDriver }
+	maps.Copy(skips, o.Skip)
+	return skips
 }
 
 // Run checks a lock strategy against the invariants that package lockstrategy lists, and the contract of its
@@ -66,10 +57,9 @@ func WithDriver(newDriver func(t *testing.T) storage.Driver) Option {
 // that renews leases needs nothing special here.
 //
 // Run fails t at once if an option is wrong.
-func Run(t *testing.T, newStrategy func(t *testing.T) lockstrategy.Strategy, opts ...Option) {
+func Run(t *testing.T, newStrategy func(t *testing.T) lockstrategy.Strategy, options Options) {
 	t.Helper()
-	options, err := newOptions(opts)
-	if err != nil {
+	if err := options.validate(); err != nil {
 		t.Fatal(err)
 	}
 	run := new(trial.Run)
@@ -81,19 +71,16 @@ func Run(t *testing.T, newStrategy func(t *testing.T) lockstrategy.Strategy, opt
 	}
 }
 
-func newOptions(opts []Option) (options, error) {
-	o := options{newDriver: func(*testing.T) storage.Driver { return memory.New() }}
-	for _, opt := range opts {
-		opt(&o)
-	}
+// validate reports all that is wrong.
+func (o Options) validate() error {
 	var cases []trial.Case
 	for _, tc := range allCases() {
 		cases = append(cases, tc.about())
 	}
-	if err := o.skips.Check(cases); err != nil {
-		return o, fmt.Errorf("strategytest: %w", err)
+	if err := o.skips().Check(cases); err != nil {
+		return fmt.Errorf("strategytest: Options.Skip: %w", err)
 	}
-	return o, nil
+	return nil
 }
 
 // testCase is one rule and the code that tries to catch a strategy breaking it.
@@ -114,12 +101,12 @@ func (tc testCase) about() trial.Case {
 
 // examine runs the case. t is for the caller's functions only.
 func (tc testCase) examine(
-	t *testing.T, run *trial.Run, newStrategy func(*testing.T) lockstrategy.Strategy, o options,
+	t *testing.T, run *trial.Run, newStrategy func(*testing.T) lockstrategy.Strategy, o Options,
 ) trial.Outcome {
-	if reason := o.skips.Reason(tc.id); reason != "" {
+	if reason := o.skips().Reason(tc.id); reason != "" {
 		return trial.Outcome{Skipped: reason}
 	}
-	return run.Try(t.Context(), tc.about(), patience+20*o.takeOver, func(c *trial.Trial) {
+	return run.Try(t.Context(), tc.about(), patience+20*o.TakeOverWithin, func(c *trial.Trial) {
 		p := newProbe(t, c, newStrategy, o)
 		defer p.endAll()
 		tc.run(p)

@@ -25,12 +25,12 @@ func TestStrategyMutants(t *testing.T) {
 	for _, m := range mutations {
 		t.Run(strings.ReplaceAll(m.name, " ", "_"), func(t *testing.T) {
 			t.Parallel()
-			var opts []strategytest.Option
+			var options strategytest.Options
 			if m.locks {
-				opts = append(opts, strategytest.WithTakeOverWithin(2*time.Second))
+				options.TakeOverWithin = 2 * time.Second
 			}
 			for _, id := range m.killers {
-				failures, _ := strategytest.Examine(t, id, func(*testing.T) lockstrategy.Strategy { return m.broken() }, opts...)
+				failures, _ := strategytest.Examine(t, id, func(*testing.T) lockstrategy.Strategy { return m.broken() }, options)
 				if len(failures) == 0 {
 					t.Errorf("%s does not see: %s", id, m.name)
 					continue
@@ -63,8 +63,7 @@ func TestStrategies(t *testing.T) {
 	t.Parallel()
 	shared := memory.New()
 	strategytest.Run(t, func(*testing.T) lockstrategy.Strategy { return shortLease() },
-		strategytest.WithTakeOverWithin(10*time.Second),
-		strategytest.WithDriver(func(*testing.T) storage.Driver { return shared }))
+		strategytest.Options{TakeOverWithin: 10 * time.Second, NewDriver: func(*testing.T) storage.Driver { return shared }})
 }
 
 // TestStrategySkips shows what is left out, and that it says why.
@@ -72,15 +71,15 @@ func TestStrategySkips(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		id, want string
-		opt      strategytest.Option
+		options  strategytest.Options
 	}{
-		{"L-I1-01", "WithLastWriteWins", strategytest.WithLastWriteWins()},
-		{"L-I2-05", "WithLastWriteWins", strategytest.WithLastWriteWins()},
-		{"L-SES-04", "because", strategytest.WithSkip("L-SES", "because")},
-		{"L-I6-04", "WithTakeOverWithin", strategytest.WithTakeOverWithin(0)},
+		{"L-I1-01", "LastWriteWins", strategytest.Options{LastWriteWins: true}},
+		{"L-I2-05", "LastWriteWins", strategytest.Options{LastWriteWins: true}},
+		{"L-SES-04", "because", strategytest.Options{Skip: map[string]string{"L-SES": "because"}}},
+		{"L-I6-04", "TakeOverWithin", strategytest.Options{}},
 	} {
 		failures, skipped := strategytest.Examine(t, test.id,
-			func(*testing.T) lockstrategy.Strategy { return lockstrategy.Optimistic() }, test.opt)
+			func(*testing.T) lockstrategy.Strategy { return lockstrategy.Optimistic() }, test.options)
 		if len(failures) > 0 || !strings.Contains(skipped, test.want) {
 			t.Errorf("%s: skipped: %q, want a reason with %q; failures: %q", test.id, skipped, test.want, failures)
 		}
@@ -90,7 +89,9 @@ func TestStrategySkips(t *testing.T) {
 // TestStrategyThatCannotWork shows what a wrong factory leads to.
 func TestStrategyThatCannotWork(t *testing.T) {
 	t.Parallel()
-	plain := strategytest.WithDriver(func(*testing.T) storage.Driver { return tap.Without(memory.New(), "Acquire") })
+	plain := strategytest.Options{
+		NewDriver: func(*testing.T) storage.Driver { return tap.Without(memory.New(), "Acquire") },
+	}
 	for name, test := range map[string]struct {
 		strategy lockstrategy.Strategy
 		want     string
@@ -112,8 +113,8 @@ func TestUndeclaredWait(t *testing.T) {
 	slow := func(*testing.T) lockstrategy.Strategy {
 		return lockstrategy.Lease(lockstrategy.WithDuration(3*time.Second), lockstrategy.WithMaxWait(5*time.Second))
 	}
-	failures, _ := strategytest.Examine(t, "L-I5-01", slow)
-	if len(failures) != 1 || !strings.Contains(failures[0], "WithTakeOverWithin") {
+	failures, _ := strategytest.Examine(t, "L-I5-01", slow, strategytest.Options{})
+	if len(failures) != 1 || !strings.Contains(failures[0], "TakeOverWithin") {
 		t.Errorf("failures: %q", failures)
 	}
 }

@@ -18,14 +18,16 @@ func readCases() []testCase {
 	return []testCase{
 		{
 			id: "L-I8-01", name: "MissWritesNothing",
-			rule: "the load of a session that is not there, has expired or cannot be is a miss: no error, and nothing is written",
+			rule: "the load of a session that is not there, has expired or cannot be is a miss: no error, and nothing is " +
+				"written",
 			run: func(p *probe) {
 				proc := p.process("one")
 				p.start("first")
 				p.pass(24 * time.Hour)
 				expired := p.key
 				for name, key := range map[string]string{
-					"unknown": trial.NewToken(), "expired": expired, "empty": "", "oversized": strings.Repeat("x", 5000), "with a NUL": "a\x00b",
+					"unknown": trial.NewToken(), "expired": expired, "empty": "", "oversized": strings.Repeat("x", 5000),
+					"with a NUL":        "a\x00b",
 					"that is not UTF-8": "\xff\xfe",
 				} {
 					for _, as := range []func(*lockstrategy.Request){reading, locking} {
@@ -198,7 +200,8 @@ func sessionCases() []testCase {
 		},
 		{
 			id: "L-SES-07", name: "TouchLeavesOthersAlone",
-			rule: "Touch leaves a session that was changed meanwhile as it is, without an error, and does not bring back one that has ended",
+			rule: "Touch leaves a session that was changed meanwhile as it is, without an error, and does not bring back one " +
+				"that has ended",
 			run: func(p *probe) {
 				p.start("first")
 				proc := p.process("one")
@@ -257,7 +260,8 @@ func sessionCases() []testCase {
 				commit := func() {
 					for range 20 {
 						err := v.session.Commit(v.ctx, storage.Record{
-							Key: p.key, Data: bytes.Clone(data), UpdatedAt: p.now(), ExpiresAt: p.now().Add(time.Hour), Version: storage.NewVersion(),
+							Key: p.key, Data: bytes.Clone(data), Version: storage.NewVersion(),
+							UpdatedAt: p.now(), ExpiresAt: p.now().Add(time.Hour),
 						})
 						p.inspect("Commit", err)
 						if err != nil && !errors.Is(err, storage.ErrConflict) {

@@ -89,15 +89,16 @@ func TestPageInABrowser(t *testing.T) {
 	b := startBrowser(t)
 	serve := func(runner *gcrunner.Runner) string {
 		t.Cleanup(start(t, runner))
-		server := httptest.NewServer(operations.NewHandler(runner, operations.WithHosts(),
-			operations.WithPlace("DynamoDB table sessions-of-a-rather-large-shop"), operations.WithVersion("v1.2.3")))
+		server := httptest.NewServer(operations.NewHandler(runner, operations.Options{
+			Place: "DynamoDB table sessions-of-a-rather-large-shop", Version: "v1.2.3",
+		}))
 		t.Cleanup(server.Close)
 		return server.URL
 	}
 	ran := func(runner *gcrunner.Runner, runs int) {
 		await(t, "runs have ended", func() bool { return len(runner.Status().Last) >= runs })
 	}
-	budget := gcrunner.WithBudget(gcrunner.Budget{ReadUnits: 1000, WriteUnits: gcrunner.Unlimited})
+	budget := gcrunner.CollectorOptions{Budget: gcrunner.Budget{ReadUnits: 1000}}
 
 	breaking := newTable(t, 20, 10)
 	failing := newRunner(t, breaking, time.Second, budget)

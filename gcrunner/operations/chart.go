@@ -15,7 +15,7 @@ type chart struct {
 	Summary       string
 }
 
-// bar is one run. One that has failed has a ground of its own; one that has deleted nothing is a line at the bottom.
+// bar is one run. One that has failed has another background; one that has deleted nothing is a line at the bottom.
 type bar struct {
 	X, Width float64
 	Title    string
@@ -39,17 +39,17 @@ const (
 	leastPart = 2.0
 )
 
-func newChart(results []gcrunner.Result) chart {
+func newChart(reports []gcrunner.Report) chart {
 	c := chart{Width: chartWidth, Height: chartHeight}
 	total, failed := 0, 0
 	shown := map[string]bool{}
-	for _, result := range results {
-		c.Top = max(c.Top, result.Report.Total())
-		total += result.Report.Total()
-		if isFailure(result) {
+	for _, report := range reports {
+		c.Top = max(c.Top, report.Total())
+		total += report.Total()
+		if isFailure(report) {
 			failed++
 		}
-		for rule, n := range result.Report.Deleted.All() {
+		for rule, n := range report.Deleted.All() {
 			shown[rule] = shown[rule] || n > 0
 		}
 	}
@@ -58,38 +58,38 @@ func newChart(results []gcrunner.Result) chart {
 			c.Rules = append(c.Rules, rule)
 		}
 	}
-	slots := max(len(results), leastBars)
+	slots := max(len(reports), leastBars)
 	step := float64(chartWidth) / float64(slots)
-	for i, result := range results { // the latest at the right
-		c.Bars = append(c.Bars, newBar(result, float64(slots-len(results)+i)*step, step, c.Top))
+	for i, report := range reports { // the latest at the right
+		c.Bars = append(c.Bars, newBar(report, float64(slots-len(reports)+i)*step, step, c.Top))
 	}
-	c.Summary = summary(results, total, c.Top, failed)
+	c.Summary = summary(reports, total, c.Top, failed)
 	return c
 }
 
 // summary says in words what the bars show.
-func summary(results []gcrunner.Result, total, top, failed int) string {
-	if len(results) == 0 {
+func summary(reports []gcrunner.Report, total, top, failed int) string {
+	if len(reports) == 0 {
 		return ""
 	}
-	runs, have := fmt.Sprintf("The last %d runs", len(results)), "have"
-	if len(results) == 1 {
+	runs, have := fmt.Sprintf("The last %d runs", len(reports)), "have"
+	if len(reports) == 1 {
 		runs, have = "The last run", "has"
 	}
-	if results[len(results)-1].Report.DryRun {
+	if reports[len(reports)-1].DryRun {
 		have = "would have"
 	}
 	text := fmt.Sprintf("%s %s deleted nothing", runs, have)
 	if total > 0 {
 		text = fmt.Sprintf("%s %s deleted %s sessions", runs, have, count(total))
-		if len(results) > 1 {
+		if len(reports) > 1 {
 			text += fmt.Sprintf(", %s at most in one", count(top))
 		}
 	}
 	switch {
 	case failed == 0:
 		return text + "."
-	case failed == len(results) && failed == 1:
+	case failed == len(reports) && failed == 1:
 		return text + ". It has failed."
 	case failed == 1:
 		return text + ". One of them has failed."
@@ -98,16 +98,15 @@ func summary(results []gcrunner.Result, total, top, failed int) string {
 	}
 }
 
-func newBar(result gcrunner.Result, x, step float64, top int) bar {
-	r := result.Report
+func newBar(r gcrunner.Report, x, step float64, top int) bar {
 	verb := "deleted"
 	if r.DryRun {
 		verb = "would be deleted"
 	}
 	b := bar{
-		X: x + step*0.1, Width: step * 0.8, Empty: chartHeight - leastPart, Failed: isFailure(result),
+		X: x + step*0.1, Width: step * 0.8, Empty: chartHeight - leastPart, Failed: isFailure(r),
 		Title: fmt.Sprintf("%s UTC: %s of %s sessions %s, %s after %s", instantText(r.Started), count(r.Total()),
-			count(r.Scanned), verb, outcomeText(result), duration(r.Duration)),
+			count(r.Scanned), verb, outcomeText(r), duration(r.Duration)),
 	}
 	y := float64(chartHeight)
 	for rule, n := range r.Deleted.All() {
@@ -121,6 +120,6 @@ func newBar(result gcrunner.Result, x, step float64, top int) bar {
 	return b
 }
 
-func isFailure(result gcrunner.Result) bool {
-	return result.Err != nil || result.Report.Stopped == "lost"
+func isFailure(r gcrunner.Report) bool {
+	return r.Err != nil || r.Stopped == "lost"
 }

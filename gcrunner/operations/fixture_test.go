@@ -65,9 +65,10 @@ func (d *table) Delete(ctx context.Context, key string, condition storage.Condit
 	return d.Driver.Delete(ctx, key, condition)
 }
 
-func newRunner(t testing.TB, driver storage.Driver, interval time.Duration, options ...gcrunner.Option) *gcrunner.Runner {
+func newRunner(t testing.TB, driver storage.Driver, interval time.Duration, options ...gcrunner.CollectorOptions) *gcrunner.Runner {
 	t.Helper()
-	collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true, MaxStale: 30 * 24 * time.Hour}, options...)
+	collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true, MaxStale: 30 * 24 * time.Hour},
+		append(options, gcrunner.CollectorOptions{})[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +86,7 @@ func newElectedRunner(t testing.TB, driver storage.Driver, rules gcrunner.Rules)
 	if err != nil {
 		t.Fatal(err)
 	}
-	collector, err := gcrunner.NewCollector(driver, rules, gcrunner.WithElection(election))
+	collector, err := gcrunner.NewCollector(driver, rules, gcrunner.CollectorOptions{Election: election})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +120,7 @@ func get(t testing.TB, handler http.Handler, path string) (code int, header http
 func do(t testing.TB, handler http.Handler, method, path string) (code int, header http.Header, body string) {
 	t.Helper()
 	recorder := httptest.NewRecorder()
-	handler.ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), method, path, http.NoBody))
+	handler.ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), method, "http://localhost"+path, http.NoBody))
 	response := recorder.Result()
 	text, err := io.ReadAll(response.Body)
 	if err = errors.Join(err, response.Body.Close()); err != nil {

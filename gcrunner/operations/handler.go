@@ -1,6 +1,7 @@
 package operations
 
 import (
+	"cmp"
 	"embed"
 	"errors"
 	"fmt"
@@ -18,41 +19,41 @@ import (
 //go:embed page.html style.css icon.svg
 var files embed.FS
 
-// Option is a setting of a handler.
-type Option func(*handler)
-
-// WithProfiles serves the profiles of net/http/pprof under /debug/pprof/. Taking one slows the process down. Default:
-// off.
-func WithProfiles() Option { return func(h *handler) { h.profiles = true } }
-
-// WithPlace says on the page where the sessions are, such as "DynamoDB table sessions". Default: nothing.
-func WithPlace(place string) Option { return func(h *handler) { h.place = place } }
-
-// WithVersion says on the page and in the metrics which version of the program runs. Default: "unknown".
-func WithVersion(version string) Option { return func(h *handler) { h.version = version } }
-
-// WithReasons sets what the page and the probes say of an error. They are public, and the text of an error may name
-// accounts, roles and tables; the runner's log has that. Default: that the log says why.
-func WithReasons(reason func(error) string) Option { return func(h *handler) { h.reason = reason } }
+// Options are the settings of a handler. The zero value has the defaults.
+type Options struct {
+	// Place says on the page where the sessions are, such as "DynamoDB table sessions". Default: nothing.
+	Place string
+	// Version says on the page and in the metrics which version of the program runs. Default: "unknown".
+	Version string
+	// Hosts are hosts to serve beside those that no website can have: addresses, localhost, names without a dot, and
+	// names under .localhost, .local, .internal and .svc. So probes, port forwarding and the names of services in a
+	// cluster work without it. It is for the name of a proxy that passes on its own name, or service.namespace; "*"
+	// stands for all. Requests to other hosts are refused: a website must not make browsers read these pages by giving
+	// its own name the address of this process (DNS rebinding).
+	Hosts []string
+	// Reason returns what the page and the probes say of an error. They are public, and the text of an error may name
+	// accounts, roles and tables; the runner's log has that. Default: that the log says why.
+	Reason func(error) string
+	// Profiles serves the profiles of net/http/pprof under /debug/pprof/. Taking one slows the process down.
+	Profiles bool
+}
 
 type handler struct {
-	runner   *gcrunner.Runner
-	reason   func(error) string
-	hosts    *hosts // nil for all
-	place    string
-	version  string
-	profiles bool
+	Options
+
+	runner *gcrunner.Runner
 }
 
 // NewHandler returns a handler that shows the runner. Its metrics have a registry of their own.
-func NewHandler(runner *gcrunner.Runner, options ...Option) http.Handler {
-	h := &handler{runner: runner, version: "unknown", reason: reasonOf}
-	for _, option := range options {
-		option(h)
+func NewHandler(runner *gcrunner.Runner, options Options) http.Handler {
+	options.Version = cmp.Or(options.Version, "unknown")
+	if options.Reason == nil {
+		options.Reason = reasonOf
 	}
+	h := &handler{options, runner}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newExporter(runner, h.version))
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newExporter(runner, h.Version))
 
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", h.page)
@@ -60,15 +61,16 @@ func NewHandler(runner *gcrunner.Runner, options ...Option) http.Handler {
 	mux.Handle("GET /icon.svg", http.FileServerFS(files))
 	mux.HandleFunc("GET /livez", h.alive)
 	mux.HandleFunc("GET /readyz", h.ready)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry, Timeout: 10 * time.Second}))
-	if h.profiles {
+	scrape := promhttp.HandlerOpts{Registry: registry, Timeout: 10 * time.Second}
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, scrape))
+	if h.Profiles {
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	}
-	return withHeaders(h.hosts.check(mux))
+	return withHeaders(checkHost(h.Hosts, mux))
 }
 
 // withHeaders tells browsers to load nothing from elsewhere, to run no scripts, and to keep nothing.
@@ -109,11 +111,11 @@ func (h *handler) problem(err error) string {
 	unready := (*gcrunner.NotReadyError)(nil)
 	switch {
 	case !errors.As(err, &unready):
-		return h.reason(err)
+		return h.Reason(err)
 	case unready.Err == nil:
 		return unready.Reason
 	default:
-		return unready.Reason + ": " + h.reason(unready.Err)
+		return unready.Reason + ": " + h.Reason(unready.Err)
 	}
 }
 

@@ -23,7 +23,7 @@ func TestProbes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		driver := newTable(t, 10, 10)
 		runner := newRunner(t, driver, time.Hour)
-		handler := operations.NewHandler(runner)
+		handler := operations.NewHandler(runner, operations.Options{})
 		probe := func(when, path string, want int, says string) {
 			t.Helper()
 			synctest.Wait()
@@ -61,8 +61,8 @@ func TestProbes(t *testing.T) {
 
 func TestRoutes(t *testing.T) {
 	t.Parallel()
-	plain := operations.NewHandler(newRunner(t, memory.New(), time.Hour))
-	profiled := operations.NewHandler(newRunner(t, memory.New(), time.Hour), operations.WithProfiles())
+	plain := operations.NewHandler(newRunner(t, memory.New(), time.Hour), operations.Options{})
+	profiled := operations.NewHandler(newRunner(t, memory.New(), time.Hour), operations.Options{Profiles: true})
 	for _, test := range []struct {
 		name    string
 		handler http.Handler
@@ -107,7 +107,7 @@ func TestNothingLeaks(t *testing.T) {
 		driver.broken.Store(true)
 		time.Sleep(61 * time.Minute)
 		synctest.Wait()
-		handler := operations.NewHandler(runner, operations.WithProfiles())
+		handler := operations.NewHandler(runner, operations.Options{Profiles: true})
 		for _, path := range []string{"/", "/metrics", "/readyz", "/livez", "/debug/pprof/goroutine?debug=2", "/debug/pprof/heap?debug=1"} {
 			if _, _, body := get(t, handler, path); strings.Contains(body, "secret-") {
 				t.Errorf("%s has a token or session data in it", path)
@@ -148,7 +148,7 @@ func TestCausesAreInTheLogAlone(t *testing.T) {
 		driver := newTable(t, 3, 3)
 		var log lockedBuffer
 		collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true},
-			gcrunner.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+			gcrunner.CollectorOptions{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -158,13 +158,13 @@ func TestCausesAreInTheLogAlone(t *testing.T) {
 		}
 		defer start(t, runner)()
 		synctest.Wait()
-		plain := operations.NewHandler(runner)
-		named := operations.NewHandler(runner, operations.WithReasons(func(err error) string {
+		plain := operations.NewHandler(runner, operations.Options{})
+		named := operations.NewHandler(runner, operations.Options{Reason: func(err error) string {
 			if !errors.Is(err, errBroken) {
 				t.Errorf("asked for the reason of %v", err)
 			}
 			return "a <reason>"
-		}))
+		}})
 		for cause, breaks := range map[string]func(bool){
 			"the table cannot be read": driver.unreachable.Store, "no run has succeeded": driver.broken.Store,
 		} {
@@ -208,7 +208,7 @@ func TestCausesAreInTheLogAlone(t *testing.T) {
 // The page refreshes itself where that is not turned off.
 func TestPageRefreshesItself(t *testing.T) {
 	t.Parallel()
-	handler := operations.NewHandler(newRunner(t, memory.New(), time.Hour))
+	handler := operations.NewHandler(newRunner(t, memory.New(), time.Hour), operations.Options{})
 	for path, want := range map[string]string{"/": "10", "/?refresh=on": "10", "/?refresh=off": ""} {
 		if _, header, _ := get(t, handler, path); header.Get("Refresh") != want {
 			t.Errorf("%s refreshes after %q seconds; want %q", path, header.Get("Refresh"), want)

@@ -2,7 +2,6 @@ package operations
 
 import (
 	"context"
-	"math"
 	"runtime"
 	"time"
 
@@ -50,7 +49,8 @@ func metrics() []metric {
 		emit: func(f facts, set func(float64, ...string)) { instant(f.LastSuccess, set) },
 	}, {
 		Name: "gcrunner_last_progress_timestamp_seconds", Type: gauge,
-		Help: "When a run, the present one included, last deleted a session or was done with a page, in Unix time. Left out before that.",
+		Help: "When a run, the present one included, last deleted a session or was done with a page, in Unix time. Left " +
+			"out before that.",
 		emit: func(f facts, set func(float64, ...string)) { instant(f.LastProgress, set) },
 	}, {
 		Name: "gcrunner_next_run_timestamp_seconds", Type: gauge,
@@ -65,24 +65,25 @@ func metrics() []metric {
 		Help: "Runs that have ended. Outcomes: completed; items, units and duration, the limit that was reached; canceled, " +
 			"because the process was told to end; lost, another process was elected; failed.",
 		emit: func(f facts, set func(float64, ...string)) {
-			for outcome, n := range f.Totals.Runs {
+			for outcome, n := range f.Runs {
 				set(float64(n), string(outcome))
 			}
 		},
 	}, {
 		Name: "gcrunner_run_seconds_total", Type: counter, Help: "How long all runs have taken together.",
-		emit: func(f facts, set func(float64, ...string)) { set(f.Totals.Time.Seconds()) },
+		emit: func(f facts, set func(float64, ...string)) { set(f.Totals.Duration.Seconds()) },
 	}, {
 		Name: "gcrunner_last_run_duration_seconds", Type: gauge,
 		Help: "How long the last run took. Left out before the first has ended.",
 		emit: func(f facts, set func(float64, ...string)) {
 			if n := len(f.Last); n > 0 {
-				set(f.Last[n-1].Report.Duration.Seconds())
+				set(f.Last[n-1].Duration.Seconds())
 			}
 		},
 	}, {
 		Name: "gcrunner_backlog_age_seconds", Type: gauge,
-		Help: "How long the oldest expired session had been expired when the last successful run began, 0 where there was none. " +
+		Help: "How long the oldest expired session had been expired when the last successful run began, 0 where there was " +
+			"none. " +
 			"It is known with the rule expired alone. Left out before the first.",
 		emit: func(f facts, set func(float64, ...string)) {
 			if age, known := f.Backlog(); known {
@@ -103,7 +104,8 @@ func metrics() []metric {
 		},
 	}, {
 		Name: "gcrunner_sessions_skipped_total", Type: counter, Labels: []string{"reason"},
-		Help: "Sessions that were left alone although a rule applied. Reasons: leased, a request is using it; conflict, it was " +
+		Help: "Sessions that were left alone although a rule applied. Reasons: leased, a request is using it; conflict, it " +
+			"was " +
 			"changed after it was read; unreadable, it is damaged or somebody else's.",
 		emit: func(f facts, set func(float64, ...string)) {
 			set(float64(f.Totals.Leased), "leased")
@@ -116,7 +118,8 @@ func metrics() []metric {
 		emit: func(f facts, set func(float64, ...string)) { set(float64(f.Totals.Bytes)) },
 	}, {
 		Name: "gcrunner_capacity_units_total", Type: counter, Labels: []string{"operation"},
-		Help: "Capacity units that DynamoDB says were consumed by reads and writes. It does not report those of refused deletes.",
+		Help: "Capacity units that DynamoDB says were consumed by reads and writes. It does not report those of refused " +
+			"deletes.",
 		emit: func(f facts, set func(float64, ...string)) {
 			set(f.Totals.ReadUnits, "read")
 			set(f.Totals.WriteUnits, "write")
@@ -126,13 +129,15 @@ func metrics() []metric {
 		Help: "Capacity units that a run may consume in a second. Left out where there is no bound.",
 		emit: func(f facts, set func(float64, ...string)) {
 			for operation, units := range map[string]float64{"read": f.Budget.ReadUnits, "write": f.Budget.WriteUnits} {
-				if !math.IsInf(units, 1) {
+				if units > 0 {
 					set(units, operation)
 				}
 			}
 		},
 	}, {
-		Name: "gcrunner_throttles_total", Type: counter, Help: "Requests that DynamoDB refused because it had too many. Conflicts of writes, also between Regions, do not count.",
+		Name: "gcrunner_throttles_total", Type: counter,
+		Help: "Requests that DynamoDB refused because it had too many. Conflicts of writes, also between Regions, do not " +
+			"count.",
 		emit: func(f facts, set func(float64, ...string)) { set(float64(f.Totals.Throttles)) },
 	}, {
 		Name: "gcrunner_consecutive_failures", Type: gauge,

@@ -24,8 +24,8 @@ func TestMetrics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		driver := newTable(t, 30, 20)
 		runner := newRunner(t, driver, time.Hour,
-			gcrunner.WithBudget(gcrunner.Budget{ReadUnits: 1000, WriteUnits: gcrunner.Unlimited}))
-		handler := operations.NewHandler(runner, operations.WithVersion("v1.2.3"))
+			gcrunner.CollectorOptions{Budget: gcrunner.Budget{ReadUnits: 1000}})
+		handler := operations.NewHandler(runner, operations.Options{Version: "v1.2.3"})
 		scrape := func() string {
 			t.Helper()
 			synctest.Wait()

@@ -16,8 +16,8 @@ import (
 )
 
 var page = template.Must(template.New("page.html").Funcs(template.FuncMap{
-	"count": count, "duration": duration, "instant": instantText, "units": units, "bytes": byteSize, "outcome": outcomeText,
-	"rule": ruleName, "failure": isFailure, "leftAlone": leftAlone, "oneof": oneOf,
+	"count": count, "duration": duration, "instant": instantText, "units": units, "bytes": byteSize,
+	"outcome": outcomeText, "rule": ruleName, "failure": isFailure, "leftAlone": leftAlone, "oneof": oneOf,
 	"progress": progress,
 }).ParseFS(files, "page.html"))
 
@@ -41,7 +41,7 @@ type view struct {
 	Refresh        int    // 0 for not at all
 	Problem        string // why it is not ready, empty where it is
 	Headline       string
-	Doing          string   // what goes on, where the headline is about something else
+	Doing          string   // what it is doing, where the headline is about something else
 	LeaderRules    []string // those of the process that is elected, where they are others
 	Rhythm         string   // its schedule
 	Rules          []string
@@ -51,7 +51,7 @@ type view struct {
 	ByRule         string
 	Budgets        []budget
 	Chart          chart
-	Latest         []gcrunner.Result // the latest first
+	Latest         []gcrunner.Report // the latest first
 	Profiles       bool
 }
 
@@ -69,8 +69,8 @@ const maxRows = 15
 
 func (h *handler) page(w http.ResponseWriter, r *http.Request) {
 	problem := h.problem(h.runner.Ready(r.Context()))
-	v := newView(h.runner.Status(), problem, h.reason, time.Now())
-	v.Place, v.Version, v.Profiles = h.place, h.version, h.profiles
+	v := newView(h.runner.Status(), problem, h.Reason, time.Now())
+	v.Place, v.Version, v.Profiles = h.Place, h.Version, h.Profiles
 	if r.URL.Query().Get("refresh") == "off" {
 		v.Refresh = 0
 	} else { // not in the page itself, where some cannot turn it off
@@ -87,8 +87,8 @@ func (h *handler) page(w http.ResponseWriter, r *http.Request) {
 
 func newView(s gcrunner.Status, problem string, reason func(error) string, now time.Time) view {
 	v := view{
-		Status: s, Now: now, Refresh: refresh, Problem: problem, Reason: reason, Rules: ruleTexts(s.Rules), Backlog: "not known yet",
-		Budgets: budgets(s), Chart: newChart(s.Last),
+		Status: s, Now: now, Refresh: refresh, Problem: problem, Reason: reason, Rules: ruleTexts(s.Rules),
+		Backlog: "not known yet", Budgets: budgets(s), Chart: newChart(s.Last),
 	}
 	v.Headline, v.Doing = headline(s, problem, reason), doing(s, now)
 	if v.Headline == "" {
@@ -203,14 +203,14 @@ func leftAlone(r gcrunner.Report) string {
 func budgets(s gcrunner.Status) []budget {
 	report := s.Current
 	if n := len(s.Last); report == nil && n > 0 {
-		report = &s.Last[n-1].Report
+		report = &s.Last[n-1]
 	}
 	list := []budget{
 		{Name: "Read", Allowed: s.Budget.ReadUnits}, {Name: "Write", Allowed: s.Budget.WriteUnits},
 	}
 	for i := range list {
 		b := &list[i]
-		b.Bounded = !math.IsInf(b.Allowed, 1)
+		b.Bounded = b.Allowed > 0
 		if report == nil {
 			continue
 		}
@@ -283,13 +283,13 @@ func byteSize(n int64) string {
 	return units(size) + " " + unit
 }
 
-func outcomeText(r gcrunner.Result) string {
+func outcomeText(r gcrunner.Report) string {
 	if r.Err != nil {
 		return "failed"
 	}
 	text := map[gcrunner.StopReason]string{
 		"items": "stopped at its limit of items", "units": "stopped at its limit of units",
 		"duration": "stopped at its limit of time", "lost": "election lost",
-	}[r.Report.Stopped]
-	return cmp.Or(text, strings.TrimSpace(string(r.Report.Stopped)))
+	}[r.Stopped]
+	return cmp.Or(text, strings.TrimSpace(string(r.Stopped)))
 }

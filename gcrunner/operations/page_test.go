@@ -19,8 +19,8 @@ func TestPage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		driver := newTable(t, 1500, 1234)
 		runner := newRunner(t, driver, time.Hour,
-			gcrunner.WithBudget(gcrunner.Budget{ReadUnits: 1e6, WriteUnits: gcrunner.Unlimited}))
-		handler := operations.NewHandler(runner, operations.WithPlace("DynamoDB table <sessions>"), operations.WithVersion("v1.2.3"))
+			gcrunner.CollectorOptions{Budget: gcrunner.Budget{ReadUnits: 1e6}})
+		handler := operations.NewHandler(runner, operations.Options{Place: "DynamoDB table <sessions>", Version: "v1.2.3"})
 		page := func(when string, parts ...string) {
 			t.Helper()
 			synctest.Wait()
@@ -55,10 +55,10 @@ func TestPage(t *testing.T) {
 func TestPageOfADryRun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		runner := newRunner(t, newTable(t, 5, 7), time.Hour, gcrunner.WithDryRun())
+		runner := newRunner(t, newTable(t, 5, 7), time.Hour, gcrunner.CollectorOptions{DryRun: true})
 		defer start(t, runner)()
 		synctest.Wait()
-		_, _, body := get(t, operations.NewHandler(runner), "/")
+		_, _, body := get(t, operations.NewHandler(runner, operations.Options{}), "/")
 		text := visible(body)
 		for _, part := range []string{"Dry run: nothing is deleted", "sessions that would be deleted", "7 of 12 sessions would be deleted"} {
 			if !strings.Contains(text, part) {

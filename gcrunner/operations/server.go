@@ -33,7 +33,7 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
-	if server.Shutdown(last) != nil { // somebody is slow
+	if server.Shutdown(last) != nil { // a client is slow
 		_ = server.Close()
 	}
 	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {

@@ -11,6 +11,7 @@ import (
 
 // Where the position of a collection is kept.
 const (
+	SourceAuto       = "auto"
 	CheckpointMemory = "memory"
 	CheckpointFile   = "file"
 	CheckpointTable  = "table"
@@ -34,11 +35,11 @@ func collectionKeys() []Key {
 		Doc:    "Collects sessions that were last written longer ago than this, whether they have expired or not.",
 		Option: "gcrunner.Rules.MaxStale",
 	}, {
-		Name: "collection.source", Kind: Choice, Fallback: string(gcrunner.SourceAuto),
-		Choices: []string{string(gcrunner.SourceAuto), string(gcrunner.SourceScan), string(gcrunner.SourceIndex)},
+		Name: "collection.source", Kind: Choice, Fallback: SourceAuto,
+		Choices: []string{SourceAuto, string(gcrunner.SourceScan), string(gcrunner.SourceIndex)},
 		Doc: "How sessions are found: by a scan of the whole table, or by table.expiry_index, which knows nothing of max_age and " +
 			"max_stale. auto is the index where there is one and it can serve the rules.",
-		Option: "gcrunner.WithSource",
+		Option: "gcrunner.CollectorOptions.Source",
 	}, {
 		Name: "collection.read_units", Kind: Number, Otherwise: "no bound", Example: "50", Check: checkPositive,
 		Unit: "read units per second", Doc: "How much read capacity a run may consume. More than 0.",
@@ -50,16 +51,16 @@ func collectionKeys() []Key {
 	}, {
 		Name: "collection.concurrency", Kind: Integer, Fallback: int64(defaults.Concurrency), Least: 1, Most: 1000,
 		Unit: "requests", Doc: "How many deletes are under way at once, and how many segments are scanned at once.",
-		Option: "gcrunner.WithConcurrency",
+		Option: "gcrunner.CollectorOptions.Concurrency",
 	}, {
 		Name: "collection.segments", Kind: Integer, Otherwise: "chosen from the size of the table", Example: "4", Least: 1,
 		Most: storage.MaxSegments, Unit: "segments", Doc: "Into how many segments the table is divided, each of which is scanned " +
 			"by itself.",
-		Option: "gcrunner.WithSegments",
+		Option: "gcrunner.CollectorOptions.Segments",
 	}, {
 		Name: "collection.page_size", Kind: Integer, Fallback: int64(defaults.PageSize), Least: 1,
 		Most: defaults.PageSize, Unit: "sessions", Doc: "How many sessions are looked at in one call. Memory grows with it.",
-		Option: "gcrunner.WithPageSize",
+		Option: "gcrunner.CollectorOptions.PageSize",
 	}, {
 		Name: "collection.limits.items", Kind: Integer, Otherwise: "no limit", Example: "100000", Least: 1,
 		Unit: "sessions", Doc: "A run stops when it has deleted so many. The next one goes on there.",
@@ -75,16 +76,16 @@ func collectionKeys() []Key {
 	}, {
 		Name: "collection.stop_timeout", Kind: Duration, Fallback: defaults.StopTimeout,
 		Doc:    "How long a run that is told to end, or has reached a limit, may take to finish its pages.",
-		Option: "gcrunner.WithStopTimeout",
+		Option: "gcrunner.CollectorOptions.StopTimeout",
 	}, {
 		Name: "collection.dry_run", Kind: Boolean, Fallback: false,
-		Doc: "Whether runs only count what they would delete.", Option: "gcrunner.WithDryRun",
+		Doc: "Whether runs only count what they would delete.", Option: "gcrunner.CollectorOptions.DryRun",
 	}, {
 		Name: "collection.checkpoint", Kind: Choice, Choices: []string{CheckpointMemory, CheckpointFile, CheckpointTable},
 		Fallback: CheckpointMemory,
 		Doc: "Where it is kept how far a run has come, for the next one to go on there: in the process, in a file, or beside the " +
 			"sessions, for any process. The position can hold tokens, as the table does.",
-		Option: "gcrunner.WithCheckpoint",
+		Option: "gcrunner.CollectorOptions.Checkpoint",
 	}, {
 		Name: "collection.checkpoint_file", Kind: Text, Otherwise: "no file", Example: "/var/lib/sessions/position", Check: checkPath,
 		Doc: "The file for the checkpoint file.", Option: "gcrunner.FileCheckpoint",

@@ -37,22 +37,24 @@ var algorithms = []algorithm{
 	},
 	{
 		name:    "gcrunner, scan",
-		collect: func(ctx context.Context, p *place) error { return collect(ctx, p) },
+		collect: func(ctx context.Context, p *place) error { return collect(ctx, p, "") },
 		least:   func(m minimum) float64 { return m.scan },
 	},
 	{
 		name:  "gcrunner, index",
 		table: dynamostore.Table{ExpiryIndex: dynamostore.ExpiryIndex{Name: "expiry"}},
 		collect: func(ctx context.Context, p *place) error {
-			return collect(ctx, p, gcrunner.WithSource(gcrunner.SourceIndex))
+			return collect(ctx, p, gcrunner.SourceIndex)
 		},
 		least: func(m minimum) float64 { return m.entries },
 	},
 }
 
 // collect is a run of the collector.
-func collect(ctx context.Context, p *place, options ...gcrunner.Option) error {
-	collector, err := gcrunner.NewCollector(p.driver, gcrunner.Rules{Expired: true}, append(p.undivided(), options...)...)
+func collect(ctx context.Context, p *place, source gcrunner.Source) error {
+	collector, err := gcrunner.NewCollector(p.driver, gcrunner.Rules{Expired: true}, gcrunner.CollectorOptions{
+		Source: source, Segments: p.undivided(),
+	})
 	if err != nil {
 		return err
 	}
@@ -63,13 +65,13 @@ func collect(ctx context.Context, p *place, options ...gcrunner.Option) error {
 	return err
 }
 
-// undivided keeps a collector that deletes from dividing the table on dynoxide 1.2.1, which does not find its way
+// undivided is the number of segments that keeps a collector that deletes from dividing the table on dynoxide 1.2.1, which does not find its way
 // through a divided table once an item is deleted. It costs one read more to divide it.
-func (p *place) undivided() []gcrunner.Option {
+func (p *place) undivided() int {
 	if p.engine == "dynoxide" {
-		return []gcrunner.Option{gcrunner.WithSegments(1)}
+		return 1
 	}
-	return nil
+	return 0
 }
 
 // pagesOf25 is delete_expired of tower-sessions-dynamodb-store 0.3.0 (src/lib.rs), call for call: it looks at 25 items

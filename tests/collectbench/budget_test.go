@@ -136,9 +136,11 @@ func measureBudget(t testing.TB, a budgetedRun, d time.Duration) budgetUse {
 	if err != nil {
 		t.Fatal(err)
 	}
-	collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true}, append(p.undivided(), gcrunner.WithSource(a.source),
-		gcrunner.WithBudget(gcrunner.Budget{ReadUnits: allowedReads, WriteUnits: allowedWrites}),
-		gcrunner.WithLimits(gcrunner.Limits{Duration: d}), gcrunner.WithStopTimeout(0))...)
+	collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true}, gcrunner.CollectorOptions{
+		Source: a.source, Segments: p.undivided(),
+		Budget: gcrunner.Budget{ReadUnits: allowedReads, WriteUnits: allowedWrites},
+		Limits: gcrunner.Limits{Duration: d}, StopTimeout: -1,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

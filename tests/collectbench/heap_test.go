@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/metrics"
-	"slices"
 	"testing"
 	"time"
 
@@ -28,7 +27,7 @@ type heapPlace struct {
 	name     string
 	variable string // the environment's name for how many sessions there are
 	full     int    // how many make the limit an assertion
-	open     func(t testing.TB, p population) (driver storage.Driver, options []gcrunner.Option)
+	open     func(t testing.TB, p population) (driver storage.Driver, segments int)
 }
 
 var heapPlaces = []heapPlace{
@@ -36,7 +35,7 @@ var heapPlaces = []heapPlace{
 	{"dynamodb", "COLLECTBENCH_HEAP_SESSIONS", 300_000, openDynamoDB},
 }
 
-func openBolt(t testing.TB, p population) (storage.Driver, []gcrunner.Option) {
+func openBolt(t testing.TB, p population) (storage.Driver, int) {
 	t.Helper()
 	// Without the grace, the driver itself would remove what has expired while it is filled.
 	driver, err := boltstore.OpenDriver(filepath.Join(t.TempDir(), "sessions.db"), boltstore.WithGrace(1000*time.Hour))
@@ -49,10 +48,10 @@ func openBolt(t testing.TB, p population) (storage.Driver, []gcrunner.Option) {
 		}
 	})
 	p.put(t, driver, 512) // two transactions of the most writes that one holds
-	return driver, nil
+	return driver, 0
 }
 
-func openDynamoDB(t testing.TB, p population) (storage.Driver, []gcrunner.Option) {
+func openDynamoDB(t testing.TB, p population) (storage.Driver, int) {
 	t.Helper()
 	place := fill(t, dynamostore.Table{}, p)
 	driver, err := dynamostore.NewDriver(dynamotest.Client(t), place.table)
@@ -67,23 +66,23 @@ func openDynamoDB(t testing.TB, p population) (storage.Driver, []gcrunner.Option
 var heapRuns = []struct {
 	name    string
 	rules   gcrunner.Rules
-	options []gcrunner.Option
+	options gcrunner.CollectorOptions
 	// dry runs delete nothing, and divide the table on all engines.
 	dry bool
 }{
 	{
 		"pages of 1000",
 		gcrunner.Rules{Expired: true, Grace: 12 * time.Hour},
-		[]gcrunner.Option{gcrunner.WithPageSize(1000)},
+		gcrunner.CollectorOptions{PageSize: 1000},
 		false,
 	},
 	{
 		"largest pages, dry run",
 		gcrunner.Rules{Expired: true},
-		[]gcrunner.Option{gcrunner.WithPageSize(defaults.PageSize), gcrunner.WithDryRun()},
+		gcrunner.CollectorOptions{PageSize: defaults.PageSize, DryRun: true},
 		true,
 	},
-	{"largest pages", gcrunner.Rules{Expired: true}, []gcrunner.Option{gcrunner.WithPageSize(defaults.PageSize)}, false},
+	{"largest pages", gcrunner.Rules{Expired: true}, gcrunner.CollectorOptions{PageSize: defaults.PageSize}, false},
 }
 
 // heap is what the live and the not yet collected objects take.
@@ -133,14 +132,14 @@ func TestHeap(t *testing.T) { //nolint:paralleltest // See above.
 func collectInHeap(t testing.TB, place heapPlace, show func(run string, report gcrunner.Report, h heap)) {
 	t.Helper()
 	p := population{size(t, place.variable, 2_000), 5, smallBytes}
-	driver, options := place.open(t, p)
+	driver, segments := place.open(t, p)
 	dead, live := p.count()
 	for _, run := range heapRuns {
-		of := run.options
+		options := run.options
 		if !run.dry {
-			of = append(slices.Clip(options), of...)
+			options.Segments = segments
 		}
-		collector, err := gcrunner.NewCollector(driver, run.rules, of...)
+		collector, err := gcrunner.NewCollector(driver, run.rules, options)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -59,7 +59,7 @@ func fill(t testing.TB, layout dynamostore.Table, p population) *place {
 		t.Fatal(err)
 	}
 	pl := &place{
-		engine: dynamotest.EngineName(t), recorder: dynamotest.NewRecorder(), table: layout.WithDefaults(), population: p,
+		engine: dynamotest.EngineName(t), recorder: new(dynamotest.Recorder), table: layout.WithDefaults(), population: p,
 	}
 	pl.client = dynamotest.Client(t, pl.recorder.Install, patient)
 	var err error

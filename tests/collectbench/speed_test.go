@@ -61,7 +61,7 @@ func lookForExpired(pageSize func(*place) int) func(context.Context, *dynamodb.C
 		if err != nil {
 			return 0, err
 		}
-		collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true}, gcrunner.WithPageSize(pageSize(p)))
+		collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true}, gcrunner.CollectorOptions{PageSize: pageSize(p)})
 		if err != nil {
 			return 0, err
 		}

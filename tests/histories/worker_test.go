@@ -95,7 +95,7 @@ type worker struct {
 
 // work is the main function of a process: it does what it is asked until nobody is there any more to ask.
 func work(text string, in io.Reader, out io.Writer) error {
-	w := &worker{faults: dynamotest.NewFaults()}
+	w := &worker{faults: new(dynamotest.Faults)}
 	if err := json.Unmarshal([]byte(text), &w.setup); err != nil {
 		return err
 	}

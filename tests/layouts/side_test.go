@@ -193,7 +193,7 @@ func (s *side) probe(t tester, guesses []string) {
 func (s *side) collect(t tester) {
 	t.Helper()
 	for _, rules := range []gcrunner.Rules{{Expired: true}, {MaxAge: time.Nanosecond}, {MaxStale: time.Nanosecond}} {
-		collector, err := gcrunner.NewCollector(s.driver, rules)
+		collector, err := gcrunner.NewCollector(s.driver, rules, gcrunner.CollectorOptions{})
 		if err == nil {
 			_, err = collector.Run(context.Background())
 		}

@@ -64,7 +64,7 @@ func shared(engine string, driver storage.Driver, processes int, latency time.Du
 
 func openDynamoDB(t testing.TB, processes int) *place {
 	t.Helper()
-	p := &place{engine: dynamotest.EngineName(t), tally: &tally{}, recorder: dynamotest.NewRecorder()}
+	p := &place{engine: dynamotest.EngineName(t), tally: &tally{}, recorder: new(dynamotest.Recorder)}
 	table := createTable(t)
 	for range processes {
 		driver, err := dynamostore.NewDriver(dynamotest.Client(t, p.recorder.Install), table)

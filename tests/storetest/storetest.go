@@ -67,16 +67,13 @@ type Capabilities struct {
 func RunStrategies(t *testing.T, newDriver func(t *testing.T) storage.Driver) {
 	t.Helper()
 	for name, strategy := range strategies {
-		options := []strategytest.Option{strategytest.WithDriver(newDriver)}
-		switch name {
-		case "none":
-			options = append(options, strategytest.WithLastWriteWins())
-		case "lease":
-			options = append(options, strategytest.WithTakeOverWithin(takeOver))
+		options := strategytest.Options{NewDriver: newDriver, LastWriteWins: name == "none"}
+		if name == "lease" {
+			options.TakeOverWithin = takeOver
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			strategytest.Run(t, func(*testing.T) lockstrategy.Strategy { return strategy() }, options...)
+			strategytest.Run(t, func(*testing.T) lockstrategy.Strategy { return strategy() }, options)
 		})
 	}
 }

@@ -46,7 +46,7 @@ type Settings struct {
 	// Source says where the configuration comes from.
 	Source string
 	// Warnings are what should be seen to in the configuration.
-	Warnings []config.Warning
+	Warnings []config.Problem
 	// Sealed says that there is a secret, and Rotating that there are previous ones, too.
 	Sealed, Rotating bool
 	// ReadOnly leaves out what would write anything.
@@ -98,7 +98,9 @@ func (e examination) settings() {
 		if strings.HasPrefix(warning.Key, "secret.") {
 			check = checkSecret
 		}
-		e.warn(check, warning.Fix, "%s", warning.Problem)
+		fix := warning.Fix
+		warning.Fix = ""
+		e.warn(check, fix, "%s", warning)
 	}
 	switch {
 	case !e.Sealed:

@@ -107,7 +107,7 @@ func Unreachable(settings Settings, err error, report func(Finding)) {
 		e.failed(checkRegion, fixCall, err)
 	} else {
 		check := checkCredentials
-		if wrong := (*config.EndpointError)(nil); errors.As(err, &wrong) {
+		if wrong := (*config.Error)(nil); errors.As(err, &wrong) && wrong.Problems[0].Key == "dynamodb.endpoint" {
 			check = checkEndpoint
 		}
 		e.failed(check, "correct dynamodb.profile, AWS_PROFILE, or the files of the AWS SDK", err)

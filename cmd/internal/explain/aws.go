@@ -146,27 +146,6 @@ func unreachable(err error) string {
 	return ""
 }
 
-// ofClient explains why no client can be made, nil for other errors.
-func ofClient(err error) *Explanation {
-	var (
-		endpoint *config.EndpointError
-		profile  *config.ProfileError
-	)
-	switch {
-	case errors.As(err, &endpoint):
-		return &Explanation{
-			Kind: Configuration, Text: fmt.Sprintf("the endpoint %q %s", endpoint.Endpoint, endpoint.Problem), Err: err,
-			Fix: "correct AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL, or endpoint_url of the profile",
-		}
-	case errors.As(err, &profile):
-		return &Explanation{
-			Kind: Configuration, Text: fmt.Sprintf("the AWS profile %q cannot be used: %v", profile.Profile, profile.Err), Err: err,
-			Fix: "correct dynamodb.profile or AWS_PROFILE, or add the profile to the AWS configuration file",
-		}
-	}
-	return nil
-}
-
 // message returns what AWS says of a request that it refuses.
 func message(err error) string {
 	answer := smithy.APIError(nil)

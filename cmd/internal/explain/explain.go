@@ -72,9 +72,6 @@ func Error(err error) *Explanation {
 	if e := ofConfig(err); e != nil {
 		return e
 	}
-	if e := ofClient(err); e != nil {
-		return e
-	}
 	if e := ofTable(err); e != nil {
 		return e
 	}
@@ -120,7 +117,11 @@ func Error(err error) *Explanation {
 func ofConfig(err error) *Explanation {
 	if wrong := (*config.Error)(nil); errors.As(err, &wrong) {
 		if len(wrong.Problems) == 1 {
-			return &Explanation{Kind: Configuration, Text: problemText(wrong.Problems[0]), Err: err}
+			problem := wrong.Problems[0]
+			if problem.Fix != "" { // It is about the AWS SDK, and says all by itself.
+				return &Explanation{Kind: Configuration, Text: problem.Text, Fix: problem.Fix, Err: err}
+			}
+			return &Explanation{Kind: Configuration, Text: problemText(problem), Err: err}
 		}
 		e := &Explanation{
 			Kind: Configuration, Text: fmt.Sprintf("the configuration has %d problems", len(wrong.Problems)), Err: err,

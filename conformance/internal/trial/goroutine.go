@@ -11,11 +11,12 @@ import (
 	"time"
 )
 
-// WantNoGoroutines expects that no goroutine of the package of tried which f started, directly or not, goes on running for
-// longer than a moment.
+// WantNoGoroutines expects that no goroutine of the package of tried which f started, directly or not, goes on running
+// for longer than a moment.
 //
-// Goroutines inherit the profiling labels of the one that starts them. That tells those of f from all others, also while
-// other tests run. Those of other packages are left alone: they belong to clients that the caller made and will close.
+// Goroutines inherit the profiling labels of the one that starts them. That tells those of f from all others, also
+// while other tests run. Those of other packages are left alone: they belong to clients that the caller made and will
+// close.
 func (t *Trial) WantNoGoroutines(tried any, moment time.Duration, f func()) {
 	const label = "conformance"
 	id := NewToken()
@@ -66,15 +67,15 @@ func PackageOf(tried any) Package {
 	return p
 }
 
-// Symbols returns how the names of the package's functions begin in stacks: dots in the last part of its path are escaped
-// there.
+// Symbols returns how the names of the package's functions begin in stacks: dots in the last part of its path are
+// escaped there.
 func (p Package) Symbols() string {
 	slash := strings.LastIndex(p.Path, "/") + 1
 	return p.Path[:slash] + strings.ReplaceAll(p.Path[slash:], ".", "%2e") + "."
 }
 
-// Labelled looks for goroutines with the label. It returns the stacks of those that are in functions of the package, and
-// counts those that have not begun, so that it cannot be told where they belong.
+// Labelled looks for goroutines with the label. It returns the stacks of those that are in functions of the package,
+// and counts those that have not begun, so that it cannot be told where they belong.
 func Labelled(key, value string, p Package) (stacks []string, unknown int) {
 	var profile bytes.Buffer
 	if err := pprof.Lookup("goroutine").WriteTo(&profile, 1); err != nil {

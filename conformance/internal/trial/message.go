@@ -145,7 +145,8 @@ func (t *Trial) Suspect(symbols string) {
 	t.suspect = symbols
 }
 
-// stacks returns the stacks of the goroutines that are in what is tried, or of all where none is, as far as anybody reads.
+// stacks returns the stacks of the goroutines that are in what is tried, or of all where none is, as far as anybody
+// reads.
 func (t *Trial) stacks() string {
 	const most = 16 << 10
 	buf := make([]byte, 4<<20)

@@ -1,5 +1,6 @@
-// Package trial runs the cases of a suite: it gives up one that hangs, makes a panic a failure, keeps a log of the calls
-// for the message of a failure, and keeps tokens out of that. The suites for stores, drivers and strategies share it.
+// Package trial runs the cases of a suite: it gives up one that hangs, makes a panic a failure, keeps a log of the
+// calls for the message of a failure, and keeps tokens out of that. The suites for stores, drivers and strategies share
+// it.
 //
 // It reports to nobody, so that the tests of a suite can see its cases fail; [Outcome.Tell] hands an outcome to a test.
 package trial
@@ -19,8 +20,8 @@ type Case struct {
 	ID, Name string
 	Group    string // What the id belongs to, in words.
 	Rule     string // One sentence without its full stop. Failures quote it.
-	// RestsOn are the ids of cases whose rules this one takes for granted. Where a store breaks one of them, this case is
-	// skipped: it would accuse the store of breaking a rule that it may keep.
+	// RestsOn are the ids of cases whose rules this one takes for granted. Where a store breaks one of them, this case
+	// is skipped: it would accuse the store of breaking a rule that it may keep.
 	RestsOn []string
 }
 
@@ -33,8 +34,8 @@ type Outcome struct {
 	Skipped  string // The reason.
 }
 
-// Trial is one run of a case: it records what the case does and sees. Its methods may be called by several goroutines of
-// the case. Those that end the case end the goroutine which calls them.
+// Trial is one run of a case: it records what the case does and sees. Its methods may be called by several goroutines
+// of the case. Those that end the case end the goroutine which calls them.
 type Trial struct {
 	Case
 
@@ -100,7 +101,8 @@ func (t *Trial) overdue(patience time.Duration) string {
 	passed, limit := time.Since(t.began), t.limit
 	var hanging []string
 	for _, s := range t.open {
-		if open := time.Since(s.began); open >= limit/2 && passed >= limit || open >= patience && t.run.hangs(s.operation()) > 0 {
+		took := time.Since(s.began)
+		if took >= limit/2 && passed >= limit || took >= patience && t.run.hangs(s.operation()) > 0 {
 			hanging = append(hanging, s.operation())
 		}
 	}
@@ -192,8 +194,8 @@ func (t *Trial) cleanUp() {
 	}
 }
 
-// Guarded calls f, and makes a panic a failure of the case. It does so with a memory fault, too, which would end all tests:
-// what a store hands out may lie in a file that its backend maps.
+// Guarded calls f, and makes a panic a failure of the case. It does so with a memory fault, too, which would end all
+// tests: what a store hands out may lie in a file that its backend maps.
 func (t *Trial) Guarded(f func()) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -208,7 +210,8 @@ func (t *Trial) Guarded(f func()) {
 func PanicText(p any) string {
 	// The runtime tells the address of a fault, and none where a pointer was nil.
 	if _, fault := p.(interface{ Addr() uintptr }); fault {
-		return "memory fault: a slice of the store or its backend lies where it may not be written to, or where nothing is any more"
+		return "memory fault: a slice of the store or its backend lies where it may not be written to, or where nothing " +
+			"is any more"
 	}
 	return fmt.Sprint(p)
 }

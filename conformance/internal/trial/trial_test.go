@@ -25,8 +25,7 @@ func TestSkips(t *testing.T) {
 		{"", nil},
 		{"X", nil},
 	} {
-		var skips trial.Skips
-		skips.Add(test.ids, "because")
+		skips := trial.Skips{test.ids: "because"}
 		var got []string
 		for _, c := range cases {
 			if skips.Reason(c.ID) != "" {
@@ -40,9 +39,7 @@ func TestSkips(t *testing.T) {
 			t.Errorf("%q: %v", test.ids, err)
 		}
 	}
-	var silent trial.Skips
-	silent.Add("B01", "")
-	if err := silent.Check(cases); err == nil || !strings.Contains(err.Error(), "without a reason") {
+	if err := (trial.Skips{"B01": ""}).Check(cases); err == nil || !strings.Contains(err.Error(), "without a reason") {
 		t.Errorf("a skip without a reason: %v", err)
 	}
 }

@@ -1,4 +1,5 @@
-package dynamotest
+// Package iamtest records which IAM actions the calls of clients need, to compare them with what policies grant.
+package iamtest
 
 import (
 	"context"
@@ -13,36 +14,18 @@ import (
 	"github.com/aws/smithy-go/middleware"
 )
 
-// Rights records which IAM actions calls need, by the role of the client that makes them. One for all tests of a package
-// tells whether what they do is what a policy allows:
-//
-//	var rights = dynamotest.NewRights()
-//
-//	func TestMain(m *testing.M) {
-//		code := dynamotest.Main(m)
-//		if err := rights.Check("app", granted); code == 0 && err != nil {
-//			fmt.Fprintln(os.Stderr, err)
-//			code = 1
-//		}
-//		os.Exit(code)
-//	}
-//
-//	client := dynamotest.Client(t, rights.As("app"))
-//
-// It is safe for concurrent use.
+// Rights records which IAM actions calls need, by the role of the client that makes them. Its zero value is empty and
+// ready. It is safe for concurrent use.
 type Rights struct {
 	mu   sync.Mutex
 	used map[string]map[string]struct{}
 }
 
-// NewRights returns a record of nothing.
-func NewRights() *Rights { return &Rights{used: map[string]map[string]struct{}{}} }
-
-// As returns an option for [Client] and for the SDK's own constructors: the client makes its calls in that role.
+// As is an option of a client that makes its calls in that role.
 func (r *Rights) As(role string) func(*dynamodb.Options) {
 	return func(o *dynamodb.Options) {
 		o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
-			return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("DynamotestRights",
+			return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("iamtest.Rights",
 				func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
 					middleware.InitializeOutput, middleware.Metadata, error,
 				) {
@@ -56,6 +39,9 @@ func (r *Rights) As(role string) func(*dynamodb.Options) {
 func (r *Rights) add(role string, actions []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.used == nil {
+		r.used = map[string]map[string]struct{}{}
+	}
 	if r.used[role] == nil {
 		r.used[role] = map[string]struct{}{}
 	}
@@ -71,14 +57,14 @@ func (r *Rights) Used(role string) []string {
 	return slices.Sorted(maps.Keys(r.used[role]))
 }
 
-// Check returns an error if calls in a role needed an action that is not granted, or if one is granted that no call needed.
-// The latter only says something where all tests of the package ran, on a DynamoDB: where some were left out by the flags
-// of `go test`, or no call was made at all, it is not looked at.
+// Check returns an error if calls in a role needed an action that is not granted, or if one is granted that no call
+// needed. The latter only says something where all tests of the package ran, on a DynamoDB: where flags of `go test`
+// left some out, or no call was made at all, it is not looked at.
 func (r *Rights) Check(role string, granted []string) error {
 	used := r.Used(role)
 	for _, action := range used {
 		if !slices.Contains(granted, action) {
-			return fmt.Errorf("dynamotest: a client in the role %q needed %s, which is not granted", role, action)
+			return fmt.Errorf("a client in the role %q needed %s, which is not granted", role, action)
 		}
 	}
 	if len(used) == 0 || selective() {
@@ -86,7 +72,7 @@ func (r *Rights) Check(role string, granted []string) error {
 	}
 	for _, action := range granted {
 		if !slices.Contains(used, action) {
-			return fmt.Errorf("dynamotest: the role %q is granted %s, which no test needed", role, action)
+			return fmt.Errorf("the role %q is granted %s, which no test needed", role, action)
 		}
 	}
 	return nil

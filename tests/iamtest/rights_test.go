@@ -1,4 +1,4 @@
-package dynamotest_test
+package iamtest_test
 
 import (
 	"flag"
@@ -9,13 +9,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
+	"github.com/scsdynamo/scsdynamo/tests/iamtest"
 )
 
 // The calls fail, for want of a region and an endpoint: what they need does not depend on what becomes of them.
 func TestRights(t *testing.T) {
 	t.Parallel()
-	rights := dynamotest.NewRights()
+	item := func(id string) map[string]types.AttributeValue {
+		return map[string]types.AttributeValue{"id": &types.AttributeValueMemberS{Value: id}}
+	}
+	rights := new(iamtest.Rights)
 	app, admin := dynamodb.New(dynamodb.Options{}, rights.As("app")), dynamodb.New(dynamodb.Options{}, rights.As("admin"))
 	ctx, name := t.Context(), aws.String("sessions")
 
