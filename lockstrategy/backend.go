@@ -33,6 +33,12 @@ type Backend struct {
 	Now func() time.Time
 }
 
+// sessionKey names a session: strategies may be shared by stores.
+type sessionKey struct {
+	backend *Backend
+	key     string
+}
+
 // takeBackTimeout is how long the removal of what a failed write has left may take.
 const takeBackTimeout = time.Second
 

@@ -19,17 +19,17 @@ func TestConformance(t *testing.T) {
 			[]strategytest.Option{strategytest.WithLastWriteWins()},
 		},
 		"optimistic": {func(*testing.T) lockstrategy.Strategy { return lockstrategy.Optimistic() }, nil},
-		"merge":      {func(*testing.T) lockstrategy.Strategy { return lockstrategy.Merge() }, nil},
+		"merge":      {func(*testing.T) lockstrategy.Strategy { return lockstrategy.Merge(nil) }, nil},
 		"lease": {
 			func(*testing.T) lockstrategy.Strategy {
-				return lockstrategy.Lease(lockstrategy.WithDuration(200 * time.Millisecond))
+				return lockstrategy.Lease(lockstrategy.LeaseOptions{Duration: 200 * time.Millisecond})
 			},
 			[]strategytest.Option{strategytest.WithTakeOverWithin(5 * time.Second)},
 		},
 		"lease without renewal": {
 			func(*testing.T) lockstrategy.Strategy {
-				return lockstrategy.Lease(lockstrategy.WithDuration(200*time.Millisecond), lockstrategy.WithRenewal(0),
-					lockstrategy.WithMaxWait(200*time.Millisecond)) // shorter than a lease and its allowance
+				return lockstrategy.Lease(lockstrategy.LeaseOptions{Duration: 200 * time.Millisecond, Renewal: -1,
+					MaxWait: 200 * time.Millisecond}) // shorter than a lease and its allowance
 			},
 			[]strategytest.Option{strategytest.WithTakeOverWithin(5 * time.Second)},
 		},

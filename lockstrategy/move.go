@@ -8,8 +8,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// moveTries is how often a move starts again because the remains of other moves are under the new key, and how often one
-// without a condition does because it was overtaken.
+// moveTries is how often a move starts again because the remains of other moves are under the new key, and how often
+// one without a condition does because it was overtaken.
 const moveTries = 8
 
 // move takes a session from one key to another if the condition holds for it there, in three writes: an arrival under
@@ -81,9 +81,9 @@ func (b *Backend) moveAny(ctx context.Context, from string, next storage.Record)
 	return errConflict
 }
 
-// announce stores the arrival of next, and returns it with the condition under which it may depart. Its errors are those
-// of a write whose condition is on the record under from. whatever is whether a session, or the tombstone of one, gives
-// way to the arrival, too.
+// announce stores the arrival of next, and returns it with the condition under which it may depart. Its errors are
+// those of a write whose condition is on the record under from. whatever is whether a session, or the tombstone of one,
+// gives way to the arrival, too.
 func (b *Backend) announce(
 	ctx context.Context, from string, next storage.Record, condition storage.Condition, whatever bool,
 ) (arrival storage.Record, _ storage.Condition, _ error) {
@@ -110,9 +110,9 @@ func (b *Backend) announce(
 		case !whatever && !there.Arriving() && there.Destination() == "":
 			return arrival, condition, err
 		}
-		// What is there remains of another move, which may go on; or the arrival of the session under the old key needs it,
-		// unless that is complete. An announced move stops where the session is stored once more under the old key, in
-		// another version.
+		// What is there remains of another move, which may go on; or the arrival of the session under the old key needs
+		// it, unless that is complete. An announced move stops where the session is stored once more under the old key,
+		// in another version.
 		record, found, err := b.complete(ctx, from)
 		switch {
 		case err != nil:

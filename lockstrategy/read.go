@@ -72,8 +72,8 @@ func (b *Backend) moved(ctx context.Context, newKey string) (inTheWay *storage.R
 	}
 }
 
-// complete returns the session under a key, as get does, and stores it there where it has arrived by a move that stopped
-// before that.
+// complete returns the session under a key, as get does, and stores it there where it has arrived by a move that
+// stopped before that.
 func (b *Backend) complete(ctx context.Context, key string) (storage.Record, bool, error) {
 	record, found, err := b.Driver.Get(ctx, key, storage.Strong)
 	if err != nil || !found || !record.Arriving() {
@@ -90,7 +90,8 @@ func (b *Backend) complete(ctx context.Context, key string) (storage.Record, boo
 	case err == nil:
 		return session, true, nil
 	case errors.Is(err, storage.ErrOutcomeUnknown) || !errors.As(err, &conflict):
-		return storage.Record{}, false, outcome.Known("a session that was moved could not be stored under its new key", err)
+		err = outcome.Known("a session that was moved could not be stored under its new key", err)
+		return storage.Record{}, false, err
 	case conflict.Current == nil || conflict.Current.Arriving():
 		return storage.Record{}, false, nil
 	default: // others have stored it, or ended it
@@ -99,8 +100,8 @@ func (b *Backend) complete(ctx context.Context, key string) (storage.Record, boo
 }
 
 // conditionally makes a write under a condition on a record. Where it finds a session that was moved, but not stored
-// under its new key by the process that moved it, it stores it, and makes the write again if the condition holds for it.
-// A conflict never carries an arrival.
+// under its new key by the process that moved it, it stores it, and makes the write again if the condition holds for
+// it. A conflict never carries an arrival.
 func (b *Backend) conditionally(ctx context.Context, condition storage.Condition, write func() error) error {
 	err := write()
 	var conflict *storage.ConflictError

@@ -7,7 +7,7 @@ import (
 )
 
 // Strategy decides what happens when several requests use one session at the same time. What it keeps about one request
-// is in the [Session] it returns; what it keeps beside that is about this process, such as who waits here for a
+// is in the [Session] it returns; what it keeps beside that is about this process, such as the requests that wait here for a
 // session. A Strategy is safe for concurrent use.
 //
 // A Strategy that has a method Validate(*Backend) error is asked, when a store is made with it, whether it can work.

@@ -84,7 +84,8 @@ func (b *Backend) End(
 func (b *Backend) update(
 	ctx context.Context, key string, change storage.Change, condition storage.Condition,
 ) (inTheWay *storage.Record, err error) {
-	return b.judge(b.conditionally(ctx, condition, func() error { return b.Driver.Update(ctx, key, change, condition) }))
+	write := func() error { return b.Driver.Update(ctx, key, change, condition) }
+	return b.judge(b.conditionally(ctx, condition, write))
 }
 
 // deleteTries is how often a session may change, or be renewed, while it is being deleted, before it is deleted without
