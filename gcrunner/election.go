@@ -58,9 +58,7 @@ func NewElection(driver storage.Driver, lease time.Duration) (*Election, error) 
 			MaxWait: duration + duration/10 + 2*time.Second,
 		}),
 	}
-	if strategy, ok := e.strategy.(interface {
-		Validate(backend *lockstrategy.Backend) error
-	}); ok {
+	if strategy, ok := e.strategy.(lockstrategy.Validator); ok {
 		if err := strategy.Validate(&e.backend); err != nil {
 			return nil, fmt.Errorf("gcrunner: NewElection: %w", err)
 		}

@@ -28,8 +28,10 @@ func TestConformance(t *testing.T) {
 		},
 		"lease without renewal": {
 			func(*testing.T) lockstrategy.Strategy {
-				return lockstrategy.Lease(lockstrategy.LeaseOptions{Duration: 200 * time.Millisecond, Renewal: -1,
-					MaxWait: 200 * time.Millisecond}) // shorter than a lease and its allowance
+				return lockstrategy.Lease(lockstrategy.LeaseOptions{
+					Duration: 200 * time.Millisecond, Renewal: -1,
+					MaxWait: 200 * time.Millisecond,
+				}) // shorter than a lease and its allowance
 			},
 			[]strategytest.Option{strategytest.WithTakeOverWithin(5 * time.Second)},
 		},

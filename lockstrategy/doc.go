@@ -135,3 +135,7 @@
 //     of one session to one Region. With multi-Region strong consistency, conditions and leases hold across Regions, but
 //     there is no TTL, so that expired sessions must be collected (AWS, "How DynamoDB global tables work").
 package lockstrategy
+
+// The files, from the ground up; none needs one that comes later:
+// errors, values, policies, backend, read, move, write, request, strategy, base, none, optimistic, turn, merge,
+// lease_options, memory, heldlease, tenure, acquire, lease_session, lease.

@@ -234,6 +234,20 @@ func TestI5_NextRequestGoesOnAfterACrash(t *testing.T) {
 	}
 }
 
+// Without an allowance, a lease is taken over as soon as its duration has passed.
+func TestTakeOverWithoutAnAllowance(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		driver := stocked(t, map[string]any{})
+		crashed(t, driver, 0)
+		began := time.Now()
+		newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{ClockAllowance: -1})).mustOpen().end()
+		if waited := time.Since(began); waited != 5*time.Second {
+			t.Errorf("waited %v; want the lease", waited)
+		}
+	})
+}
+
 // Requests that each wait for less than a lease lasts still get the session in the end, because their process
 // remembers.
 func TestI5_ShortWaitsAddUp(t *testing.T) {
@@ -394,8 +408,10 @@ func TestOtherProcessesGetTheirTurn(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			driver := stocked(t, map[string]any{})
 			const requests = 200
-			busy := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{MaxWait: time.Hour,
-				MaxWaiting: requests}))
+			busy := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{
+				MaxWait:    time.Hour,
+				MaxWaiting: requests,
+			}))
 			var done sync.WaitGroup
 			for i := range requests {
 				done.Go(func() {
@@ -1216,9 +1232,7 @@ func TestLeaseOptionsAreChecked(t *testing.T) {
 	t.Parallel()
 	backend := &lockstrategy.Backend{Driver: memory.New()}
 	validate := func(backend *lockstrategy.Backend, options lockstrategy.LeaseOptions) error {
-		return lockstrategy.Lease(options).(interface {
-			Validate(*lockstrategy.Backend) error
-		}).Validate(backend)
+		return lockstrategy.Lease(options).(lockstrategy.Validator).Validate(backend)
 	}
 	for name, options := range map[string]lockstrategy.LeaseOptions{
 		"the defaults":             {},
