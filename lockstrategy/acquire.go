@@ -22,7 +22,7 @@ type leases struct {
 // session, or a record that has nothing but the key. A request that gets a tenure transfers or ends it.
 func (l *leases) acquire(
 	ctx context.Context, request *Request, key string,
-) (_ *tenure, missing storage.Record, err error) {
+) (t *tenure, missing *storage.Record, err error) {
 	began := time.Now()
 	if request.waitsSince.IsZero() {
 		request.waitsSince = began
@@ -30,15 +30,12 @@ func (l *leases) acquire(
 	wait, cancel := context.WithDeadline(ctx, request.waitsSince.Add(l.MaxWait))
 	defer cancel()
 	a := &acquisition{leases: l, request: request, at: sessionKey{request.Backend, key}}
-	t, missed, err := a.run(ctx, wait, began)
+	t, missing, err = a.run(ctx, wait, began)
 	if t != nil || err != nil { // else it may be under another key
 		request.waitsSince = time.Time{}
 	}
 	if a.waited {
 		request.notify(Notice{Event: Waited, Duration: time.Since(began), Err: err})
-	}
-	if missed != nil {
-		missing = *missed
 	}
 	return t, missing, err
 }

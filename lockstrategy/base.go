@@ -66,17 +66,10 @@ func LoadBase(ctx context.Context, request *Request, key string, overtaken Overt
 	if err != nil {
 		return nil, err
 	}
-	b := NewBase(request, storage.Record{Key: key}, overtaken)
-	b.reads(record, found)
-	return b, nil
-}
-
-// reads notes what was read: a session, the tombstone of one, or nothing.
-func (b *Base) reads(record storage.Record, found bool) {
-	b.found = found
-	if found || record.Ended() {
-		b.record, b.view = record, record
+	if !found && !record.Ended() {
+		record = storage.Record{Key: key}
 	}
+	return NewBase(request, record, overtaken), nil
 }
 
 // Record implements Session.

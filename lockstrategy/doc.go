@@ -132,8 +132,8 @@
 //     session managers in the same order on all routes.
 //   - Conditions hold within one Region. On a DynamoDB global table with multi-Region eventual consistency, the
 //     default, each Region judges its own replica, and the last write wins between Regions, unseen: send the requests
-//     of one session to one Region. With multi-Region strong consistency, conditions and leases hold across Regions, but
-//     there is no TTL, so that expired sessions must be collected (AWS, "How DynamoDB global tables work").
+//     of one session to one Region. With multi-Region strong consistency, conditions and leases hold across Regions,
+//     but there is no TTL, so that expired sessions must be collected (AWS, "How DynamoDB global tables work").
 package lockstrategy
 
 // The files, from the ground up; none needs one that comes later:

@@ -58,14 +58,14 @@ func (l *lease) Load(ctx context.Context, request *Request, key string) (Session
 		return l.newSession(base), nil
 	}
 	t, missing, err := l.acquire(ctx, request, key)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case missing != nil:
+		return l.newSession(NewBase(request, *missing, nil)), nil
 	}
-	s := l.newSession(NewBase(request, missing, nil))
-	if t != nil {
-		s.tenure = t
-		s.reads(t.record, true)
-	}
+	s := l.newSession(NewBase(request, t.record, nil))
+	s.tenure = t
 	return s, nil
 }
 
