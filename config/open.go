@@ -255,28 +255,23 @@ func (c Config) strategy() lockstrategy.Strategy {
 	case keys.StrategyLease:
 		return c.lease()
 	default:
-		policy := lockstrategy.Ours
 		if c.text("merge.same_key") == keys.SameKeyTheirs {
-			policy = lockstrategy.Theirs
+			return lockstrategy.Merge(lockstrategy.Theirs)
 		}
-		return lockstrategy.Merge(lockstrategy.WithSameKey(policy))
+		return lockstrategy.Merge(lockstrategy.Ours)
 	}
 }
 
 func (c Config) lease() lockstrategy.Strategy {
-	options := []lockstrategy.LeaseOption{
-		lockstrategy.WithDuration(c.duration("lease.duration")), lockstrategy.WithMaxWait(c.duration("lease.max_wait")),
-		lockstrategy.WithMaxHold(max(lockstrategy.DefaultMaxHold, c.duration("lease.duration"))),
-		lockstrategy.WithMaxWaiting(c.integer("lease.max_waiting")),
+	orOff := func(key string) time.Duration { // 0s switches off there, and a negative duration here
+		if c.isSet(key) {
+			return cmp.Or(c.duration(key), -1)
+		}
+		return 0
 	}
-	if c.isSet("lease.max_hold") {
-		options = append(options, lockstrategy.WithMaxHold(c.duration("lease.max_hold")))
-	}
-	if c.isSet("lease.renewal") {
-		options = append(options, lockstrategy.WithRenewal(c.duration("lease.renewal")))
-	}
-	if c.isSet("lease.clock_allowance") {
-		options = append(options, lockstrategy.WithClockAllowance(c.duration("lease.clock_allowance")))
-	}
-	return lockstrategy.Lease(options...)
+	return lockstrategy.Lease(lockstrategy.LeaseOptions{
+		Duration: c.duration("lease.duration"), MaxWait: c.duration("lease.max_wait"),
+		MaxWaiting: c.integer("lease.max_waiting"), MaxHold: orOff("lease.max_hold"),
+		Renewal: orOff("lease.renewal"), ClockAllowance: orOff("lease.clock_allowance"),
+	})
 }

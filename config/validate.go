@@ -31,9 +31,7 @@ func (l *loader) checkTogether(c *Config) {
 	if get[bool](*c, "table.create") && strings.HasPrefix(table.Name, "arn:") {
 		l.together(c, "a table is created by its name, not by its ARN", "table.name", "table.create")
 	}
-	if lease, ok := c.lease().(interface {
-		Validate(backend *lockstrategy.Backend) error
-	}); ok {
+	if lease, ok := c.lease().(lockstrategy.Validator); ok {
 		report(lease.Validate(&lockstrategy.Backend{}), "lease.duration")
 	}
 	report(c.Rules().Validate())

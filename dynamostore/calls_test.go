@@ -122,7 +122,7 @@ func TestCallsAndCapacity(t *testing.T) {
 // A commit of what was read moves the expiry, and sends no data.
 func TestCallOfAnUnchangedCommit(t *testing.T) {
 	t.Parallel()
-	for _, strategy := range []lockstrategy.Strategy{lockstrategy.Optimistic(), lockstrategy.Merge(), lockstrategy.None()} {
+	for _, strategy := range []lockstrategy.Strategy{lockstrategy.Optimistic(), lockstrategy.Merge(nil), lockstrategy.None()} {
 		f := newFixture(t, dynamostore.Table{}, sessionstore.WithStrategy(strategy))
 		f.mustPut(t, newRecord("token", "data"))
 		before, _ := f.stored(t, "token")

@@ -39,8 +39,10 @@ func TestLostResponsesUnderALease(t *testing.T) {
 				t.Parallel()
 				events := make(chan sessionstore.Event, 100)
 				// So long a lease that waiting for its end would be waiting in vain; its renewal comes soon all the same.
-				lease := lockstrategy.Lease(lockstrategy.WithDuration(time.Hour), lockstrategy.WithRenewal(50*time.Millisecond),
-					lockstrategy.WithMaxWait(10*time.Second))
+				lease := lockstrategy.Lease(lockstrategy.LeaseOptions{
+					Duration: time.Hour, Renewal: 50 * time.Millisecond,
+					MaxWait: 10 * time.Second,
+				})
 				f := newFixture(t, dynamostore.Table{}, sessionstore.WithStrategy(lease), sessionstore.WithObserver(
 					func(_ context.Context, e sessionstore.Event) { events <- e },
 				))

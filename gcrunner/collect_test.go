@@ -238,16 +238,16 @@ func TestRunAmongRequestsWithLeases(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		driver := memory.New()
 		put(t, driver, session("held", 2*time.Hour, 2*time.Hour, time.Hour), session("dead", 2*time.Hour, 2*time.Hour, time.Hour))
-		acquire := func(key string, options ...lockstrategy.LeaseOption) lockstrategy.Session {
+		acquire := func(key string, options lockstrategy.LeaseOptions) lockstrategy.Session {
 			backend := &lockstrategy.Backend{Driver: driver, Now: time.Now}
-			s, err := lockstrategy.Lease(options...).Load(t.Context(), &lockstrategy.Request{Backend: backend, Lock: true}, key)
+			s, err := lockstrategy.Lease(options).Load(t.Context(), &lockstrategy.Request{Backend: backend, Lock: true}, key)
 			if err != nil {
 				t.Fatal(err)
 			}
 			return s
 		}
-		held := acquire("held")
-		acquire("dead", lockstrategy.WithRenewal(0))
+		held := acquire("held", lockstrategy.LeaseOptions{})
+		acquire("dead", lockstrategy.LeaseOptions{Renewal: -1})
 		report := run(t, newCollectorBy(t, driver, gcrunner.Rules{MaxStale: time.Hour}))
 		deletes(t, report, gcrunner.Deleted{MaxStale: 1})
 		if report.Leased != 1 || !stored(t, driver, "held") {

@@ -46,18 +46,18 @@ func NewElection(driver storage.Driver, lease time.Duration) (*Election, error) 
 	}
 	// A successor has to see the last renewal, and then no change for the lease and a tenth: all that must take no
 	// longer than the caller has asked for.
-	poll := max(lease/10, lockstrategy.MinPoll)
+	poll := max(lease/10, defaults.MinLeasePoll)
 	duration := lease * 8 / 10
 	e := &Election{
 		backend: lockstrategy.Backend{Driver: driver, Now: time.Now},
 		lease:   duration,
-		strategy: lockstrategy.Lease(lockstrategy.WithDuration(duration), lockstrategy.WithPoll(poll), lockstrategy.WithMaxHold(0),
-			// A wait must be long enough to see that a lease does not move, or a dead process would never be followed.
-			lockstrategy.WithMaxWait(duration+duration/10+2*time.Second)),
+		strategy: lockstrategy.Lease(lockstrategy.LeaseOptions{
+			Duration: duration, Poll: poll, MaxHold: -1,
+			// Long enough to see that a lease does not move, or a dead process would never be followed.
+			MaxWait: duration + duration/10 + 2*time.Second,
+		}),
 	}
-	if strategy, ok := e.strategy.(interface {
-		Validate(backend *lockstrategy.Backend) error
-	}); ok {
+	if strategy, ok := e.strategy.(lockstrategy.Validator); ok {
 		if err := strategy.Validate(&e.backend); err != nil {
 			return nil, fmt.Errorf("gcrunner: NewElection: %w", err)
 		}

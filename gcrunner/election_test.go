@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/scsdynamo/scsdynamo/gcrunner"
-	"github.com/scsdynamo/scsdynamo/lockstrategy"
+	"github.com/scsdynamo/scsdynamo/internal/defaults"
 	"github.com/scsdynamo/scsdynamo/storage"
 	"github.com/scsdynamo/scsdynamo/storage/memory"
 )
@@ -296,7 +296,7 @@ func TestElectionsThatAreRefused(t *testing.T) {
 	if _, err := gcrunner.NewElection(nil, 0); err == nil {
 		t.Error("no driver is accepted")
 	}
-	for _, short := range []time.Duration{-1, lockstrategy.MinDuration - 1} {
+	for _, short := range []time.Duration{-1, defaults.MinLeaseDuration - 1} {
 		if _, err := gcrunner.NewElection(memory.New(), short); err == nil {
 			t.Errorf("a lease of %v is accepted", short)
 		}

@@ -18,17 +18,19 @@ import (
 // commit.
 type Overtaken func(read, next, stored storage.Record) (storage.Record, error)
 
-// Base is a Session that others are made of, also those of strategies of one's own. What may differ is what becomes of
-// a commit that was overtaken: see [Overtaken].
+// Base is a Session that others are made of, those of your own strategies, too. They differ in what becomes of a commit
+// that was overtaken: see [Overtaken].
 //
 // Commits are written under the condition that the session is live and of the version that was read, or that there is
 // none where none was read. So whatever a strategy does, a session that has ended is not brought back. Operations of
-// one session wait for each other. After a commit whose outcome is unknown, also what the request does next matches
-// [storage.ErrOutcomeUnknown]: commits that fail, and every Touch. That ends with a commit that succeeds, or a Delete.
+// one session wait for each other. After a commit whose outcome is unknown, what the request does next matches
+// [storage.ErrOutcomeUnknown], too: commits that fail, and every Touch. That ends with a commit that succeeds, or a
+// Delete.
 type Base struct {
-	request   *Request
-	overtaken Overtaken
-	busy      chan struct{} // holds a token while an operation runs; it guards view and merged
+	request    *Request
+	overtaken  Overtaken
+	operations operations    // the Base, or the session of this package that embeds it
+	busy       chan struct{} // holds a token while an operation runs; it guards view and merged
 
 	// view is the session as this request sees it. merged says that no stored record has its payload.
 	view   storage.Record
@@ -45,16 +47,18 @@ type Base struct {
 // without a pause, one commit in some hundreds loses ten times in a row.
 const (
 	overtakenTries = 32
-	overtakenTime  = 5 * time.Second // when this has passed, no further try begins
+	overtakenTime  = 5 * time.Second // after this, there is no further try
 )
 
 // NewBase returns the session of a record that was read, or of one that has nothing but a key. Without an Overtaken, a
 // commit that was overtaken is refused with [storage.ErrConflict].
 func NewBase(request *Request, record storage.Record, overtaken Overtaken) *Base {
-	return &Base{
+	b := &Base{
 		request: request, overtaken: overtaken, busy: make(chan struct{}, 1),
-		view: record, record: record, found: record.Version != "" && !record.Ended(),
+		view: record, record: record, found: isStored(record) && !record.Ended(),
 	}
+	b.operations = b
+	return b
 }
 
 // LoadBase is NewBase with what is stored under key.
@@ -63,17 +67,10 @@ func LoadBase(ctx context.Context, request *Request, key string, overtaken Overt
 	if err != nil {
 		return nil, err
 	}
-	b := NewBase(request, storage.Record{Key: key}, overtaken)
-	b.reads(record, found)
-	return b, nil
-}
-
-// reads notes what was read: a session, the tombstone of one, or nothing.
-func (b *Base) reads(record storage.Record, found bool) {
-	b.found = found
-	if found || record.Ended() {
-		b.record, b.view = record, record
+	if !found && !record.Ended() {
+		record = storage.Record{Key: key}
 	}
+	return NewBase(request, record, overtaken), nil
 }
 
 // Record implements Session.
@@ -83,14 +80,11 @@ func (b *Base) Record() (storage.Record, bool) {
 	return b.record, b.found
 }
 
-// Commit implements Session.
-func (b *Base) Commit(ctx context.Context, next storage.Record) error {
-	return b.commit(ctx, next, committing)
-}
-
-// Renew implements Session.
-func (b *Base) Renew(ctx context.Context, next storage.Record) error {
-	return b.commit(ctx, next, renewing)
+// operations are what sessions differ in. One runs at a time.
+type operations interface {
+	commit(ctx context.Context, next storage.Record, write writing) error
+	touch(ctx context.Context, change storage.Change) error
+	delete(ctx context.Context) error
 }
 
 // writing is one of the two ways to write a session.
@@ -106,35 +100,53 @@ var (
 	renewing   = writing{call: (*Backend).Renew, renews: true}
 )
 
-func (b *Base) commit(ctx context.Context, next storage.Record, write writing) error {
-	if err := b.enter(ctx); err != nil {
-		return err
+// Commit implements Session.
+func (b *Base) Commit(ctx context.Context, next storage.Record) error {
+	return b.run(ctx, func() error { return b.operations.commit(ctx, next, committing) })
+}
+
+// Renew implements Session.
+func (b *Base) Renew(ctx context.Context, next storage.Record) error {
+	return b.run(ctx, func() error { return b.operations.commit(ctx, next, renewing) })
+}
+
+// Touch implements Session.
+func (b *Base) Touch(ctx context.Context, change storage.Change) error {
+	return b.run(ctx, func() error { return b.operations.touch(ctx, change) })
+}
+
+// Delete implements Session. A session leaves a tombstone: the write that has put it under this key may have been sent
+// twice, and arrive once more.
+func (b *Base) Delete(ctx context.Context) error {
+	return b.run(ctx, func() error { return b.operations.delete(ctx) })
+}
+
+// Release implements Session for those that hold nothing.
+func (b *Base) Release(context.Context) error { return nil }
+
+// run runs an operation once no other one runs on the session.
+func (b *Base) run(ctx context.Context, operation func() error) error {
+	select {
+	case b.busy <- struct{}{}: // with a context that has ended, the operation says so itself
+	default:
+		select {
+		case b.busy <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	defer b.leave()
-	_, err := b.commitOver(ctx, b.record, next, write)
+	defer func() { <-b.busy }()
+	return operation()
+}
+
+func (b *Base) commit(ctx context.Context, next storage.Record, write writing) error {
+	_, err := b.replace(ctx, b.record, next, write)
 	return err
 }
 
-// enter waits until no other operation runs on the session.
-func (b *Base) enter(ctx context.Context) error {
-	select {
-	case b.busy <- struct{}{}:
-		return nil
-	default: // with a context that has ended, the operation says so itself
-	}
-	select {
-	case b.busy <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (b *Base) leave() { <-b.busy }
-
-// commitOver writes next over stored, which is what is stored as far as this process knows, and over what it finds
-// there instead, until it can be written. merged is whether anything else than next was written.
-func (b *Base) commitOver(ctx context.Context, stored, next storage.Record, write writing) (merged bool, err error) {
+// replace writes next in place of stored, which is what is stored as far as this process knows, and of what it finds
+// there instead, until it can be written. merged is whether anything but next was written.
+func (b *Base) replace(ctx context.Context, stored, next storage.Record, write writing) (merged bool, err error) {
 	backend := b.request.Backend
 	switch _, found, gone := b.state(); {
 	case gone:
@@ -192,15 +204,6 @@ func (b *Base) create(ctx context.Context, next storage.Record, condition storag
 	return nil
 }
 
-// Touch implements Session.
-func (b *Base) Touch(ctx context.Context, change storage.Change) error {
-	if err := b.enter(ctx); err != nil {
-		return err
-	}
-	defer b.leave()
-	return b.touch(ctx, change)
-}
-
 // touch applies a change where nobody has written since the session was read. The version, and not only that the
 // session is there: whoever changed it may have made it end sooner, and a tombstone must not become a session.
 func (b *Base) touch(ctx context.Context, change storage.Change) error {
@@ -214,7 +217,7 @@ func (b *Base) touch(ctx context.Context, change storage.Change) error {
 	return b.touched(change, err)
 }
 
-// touched notes a change that was applied, and says what err means for whoever has asked for it.
+// touched notes a change that was applied, and says what err means for the request.
 func (b *Base) touched(change storage.Change, err error) error {
 	switch {
 	case err == nil:
@@ -224,19 +227,9 @@ func (b *Base) touched(change storage.Change, err error) error {
 		return b.unsettled()
 	case errors.Is(err, ErrSessionGone) || !errors.Is(err, storage.ErrConflict):
 		return join(err, b.unsettled())
-	default: // who has changed the session has moved the expiry, too
+	default: // another request has changed the session, and moved its expiry with that
 		return b.unsettled()
 	}
-}
-
-// Delete implements Session. A session leaves a tombstone: the write that has put it under this key may have been sent
-// twice, and arrive once more.
-func (b *Base) Delete(ctx context.Context) error {
-	if err := b.enter(ctx); err != nil {
-		return err
-	}
-	defer b.leave()
-	return b.delete(ctx)
 }
 
 func (b *Base) delete(ctx context.Context) error {
@@ -258,9 +251,6 @@ func (b *Base) delete(ctx context.Context) error {
 	b.end()
 	return nil
 }
-
-// Release implements Session for those that hold nothing.
-func (b *Base) Release(context.Context) error { return nil }
 
 // state returns what is known of the record.
 func (b *Base) state() (record storage.Record, found, gone bool) {

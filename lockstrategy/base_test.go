@@ -73,7 +73,7 @@ func TestAcquisitionMeetsARelease(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		driver := stocked(t, map[string]any{"a": 1})
-		p := newProcess(t, driver, lockstrategy.Lease())
+		p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{}))
 		p.visited()
 		free, _ := stored(t, driver)
 		refusals := 2
@@ -101,7 +101,7 @@ func TestCommitWithoutTheLeaseAfterAMove(t *testing.T) {
 		want  error
 	}{"moved": {true, storage.ErrConflict}, "ended": {false, lockstrategy.ErrSessionGone}} {
 		driver := stocked(t, map[string]any{})
-		p := newProcess(t, driver, lockstrategy.Lease())
+		p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{}))
 		v, err := p.readOnly()
 		if err != nil {
 			t.Fatal(err)
@@ -131,7 +131,7 @@ func TestPatienceEndsBetweenAcquisitions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		driver := memory.New()
 		free := store(t, driver, map[string]any{})
-		p := newProcess(t, driver, lockstrategy.Lease())
+		p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{}))
 		p.visited()
 		p.spy.set(func(call string) error {
 			if call == "acquire" {
@@ -216,7 +216,7 @@ func (o overtaking) Put(ctx context.Context, r storage.Record, c storage.Conditi
 func TestCommitExtendsTheLease(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := newProcess(t, stocked(t, map[string]any{}), lockstrategy.Lease(lockstrategy.WithRenewal(0)))
+		p := newProcess(t, stocked(t, map[string]any{}), lockstrategy.Lease(lockstrategy.LeaseOptions{Renewal: -1}))
 		p.visited()
 		v := p.mustOpen()
 		heir := make(chan *visit)
@@ -239,8 +239,9 @@ func TestRetriesOfRenewalsBeginAnew(t *testing.T) {
 	t.Parallel()
 	const duration = 20 * time.Second
 	synctest.Test(t, func(t *testing.T) {
-		p := newProcess(t, stocked(t, map[string]any{}), lockstrategy.Lease(
-			lockstrategy.WithDuration(duration), lockstrategy.WithRenewal(duration/4)))
+		p := newProcess(t, stocked(t, map[string]any{}), lockstrategy.Lease(lockstrategy.LeaseOptions{
+			Duration: duration, Renewal: duration / 4,
+		}))
 		v := p.mustOpen()
 		began := time.Now()
 		var tries []time.Duration
@@ -294,8 +295,8 @@ func TestPausesOfWhoWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		driver := stocked(t, map[string]any{})
-		holder := newProcess(t, driver, lockstrategy.Lease()).mustOpen()
-		p := newProcess(t, driver, lockstrategy.Lease())
+		holder := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{})).mustOpen()
+		p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{}))
 		var asked []time.Time
 		p.spy.set(func(call string) error {
 			if call == "poll" || call == "get" {

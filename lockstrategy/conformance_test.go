@@ -19,17 +19,19 @@ func TestConformance(t *testing.T) {
 			strategytest.Options{LastWriteWins: true},
 		},
 		"optimistic": {func(*testing.T) lockstrategy.Strategy { return lockstrategy.Optimistic() }, strategytest.Options{}},
-		"merge":      {func(*testing.T) lockstrategy.Strategy { return lockstrategy.Merge() }, strategytest.Options{}},
+		"merge":      {func(*testing.T) lockstrategy.Strategy { return lockstrategy.Merge(nil) }, strategytest.Options{}},
 		"lease": {
 			func(*testing.T) lockstrategy.Strategy {
-				return lockstrategy.Lease(lockstrategy.WithDuration(200 * time.Millisecond))
+				return lockstrategy.Lease(lockstrategy.LeaseOptions{Duration: 200 * time.Millisecond})
 			},
 			strategytest.Options{TakeOverWithin: 5 * time.Second},
 		},
 		"lease without renewal": {
 			func(*testing.T) lockstrategy.Strategy {
-				return lockstrategy.Lease(lockstrategy.WithDuration(200*time.Millisecond), lockstrategy.WithRenewal(0),
-					lockstrategy.WithMaxWait(200*time.Millisecond)) // shorter than a lease and its allowance
+				return lockstrategy.Lease(lockstrategy.LeaseOptions{
+					Duration: 200 * time.Millisecond, Renewal: -1,
+					MaxWait: 200 * time.Millisecond,
+				}) // shorter than a lease and its allowance
 			},
 			strategytest.Options{TakeOverWithin: 5 * time.Second},
 		},

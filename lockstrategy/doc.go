@@ -47,7 +47,8 @@
 //     one that was renewed is not brought back under its old key.
 //   - I3: A delete takes effect at once, whoever else uses the session or has its lease.
 //   - I4: An acknowledged commit is seen by every later strongly consistent read.
-//   - I5: A holder that has died delays others by its lease and the clock allowance at most, also if its clock was wrong.
+//   - I5: A holder that has died delays others by its lease and the clock allowance at most, also if its clock was
+//     wrong.
 //   - I6: Releasing or renewing a lease never touches a later acquisition: both name the acquisition they are about.
 //   - I7: Collection never removes a session that is live, or was written since the collector read it.
 //   - I8: A request for an unknown, empty, oversized or malformed token writes nothing, and is a miss. Under Lease this
@@ -66,10 +67,10 @@
 //
 // Each session has a turn in each process: its requests get it first come, first served. Each session has a lock of its
 // own for that, and to stop waiting takes the same time however many others wait. Under Merge a commit takes its turn,
-// so that it is merged with the commit before it without a call; it waits as long as [WithTurnWait] allows, and is then
-// written without it. Under Lease a request takes its turn before it is loaded; it waits as long as [WithMaxWait]
-// allows, and not at all where as many wait as [WithMaxWaiting] allows. Nothing is remembered of a session that no
-// request uses, except which exist: 65,536 hashes at most, for each Lease.
+// so that it is merged with the commit before it without a call; it waits for 2 seconds at most, and is then written
+// without it. Under Lease a request takes its turn before it is loaded; it waits for LeaseOptions.MaxWait at most, and
+// not at all where LeaseOptions.MaxWaiting requests wait. Nothing is remembered of a session that no request uses,
+// except which exist: 65,536 hashes at most, for each Lease.
 //
 // # The states of a lease
 //
@@ -78,7 +79,7 @@
 //
 //	free ──acquire──▶ held ──commit, touch or release──▶ free
 //	                  held ──renew──▶ held, with a later end
-//	                  held ──seen unchanged for duration + allowance──▶ held by the process that has seen it
+//	                  held ──unchanged for duration + allowance──▶ held by the process that has observed it
 //	any  ──delete, or expiry of the session──▶ gone
 //
 // Acquiring is one UpdateItem that sets the lease and returns the item; committing is one PutItem that also frees it,
@@ -93,14 +94,14 @@
 // to acquire once and then only reads, eventually consistent, at random intervals that grow from 25 to 50 ms up to 100
 // to 200 ms.
 //
-// A waiting process takes over a lease that it has seen unchanged, by its own monotonic clock, for the lease's duration
-// and the clock allowance. The instant at which the lease says that it ends is compared for equality only: a renewal
-// changes it. So a clock that is an hour wrong makes nobody wait longer and takes a lease from nobody. What a process
-// has seen it remembers beyond the request that saw it, so that waits shorter than a lease add up.
+// A waiting process takes over a lease that it has observed unchanged, by its own monotonic clock, for the lease's
+// duration and the clock allowance. The instant at which the lease says that it ends is compared for equality only: a
+// renewal changes it. So a clock that is an hour wrong makes nobody wait longer and takes a lease from nobody. A
+// process remembers an observation beyond the request that made it, so that waits shorter than a lease add up.
 //
 // A lease is renewed while its request runs, and a renewal that fails is tried again while the lease lasts. It is not
 // renewed once nobody waits for the request's answer ([Request].Done), and is given up when it ends, or when the
-// request has had it for [WithMaxHold]: then it is freed, the request is cancelled and its commit refused.
+// request has had it for LeaseOptions.MaxHold: then it is freed, the request is cancelled and its commit refused.
 //
 // # Where leases live
 //
@@ -121,16 +122,20 @@
 // # Non-guarantees
 //
 //   - Without a scope, a commit cannot know what its request read, and overwrites; a lease is never taken.
-//   - Strategies protect the session, not what a handler does elsewhere. A handler may run although its commit is refused.
-//   - With Lease, two handlers can be inside at once after a take-over: the one that lost its lease may not know yet. Its
-//     commit is refused.
-//   - Requests with different strategies may meet in one session. No update is lost then, but a commit without a lease ends
-//     the lease of another request, whose commit is refused with [ErrLockLost].
-//   - Two requests that each have one session under a lease and wait for the other's wait until [WithMaxWait]: nest session
-//     managers in the same order on all routes.
-//   - Conditions hold within one Region. On a DynamoDB global table with multi-Region eventual consistency, the default, each
-//     Region judges its own replica, and the last write wins between Regions, unseen: send the requests of one session to
-//     one Region. With multi-Region strong consistency, conditions and leases hold across Regions, but there are neither
-//     transactions, which a change of the secret needs, nor TTL, so that expired sessions must be collected (AWS, "How
-//     DynamoDB global tables work").
+//   - Strategies protect the session, not what a handler does elsewhere. A handler may run although its commit is
+//     refused.
+//   - With Lease, two handlers can be inside at once after a take-over: the one that lost its lease may not know yet.
+//     Its commit is refused.
+//   - Requests with different strategies may meet in one session. No update is lost then, but a commit without a lease
+//     ends the lease of another request, whose commit is refused with [ErrLockLost].
+//   - Two requests that each have one session under a lease and wait for the other's wait for their MaxWait: nest
+//     session managers in the same order on all routes.
+//   - Conditions hold within one Region. On a DynamoDB global table with multi-Region eventual consistency, the
+//     default, each Region judges its own replica, and the last write wins between Regions, unseen: send the requests
+//     of one session to one Region. With multi-Region strong consistency, conditions and leases hold across Regions,
+//     but there is no TTL, so that expired sessions must be collected (AWS, "How DynamoDB global tables work").
 package lockstrategy
+
+// The files, from the ground up; none needs one that comes later:
+// errors, values, policies, backend, read, move, write, request, strategy, base, none, optimistic, turn, merge,
+// lease_options, memory, heldlease, tenure, acquire, lease_session, lease.

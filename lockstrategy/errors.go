@@ -41,4 +41,5 @@ func (errTooManyWaiting) Is(target error) bool { return target == ErrLockTimeout
 var errConflict = fmt.Errorf("another request changed the session while this one was running: %w", storage.ErrConflict)
 
 // errNotMergeable does not say why a payload does not decode: a codec may quote it.
-var errNotMergeable = fmt.Errorf("%w, and the two cannot be merged: the session manager's codec does not decode both", errConflict)
+var errNotMergeable = fmt.Errorf(
+	"%w, and the two cannot be merged: the session manager's codec does not decode both", errConflict)

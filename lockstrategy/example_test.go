@@ -62,10 +62,10 @@ func Example_strategyOfYourOwn() {
 }
 
 // A counter: what two requests have both changed is added up instead of chosen.
-func ExampleWithSameKey() {
+func ExampleMerge() {
 	store, err := sessionstore.New(memory.New(),
-		sessionstore.WithStrategy(lockstrategy.Merge(lockstrategy.WithSameKey(lockstrategy.PerKey(
-			map[string]lockstrategy.SameKey{"visits": lockstrategy.Sum})))))
+		sessionstore.WithStrategy(lockstrategy.Merge(lockstrategy.PerKey(
+			map[string]lockstrategy.SameKey{"visits": lockstrategy.Sum}))))
 	if err != nil {
 		panic(err)
 	}
@@ -107,19 +107,20 @@ func ExampleWithSameKey() {
 // One request at a time, and what that may take.
 func ExampleLease() {
 	store, err := sessionstore.New(memory.New(),
-		sessionstore.WithStrategy(lockstrategy.Lease(
-			lockstrategy.WithMaxWait(3*time.Second), // then 503 and Retry-After
-			lockstrategy.WithDuration(10*time.Second),
-		)),
+		sessionstore.WithStrategy(lockstrategy.Lease(lockstrategy.LeaseOptions{
+			MaxWait:  3 * time.Second, // then 503 and Retry-After
+			Duration: 10 * time.Second,
+		})),
 		sessionstore.WithReadOnly(sessionstore.SafeMethods), // GET, HEAD and OPTIONS never wait
 	)
 	fmt.Println(store != nil, err)
 
-	_, err = sessionstore.New(memory.New(), sessionstore.WithStrategy(lockstrategy.Lease(
-		lockstrategy.WithRenewal(time.Minute), lockstrategy.WithMaxWait(0))))
+	_, err = sessionstore.New(memory.New(), sessionstore.WithStrategy(lockstrategy.Lease(lockstrategy.LeaseOptions{
+		Renewal: time.Minute, MaxWait: time.Millisecond,
+	})))
 	fmt.Println(err)
 	// Output:
 	// true <nil>
-	// lockstrategy: WithMaxWait: 0s; at least 20ms are needed for one call to storage
-	// lockstrategy: WithRenewal: every 1m0s is too late for a lease of 5s; a third of it is usual
+	// lockstrategy: LeaseOptions.MaxWait: 1ms; at least 20ms are needed for one call to storage
+	// lockstrategy: LeaseOptions.Renewal: every 1m0s is too late for a lease of 5s; a third of it is usual
 }

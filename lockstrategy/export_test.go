@@ -20,27 +20,39 @@ func Remembered(s Strategy) int {
 // Observed returns how many leases of others a strategy remembers.
 func Observed(s Strategy) int {
 	l := s.(*lease)
-	l.seen.mu.Lock()
-	defer l.seen.mu.Unlock()
-	return len(l.seen.byAt)
+	l.memory.observed.mu.Lock()
+	defer l.memory.observed.mu.Unlock()
+	return len(l.memory.observed.byAt)
 }
 
 // Known returns how many sessions a strategy knows to exist.
 func Known(s Strategy) int {
 	l := s.(*lease)
-	l.known.mu.Lock()
-	defer l.known.mu.Unlock()
-	return len(l.known.recent) + len(l.known.older)
+	k := l.memory.known
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.recent) + len(k.older)
 }
 
 // Know tells a strategy that a session exists.
-func Know(s Strategy, backend *Backend, key string) { s.(*lease).known.exists(place{backend, key}) }
+func Know(s Strategy, backend *Backend, key string) {
+	s.(*lease).memory.known.exists(sessionKey{backend, key})
+}
 
-// The bounds of what is remembered.
+// The bounds of what is remembered, and of waits.
 const (
 	MaxObservations = maxObservations
 	KnownSessions   = knownSessions
+	TurnWait        = turnWait
+	DefaultPoll     = defaultPoll
 )
+
+// MergeWithTurnWait is Merge with another limit of how long a commit waits for its turn.
+func MergeWithTurnWait(sameKey SameKey, wait time.Duration) Strategy {
+	m := Merge(sameKey).(*merge)
+	m.turnWait = wait
+	return m
+}
 
 // Turns are turns to which requests leave texts.
 type Turns struct{ turns turns[string] }
@@ -65,12 +77,12 @@ type Turn struct{ line *line[string] }
 
 // Take waits for the turn.
 func (t *Turns) Take(ctx context.Context, key string) (_ Turn, got string, waited bool, err error) {
-	line, got, waited, err := t.turns.take(ctx, place{key: key})
+	line, got, waited, err := t.turns.take(ctx, sessionKey{key: key})
 	return Turn{line}, got, waited, err
 }
 
 // Join keeps the line until Part.
-func (t *Turns) Join(key string) Turn { return Turn{t.turns.join(place{key: key})} }
+func (t *Turns) Join(key string) Turn { return Turn{t.turns.join(sessionKey{key: key})} }
 
 // Take waits for the turn.
 func (t Turn) Take(ctx context.Context) (got string, waited bool, err error) { return t.line.take(ctx) }

@@ -11,25 +11,18 @@ import (
 // leaseSession is a session under a lease, or without one where the request only reads or has released it.
 type leaseSession struct {
 	*Base
-	strategy *lease
-	tenure   *tenure // the operation's that runs
+	leases *leases
+	tenure *tenure // of the operation that runs; nil where the request has no lease
 }
 
-// Commit implements Session.
-func (s *leaseSession) Commit(ctx context.Context, next storage.Record) error {
-	return s.commit(ctx, next, committing)
-}
-
-// Renew implements Session.
-func (s *leaseSession) Renew(ctx context.Context, next storage.Record) error {
-	return s.commit(ctx, next, renewing)
+// newSession returns a session for which the request has no lease.
+func (l *leases) newSession(base *Base) *leaseSession {
+	s := &leaseSession{Base: base, leases: l}
+	s.operations = s
+	return s
 }
 
 func (s *leaseSession) commit(ctx context.Context, next storage.Record, write writing) error {
-	if err := s.enter(ctx); err != nil {
-		return err
-	}
-	defer s.leave()
 	record, found, gone := s.state()
 	switch {
 	case gone:
@@ -46,14 +39,13 @@ func (s *leaseSession) commit(ctx context.Context, next storage.Record, write wr
 		}
 	}
 	from := succeed(&next, record)
-	err := s.underLease(ctx, record, func(
+	err := s.underLease(ctx, record, &next, func(
 		stays storage.Lease, condition storage.Condition,
-	) (storage.Record, *storage.Record, error) {
+	) (inTheWay *storage.Record, err error) {
 		if from == next.Key {
 			next.Lease = stays
 		}
-		inTheWay, err := write.call(s.request.Backend, ctx, from, next, condition)
-		return next, inTheWay, err
+		return write.call(s.request.Backend, ctx, from, next, condition)
 	})
 	if err != nil {
 		return s.settle(err)
@@ -66,14 +58,14 @@ func (s *leaseSession) commit(ctx context.Context, next storage.Record, write wr
 // exists notes that a session was stored, if it was not to end.
 func (s *leaseSession) exists(stored storage.Record) {
 	if !stored.Ended() {
-		s.strategy.known.exists(place{s.request.Backend, stored.Key})
+		s.leases.memory.known.exists(sessionKey{s.request.Backend, stored.Key})
 	}
 }
 
 // acquireAgain takes the lease for a session that the request has read without one, or released. A session that was
 // changed since, or moved to the key that it is to have, is a conflict.
 func (s *leaseSession) acquireAgain(ctx context.Context, record storage.Record, newKey string, write writing) error {
-	t, _, err := s.strategy.acquire(ctx, s.request, record.Key)
+	t, _, err := s.leases.acquire(ctx, s.request, record.Key)
 	switch {
 	case err != nil:
 		return err
@@ -83,7 +75,7 @@ func (s *leaseSession) acquireAgain(ctx context.Context, record storage.Record, 
 	case t == nil:
 		return ErrSessionGone
 	case t.record.Version != record.Version:
-		_ = t.handOn(ctx) // what fails here ends with the lease
+		_ = t.transfer(ctx) // what fails here ends with the lease
 		return errConflict
 	}
 	s.tenure = t
@@ -91,11 +83,20 @@ func (s *leaseSession) acquireAgain(ctx context.Context, record storage.Record, 
 }
 
 // underLease makes a write that also settles what becomes of the lease: it is freed, or stays for the next request of
-// this process. write gets the lease that is to be stored, and the condition; it returns what it has stored, or what
-// was in the way.
-func (s *leaseSession) underLease(ctx context.Context, record storage.Record, write func(
-	stays storage.Lease, condition storage.Condition,
-) (stored storage.Record, inTheWay *storage.Record, err error),
+// this process. write puts the lease that is to be stored into next, and makes the call under the condition; it returns
+// what was in the way.
+//
+//	the write                                    the tenure          the request is told
+//	is stored                                    goes on, or ended   nothing
+//	finds no session                             ended               ErrSessionGone
+//	finds another lease                          ended               ErrLockLost
+//	finds this lease, but another version        stays               ErrConflict
+//	fails otherwise, perhaps after it is stored  stays               the error
+//
+// A tenure that stays is released with the request.
+func (s *leaseSession) underLease(
+	ctx context.Context, record storage.Record, next *storage.Record,
+	write func(stays storage.Lease, condition storage.Condition) (inTheWay *storage.Record, err error),
 ) error {
 	t := s.tenure
 	if err := t.beginWrite(); err != nil {
@@ -105,13 +106,13 @@ func (s *leaseSession) underLease(ctx context.Context, record storage.Record, wr
 	sent, now := time.Now(), s.request.Backend.Now()
 	var stays storage.Lease
 	if t.heir() {
-		stays = t.terms.at(t.id, now)
+		stays = t.terms.lease(t.id, now)
 	}
-	stored, inTheWay, err := write(stays, storage.IfVersionAndLease(record.Version, t.id, now))
+	inTheWay, err := write(stays, storage.IfVersionAndLease(record.Version, t.id, now))
 	switch {
 	case err == nil:
 		s.tenure = nil
-		t.written(ctx, stored, sent)
+		t.written(ctx, *next, sent)
 		return nil
 	case errors.Is(err, ErrSessionGone):
 		s.tenure = nil
@@ -123,7 +124,6 @@ func (s *leaseSession) underLease(ctx context.Context, record storage.Record, wr
 		s.request.notify(Notice{Event: Lost, Err: ErrLockLost})
 		return join(ErrLockLost, unknownOf(err))
 	}
-	// It is still held; it is released with the request.
 	t.endWrite()
 	if errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrOutcomeUnknown) {
 		t.verified = time.Time{} // what is stored may be another record
@@ -131,37 +131,29 @@ func (s *leaseSession) underLease(ctx context.Context, record storage.Record, wr
 	return err
 }
 
-// Touch implements Session. Under the lease it also releases it.
-func (s *leaseSession) Touch(ctx context.Context, change storage.Change) error {
-	if err := s.enter(ctx); err != nil {
-		return err
-	}
-	defer s.leave()
+// touch also releases the lease.
+func (s *leaseSession) touch(ctx context.Context, change storage.Change) error {
 	record, found, _ := s.state()
 	if !found || s.tenure == nil {
-		return s.touch(ctx, change)
+		return s.Base.touch(ctx, change)
 	}
-	err := s.underLease(ctx, record, func(
+	next := record
+	err := s.underLease(ctx, record, &next, func(
 		stays storage.Lease, condition storage.Condition,
-	) (storage.Record, *storage.Record, error) {
+	) (inTheWay *storage.Record, err error) {
 		change.Lease = &stays
-		inTheWay, err := s.request.Backend.update(ctx, record.Key, change, condition)
-		return change.Apply(record), inTheWay, err
+		next = change.Apply(record)
+		return s.request.Backend.update(ctx, record.Key, change, condition)
 	})
 	return s.touched(change, err)
 }
 
-// Delete implements Session.
-func (s *leaseSession) Delete(ctx context.Context) error {
-	if err := s.enter(ctx); err != nil {
-		return err
-	}
-	defer s.leave()
-	if err := s.delete(ctx); err != nil {
+func (s *leaseSession) delete(ctx context.Context) error {
+	if err := s.Base.delete(ctx); err != nil {
 		return err
 	}
 	record, _ := s.Record()
-	s.strategy.known.forget(place{s.request.Backend, record.Key})
+	s.leases.memory.known.forget(sessionKey{s.request.Backend, record.Key})
 	if t := s.tenure; t != nil {
 		s.tenure = nil
 		t.lose(ErrSessionGone)
@@ -171,14 +163,12 @@ func (s *leaseSession) Delete(ctx context.Context) error {
 
 // Release implements Session.
 func (s *leaseSession) Release(ctx context.Context) error {
-	if err := s.enter(ctx); err != nil {
-		return err
-	}
-	defer s.leave()
-	t := s.tenure
-	if t == nil {
-		return nil
-	}
-	s.tenure = nil
-	return t.handOn(ctx)
+	return s.run(ctx, func() error {
+		t := s.tenure
+		if t == nil {
+			return nil
+		}
+		s.tenure = nil
+		return t.transfer(ctx)
+	})
 }

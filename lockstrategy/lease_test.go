@@ -23,7 +23,7 @@ func TestLeaseLetsOneInAtATime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		driver := stocked(t, map[string]any{})
-		p := newProcess(t, driver, lockstrategy.Lease())
+		p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{}))
 		p.visited()
 		began := time.Now()
 		var inside, most int
@@ -107,7 +107,7 @@ func TestLeaseCallsWhenAlone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			driver := stocked(t, map[string]any{})
-			p := newProcess(t, driver, lockstrategy.Lease())
+			p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{}))
 			p.visited()
 			test.request(t, p)
 			if calls := p.spy.take(); !maps.Equal(calls, test.want) {
@@ -125,7 +125,7 @@ func TestLeaseCallsWhenAlone(t *testing.T) {
 func TestI8_LeaseOnNothingWritesNothing(t *testing.T) {
 	t.Parallel()
 	driver := memory.New()
-	p := newProcess(t, driver, lockstrategy.Lease())
+	p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{}))
 	miss := func(when string, want map[string]int) {
 		t.Helper()
 		v := p.mustOpen()
@@ -173,7 +173,7 @@ func TestI8_LeaseOnNothingWritesNothing(t *testing.T) {
 // Sessions that this process has made or renewed it need not look for.
 func TestLeaseKnowsItsOwnSessions(t *testing.T) {
 	t.Parallel()
-	p := newProcess(t, memory.New(), lockstrategy.Lease())
+	p := newProcess(t, memory.New(), lockstrategy.Lease(lockstrategy.LeaseOptions{}))
 	v := p.draw()
 	if err := v.commit(); err != nil {
 		t.Fatal(err)
@@ -205,7 +205,7 @@ func TestLeaseKnowsItsOwnSessions(t *testing.T) {
 
 // crashed returns a process that has the session and is never heard of again.
 func crashed(t *testing.T, driver *memory.Driver, clock time.Duration) *visit {
-	p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.WithRenewal(0)))
+	p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{Renewal: -1}))
 	p.clock = clock
 	p.abandoned = 1
 	v := p.mustOpen()
@@ -219,7 +219,7 @@ func TestI5_NextRequestGoesOnAfterACrash(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			driver := stocked(t, map[string]any{})
 			crashed(t, driver, clock)
-			p := newProcess(t, driver, lockstrategy.Lease())
+			p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{}))
 			began := time.Now()
 			v := p.mustOpen()
 			if waited := time.Since(began); waited != 5500*time.Millisecond {
@@ -236,6 +236,20 @@ func TestI5_NextRequestGoesOnAfterACrash(t *testing.T) {
 	}
 }
 
+// Without an allowance, a lease is taken over as soon as its duration has passed.
+func TestTakeOverWithoutAnAllowance(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		driver := stocked(t, map[string]any{})
+		crashed(t, driver, 0)
+		began := time.Now()
+		newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{ClockAllowance: -1})).mustOpen().end()
+		if waited := time.Since(began); waited != 5*time.Second {
+			t.Errorf("waited %v; want the lease", waited)
+		}
+	})
+}
+
 // Requests that each wait for less than a lease lasts still get the session in the end, because their process
 // remembers.
 func TestI5_ShortWaitsAddUp(t *testing.T) {
@@ -243,7 +257,7 @@ func TestI5_ShortWaitsAddUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		driver := stocked(t, map[string]any{})
 		crashed(t, driver, 0)
-		p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.WithMaxWait(time.Second)))
+		p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{MaxWait: time.Second}))
 		began := time.Now()
 		var err error
 		for range 6 {
@@ -268,7 +282,7 @@ func TestLeaseIsRenewed(t *testing.T) {
 	for _, clock := range []time.Duration{0, time.Hour, -time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
 			driver := stocked(t, map[string]any{})
-			holder := newProcess(t, driver, lockstrategy.Lease(lockstrategy.WithMaxHold(0)))
+			holder := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{MaxHold: -1}))
 			holder.clock = clock
 			v := holder.mustOpen()
 			var done sync.WaitGroup
@@ -279,7 +293,7 @@ func TestLeaseIsRenewed(t *testing.T) {
 				}
 				v.end()
 			})
-			p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.WithMaxWait(time.Hour)))
+			p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{MaxWait: time.Hour}))
 			began := time.Now()
 			next := p.mustOpen()
 			if waited := time.Since(began); waited < 60*time.Second || waited > 61*time.Second {
@@ -305,7 +319,7 @@ func TestLeaseThatIsOverRefusesTheCommit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		driver := stocked(t, map[string]any{})
 		slow := crashed(t, driver, 0) // and comes back
-		p := newProcess(t, driver, lockstrategy.Lease())
+		p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{}))
 		next := p.mustOpen()
 		err := slow.set("slow", 1)
 		if !errors.Is(err, lockstrategy.ErrLockLost) || !errors.Is(err, storage.ErrConflict) {
@@ -347,7 +361,7 @@ func TestLostLeaseCancelsTheRequest(t *testing.T) {
 		want error
 	}{
 		"taken over": {func(t *testing.T, driver *memory.Driver) {
-			newProcess(t, driver, lockstrategy.Lease()).mustOpen().end()
+			newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{})).mustOpen().end()
 		}, lockstrategy.ErrLockLost},
 		"deleted": {func(t *testing.T, driver *memory.Driver) {
 			if err := driver.Delete(t.Context(), key, storage.Always()); err != nil {
@@ -359,7 +373,7 @@ func TestLostLeaseCancelsTheRequest(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				driver := stocked(t, map[string]any{})
-				holder := newProcess(t, driver, lockstrategy.Lease())
+				holder := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{}))
 				v := holder.mustOpen()
 				holder.spy.set(func(string) error { return storage.ErrUnavailable }, nil) // cut off from storage
 				test.lose(t, driver)
@@ -396,8 +410,10 @@ func TestOtherProcessesGetTheirTurn(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			driver := stocked(t, map[string]any{})
 			const requests = 200
-			busy := newProcess(t, driver, lockstrategy.Lease(lockstrategy.WithMaxWait(time.Hour),
-				lockstrategy.WithMaxWaiting(requests)))
+			busy := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{
+				MaxWait:    time.Hour,
+				MaxWaiting: requests,
+			}))
 			var done sync.WaitGroup
 			for i := range requests {
 				done.Go(func() {
@@ -413,7 +429,7 @@ func TestOtherProcessesGetTheirTurn(t *testing.T) {
 				})
 			}
 			synctest.Wait()
-			other := newProcess(t, driver, lockstrategy.Lease(lockstrategy.WithMaxWait(time.Hour)))
+			other := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{MaxWait: time.Hour}))
 			began := time.Now()
 			v := other.mustOpen()
 			if waited := time.Since(began); waited > 6*time.Second {
@@ -435,7 +451,7 @@ func TestHandedOnLeaseIsNotOver(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		driver := stocked(t, map[string]any{})
-		p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.WithMaxWait(time.Hour), lockstrategy.WithRenewal(0)))
+		p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{MaxWait: time.Hour, Renewal: -1}))
 		var done sync.WaitGroup
 		for range 20 {
 			done.Go(func() {
@@ -456,7 +472,7 @@ func TestMissIsNotStale(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		driver := memory.New()
-		p := newProcess(t, driver, lockstrategy.Lease())
+		p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{}))
 		var done sync.WaitGroup
 		p.spy.set(nil, func(_ string, err error) error {
 			p.spy.set(nil, nil)
@@ -482,7 +498,7 @@ func TestMissIsNotStale(t *testing.T) {
 func TestMissIsForAllWhoWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := newProcess(t, memory.New(), lockstrategy.Lease())
+		p := newProcess(t, memory.New(), lockstrategy.Lease(lockstrategy.LeaseOptions{}))
 		p.spy.set(func(string) error { // the question is on its way
 			p.spy.set(nil, nil)
 			time.Sleep(time.Millisecond)
@@ -511,7 +527,7 @@ func TestSessionExpiresWhileWaitedFor(t *testing.T) {
 			t.Fatal(err)
 		}
 		began := time.Now()
-		v := newProcess(t, driver, lockstrategy.Lease()).mustOpen()
+		v := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{})).mustOpen()
 		if waited := time.Since(began); v.values != nil || waited > 3*time.Second {
 			t.Errorf("after %v: %v; want a miss after 2 s", waited, v.values)
 		}
@@ -523,7 +539,7 @@ func TestSessionExpiresWhileWaitedFor(t *testing.T) {
 func TestCancelledAcquisitionLeavesNoLease(t *testing.T) {
 	t.Parallel()
 	driver := stocked(t, map[string]any{})
-	p := newProcess(t, driver, lockstrategy.Lease())
+	p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{}))
 	ctx, cancel := context.WithCancel(t.Context())
 	ctx, request := p.request(ctx)
 	p.spy.set(nil, func(call string, err error) error {
@@ -550,7 +566,7 @@ func TestHandedOnSessionThatHasExpired(t *testing.T) {
 		if err := driver.Update(t.Context(), r.Key, end, storage.Always()); err != nil {
 			t.Fatal(err)
 		}
-		p := newProcess(t, driver, lockstrategy.Lease())
+		p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{}))
 		v := p.mustOpen()
 		var done sync.WaitGroup
 		var found atomic.Int32
@@ -578,7 +594,7 @@ func TestHandedOnSessionThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		driver := stocked(t, map[string]any{})
-		p := newProcess(t, driver, lockstrategy.Lease())
+		p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{}))
 		v := p.mustOpen()
 		var done sync.WaitGroup
 		var failed atomic.Int32
@@ -615,7 +631,7 @@ func TestHandedOnLeaseThatWasOverwritten(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		driver := stocked(t, map[string]any{})
-		p := newProcess(t, driver, lockstrategy.Lease())
+		p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{}))
 		v := p.mustOpen()
 		time.Sleep(time.Millisecond)
 		var done sync.WaitGroup
@@ -640,7 +656,7 @@ func TestHandedOnLeaseThatWasOverwritten(t *testing.T) {
 func TestI1_LeaseAloneIsNotEnough(t *testing.T) {
 	t.Parallel()
 	driver := stocked(t, map[string]any{})
-	p := newProcess(t, driver, lockstrategy.Lease())
+	p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{}))
 	v := p.mustOpen()
 	late, _ := stored(t, driver)
 	late.Version = storage.NewVersion()
@@ -661,7 +677,7 @@ func TestHandedOnAfterAnUnknownCommit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		driver := stocked(t, map[string]any{})
-		p := newProcess(t, driver, lockstrategy.Lease())
+		p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{}))
 		first := p.mustOpen()
 		var done sync.WaitGroup
 		done.Go(func() {
@@ -698,9 +714,9 @@ func TestUnknownAcquisitionThatMeetsALease(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		driver := stocked(t, map[string]any{})
-		v := newProcess(t, driver, lockstrategy.Lease()).mustOpen()
+		v := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{})).mustOpen()
 		time.AfterFunc(time.Second, v.end)
-		p := newProcess(t, driver, lockstrategy.Lease())
+		p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{}))
 		p.spy.set(nil, func(call string, err error) error {
 			if call == "acquire" && err != nil {
 				err = errors.Join(err, storage.ErrOutcomeUnknown)
@@ -716,7 +732,7 @@ func TestLossOfAHandedOnLease(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		driver := stocked(t, map[string]any{})
-		p := newProcess(t, driver, lockstrategy.Lease())
+		p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{}))
 		v := p.mustOpen()
 		next := make(chan *visit)
 		go func() { next <- p.mustOpen() }()
@@ -742,7 +758,7 @@ func TestDestroyTellsWhoWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		driver := stocked(t, map[string]any{})
-		p := newProcess(t, driver, lockstrategy.Lease())
+		p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{}))
 		v := p.mustOpen()
 		var done sync.WaitGroup
 		for range 3 {
@@ -770,7 +786,7 @@ func TestDestroyTellsWhoWaits(t *testing.T) {
 func TestReleaseOfACancelledRequest(t *testing.T) {
 	t.Parallel()
 	driver := stocked(t, map[string]any{})
-	p := newProcess(t, driver, lockstrategy.Lease())
+	p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{}))
 	v := p.mustOpen()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -787,7 +803,7 @@ func TestRenewalDuringACommit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		driver := stocked(t, map[string]any{})
-		p := newProcess(t, driver, lockstrategy.Lease())
+		p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{}))
 		v := p.mustOpen()
 		p.spy.set(nil, func(call string, err error) error {
 			if call == "put" {
@@ -813,7 +829,7 @@ func TestI6_LateReleaseFreesNobodysLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		driver := stocked(t, map[string]any{})
 		slow := crashed(t, driver, 0)
-		next := newProcess(t, driver, lockstrategy.Lease()).mustOpen()
+		next := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{})).mustOpen()
 		slow.end()
 		if r, _ := stored(t, driver); r.Lease.Free() {
 			t.Error("the release of the one who had lost the lease freed that of the next one")
@@ -833,7 +849,7 @@ func TestI6_TakeOverMeetsARenewal(t *testing.T) {
 		var inside, most, taken atomic.Int32
 		for range 2 {
 			done.Go(func() {
-				p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.WithMaxWait(time.Minute)))
+				p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{MaxWait: time.Minute}))
 				p.spy.set(func(call string) error {
 					if call != "acquire" || time.Since(began) != 5500*time.Millisecond {
 						return nil
@@ -870,13 +886,13 @@ func TestWaitIsOneForAllKeys(t *testing.T) {
 		if err := driver.Put(t.Context(), other, storage.Always()); err != nil {
 			t.Fatal(err)
 		}
-		v := newProcess(t, driver, lockstrategy.Lease()).mustOpen()
+		v := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{})).mustOpen()
 		time.AfterFunc(2*time.Second, func() {
 			if err := v.session.Delete(v.ctx); err != nil {
 				t.Error(err)
 			}
 		})
-		p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.WithMaxWait(3*time.Second)))
+		p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{MaxWait: 3 * time.Second}))
 		ctx, request := p.request(t.Context())
 		began := time.Now()
 		if first, err := p.load(ctx, request); err != nil || first.values != nil {
@@ -893,8 +909,8 @@ func TestWaitsEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		driver := stocked(t, map[string]any{})
-		p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.WithMaxWait(2*time.Second)))
-		other := newProcess(t, driver, lockstrategy.Lease(lockstrategy.WithMaxWait(2*time.Second)))
+		p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{MaxWait: 2 * time.Second}))
+		other := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{MaxWait: 2 * time.Second}))
 		v := p.mustOpen()
 		var done sync.WaitGroup
 		for _, waiting := range []*process{p, other, p} {
@@ -934,7 +950,7 @@ func TestTurnAtTheLastMoment(t *testing.T) {
 	for range 50 { // which of the two is first is chance
 		synctest.Test(t, func(t *testing.T) {
 			driver := stocked(t, map[string]any{})
-			p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.WithMaxWait(time.Second)))
+			p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{MaxWait: time.Second}))
 			v := p.mustOpen()
 			var done sync.WaitGroup
 			done.Go(func() {
@@ -961,7 +977,7 @@ func TestI3_DeleteWinsOverALease(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		driver := stocked(t, map[string]any{})
-		p := newProcess(t, driver, lockstrategy.Lease())
+		p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{}))
 		v := p.mustOpen()
 		var missed atomic.Int32
 		var done sync.WaitGroup
@@ -999,7 +1015,7 @@ func TestI3_HandedOnSessionIsNotStale(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		driver := stocked(t, map[string]any{"a": 1})
-		p := newProcess(t, driver, lockstrategy.Lease())
+		p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{}))
 		v := p.mustOpen()
 		time.Sleep(time.Millisecond)
 		if err := driver.Delete(t.Context(), key, storage.Always()); err != nil {
@@ -1027,7 +1043,7 @@ func TestUnmodifiedSessionIsHandedOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		driver := stocked(t, map[string]any{"a": 1})
-		p := newProcess(t, driver, lockstrategy.Lease())
+		p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{}))
 		p.visited()
 		v := p.mustOpen()
 		var done sync.WaitGroup
@@ -1079,7 +1095,7 @@ func TestCommitWithoutTheLeaseTakesItAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			driver := stocked(t, map[string]any{})
-			p := newProcess(t, driver, lockstrategy.Lease())
+			p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{}))
 			p.visited()
 			v := load(p)
 			p.spy.take()
@@ -1118,7 +1134,7 @@ func TestUnknownOutcomesLeaveNoLease(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				driver := stocked(t, map[string]any{})
-				p := newProcess(t, driver, lockstrategy.Lease())
+				p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{}))
 				var told atomic.Bool
 				p.spy.set(nil, func(call string, err error) error {
 					if call == lost && told.CompareAndSwap(false, true) {
@@ -1137,7 +1153,7 @@ func TestUnknownOutcomesLeaveNoLease(t *testing.T) {
 					t.Errorf("the request: %v", err)
 				}
 				began := time.Now()
-				newProcess(t, driver, lockstrategy.Lease()).mustOpen().end()
+				newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{})).mustOpen().end()
 				if waited := time.Since(began); waited > 0 {
 					t.Errorf("the next request waited %v", waited)
 				}
@@ -1150,7 +1166,7 @@ func TestUnknownOutcomesLeaveNoLease(t *testing.T) {
 func TestFailedCommitReleases(t *testing.T) {
 	t.Parallel()
 	driver := stocked(t, map[string]any{"a": 1.0})
-	p := newProcess(t, driver, lockstrategy.Lease())
+	p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{}))
 	v := p.mustOpen()
 	p.spy.set(func(call string) error {
 		if call == "put" {
@@ -1171,7 +1187,7 @@ func TestReleaseIsTriedThreeTimes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		driver := stocked(t, map[string]any{})
-		p := newProcess(t, driver, lockstrategy.Lease())
+		p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{}))
 		v := p.mustOpen()
 		p.spy.set(func(string) error { return storage.ErrUnavailable }, nil)
 		if err := v.session.Release(t.Context()); !errors.Is(err, storage.ErrUnavailable) {
@@ -1192,7 +1208,7 @@ func TestTouchUnderALease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		driver := stocked(t, map[string]any{})
 		slow := crashed(t, driver, 0)
-		next := newProcess(t, driver, lockstrategy.Lease()).mustOpen()
+		next := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{})).mustOpen()
 		later := next.expiry.Add(time.Hour)
 		touch := func(v *visit) error {
 			return v.session.Touch(v.ctx, storage.Change{ExpiresAt: later, UpdatedAt: time.Now()})
@@ -1217,49 +1233,45 @@ func TestTouchUnderALease(t *testing.T) {
 func TestLeaseOptionsAreChecked(t *testing.T) {
 	t.Parallel()
 	backend := &lockstrategy.Backend{Driver: memory.New()}
-	validate := func(backend *lockstrategy.Backend, options ...lockstrategy.LeaseOption) error {
-		return lockstrategy.Lease(options...).(interface {
-			Validate(*lockstrategy.Backend) error
-		}).Validate(backend)
+	validate := func(backend *lockstrategy.Backend, options lockstrategy.LeaseOptions) error {
+		return lockstrategy.Lease(options).(lockstrategy.Validator).Validate(backend)
 	}
-	if err := validate(backend); err != nil {
-		t.Errorf("the defaults: %v", err)
-	}
-	if err := validate(backend, lockstrategy.WithDuration(time.Second), lockstrategy.WithRenewal(0), lockstrategy.WithClockAllowance(0)); err != nil {
-		t.Errorf("no renewal, no allowance: %v", err)
-	}
-	if err := validate(backend, lockstrategy.WithDuration(time.Hour)); err != nil {
-		t.Errorf("a long lease: %v", err)
+	for name, options := range map[string]lockstrategy.LeaseOptions{
+		"the defaults":             {},
+		"no renewal, no allowance": {Duration: time.Second, Renewal: -1, ClockAllowance: -1},
+		"a long lease":             {Duration: time.Hour},
+		"no limit of one request":  {MaxHold: -1},
+	} {
+		if err := validate(backend, options); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 	for name, test := range map[string]struct {
-		options []lockstrategy.LeaseOption
+		options lockstrategy.LeaseOptions
 		names   []string
 	}{
-		"hold too short":      {[]lockstrategy.LeaseOption{lockstrategy.WithMaxHold(time.Second)}, []string{"WithMaxHold"}},
-		"negative hold":       {[]lockstrategy.LeaseOption{lockstrategy.WithMaxHold(-1)}, []string{"WithMaxHold"}},
-		"nobody may wait":     {[]lockstrategy.LeaseOption{lockstrategy.WithMaxWaiting(0)}, []string{"WithMaxWaiting"}},
-		"renewal too late":    {[]lockstrategy.LeaseOption{lockstrategy.WithRenewal(5 * time.Second)}, []string{"WithRenewal"}},
-		"negative renewal":    {[]lockstrategy.LeaseOption{lockstrategy.WithRenewal(-1)}, []string{"WithRenewal"}},
-		"allowance too large": {[]lockstrategy.LeaseOption{lockstrategy.WithClockAllowance(5 * time.Second)}, []string{"WithClockAllowance"}},
-		"no pause":            {[]lockstrategy.LeaseOption{lockstrategy.WithPoll(time.Millisecond)}, []string{"WithPoll"}},
-		"no wait":             {[]lockstrategy.LeaseOption{lockstrategy.WithMaxWait(time.Millisecond)}, []string{"WithMaxWait"}},
+		"hold too short":      {lockstrategy.LeaseOptions{MaxHold: time.Second}, []string{"MaxHold"}},
+		"nobody may wait":     {lockstrategy.LeaseOptions{MaxWaiting: -1}, []string{"MaxWaiting"}},
+		"renewal too late":    {lockstrategy.LeaseOptions{Renewal: 5 * time.Second}, []string{"Renewal"}},
+		"allowance too large": {lockstrategy.LeaseOptions{ClockAllowance: 5 * time.Second}, []string{"ClockAllowance"}},
+		"no pause":            {lockstrategy.LeaseOptions{Poll: time.Millisecond}, []string{"Poll"}},
+		"negative pause":      {lockstrategy.LeaseOptions{Poll: -1}, []string{"Poll"}},
+		"no wait":             {lockstrategy.LeaseOptions{MaxWait: time.Millisecond}, []string{"MaxWait"}},
 		"a duration that allows no others": {
-			[]lockstrategy.LeaseOption{lockstrategy.WithDuration(0), lockstrategy.WithRenewal(0), lockstrategy.WithClockAllowance(0)},
-			[]string{"WithDuration"},
+			lockstrategy.LeaseOptions{Duration: 1, Renewal: -1, ClockAllowance: -1},
+			[]string{"Duration"},
 		},
 		"all at once": {
-			[]lockstrategy.LeaseOption{
-				lockstrategy.WithDuration(-1), lockstrategy.WithMaxWait(-1), lockstrategy.WithRenewal(-2), lockstrategy.WithClockAllowance(-1),
-			},
-			[]string{"WithDuration", "WithMaxWait", "WithRenewal", "WithClockAllowance"},
+			lockstrategy.LeaseOptions{Duration: -1, MaxWait: -1, Renewal: 1, ClockAllowance: 1},
+			[]string{"Duration", "MaxWait", "Renewal", "ClockAllowance"},
 		},
 	} {
-		err := validate(backend, test.options...)
+		err := validate(backend, test.options)
 		if all, ok := err.(interface{ Unwrap() []error }); !ok || len(all.Unwrap()) != len(test.names) {
 			t.Errorf("%s: %v; want %d problems", name, err, len(test.names))
 		}
 		for _, option := range test.names {
-			if err == nil || !strings.Contains(err.Error(), option) {
+			if err == nil || !strings.Contains(err.Error(), "LeaseOptions."+option+":") {
 				t.Errorf("%s: %v; want a word about %s", name, err, option)
 			}
 		}
@@ -1275,7 +1287,7 @@ func TestLeaseOverADriverWithoutLeases(t *testing.T) {
 	if err := driver.Put(t.Context(), record, storage.Always()); err != nil {
 		t.Fatal(err)
 	}
-	_, err := lockstrategy.Lease().Load(t.Context(), &lockstrategy.Request{
+	_, err := lockstrategy.Lease(lockstrategy.LeaseOptions{}).Load(t.Context(), &lockstrategy.Request{
 		Backend: &lockstrategy.Backend{Driver: driver, Now: time.Now}, Lock: true,
 	}, "key")
 	if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "use Merge") {

@@ -2,8 +2,6 @@ package lockstrategy
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/scsdynamo/scsdynamo/storage"
@@ -11,14 +9,14 @@ import (
 
 // Merge returns the default strategy. All requests run in parallel, as with [Optimistic], but the commit of one whose
 // session was changed since it read it is merged with that change, value by value: what only one of the two has changed
-// is as that one left it. Where both have changed the same value, the same-key policy decides; by default the later
-// commit wins, as with plain scs. A session that was deleted, or expired, is not brought back: that is
-// [ErrSessionGone].
+// is as that one left it. Where both have changed the same value, sameKey decides, such as [Sum] or [PerKey]; nil is
+// [Ours]: the later commit wins, as with plain scs. A session that was deleted, or expired, is not brought back: that
+// is [ErrSessionGone].
 //
 // Merging needs the session manager's codec, which (*sessionstore.Store).LoadAndSave knows, and no further read: the
 // write that was refused returned what is stored. Commits of one process to one session take turns, so that they are
-// merged before they are written rather than refused. A commit waits for its turn at most as long as [WithTurnWait]
-// allows, and is then written without it; the condition of the write protects what others store.
+// merged before they are written rather than refused. A commit waits 2 seconds for its turn at most, and is then
+// written without it, which may cost refused writes; the condition of the write protects what others store.
 //
 // A commit that cannot be merged, because what is stored does not decode, or because others were faster 32 times or for
 // 5 seconds, matches [storage.ErrConflict].
@@ -27,31 +25,16 @@ import (
 //
 // A request costs one read, and one write where it commits; each commit of another process that comes in between costs
 // one refused write, billed like a write.
-func Merge(options ...MergeOption) Strategy {
-	m := &merge{sameKey: Ours, turnWait: DefaultTurnWait}
-	for _, option := range options {
-		option(m)
+func Merge(sameKey SameKey) Strategy {
+	if sameKey == nil {
+		sameKey = Ours
 	}
-	return m
+	return &merge{sameKey: sameKey, turnWait: turnWait}
 }
 
-// MergeOption is a setting of [Merge].
-type MergeOption func(*merge)
-
-// WithSameKey sets the policy for a value that both requests have changed. Default: [Ours].
-func WithSameKey(policy SameKey) MergeOption {
-	return func(m *merge) { m.sameKey = policy }
-}
-
-// WithTurnWait sets how long a commit waits for the other commits of its process to the same session before it is
-// written without its turn. That costs refused writes, each billed like a write. Default: [DefaultTurnWait].
-func WithTurnWait(d time.Duration) MergeOption {
-	return func(m *merge) { m.turnWait = d }
-}
-
-// DefaultTurnWait is how long a commit waits for its turn without [WithTurnWait]: longer than some commits of one
-// session take in a row, and shorter than one that storage does not answer.
-const DefaultTurnWait = 2 * time.Second
+// turnWait is how long a commit waits for its turn: longer than some commits of one session take in a row, and shorter
+// than one that storage does not answer.
+const turnWait = 2 * time.Second
 
 type merge struct {
 	sameKey  SameKey
@@ -59,7 +42,7 @@ type merge struct {
 	turns    turns[latest]
 }
 
-// latest is what a process has stored last in a session, as of an instant.
+// latest is what a process has stored last in a session, as of an instant. The zero value is older than all there is.
 type latest struct {
 	record storage.Record
 	at     time.Time
@@ -68,13 +51,13 @@ type latest struct {
 // Load implements Strategy.
 func (m *merge) Load(ctx context.Context, request *Request, key string) (Session, error) {
 	s := &mergeSession{strategy: m, knownAt: time.Now()}
-	line := m.turns.join(place{request.Backend, key})
+	line := m.turns.join(sessionKey{request.Backend, key})
 	var err error
-	s.Base, err = LoadBase(ctx, request, key, s.merge)
-	if err != nil {
+	if s.Base, err = LoadBase(ctx, request, key, s.merge); err != nil {
 		line.part()
 		return nil, err
 	}
+	s.operations = s
 	if _, found := s.Record(); !found {
 		line.part()
 		return s, nil
@@ -87,10 +70,16 @@ func (m *merge) Load(ctx context.Context, request *Request, key string) (Session
 func (m *merge) New(request *Request, record storage.Record) Session {
 	s := &mergeSession{strategy: m, knownAt: time.Now()}
 	s.Base = NewBase(request, record, s.merge)
+	s.operations = s
 	return s
 }
 
-// mergeSession is a session that is merged with what is stored.
+// mergeSession is a session that is merged with what is stored. A commit knows up to four states of it:
+//
+//	Base.view      what the request has read or last committed          ─┐
+//	next           what the request commits now                         ─┼─▶ merged, and written
+//	stored         the newer of Base.record, which the request knows,   ─┘   if stored is still there;
+//	               and of what the commit before it in line has left         else that is stored, and so on
 type mergeSession struct {
 	*Base
 	strategy *merge
@@ -98,11 +87,11 @@ type mergeSession struct {
 	// made.
 	line *line[latest]
 
-	// What follows is the operation's that runs.
+	// These belong to the operation that runs.
 
 	// renewed is whether the session has left the line, as it has another token.
 	renewed bool
-	// knownAt is from when the record is: a read that began then, or a write that was acknowledged then, returned it.
+	// knownAt is from when Base.record is: a read that began then, or a write that was acknowledged then.
 	knownAt time.Time
 	// attempted are the values that commits of this request have changed which may have been applied although they
 	// failed. What is stored may then have been made from them.
@@ -111,21 +100,7 @@ type mergeSession struct {
 	released bool // guarded by Base.mu
 }
 
-// Commit implements Session.
-func (s *mergeSession) Commit(ctx context.Context, next storage.Record) error {
-	return s.commit(ctx, next, committing)
-}
-
-// Renew implements Session.
-func (s *mergeSession) Renew(ctx context.Context, next storage.Record) error {
-	return s.commit(ctx, next, renewing)
-}
-
 func (s *mergeSession) commit(ctx context.Context, next storage.Record, write writing) error {
-	if err := s.enter(ctx); err != nil {
-		return err
-	}
-	defer s.leave()
 	if s.line == nil || s.renewed {
 		_, err := s.commitMerged(ctx, s.record, next, write)
 		return err
@@ -141,11 +116,11 @@ func (s *mergeSession) commit(ctx context.Context, next storage.Record, write wr
 		return err
 	}
 	defer func() { s.line.give(before) }() // also where a policy or a codec panics
-	known := latest{s.record, s.knownAt}
-	if before.record.Version != "" && !before.at.Before(known.at) {
-		known = before
+	stored := s.record
+	if !before.at.Before(s.knownAt) {
+		stored = before.record
 	}
-	written, err := s.commitMerged(ctx, known.record, next, write)
+	written, err := s.commitMerged(ctx, stored, next, write)
 	if err == nil {
 		before = written
 	}
@@ -153,12 +128,12 @@ func (s *mergeSession) commit(ctx context.Context, next storage.Record, write wr
 }
 
 // commitMerged writes next, merged with what is stored: stored, as far as this process knows. It returns what the
-// session's other requests here may take for stored: nothing where the session has another token since.
+// session's other requests in this process may take for stored: nothing where the session has got another token.
 func (s *mergeSession) commitMerged(
 	ctx context.Context, stored, next storage.Record, write writing,
 ) (written latest, err error) {
 	began := time.Now()
-	merged, err := s.commitOver(ctx, stored, next, write)
+	merged, err := s.replace(ctx, stored, next, write)
 	if err != nil {
 		if s.isUnknown() {
 			s.attempt(next)
@@ -179,22 +154,16 @@ func (s *mergeSession) commitMerged(
 
 // merge implements Overtaken: it returns next with what others have stored since this request has read the session.
 func (s *mergeSession) merge(read, next, stored storage.Record) (storage.Record, error) {
-	payload := s.request.Payload
-	if payload == nil {
-		return storage.Record{}, errConflict
-	}
-	var versions [3]version
+	var sessions [3]contents
 	for i, record := range [...]storage.Record{read, next, stored} {
 		var err error
-		versions[i].expiresAt = record.ExpiresAt
-		versions[i].deadline, versions[i].values, err = payload.Decode(record)
-		if err != nil {
-			return storage.Record{}, errNotMergeable
+		if sessions[i], err = s.decode(record); err != nil {
+			return storage.Record{}, err
 		}
 	}
-	base, ours, theirs := versions[0], versions[1], versions[2]
+	base, ours, theirs := sessions[0], sessions[1], sessions[2]
 	if s.isUnknown() {
-		// Doing twice what was meant once must not happen, nor may it undo what others have made of it.
+		// What was meant once must not be done twice, nor undo what others have made of it.
 		if err := isThere(base, ours, theirs, s.attempted, s.strategy.sameKey); err != nil {
 			return storage.Record{}, err
 		}
@@ -204,26 +173,33 @@ func (s *mergeSession) merge(read, next, stored storage.Record) (storage.Record,
 		return storage.Record{}, err
 	}
 	next.ExpiresAt = result.expiresAt
-	next.Data, err = payload.Encode(next.Key, result.deadline, result.values)
+	next.Data, err = s.request.Payload.Encode(next.Key, result.deadline, result.values)
 	return next, err
+}
+
+// decode returns what a record holds, or why it cannot be merged.
+func (s *mergeSession) decode(record storage.Record) (contents, error) {
+	if s.request.Payload == nil {
+		return contents{}, errConflict
+	}
+	deadline, values, err := s.request.Payload.Decode(record)
+	if err != nil {
+		return contents{}, errNotMergeable
+	}
+	return contents{deadline, record.ExpiresAt, values}, nil
 }
 
 // attempt notes which values a commit of unknown outcome would have changed.
 func (s *mergeSession) attempt(next storage.Record) {
-	payload := s.request.Payload
-	if payload == nil { // then nothing is merged
-		return
-	}
-	_, before, errBefore := payload.Decode(s.view)
-	_, after, errAfter := payload.Decode(next)
-	if errBefore != nil || errAfter != nil { // nor here
+	base, errBase := s.decode(s.view)
+	ours, errOurs := s.decode(next)
+	if errBase != nil || errOurs != nil { // then nothing is merged
 		return
 	}
 	if s.attempted == nil {
 		s.attempted = map[string]struct{}{}
 	}
-	base, ours := version{values: before}, version{values: after}
-	for key := range keysOf(before, after) {
+	for key := range keysOf(base.values, ours.values) {
 		if !same(valueOf(base, key), valueOf(ours, key)) {
 			s.attempted[key] = struct{}{}
 		}
@@ -240,17 +216,4 @@ func (s *mergeSession) Release(context.Context) error {
 		s.line.part()
 	}
 	return nil
-}
-
-// Validate reports options that cannot be.
-func (m *merge) Validate(*Backend) error {
-	var problems []error
-	if m.sameKey == nil {
-		problems = append(problems,
-			errors.New("lockstrategy: WithSameKey: the policy is nil; leave the option out for the default"))
-	}
-	if m.turnWait <= 0 {
-		problems = append(problems, fmt.Errorf("lockstrategy: WithTurnWait: %v; it must be positive", m.turnWait))
-	}
-	return errors.Join(problems...)
 }

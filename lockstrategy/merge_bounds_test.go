@@ -22,7 +22,7 @@ func TestMergeWithHungStorage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const patience = 5 * time.Second // of the driver
-		p := newProcess(t, stocked(t, map[string]any{}), lockstrategy.Merge())
+		p := newProcess(t, stocked(t, map[string]any{}), lockstrategy.Merge(nil))
 		p.spy.set(func(call string) error {
 			if call != "put" {
 				return nil
@@ -38,7 +38,7 @@ func TestMergeWithHungStorage(t *testing.T) {
 				if err := v.set(fmt.Sprint(i), 1); !errors.Is(err, storage.ErrOutcomeUnknown) {
 					t.Error(err)
 				}
-				if took := time.Since(began); took > patience+lockstrategy.DefaultTurnWait {
+				if took := time.Since(began); took > patience+lockstrategy.TurnWait {
 					t.Errorf("a commit took %v; want at most %v and the wait for the turn", took, patience)
 				}
 				v.end()
@@ -52,7 +52,7 @@ func TestMergeWithHungStorage(t *testing.T) {
 func TestMergeWithoutItsTurnGivesNone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := newProcess(t, stocked(t, map[string]any{}), lockstrategy.Merge())
+		p := newProcess(t, stocked(t, map[string]any{}), lockstrategy.Merge(nil))
 		first, second, third := p.mustOpen(), p.mustOpen(), p.mustOpen()
 		p.spy.set(func(call string) error {
 			p.spy.set(nil, nil)
@@ -68,7 +68,7 @@ func TestMergeWithoutItsTurnGivesNone(t *testing.T) {
 		synctest.Wait()
 		for name, v := range map[string]*visit{"second": second, "third": third} {
 			began := time.Now()
-			if err := v.set(name, 1); err != nil || time.Since(began) != lockstrategy.DefaultTurnWait {
+			if err := v.set(name, 1); err != nil || time.Since(began) != lockstrategy.TurnWait {
 				t.Errorf("the %s, after %v: %v; want it to wait for its turn", name, time.Since(began), err)
 			}
 		}
@@ -85,8 +85,7 @@ func TestMergeWithoutItsTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const commits = 8
 		driver := stocked(t, map[string]any{"n": 0.0})
-		p := newProcess(t, driver, lockstrategy.Merge(lockstrategy.WithSameKey(lockstrategy.Sum),
-			lockstrategy.WithTurnWait(100*time.Millisecond)))
+		p := newProcess(t, driver, lockstrategy.MergeWithTurnWait(lockstrategy.Sum, 100*time.Millisecond))
 		p.spy.set(func(call string) error {
 			if call == "put" {
 				time.Sleep(time.Second)
@@ -132,7 +131,7 @@ func TestMergeGivesUp(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				driver := stocked(t, map[string]any{})
-				p := newProcess(t, driver, lockstrategy.Merge())
+				p := newProcess(t, driver, lockstrategy.Merge(nil))
 				v := p.mustOpen()
 				p.spy.set(func(call string) error {
 					if call == "put" {
@@ -160,13 +159,13 @@ func TestMergeWithAPolicyThatPanics(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		panics := true
-		p := newProcess(t, stocked(t, map[string]any{}), lockstrategy.Merge(lockstrategy.WithSameKey(
+		p := newProcess(t, stocked(t, map[string]any{}), lockstrategy.Merge(
 			func(_ string, _, ours, _ lockstrategy.Value) (lockstrategy.Value, error) {
 				if panics {
 					panic("the policy")
 				}
 				return ours, nil
-			})))
+			}))
 		one, two, three := p.mustOpen(), p.mustOpen(), p.mustOpen()
 		began := time.Now()
 		if err := one.set("n", 1.0); err != nil {
@@ -217,7 +216,7 @@ func TestMergeOfNaN(t *testing.T) {
 	if err := driver.Put(t.Context(), first, storage.Always()); err != nil {
 		t.Fatal(err)
 	}
-	strategy := lockstrategy.Merge()
+	strategy := lockstrategy.Merge(nil)
 	p := newProcess(t, driver, strategy)
 	load := func() lockstrategy.Session {
 		ctx, request := p.request(t.Context())
@@ -267,10 +266,10 @@ func TestMergeAfterARenewal(t *testing.T) {
 	for _, processes := range []int{1, 2} {
 		synctest.Test(t, func(t *testing.T) {
 			driver := stocked(t, map[string]any{"a": 1.0})
-			p := newProcess(t, driver, lockstrategy.Merge())
+			p := newProcess(t, driver, lockstrategy.Merge(nil))
 			other := p
 			if processes == 2 {
-				other = newProcess(t, driver, lockstrategy.Merge())
+				other = newProcess(t, driver, lockstrategy.Merge(nil))
 			}
 			v, late, later, last := p.mustOpen(), other.mustOpen(), other.mustOpen(), other.mustOpen()
 			var done sync.WaitGroup
@@ -319,7 +318,7 @@ func TestMergeAfterARenewal(t *testing.T) {
 func TestChangeTakenBackAfterAnUnknownCommit(t *testing.T) {
 	t.Parallel()
 	for name, strategy := range map[string]lockstrategy.Strategy{
-		"optimistic": lockstrategy.Optimistic(), "merge": lockstrategy.Merge(), "lease": lockstrategy.Lease(), "none": lockstrategy.None(),
+		"optimistic": lockstrategy.Optimistic(), "merge": lockstrategy.Merge(nil), "lease": lockstrategy.Lease(lockstrategy.LeaseOptions{}), "none": lockstrategy.None(),
 	} {
 		driver := stocked(t, map[string]any{"n": 0.0})
 		p := newProcess(t, driver, strategy)

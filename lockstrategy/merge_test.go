@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -25,7 +24,7 @@ func TestMergeByValue(t *testing.T) {
 	t.Parallel()
 	type values = map[string]any
 	for name, test := range map[string]struct {
-		options                  []lockstrategy.MergeOption
+		sameKey                  lockstrategy.SameKey
 		base, theirs, ours, want values
 	}{
 		"different keys":           {nil, values{"a": 1.0}, values{"a": 1.0, "b": 2.0}, values{"a": 1.0, "c": 3.0}, values{"a": 1.0, "b": 2.0, "c": 3.0}},
@@ -36,21 +35,21 @@ func TestMergeByValue(t *testing.T) {
 		"same key, ours removed":   {nil, values{"a": 1.0}, values{"a": 2.0}, values{}, values{}},
 		"same key, theirs removed": {nil, values{"a": 1.0}, values{}, values{"a": 3.0}, values{"a": 3.0}},
 		"same key, theirs": {
-			[]lockstrategy.MergeOption{lockstrategy.WithSameKey(lockstrategy.Theirs)},
+			lockstrategy.Theirs,
 			values{"a": 1.0, "b": 1.0},
 			values{"a": 2.0, "b": 1.0},
 			values{"a": 3.0, "b": 2.0},
 			values{"a": 2.0, "b": 2.0},
 		},
 		"same key, theirs, who removed it": {
-			[]lockstrategy.MergeOption{lockstrategy.WithSameKey(lockstrategy.Theirs)},
+			lockstrategy.Theirs,
 			values{"a": 1.0},
 			values{},
 			values{"a": 3.0},
 			values{},
 		},
 		"same key, added up": {
-			[]lockstrategy.MergeOption{lockstrategy.WithSameKey(sum)},
+			sum,
 			values{"n": 1.0},
 			values{"n": 2.0},
 			values{"n": 2.0},
@@ -69,10 +68,10 @@ func TestMergeByValue(t *testing.T) {
 			t.Parallel()
 			for _, processes := range []int{1, 2} {
 				driver := stocked(t, test.base)
-				p := newProcess(t, driver, lockstrategy.Merge(test.options...))
+				p := newProcess(t, driver, lockstrategy.Merge(test.sameKey))
 				other := p
 				if processes == 2 {
-					other = newProcess(t, driver, lockstrategy.Merge(test.options...))
+					other = newProcess(t, driver, lockstrategy.Merge(test.sameKey))
 				}
 				ours, theirs := p.mustOpen(), other.mustOpen()
 				ours.values, theirs.values = maps.Clone(test.ours), maps.Clone(test.theirs)
@@ -115,7 +114,7 @@ func TestMergeOfDeadlines(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			driver := stocked(t, nil)
-			p := newProcess(t, driver, lockstrategy.Merge())
+			p := newProcess(t, driver, lockstrategy.Merge(nil))
 			now := time.Now().UTC()
 			first := p.mustOpen()
 			first.deadline, first.expiry = now.Add(test.baseDeadline), now.Add(test.baseExpiry)
@@ -148,7 +147,7 @@ func TestMergeCalls(t *testing.T) {
 			driver := stocked(t, map[string]any{})
 			both := make([]*process, processes)
 			for i := range both {
-				both[i] = newProcess(t, driver, lockstrategy.Merge())
+				both[i] = newProcess(t, driver, lockstrategy.Merge(nil))
 			}
 			var done sync.WaitGroup
 			for i := range 8 {
@@ -186,7 +185,7 @@ func TestMergeCalls(t *testing.T) {
 func TestMergeGoesOn(t *testing.T) {
 	t.Parallel()
 	driver := stocked(t, map[string]any{})
-	p, other := newProcess(t, driver, lockstrategy.Merge()), newProcess(t, driver, lockstrategy.Merge())
+	p, other := newProcess(t, driver, lockstrategy.Merge(nil)), newProcess(t, driver, lockstrategy.Merge(nil))
 	v, theirs := p.mustOpen(), other.mustOpen()
 	for i, step := range []struct {
 		do   func() error
@@ -213,7 +212,7 @@ func TestMergeRefuses(t *testing.T) {
 	t.Parallel()
 	errPolicy := errors.New("the policy refuses")
 	for name, test := range map[string]struct {
-		options []lockstrategy.MergeOption
+		sameKey lockstrategy.SameKey
 		prepare func(t *testing.T, driver *memory.Driver, v *visit)
 		want    error
 	}{
@@ -236,11 +235,11 @@ func TestMergeRefuses(t *testing.T) {
 			}
 		}, storage.ErrConflict},
 		"by its policy": {
-			[]lockstrategy.MergeOption{lockstrategy.WithSameKey(func(string, lockstrategy.Value, lockstrategy.Value, lockstrategy.Value) (lockstrategy.Value, error) {
+			func(string, lockstrategy.Value, lockstrategy.Value, lockstrategy.Value) (lockstrategy.Value, error) {
 				return lockstrategy.Value{}, errPolicy
-			})},
+			},
 			func(t *testing.T, driver *memory.Driver, _ *visit) {
-				v := newProcess(t, driver, lockstrategy.Merge()).mustOpen()
+				v := newProcess(t, driver, lockstrategy.Merge(nil)).mustOpen()
 				if err := v.set("ours", 1.0); err != nil {
 					t.Error(err)
 				}
@@ -260,7 +259,7 @@ func TestMergeRefuses(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				driver := stocked(t, map[string]any{})
-				p := newProcess(t, driver, lockstrategy.Merge(test.options...))
+				p := newProcess(t, driver, lockstrategy.Merge(test.sameKey))
 				v := p.mustOpen()
 				test.prepare(t, driver, v)
 				if err := v.set("ours", 2.0); !errors.Is(err, test.want) {
@@ -309,7 +308,7 @@ func TestMergeOfAnUnknownOutcome(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			driver := stocked(t, map[string]any{"n": 1.0})
-			p, other := newProcess(t, driver, lockstrategy.Merge(lockstrategy.WithSameKey(test.policy))), newProcess(t, driver, lockstrategy.Merge())
+			p, other := newProcess(t, driver, lockstrategy.Merge(test.policy)), newProcess(t, driver, lockstrategy.Merge(nil))
 			v := p.mustOpen()
 			var once sync.Once
 			p.spy.set(nil, func(call string, err error) error {
@@ -351,7 +350,7 @@ func TestMergeAfterAFailedCommit(t *testing.T) {
 		"refused":                      {func(string) error { return storage.ErrThrottled }, nil, storage.ErrThrottled},
 	} {
 		driver := stocked(t, map[string]any{"n": 0.0})
-		p := newProcess(t, driver, lockstrategy.Merge(lockstrategy.WithSameKey(sum)))
+		p := newProcess(t, driver, lockstrategy.Merge(sum))
 		v := p.mustOpen()
 		p.spy.set(test.before, test.after)
 		if err := v.set("n", 1.0); !errors.Is(err, test.failed) {
@@ -373,7 +372,7 @@ func TestMergeAfterAFailedCommit(t *testing.T) {
 func TestMergeWithoutACodecIsOptimistic(t *testing.T) {
 	t.Parallel()
 	driver := stocked(t, map[string]any{})
-	p := newProcess(t, driver, lockstrategy.Merge())
+	p := newProcess(t, driver, lockstrategy.Merge(nil))
 	ctx, request := p.request(t.Context())
 	request.Payload = nil
 	v, err := p.load(ctx, request)
@@ -394,27 +393,12 @@ func TestMergeWithoutACodecIsOptimistic(t *testing.T) {
 	}
 }
 
-func TestMergeOptionsAreChecked(t *testing.T) {
-	t.Parallel()
-	for name, option := range map[string]lockstrategy.MergeOption{
-		"WithSameKey": lockstrategy.WithSameKey(nil), "WithTurnWait": lockstrategy.WithTurnWait(0),
-	} {
-		strategy := lockstrategy.Merge(option).(interface {
-			Validate(*lockstrategy.Backend) error
-		})
-		err := strategy.Validate(&lockstrategy.Backend{Driver: memory.New()})
-		if err == nil || !strings.Contains(err.Error(), name) {
-			t.Errorf("%v; want a word about %s", err, name)
-		}
-	}
-}
-
 // A commit that would be merged with a session of this process which has expired since is told so, without a call: its payload
 // may not open any more.
 func TestMergeWithAnExpiredSession(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := newProcess(t, stocked(t, map[string]any{}), lockstrategy.Merge())
+		p := newProcess(t, stocked(t, map[string]any{}), lockstrategy.Merge(nil))
 		slow, other := p.mustOpen(), p.mustOpen()
 		r, _ := other.session.Record()
 		r.UpdatedAt, r.ExpiresAt, r.Version = time.Now(), time.Now().Add(time.Second), storage.NewVersion()

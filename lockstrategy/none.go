@@ -21,31 +21,23 @@ func (none) Load(ctx context.Context, request *Request, key string) (Session, er
 	if err != nil {
 		return nil, err
 	}
-	return noneSession{base}, nil
+	return newNone(base), nil
 }
 
 func (none) New(request *Request, record storage.Record) Session {
-	return noneSession{NewBase(request, record, nil)}
+	return newNone(NewBase(request, record, nil))
 }
 
 type noneSession struct{ *Base }
 
-// Commit implements Session.
-func (s noneSession) Commit(ctx context.Context, next storage.Record) error {
-	return s.overwrite(ctx, next, committing)
+func newNone(base *Base) Session {
+	s := noneSession{base}
+	base.operations = s
+	return s
 }
 
-// Renew implements Session.
-func (s noneSession) Renew(ctx context.Context, next storage.Record) error {
-	return s.overwrite(ctx, next, renewing)
-}
-
-// overwrite writes next without a condition.
-func (s noneSession) overwrite(ctx context.Context, next storage.Record, write writing) error {
-	if err := s.enter(ctx); err != nil {
-		return err
-	}
-	defer s.leave()
+// commit writes next without a condition.
+func (s noneSession) commit(ctx context.Context, next storage.Record, write writing) error {
 	record, found, gone := s.state()
 	switch {
 	case gone:

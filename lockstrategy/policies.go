@@ -12,11 +12,6 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// Latest keeps what the later commit made of the value. It is [Ours], by the name of what it does.
-func Latest(key string, base, ours, theirs Value) (Value, error) {
-	return Ours(key, base, ours, theirs)
-}
-
 // PerKey chooses the policy by the key of the value. Values without one are kept as by [Ours].
 func PerKey(policies map[string]SameKey) SameKey {
 	policies = maps.Clone(policies)
@@ -71,8 +66,8 @@ func addUp[T int64 | uint64](a, b, base T) (sum T, fits bool) {
 }
 
 // Max keeps the greatest value that one of the two has made: numbers of all types, also named ones such as
-// time.Duration, strings, and time.Time. A value that only one of them has is kept. NaN is less than any number. Of equal
-// values, other values, and values of different types, one is kept as by [Ours].
+// time.Duration, strings, and time.Time. A value that only one of them has is kept. NaN is less than any number. Of
+// equal values, other values, and values of different types, one is kept as by [Ours].
 func Max(key string, base, ours, theirs Value) (Value, error) {
 	return extreme(1, key, base, ours, theirs)
 }
@@ -132,9 +127,9 @@ func isFinite(f float64) bool { return !math.IsInf(f, 0) && !math.IsNaN(f) }
 // Union keeps in a slice or a map what either of the two has added, and drops what either has removed.
 //
 // A slice is a collection of elements: theirs come first, in their order, then those that only this commit has added.
-// An element that was there more than once is there as often as the one left it who has changed that, or the one who
-// left more. Of a map, an entry that both have changed is united if it is a map or a slice itself, and else as this
-// commit has it.
+// An element that was there more than once is there as often as the request that has changed that left it, or the one
+// that left more. Of a map, an entry that both have changed is united if it is a map or a slice itself, and else as
+// this commit has it.
 //
 // A value that is absent counts as empty; what both have removed stays removed. Other values, and values of different
 // types, are kept as by [Ours].

@@ -7,11 +7,10 @@ import (
 )
 
 // Strategy decides what happens when several requests use one session at the same time. What it keeps about one request
-// is in the [Session] it returns; what it keeps beside that is about this process, such as who waits here for a
-// session. A Strategy is safe for concurrent use.
+// is in the [Session] it returns; what it keeps beside that is about this process, such as the requests that wait here
+// for a session. A Strategy is safe for concurrent use.
 //
-// A Strategy that has a method Validate(*Backend) error is asked, when a store is made with it, whether it can work.
-// One of one's own is best made of [Base]: see the example.
+// A strategy of your own is best made of [Base]: see the example.
 type Strategy interface {
 	// Load reads the session under key on behalf of one request. Where there is none, or an expired one, it returns a
 	// Session that was not found, having written nothing. Errors: what the driver returns, and those of the strategy,
@@ -21,6 +20,11 @@ type Strategy interface {
 	// New returns the session of a record that this request has read otherwise, as in a list; or, where the record has
 	// nothing but a key, one that is not stored yet. It makes no call.
 	New(request *Request, record storage.Record) Session
+}
+
+// Validator is a Strategy that is asked, when a store is made with it, whether it can work.
+type Validator interface {
+	Validate(backend *Backend) error
 }
 
 // Session is one stored session as one request sees it. Its methods may be called by several goroutines.
@@ -45,7 +49,7 @@ type Session interface {
 	// error: whoever changed it has moved the expiry, too. One that has ended is [ErrSessionGone].
 	Touch(ctx context.Context, change storage.Change) error
 
-	// Delete ends the session, at once and whoever else uses it.
+	// Delete ends the session at once, whatever other requests use it.
 	Delete(ctx context.Context) error
 
 	// Release gives back what the session holds. The store calls it once the response has begun, and again at the end

@@ -15,7 +15,7 @@ import (
 
 func strategies() map[string]lockstrategy.Strategy {
 	return map[string]lockstrategy.Strategy{
-		"none": lockstrategy.None(), "optimistic": lockstrategy.Optimistic(), "merge": lockstrategy.Merge(), "lease": lockstrategy.Lease(),
+		"none": lockstrategy.None(), "optimistic": lockstrategy.Optimistic(), "merge": lockstrategy.Merge(nil), "lease": lockstrategy.Lease(lockstrategy.LeaseOptions{}),
 	}
 }
 

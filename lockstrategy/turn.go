@@ -8,26 +8,23 @@ import (
 	"time"
 )
 
-// place is a session: strategies may be shared by stores.
-type place struct {
-	backend *Backend
-	key     string
-}
-
 // turns is one turn for each session in this process: at most one request has it, and the others get it first come,
-// first served. Each session has a lock of its own, and nothing is done under it that takes longer for more waiters,
-// except to dismiss them. T is what a request leaves to the next one.
+// first served. Each session has a lock of its own, and nothing done under it takes longer for more waiters, except to
+// dismiss them. T is what a request leaves to the next one.
+//
+//	take ──free──▶ has the turn ──give──▶ the first waiter has it, or it is free
+//	  └──taken──▶ waits in line ──▶ has the turn | gave up (ctx) | was dismissed, without the turn
 type turns[T any] struct {
 	// limit is how many requests may wait for one session; 0 means any number.
 	limit int
-	lines sync.Map // of place to *line[T]
+	lines sync.Map // of sessionKey to *line[T]
 }
 
 // line is the requests of this process at one session. It exists while a request has the turn, waits for it, or has
 // joined.
 type line[T any] struct {
 	turns *turns[T]
-	at    place
+	at    sessionKey
 
 	mu      sync.Mutex // never held during a call
 	joined  int
@@ -43,11 +40,11 @@ type waiter[T any] struct {
 	got   chan T // has room for what it gets, so that nobody waits for a request that has given up
 }
 
-// errTooMany says that so many requests wait as may.
+// errTooMany says that as many requests wait as may.
 var errTooMany = errors.New("lockstrategy: too many requests wait for their turn")
 
 // join returns the line of the session. The request must part from it.
-func (t *turns[T]) join(at place) *line[T] {
+func (t *turns[T]) join(at sessionKey) *line[T] {
 	for {
 		found, exists := t.lines.Load(at)
 		if !exists {
@@ -68,7 +65,7 @@ func (t *turns[T]) join(at place) *line[T] {
 }
 
 // take is join, [line.take] and part: the line exists while the request has the turn.
-func (t *turns[T]) take(ctx context.Context, at place) (l *line[T], got T, waited bool, err error) {
+func (t *turns[T]) take(ctx context.Context, at sessionKey) (l *line[T], got T, waited bool, err error) {
 	l = t.join(at)
 	defer l.part()
 	got, waited, err = l.take(ctx)
@@ -83,7 +80,7 @@ func (l *line[T]) part() {
 	l.endUnused()
 }
 
-// take waits for the turn, and returns what the request before has left. A free turn is taken although ctx has ended:
+// take waits for the turn, and returns what the request before it has left. A free turn is taken even if ctx has ended:
 // what the request then does fails by itself. Errors: ctx's, and errTooMany.
 func (l *line[T]) take(ctx context.Context) (got T, waited bool, err error) {
 	l.mu.Lock()
@@ -98,7 +95,7 @@ func (l *line[T]) take(ctx context.Context) (got T, waited bool, err error) {
 		return got, false, errTooMany
 	}
 	mine := &waiter[T]{since: time.Now(), got: make(chan T, 1)}
-	place := l.waiting.PushBack(mine)
+	queued := l.waiting.PushBack(mine)
 	l.mu.Unlock()
 	select {
 	case got = <-mine.got:
@@ -111,7 +108,7 @@ func (l *line[T]) take(ctx context.Context) (got T, waited bool, err error) {
 	case got = <-mine.got: // at the same moment; it is not refused, so that it need not be passed on
 		return got, true, nil
 	default:
-		l.waiting.Remove(place)
+		l.waiting.Remove(queued)
 		return got, true, ctx.Err()
 	}
 }

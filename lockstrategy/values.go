@@ -26,15 +26,15 @@ func Ours(_ string, _, ours, _ Value) (Value, error) { return ours, nil }
 // Theirs keeps what was stored first.
 func Theirs(_ string, _, _, theirs Value) (Value, error) { return theirs, nil }
 
-// version is a session as it was read, committed or stored.
-type version struct {
+// contents is a session as it was read, committed or stored.
+type contents struct {
 	deadline  time.Time
 	expiresAt time.Time
 	values    map[string]any
 }
 
 // merged returns ours with what theirs has changed since base. ours is changed.
-func merged(base, ours, theirs version, sameKey SameKey) (version, error) {
+func merged(base, ours, theirs contents, sameKey SameKey) (contents, error) {
 	if ours.values == nil {
 		ours.values = map[string]any{} // scs cannot put anything into a session that decodes to none
 	}
@@ -47,7 +47,7 @@ func merged(base, ours, theirs version, sameKey SameKey) (version, error) {
 		default:
 			kept, err := sameKey(key, was, our, their)
 			if err != nil {
-				return version{}, err
+				return contents{}, err
 			}
 			ours.set(key, kept)
 		}
@@ -63,7 +63,7 @@ func merged(base, ours, theirs version, sameKey SameKey) (version, error) {
 // isThere returns errConflict unless theirs has all that ours has changed, and would have if it were merged with it
 // once more. It must also have the values in attempted as ours has them: ours may have taken a change back that is
 // stored.
-func isThere(base, ours, theirs version, attempted map[string]struct{}, sameKey SameKey) error {
+func isThere(base, ours, theirs contents, attempted map[string]struct{}, sameKey SameKey) error {
 	for key := range keysOf(base.values, ours.values, theirs.values) {
 		was, our, their := valueOf(base, key), valueOf(ours, key), valueOf(theirs, key)
 		if _, tried := attempted[key]; !tried && same(was, our) {
@@ -80,9 +80,9 @@ func isThere(base, ours, theirs version, attempted map[string]struct{}, sameKey 
 	return nil
 }
 
-// mergedDeadline is the deadline of who has changed it. Where both have, the earlier one holds: what was meant to end
-// must not live on because of somebody else.
-func mergedDeadline(base, ours, theirs version) time.Time {
+// mergedDeadline is the deadline that one of the two has changed. Where both have, the earlier one holds: what was
+// meant to end must not live on because of another request.
+func mergedDeadline(base, ours, theirs contents) time.Time {
 	switch {
 	case theirs.deadline.Equal(base.deadline):
 		return ours.deadline
@@ -93,26 +93,26 @@ func mergedDeadline(base, ours, theirs version) time.Time {
 	}
 }
 
-// mergedExpiry is the later of the two: both requests were signs of life. Who has made the session end sooner than it
-// did has meant it.
-func mergedExpiry(base, ours, theirs version) time.Time {
+// mergedExpiry is the later of the two: both requests were signs of life. A request that has made the session end
+// sooner has meant it.
+func mergedExpiry(base, ours, theirs contents) time.Time {
 	if theirs.expiresAt.Before(base.expiresAt) || theirs.expiresAt.After(ours.expiresAt) {
 		return theirs.expiresAt
 	}
 	return ours.expiresAt
 }
 
-func valueOf(v version, key string) Value {
-	value, present := v.values[key]
+func valueOf(c contents, key string) Value {
+	value, present := c.values[key]
 	return Value{Value: value, Present: present}
 }
 
-func (v *version) set(key string, value Value) {
+func (c *contents) set(key string, value Value) {
 	if !value.Present {
-		delete(v.values, key)
+		delete(c.values, key)
 		return
 	}
-	v.values[key] = value.Value
+	c.values[key] = value.Value
 }
 
 func same(a, b Value) bool { return a.Present == b.Present && equal.Values(a.Value, b.Value) }

@@ -186,7 +186,7 @@ func TestT3_CommitUnderTheRenewedToken(t *testing.T) {
 // Each session that a request has read is given back at its end, and not only its own.
 func TestEverySessionIsReleased(t *testing.T) {
 	t.Parallel()
-	j := &journal{Strategy: lockstrategy.Merge()}
+	j := &journal{Strategy: lockstrategy.Merge(nil)}
 	store := newStore(t, nil, sessionstore.WithStrategy(j))
 	tokens := []string{"a", "b", "c"}
 	for _, token := range tokens {
@@ -260,7 +260,7 @@ func TestWithCodecMerges(t *testing.T) {
 func TestReleaseHasNoBytes(t *testing.T) {
 	t.Parallel()
 	var released []sessionstore.Event
-	store := newStore(t, nil, sessionstore.WithStrategy(lockstrategy.Lease()),
+	store := newStore(t, nil, sessionstore.WithStrategy(lockstrategy.Lease(lockstrategy.LeaseOptions{})),
 		sessionstore.WithObserver(func(_ context.Context, e sessionstore.Event) {
 			if e.Operation == "release" {
 				released = append(released, e)

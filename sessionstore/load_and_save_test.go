@@ -218,7 +218,7 @@ func TestResponseReleasesTheSession(t *testing.T) {
 		} {
 			t.Run(name+"/"+change, func(t *testing.T) {
 				t.Parallel()
-				j := &journal{Strategy: lockstrategy.Lease()}
+				j := &journal{Strategy: lockstrategy.Lease(lockstrategy.LeaseOptions{})}
 				s := newSite(t, sessionstore.WithStrategy(j))
 				ended := make(chan struct{})
 				s.start(t, s.store.LoadAndSave(s.sessions)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -248,7 +248,7 @@ func TestResponseReleasesTheSession(t *testing.T) {
 // scs commits before the first byte: the commit has the lease, and only then is it given back.
 func TestCommitComesBeforeRelease(t *testing.T) {
 	t.Parallel()
-	j := &journal{Strategy: lockstrategy.Lease()}
+	j := &journal{Strategy: lockstrategy.Lease(lockstrategy.LeaseOptions{})}
 	s := newSite(t, sessionstore.WithStrategy(j))
 	s.start(t, s.store.LoadAndSave(s.sessions)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.sessions.Put(r.Context(), "n", 1)
@@ -267,7 +267,7 @@ func TestCommitComesBeforeRelease(t *testing.T) {
 // A client that goes away while its request is running leaves the session free.
 func TestDisconnectReleasesTheSession(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, sessionstore.WithStrategy(lockstrategy.Lease()))
+	s := newSite(t, sessionstore.WithStrategy(lockstrategy.Lease(lockstrategy.LeaseOptions{})))
 	running, ended := make(chan struct{}), make(chan struct{})
 	s.start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer close(ended)
@@ -300,7 +300,7 @@ func TestDisconnectReleasesTheSession(t *testing.T) {
 // A panic is passed on as it is, and leaves the session free.
 func TestPanicReleasesTheSession(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, sessionstore.WithStrategy(lockstrategy.Lease()))
+	s := newSite(t, sessionstore.WithStrategy(lockstrategy.Lease(lockstrategy.LeaseOptions{})))
 	caught := make(chan error, 1)
 	s.start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -386,7 +386,7 @@ func secondManager(store scs.Store) *scs.SessionManager {
 // its session back.
 func TestManagersOverOneStore(t *testing.T) {
 	t.Parallel()
-	j := &journal{Strategy: lockstrategy.Lease()}
+	j := &journal{Strategy: lockstrategy.Lease(lockstrategy.LeaseOptions{})}
 	s := newSite(t, sessionstore.WithStrategy(j))
 	inner := *s.sessions
 	inner.Cookie.Name = "inner"
@@ -426,7 +426,7 @@ func TestManagersOverOneStore(t *testing.T) {
 // Two managers over two stores, each with a scope of its own.
 func TestManagersOverTwoStores(t *testing.T) {
 	t.Parallel()
-	a, b := newSite(t, sessionstore.WithStrategy(lockstrategy.Lease())), newSite(t)
+	a, b := newSite(t, sessionstore.WithStrategy(lockstrategy.Lease(lockstrategy.LeaseOptions{}))), newSite(t)
 	other := secondManager(b.store)
 	a.start(t, a.store.LoadAndSave(a.sessions)(b.store.LoadAndSave(other)(http.HandlerFunc(
 		func(w http.ResponseWriter, r *http.Request) {
@@ -446,7 +446,7 @@ func TestManagersOverTwoStores(t *testing.T) {
 func TestLoadAndSaveNested(t *testing.T) {
 	t.Parallel()
 	for name, strategy := range map[string]lockstrategy.Strategy{
-		"optimistic": lockstrategy.Optimistic(), "merge": lockstrategy.Merge(), "lease": lockstrategy.Lease(),
+		"optimistic": lockstrategy.Optimistic(), "merge": lockstrategy.Merge(nil), "lease": lockstrategy.Lease(lockstrategy.LeaseOptions{}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -478,7 +478,7 @@ func TestMergeSessionDoesNotLock(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			j := &journal{Strategy: lockstrategy.Lease()}
+			j := &journal{Strategy: lockstrategy.Lease(lockstrategy.LeaseOptions{})}
 			s := newSite(t, sessionstore.WithStrategy(j))
 			data, err := s.sessions.Codec.Encode(inAnHour(), map[string]any{"m": 1})
 			if err != nil {

@@ -126,10 +126,10 @@ func TestCallsOfARequest(t *testing.T) {
 			lockstrategy.Optimistic(), calls{find: 1, save: 1}, calls{find: 1, save: 1}, calls{find: 1}, calls{find: 1}, calls{find: 1, save: 0},
 		},
 		"merge": {
-			lockstrategy.Merge(), calls{find: 1, save: 1}, calls{find: 1, save: 1}, calls{find: 1}, calls{find: 1}, calls{find: 1, save: 0},
+			lockstrategy.Merge(nil), calls{find: 1, save: 1}, calls{find: 1, save: 1}, calls{find: 1}, calls{find: 1}, calls{find: 1, save: 0},
 		},
 		"lease": {
-			lockstrategy.Lease(),
+			lockstrategy.Lease(lockstrategy.LeaseOptions{}),
 			calls{find: 1, save: 1},
 			calls{find: 1, save: 1, release: 1},
 			calls{find: 1, release: 1},
@@ -182,7 +182,7 @@ func TestTouchInterval(t *testing.T) {
 		"none": {[]sessionstore.Option{sessionstore.WithTouchInterval(0)}, time.Hour, 1, 0},
 	} {
 		for strategyName, strategy := range map[string]lockstrategy.Strategy{
-			"optimistic": lockstrategy.Optimistic(), "merge": lockstrategy.Merge(), "lease": lockstrategy.Lease(),
+			"optimistic": lockstrategy.Optimistic(), "merge": lockstrategy.Merge(nil), "lease": lockstrategy.Lease(lockstrategy.LeaseOptions{}),
 		} {
 			t.Run(name+"/"+strategyName, func(t *testing.T) {
 				t.Parallel()
@@ -234,7 +234,7 @@ func TestReadOnlyRequestsDoNotWait(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a := newApp(t, nil, sessionstore.WithStrategy(lockstrategy.Lease()), sessionstore.WithReadOnly(sessionstore.SafeMethods))
+			a := newApp(t, nil, sessionstore.WithStrategy(lockstrategy.Lease(lockstrategy.LeaseOptions{})), sessionstore.WithReadOnly(sessionstore.SafeMethods))
 			a.start("token", map[string]any{})
 			status := a.send(http.MethodPost, "token", func(w http.ResponseWriter, r *http.Request) {
 				if status := send(a, nothing); status != http.StatusOK { // while this one has the session
@@ -270,7 +270,7 @@ func TestMergedSessionIsNotLocked(t *testing.T) {
 	t.Parallel()
 	second := newManager("second")
 	synctest.Test(t, func(t *testing.T) {
-		a := newApp(t, nil, sessionstore.WithStrategy(lockstrategy.Lease()))
+		a := newApp(t, nil, sessionstore.WithStrategy(lockstrategy.Lease(lockstrategy.LeaseOptions{})))
 		second.Store = a.store
 		a.start("one", map[string]any{"one": 1})
 		a.start("two", map[string]any{"two": 2})
@@ -300,7 +300,7 @@ func TestMergedSessionIsNotLocked(t *testing.T) {
 func TestFirstSessionOfAScopeIsLocked(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a := newApp(t, nil, sessionstore.WithStrategy(lockstrategy.Lease(lockstrategy.WithMaxWait(time.Second))))
+		a := newApp(t, nil, sessionstore.WithStrategy(lockstrategy.Lease(lockstrategy.LeaseOptions{MaxWait: time.Second})))
 		a.start("one", map[string]any{})
 		a.start("two", map[string]any{})
 		r := begin(t, a.store, "one")
@@ -332,7 +332,7 @@ func TestManagersThatShareAStore(t *testing.T) {
 	t.Parallel()
 	second := newManager("second")
 	synctest.Test(t, func(t *testing.T) {
-		a := newApp(t, nil, sessionstore.WithStrategy(lockstrategy.Lease()), sessionstore.WithReadOnly(sessionstore.SafeMethods))
+		a := newApp(t, nil, sessionstore.WithStrategy(lockstrategy.Lease(lockstrategy.LeaseOptions{})), sessionstore.WithReadOnly(sessionstore.SafeMethods))
 		second.Store = a.store
 		send := func(method, token string, handler http.HandlerFunc) {
 			r := httptest.NewRequestWithContext(t.Context(), method, "/", nil)
@@ -376,7 +376,7 @@ func TestWaitingForASessionThatMoves(t *testing.T) {
 		driver := memory.New()
 		old := newApp(t, driver, sessionstore.WithSecret(storetest.Secret(1)))
 		old.start("token", map[string]any{})
-		a := newApp(t, driver, sessionstore.WithStrategy(lockstrategy.Lease()),
+		a := newApp(t, driver, sessionstore.WithStrategy(lockstrategy.Lease(lockstrategy.LeaseOptions{})),
 			sessionstore.WithSecret(storetest.Secret(2), storetest.Secret(1)))
 		began := time.Now()
 		var done sync.WaitGroup
@@ -403,7 +403,7 @@ func TestI3_DeleteAfterTheLockWasLost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		driver := memory.New()
-		a := newApp(t, driver, sessionstore.WithStrategy(lockstrategy.Lease()))
+		a := newApp(t, driver, sessionstore.WithStrategy(lockstrategy.Lease(lockstrategy.LeaseOptions{})))
 		a.start("token", map[string]any{})
 		status := a.send(http.MethodPost, "token", func(_ http.ResponseWriter, r *http.Request) {
 			taken := records(t, driver)[0]
@@ -427,7 +427,7 @@ func TestCommitWithoutAScopeIsLoggedOnce(t *testing.T) {
 	for _, test := range []struct {
 		strategy lockstrategy.Strategy
 		want     int
-	}{{lockstrategy.Merge(), 1}, {lockstrategy.None(), 0}} {
+	}{{lockstrategy.Merge(nil), 1}, {lockstrategy.None(), 0}} {
 		var log bytes.Buffer
 		logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 		store := newStore(t, nil, sessionstore.WithLogger(logger), sessionstore.WithStrategy(test.strategy))
@@ -478,13 +478,13 @@ func TestObserverSeesWhatHappensBetweenRequests(t *testing.T) {
 		want(merging, "recover", "ok", "ok", "ok")
 
 		driver := memory.New()
-		lease := func(options ...lockstrategy.LeaseOption) *app {
-			return newApp(t, driver, sessionstore.WithStrategy(lockstrategy.Lease(options...)))
+		lease := func(options lockstrategy.LeaseOptions) *app {
+			return newApp(t, driver, sessionstore.WithStrategy(lockstrategy.Lease(options)))
 		}
-		frozen := lease(lockstrategy.WithRenewal(0))
+		frozen := lease(lockstrategy.LeaseOptions{Renewal: -1})
 		frozen.start("token", map[string]any{})
-		hasty := lease(lockstrategy.WithMaxWait(time.Second))
-		patient := lease()
+		hasty := lease(lockstrategy.LeaseOptions{MaxWait: time.Second})
+		patient := lease(lockstrategy.LeaseOptions{})
 		status := frozen.send(http.MethodPost, "token", func(w http.ResponseWriter, r *http.Request) {
 			if status := hasty.send(http.MethodPost, "token", nothing); status != http.StatusServiceUnavailable {
 				t.Errorf("after waiting in vain: status %d", status)
@@ -512,9 +512,9 @@ func TestObserverSeesWhatHappensBetweenRequests(t *testing.T) {
 func TestStrategyOptionsAreChecked(t *testing.T) {
 	t.Parallel()
 	_, err := sessionstore.New(memory.New(),
-		sessionstore.WithStrategy(lockstrategy.Lease(lockstrategy.WithRenewal(time.Hour), lockstrategy.WithMaxWait(0))),
+		sessionstore.WithStrategy(lockstrategy.Lease(lockstrategy.LeaseOptions{Renewal: time.Hour, MaxWait: -1})),
 		sessionstore.WithPageSize(0), sessionstore.WithCodec(nil))
-	for _, problem := range []string{"WithRenewal", "WithMaxWait", "WithPageSize", "WithCodec"} {
+	for _, problem := range []string{"LeaseOptions.Renewal", "LeaseOptions.MaxWait", "WithPageSize", "WithCodec"} {
 		if err == nil || !strings.Contains(err.Error(), problem) {
 			t.Errorf("%v; want a word about %s", err, problem)
 		}

@@ -157,9 +157,7 @@ func (c *config) validate(driver storage.Driver) error {
 		c.problem("New: the driver is nil")
 	}
 	c.sealing.problems(c.problem)
-	if strategy, ok := c.strategy.(interface {
-		Validate(backend *lockstrategy.Backend) error
-	}); ok && driver != nil {
+	if strategy, ok := c.strategy.(lockstrategy.Validator); ok && driver != nil {
 		backend := c.backend(driver)
 		c.problems = append(c.problems, strategy.Validate(&backend))
 	}

@@ -360,7 +360,7 @@ func TestT1_UnknownRenewal(t *testing.T) {
 func TestRenewalIsFoundThroughAWrappedStore(t *testing.T) {
 	t.Parallel()
 	d := newHooked()
-	v := newVisitor(t, d, sessionstore.WithStrategy(lockstrategy.Merge()))
+	v := newVisitor(t, d, sessionstore.WithStrategy(lockstrategy.Merge(nil)))
 	v.sessions.Store = wrapped{v.store}
 	token := v.begin(map[string]any{"cart": 1})
 	d.fail(storage.ErrThrottled)

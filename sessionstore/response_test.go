@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/internal/defaults"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
@@ -134,7 +135,7 @@ func TestErrorFuncMayLeaveTheAnswer(t *testing.T) {
 // A session that cannot be loaded is answered by the ErrorFunc, and the handler does not run.
 func TestFailedLoadIsAnswered(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, sessionstore.WithStrategy(lockstrategy.Lease(lockstrategy.WithMaxWait(lockstrategy.MinWait))))
+	s := newSite(t, sessionstore.WithStrategy(lockstrategy.Lease(lockstrategy.LeaseOptions{MaxWait: defaults.MinLeaseMaxWait})))
 	lease := storage.Lease{ID: "somebody's", Duration: time.Hour, ExpiresAt: inAnHour()}
 	if _, err := s.driver.Acquire(t.Context(), "token", lease, storage.IfFree(time.Now())); err != nil {
 		t.Fatal(err)
@@ -217,7 +218,7 @@ func TestHijack(t *testing.T) {
 // Where there is nothing to hijack, as with HTTP/2, the handler goes on with its session.
 func TestHijackThatIsNotPossible(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, sessionstore.WithStrategy(lockstrategy.Lease()))
+	s := newSite(t, sessionstore.WithStrategy(lockstrategy.Lease(lockstrategy.LeaseOptions{})))
 	handler := s.store.LoadAndSave(s.sessions)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, _, err := http.NewResponseController(w).Hijack(); !errors.Is(err, http.ErrNotSupported) {
 			t.Errorf("Hijack: %v; want ErrNotSupported", err)
@@ -290,7 +291,7 @@ func TestCommitThatFailsAfterAFlush(t *testing.T) {
 // With a lease, a request that lost it is refused, and told why.
 func TestLostLeaseIsAConflict(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, sessionstore.WithStrategy(lockstrategy.Lease()))
+	s := newSite(t, sessionstore.WithStrategy(lockstrategy.Lease(lockstrategy.LeaseOptions{})))
 	s.start(t, s.store.LoadAndSave(s.sessions)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.conflicting(t, r)
 		if _, err := io.WriteString(w, "secret"); !errors.Is(err, sessionstore.ErrLockLost) {

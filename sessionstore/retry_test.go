@@ -73,10 +73,10 @@ func newConflicts(t *testing.T, meeting int32, options ...sessionstore.Option) (
 func TestRetryLosesNoUpdate(t *testing.T) {
 	t.Parallel()
 	const requests = 10
-	refusing := lockstrategy.Merge(lockstrategy.WithSameKey(
+	refusing := lockstrategy.Merge(
 		func(string, lockstrategy.Value, lockstrategy.Value, lockstrategy.Value) (lockstrategy.Value, error) {
 			return lockstrategy.Value{}, storage.ErrConflict
-		}))
+		})
 	for name, test := range map[string]struct {
 		strategy lockstrategy.Strategy
 		idle     time.Duration
@@ -652,7 +652,7 @@ func TestRetryTellsErrorsApart(t *testing.T) {
 func TestRetryAfterALostLease(t *testing.T) {
 	t.Parallel()
 	told := &retries{}
-	s, c := newConflicts(t, 1, sessionstore.WithStrategy(lockstrategy.Lease()), sessionstore.WithObserver(told.observe))
+	s, c := newConflicts(t, 1, sessionstore.WithStrategy(lockstrategy.Lease(lockstrategy.LeaseOptions{})), sessionstore.WithObserver(told.observe))
 	s.start(t, s.store.Retry(s.sessions)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.leased(t) {
 			t.Error("the session is not leased")

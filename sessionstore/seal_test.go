@@ -280,7 +280,7 @@ func TestDeadlineHoldsAfterAMerge(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		driver := memory.New()
-		v := newVisitor(t, driver, sessionstore.WithSecret(storetest.Secret(1)), sessionstore.WithStrategy(lockstrategy.Merge()))
+		v := newVisitor(t, driver, sessionstore.WithSecret(storetest.Secret(1)), sessionstore.WithStrategy(lockstrategy.Merge(nil)))
 		v.sessions.Lifetime = time.Hour
 		token := v.begin(map[string]any{"a": 1})
 		v.own(token, func(w http.ResponseWriter, r *http.Request) {

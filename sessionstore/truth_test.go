@@ -651,7 +651,7 @@ func TestUnreadableAsMissHoldsForTheCodec(t *testing.T) {
 func TestI3_LogoutWaitsForNobody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := newStore(t, nil, sessionstore.WithStrategy(lockstrategy.Lease()),
+		store := newStore(t, nil, sessionstore.WithStrategy(lockstrategy.Lease(lockstrategy.LeaseOptions{})),
 			sessionstore.WithReadOnly(sessionstore.SafeMethods, sessionstore.Paths("/logout")))
 		v := &visitor{t: t, store: store, sessions: storetest.NewManager(store)}
 		token := v.begin(map[string]any{"user": 1})

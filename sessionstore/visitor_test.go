@@ -72,8 +72,8 @@ func (d *hooked) live(t testing.TB) int {
 // strategies are those that keep the guarantees of package sessionstore.
 var strategies = map[string]func() lockstrategy.Strategy{
 	"optimistic": lockstrategy.Optimistic,
-	"merge":      func() lockstrategy.Strategy { return lockstrategy.Merge() },
-	"lease":      func() lockstrategy.Strategy { return lockstrategy.Lease() },
+	"merge":      func() lockstrategy.Strategy { return lockstrategy.Merge(nil) },
+	"lease":      func() lockstrategy.Strategy { return lockstrategy.Lease(lockstrategy.LeaseOptions{}) },
 }
 
 // everyStrategy runs a test with each of them. Requests of other paths than /own take no lock, so that a test may send them from

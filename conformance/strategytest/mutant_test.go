@@ -165,7 +165,7 @@ type mutation struct {
 const lease = 200 * time.Millisecond
 
 func shortLease() lockstrategy.Strategy {
-	return lockstrategy.Lease(lockstrategy.WithDuration(lease))
+	return lockstrategy.Lease(lockstrategy.LeaseOptions{Duration: lease})
 }
 
 func mutations() []mutation {
@@ -188,7 +188,7 @@ func mutations() []mutation {
 	sessions := func(s func() lockstrategy.Strategy, alter func(s *brokenSession)) func() *brokenStrategy {
 		return func() *brokenStrategy { return &brokenStrategy{Strategy: s(), session: alter} }
 	}
-	optimistic, merge := lockstrategy.Optimistic, func() lockstrategy.Strategy { return lockstrategy.Merge() }
+	optimistic, merge := lockstrategy.Optimistic, func() lockstrategy.Strategy { return lockstrategy.Merge(nil) }
 	return []mutation{
 		{
 			name: "a commit asks nothing", killers: []string{"L-I1-01", "L-I1-02", "L-I1-03", "L-I1-04", "L-I1-05", "L-I1-06", "L-I2-01"},
@@ -426,15 +426,16 @@ func mutations() []mutation {
 		{
 			name: "leases are never taken over", killers: []string{"L-I5-01", "L-I5-02"}, locks: true,
 			broken: func() *brokenStrategy {
-				return &brokenStrategy{Strategy: lockstrategy.Lease(
-					lockstrategy.WithDuration(time.Minute), lockstrategy.WithMaxWait(300*time.Millisecond))}
+				return &brokenStrategy{Strategy: lockstrategy.Lease(lockstrategy.LeaseOptions{
+					Duration: time.Minute, MaxWait: 300 * time.Millisecond,
+				})}
 			},
 		},
 		{
 			name: "leases end by the clock of who holds them", killers: []string{"L-I5-02"}, locks: true,
 			broken: func() *brokenStrategy {
 				return &brokenStrategy{
-					Strategy: lockstrategy.Lease(lockstrategy.WithDuration(lease), lockstrategy.WithMaxWait(5*time.Second)),
+					Strategy: lockstrategy.Lease(lockstrategy.LeaseOptions{Duration: lease, MaxWait: 5 * time.Second}),
 					load: func(ctx context.Context, r *lockstrategy.Request, key string, next loadFunc) (lockstrategy.Session, error) {
 						record, found, err := r.Backend.Driver.Get(ctx, key, storage.Strong)
 						if err == nil && found && r.Lock && record.Lease.ExpiresAt.After(r.Backend.Now().Add(10*lease)) {
@@ -473,7 +474,7 @@ func mutations() []mutation {
 			name: "a request that only reads takes the lease", killers: []string{"L-I6-03"}, locks: true,
 			broken: func() *brokenStrategy {
 				return &brokenStrategy{
-					Strategy: lockstrategy.Lease(lockstrategy.WithDuration(lease), lockstrategy.WithMaxWait(300*time.Millisecond)),
+					Strategy: lockstrategy.Lease(lockstrategy.LeaseOptions{Duration: lease, MaxWait: 300 * time.Millisecond}),
 					load: func(ctx context.Context, r *lockstrategy.Request, key string, next loadFunc) (lockstrategy.Session, error) {
 						r.Lock = true
 						return next(ctx, r, key)
@@ -483,13 +484,13 @@ func mutations() []mutation {
 		},
 		{
 			name: "requests do not wait for each other", killers: []string{"L-I6-04", "L-CTX-03"}, locks: true,
-			broken: func() *brokenStrategy { return &brokenStrategy{Strategy: lockstrategy.Merge()} },
+			broken: func() *brokenStrategy { return &brokenStrategy{Strategy: lockstrategy.Merge(nil)} },
 		},
 		{
 			name: "waiting does not end with the context", killers: []string{"L-CTX-03"}, locks: true,
 			broken: func() *brokenStrategy {
 				return &brokenStrategy{
-					Strategy: lockstrategy.Lease(lockstrategy.WithDuration(lease), lockstrategy.WithMaxWait(500*time.Millisecond)),
+					Strategy: lockstrategy.Lease(lockstrategy.LeaseOptions{Duration: lease, MaxWait: 500 * time.Millisecond}),
 					load: func(ctx context.Context, r *lockstrategy.Request, key string, next loadFunc) (lockstrategy.Session, error) {
 						return next(context.WithoutCancel(ctx), r, key)
 					},

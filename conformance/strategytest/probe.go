@@ -65,9 +65,7 @@ func (p *probe) process(name string) *process {
 		Driver: proc.link.wrap(),
 		Now:    func() time.Time { return p.now().Add(proc.clock) },
 	}
-	if s, ok := proc.strategy.(interface {
-		Validate(backend *lockstrategy.Backend) error
-	}); ok {
+	if s, ok := proc.strategy.(lockstrategy.Validator); ok {
 		if err := s.Validate(proc.backend); err != nil {
 			p.Fatalf("the strategy cannot work: %v", err)
 		}

@@ -97,8 +97,8 @@ func TestStrategyThatCannotWork(t *testing.T) {
 		want     string
 	}{
 		"nil":                      {nil, "newStrategy returned nil"},
-		"an option that cannot be": {lockstrategy.Lease(lockstrategy.WithMaxWait(0)), "WithMaxWait"},
-		"a lease without leases":   {lockstrategy.Lease(), "a driver without leases"},
+		"an option that cannot be": {lockstrategy.Lease(lockstrategy.LeaseOptions{MaxWait: -1}), "LeaseOptions.MaxWait"},
+		"a lease without leases":   {lockstrategy.Lease(lockstrategy.LeaseOptions{}), "a driver without leases"},
 	} {
 		failures, _ := strategytest.Examine(t, "L-SES-01", func(*testing.T) lockstrategy.Strategy { return test.strategy }, plain)
 		if len(failures) != 1 || !strings.Contains(failures[0], test.want) {
@@ -111,7 +111,7 @@ func TestStrategyThatCannotWork(t *testing.T) {
 func TestUndeclaredWait(t *testing.T) {
 	t.Parallel()
 	slow := func(*testing.T) lockstrategy.Strategy {
-		return lockstrategy.Lease(lockstrategy.WithDuration(3*time.Second), lockstrategy.WithMaxWait(5*time.Second))
+		return lockstrategy.Lease(lockstrategy.LeaseOptions{Duration: 3 * time.Second, MaxWait: 5 * time.Second})
 	}
 	failures, _ := strategytest.Examine(t, "L-I5-01", slow, strategytest.Options{})
 	if len(failures) != 1 || !strings.Contains(failures[0], "TakeOverWithin") {

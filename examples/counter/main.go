@@ -43,8 +43,8 @@ func serve(ctx context.Context, addr string) error {
 		return err
 	}
 	// Two requests of one visitor may count at the same time: then both have counted.
-	merge := lockstrategy.Merge(lockstrategy.WithSameKey(lockstrategy.PerKey(
-		map[string]lockstrategy.SameKey{"visits": lockstrategy.Sum})))
+	merge := lockstrategy.Merge(lockstrategy.PerKey(
+		map[string]lockstrategy.SameKey{"visits": lockstrategy.Sum}))
 	store, err := dynamostore.New(client, table, sessionstore.WithStrategy(merge))
 	if err != nil {
 		return err

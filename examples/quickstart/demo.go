@@ -38,8 +38,8 @@ type contender struct {
 var contenders = []contender{
 	{"None", lockstrategy.None},
 	{"Optimistic", lockstrategy.Optimistic},
-	{"Merge", func() lockstrategy.Strategy { return lockstrategy.Merge() }},
-	{"Lease", func() lockstrategy.Strategy { return lockstrategy.Lease() }},
+	{"Merge", func() lockstrategy.Strategy { return lockstrategy.Merge(nil) }},
+	{"Lease", func() lockstrategy.Strategy { return lockstrategy.Lease(lockstrategy.LeaseOptions{}) }},
 }
 
 // demo sends the same requests at once under each strategy. They are HTTP requests through the middleware that the page

@@ -10,5 +10,5 @@ import (
 // what the later one has made of the count would replace what the earlier one has.
 func newStore(driver storage.Driver) (*sessionstore.Store, error) {
 	sameKey := lockstrategy.PerKey(map[string]lockstrategy.SameKey{visitsKey: lockstrategy.Sum})
-	return sessionstore.New(driver, sessionstore.WithStrategy(lockstrategy.Merge(lockstrategy.WithSameKey(sameKey))))
+	return sessionstore.New(driver, sessionstore.WithStrategy(lockstrategy.Merge(sameKey)))
 }

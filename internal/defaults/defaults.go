@@ -23,3 +23,13 @@ const (
 	// Grace is how long an expired record is kept.
 	Grace = time.Minute
 )
+
+// Of a lease on a session, with the least that works: one call to storage and some.
+const (
+	LeaseDuration    = 5 * time.Second
+	MinLeaseDuration = 100 * time.Millisecond
+	LeaseMaxWait     = 10 * time.Second
+	MinLeaseMaxWait  = 20 * time.Millisecond
+	LeaseMaxWaiting  = 64
+	MinLeasePoll     = 50 * time.Millisecond
+)

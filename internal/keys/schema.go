@@ -5,7 +5,6 @@ import (
 
 	"github.com/scsdynamo/scsdynamo/dynamostore"
 	"github.com/scsdynamo/scsdynamo/internal/defaults"
-	"github.com/scsdynamo/scsdynamo/lockstrategy"
 )
 
 // How drivers, strategies, reads and policies are called.
@@ -261,34 +260,34 @@ func strategyKeys() []Key {
 		Name: "merge.same_key", Kind: Choice, Choices: []string{SameKeyOurs, SameKeyTheirs}, Fallback: SameKeyOurs,
 		Doc: "Which value stays where two requests have changed the same one: that of the later commit (ours) or that of the " +
 			"earlier (theirs).",
-		Option: "lockstrategy.WithSameKey",
+		Option: "lockstrategy.Merge",
 	}, {
-		Name: "lease.duration", Kind: Duration, Fallback: lockstrategy.DefaultDuration, Least: int64(lockstrategy.MinDuration),
+		Name: "lease.duration", Kind: Duration, Fallback: defaults.LeaseDuration, Least: int64(defaults.MinLeaseDuration),
 		Doc:    "How long a lease lasts if it is not renewed, and so how long others wait after a process died.",
-		Option: "lockstrategy.WithDuration",
+		Option: "lockstrategy.LeaseOptions.Duration",
 	}, {
-		Name: "lease.max_wait", Kind: Duration, Fallback: lockstrategy.DefaultMaxWait, Least: int64(lockstrategy.MinWait),
+		Name: "lease.max_wait", Kind: Duration, Fallback: defaults.LeaseMaxWait, Least: int64(defaults.MinLeaseMaxWait),
 		Doc:    "How long a request waits for its session.",
-		Option: "lockstrategy.WithMaxWait",
+		Option: "lockstrategy.LeaseOptions.MaxWait",
 	}, {
 		Name: "lease.max_hold", Kind: Duration, Otherwise: "1m, or lease.duration where that is longer", Example: "30s",
 		Doc: "How long one request may have its session: then the lease is given up and its commit refused. Not shorter than " +
 			"lease.duration; 0s sets no limit.",
-		Option: "lockstrategy.WithMaxHold",
+		Option: "lockstrategy.LeaseOptions.MaxHold",
 	}, {
-		Name: "lease.max_waiting", Kind: Integer, Fallback: int64(lockstrategy.DefaultMaxWaiting), Least: 1, Unit: "requests",
+		Name: "lease.max_waiting", Kind: Integer, Fallback: int64(defaults.LeaseMaxWaiting), Least: 1, Unit: "requests",
 		Doc:    "How many requests of a process may wait for one session. One more is refused at once.",
-		Option: "lockstrategy.WithMaxWaiting",
+		Option: "lockstrategy.LeaseOptions.MaxWaiting",
 	}, {
 		Name: "lease.renewal", Kind: Duration, Otherwise: "a third of lease.duration", Example: "1500ms",
 		Doc: "How often the lease of a running request is renewed. 0s switches renewal off, as AWS Lambda needs it. Shorter than " +
 			"lease.duration.",
-		Option: "lockstrategy.WithRenewal",
+		Option: "lockstrategy.LeaseOptions.Renewal",
 	}, {
 		Name: "lease.clock_allowance", Kind: Duration, Otherwise: "a tenth of lease.duration", Example: "500ms",
 		Doc: "How much longer than its duration a lease must have been seen unchanged before it is taken over. Shorter than " +
 			"lease.duration.",
-		Option: "lockstrategy.WithClockAllowance",
+		Option: "lockstrategy.LeaseOptions.ClockAllowance",
 	}}
 }
 

@@ -29,9 +29,9 @@ type site struct {
 // strategies are those under which requests overlap.
 var strategies = map[string]func() lockstrategy.Strategy{
 	"none":       lockstrategy.None,
-	"merge":      func() lockstrategy.Strategy { return lockstrategy.Merge() },
+	"merge":      func() lockstrategy.Strategy { return lockstrategy.Merge(nil) },
 	"optimistic": lockstrategy.Optimistic,
-	"lease":      func() lockstrategy.Strategy { return lockstrategy.Lease() },
+	"lease":      func() lockstrategy.Strategy { return lockstrategy.Lease(lockstrategy.LeaseOptions{}) },
 }
 
 // all are the strategies by name; those that protect are all but none, which is as plain scs.

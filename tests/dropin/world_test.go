@@ -27,14 +27,14 @@ type world struct {
 
 var plain = world{name: "scs"}
 
-var merge = world{"merge", []sessionstore.Option{sessionstore.WithStrategy(lockstrategy.Merge())}}
+var merge = world{"merge", []sessionstore.Option{sessionstore.WithStrategy(lockstrategy.Merge(nil))}}
 
 // ours are all worlds that must be like the plain one.
 var ours = []world{
 	merge,
 	{"none", []sessionstore.Option{sessionstore.WithStrategy(lockstrategy.None())}},
 	{"optimistic", []sessionstore.Option{sessionstore.WithStrategy(lockstrategy.Optimistic())}},
-	{"lease", []sessionstore.Option{sessionstore.WithStrategy(lockstrategy.Lease())}},
+	{"lease", []sessionstore.Option{sessionstore.WithStrategy(lockstrategy.Lease(lockstrategy.LeaseOptions{}))}},
 	{"secret", []sessionstore.Option{sessionstore.WithSecret(storetest.Secret(1))}},
 }
 

@@ -58,9 +58,9 @@ const (
 // stores are the stores whose histories are checked, and the broken ones that show that the check works.
 var stores = map[string]func(*dynamostore.Driver) (*sessionstore.Store, error){
 	"optimistic": strategy(lockstrategy.Optimistic),
-	"merge":      strategy(func() lockstrategy.Strategy { return lockstrategy.Merge() }),
+	"merge":      strategy(func() lockstrategy.Strategy { return lockstrategy.Merge(nil) }),
 	"lease": strategy(func() lockstrategy.Strategy {
-		return lockstrategy.Lease(lockstrategy.WithDuration(500*time.Millisecond), lockstrategy.WithMaxWait(time.Second))
+		return lockstrategy.Lease(lockstrategy.LeaseOptions{Duration: 500 * time.Millisecond, MaxWait: time.Second})
 	}),
 	"none": strategy(lockstrategy.None),
 	"unconditional": func(driver *dynamostore.Driver) (*sessionstore.Store, error) {

@@ -48,9 +48,9 @@ const (
 
 func strategyOf(name string) lockstrategy.Strategy {
 	if name == "lease" {
-		return lockstrategy.Lease(lockstrategy.WithDuration(leaseDuration), lockstrategy.WithMaxWait(4*time.Second))
+		return lockstrategy.Lease(lockstrategy.LeaseOptions{Duration: leaseDuration, MaxWait: 4 * time.Second})
 	}
-	return lockstrategy.Merge(lockstrategy.WithSameKey(addBoth))
+	return lockstrategy.Merge(addBoth)
 }
 
 // addBoth keeps what both requests have added.

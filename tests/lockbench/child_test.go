@@ -37,7 +37,9 @@ const (
 // waitingStrategies are the strategies whose waits are measured.
 var waitingStrategies = map[string]func() lockstrategy.Strategy{
 	"baseline": newBaseline,
-	"lease":    func() lockstrategy.Strategy { return lockstrategy.Lease(lockstrategy.WithMaxWait(waitingMaxWait)) },
+	"lease": func() lockstrategy.Strategy {
+		return lockstrategy.Lease(lockstrategy.LeaseOptions{MaxWait: waitingMaxWait})
+	},
 }
 
 // report is what a child tells of its requests.

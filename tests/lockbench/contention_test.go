@@ -43,9 +43,9 @@ var contenders = []contender{
 	{"lease", newLease, &limit{inside: 1, calls: [2]int{12, 24}, refused: [2]int{0, 8}, wall: 1.05 * contending}},
 }
 
-func newMerge() lockstrategy.Strategy { return lockstrategy.Merge() }
+func newMerge() lockstrategy.Strategy { return lockstrategy.Merge(nil) }
 
-func newLease() lockstrategy.Strategy { return lockstrategy.Lease() }
+func newLease() lockstrategy.Strategy { return lockstrategy.Lease(lockstrategy.LeaseOptions{}) }
 
 // outcome is what came of requests that met in one session, as far as it does not depend on the machine.
 type outcome struct {

@@ -18,7 +18,7 @@ func BenchmarkCrowd(b *testing.B) {
 	for _, crowd := range []int{0, 2_000, 30_000} {
 		b.Run(fmt.Sprint(crowd), func(b *testing.B) {
 			const patience = 3 * time.Second
-			strategy := lockstrategy.Lease(lockstrategy.WithMaxWait(patience), lockstrategy.WithMaxWaiting(max(crowd, 1)))
+			strategy := lockstrategy.Lease(lockstrategy.LeaseOptions{MaxWait: patience, MaxWaiting: max(crowd, 1)})
 			backend := &lockstrategy.Backend{Driver: memory.New(), Now: time.Now}
 			for _, key := range []string{"attacked", "other"} {
 				record := storage.Record{Key: key, Version: storage.NewVersion(), UpdatedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)}

@@ -81,15 +81,15 @@ func newStrategy(k kind, t timing, adds bool) lockstrategy.Strategy {
 		return lockstrategy.Optimistic()
 	case "merge":
 		if adds {
-			return lockstrategy.Merge(lockstrategy.WithSameKey(add))
+			return lockstrategy.Merge(add)
 		}
-		return lockstrategy.Merge()
+		return lockstrategy.Merge(nil)
 	case "lease":
-		options := []lockstrategy.LeaseOption{lockstrategy.WithDuration(t.duration), lockstrategy.WithMaxWait(t.maxWait)}
+		options := lockstrategy.LeaseOptions{Duration: t.duration, MaxWait: t.maxWait}
 		if !t.renews {
-			options = append(options, lockstrategy.WithRenewal(0))
+			options.Renewal = -1
 		}
-		return lockstrategy.Lease(options...)
+		return lockstrategy.Lease(options)
 	default:
 		panic("model: no strategy " + k.strategy)
 	}

@@ -25,11 +25,11 @@ func _(client dynamostore.Client, table dynamostore.Table) error {
 }
 
 func _() []lockstrategy.Strategy {
-	merge := lockstrategy.Merge(lockstrategy.WithSameKey(lockstrategy.PerKey(map[string]lockstrategy.SameKey{
+	merge := lockstrategy.Merge(lockstrategy.PerKey(map[string]lockstrategy.SameKey{
 		"visits": lockstrategy.Sum,
 		"cart":   lockstrategy.Union,
-	})))
-	longest := lockstrategy.Merge(lockstrategy.WithSameKey(
+	}))
+	longest := lockstrategy.Merge(
 		func(key string, base, ours, theirs lockstrategy.Value) (lockstrategy.Value, error) {
 			our, _ := ours.Value.(string)
 			their, _ := theirs.Value.(string)
@@ -37,10 +37,11 @@ func _() []lockstrategy.Strategy {
 				return theirs, nil
 			}
 			return ours, nil
-		}))
-	lease := lockstrategy.Lease(
-		lockstrategy.WithDuration(5*time.Second),
-		lockstrategy.WithMaxWait(10*time.Second))
+		})
+	lease := lockstrategy.Lease(lockstrategy.LeaseOptions{
+		Duration: 5 * time.Second,
+		MaxWait:  10 * time.Second,
+	})
 	return []lockstrategy.Strategy{merge, longest, lease}
 }
 
@@ -67,7 +68,7 @@ func _(
 	if err != nil {
 		return err
 	}
-	locking, err := sessionstore.New(driver, sessionstore.WithStrategy(lockstrategy.Lease()))
+	locking, err := sessionstore.New(driver, sessionstore.WithStrategy(lockstrategy.Lease(lockstrategy.LeaseOptions{})))
 	if err != nil {
 		return err
 	}

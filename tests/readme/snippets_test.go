@@ -20,7 +20,7 @@ func _() error {
 
 func _(client dynamostore.Client, table dynamostore.Table) error {
 	store, err := dynamostore.New(client, table,
-		sessionstore.WithStrategy(lockstrategy.Lease()),
+		sessionstore.WithStrategy(lockstrategy.Lease(lockstrategy.LeaseOptions{})),
 		sessionstore.WithReadOnly(
 			sessionstore.SafeMethods,       // GET, HEAD and OPTIONS take no lock,
 			sessionstore.Paths("/logout"))) // and a logout waits for nobody

@@ -48,8 +48,10 @@ func Secret(n byte) []byte {
 var strategies = map[string]func() lockstrategy.Strategy{
 	"none":       lockstrategy.None,
 	"optimistic": lockstrategy.Optimistic,
-	"merge":      func() lockstrategy.Strategy { return lockstrategy.Merge() },
-	"lease":      func() lockstrategy.Strategy { return lockstrategy.Lease(lockstrategy.WithDuration(time.Second)) },
+	"merge":      func() lockstrategy.Strategy { return lockstrategy.Merge(nil) },
+	"lease": func() lockstrategy.Strategy {
+		return lockstrategy.Lease(lockstrategy.LeaseOptions{Duration: time.Second})
+	},
 }
 
 // takeOver is how long a request that died may keep others waiting, with much room for a busy machine.
@@ -162,7 +164,7 @@ func (h *harness) peer(t *testing.T, store scs.Store, strategy lockstrategy.Stra
 // abandon is a request of another process that is not heard of again before its lease is over.
 func (h *harness) abandon(t *testing.T, store scs.Store, token string) (commit func([]byte, time.Time) error) {
 	t.Helper()
-	dead := h.peer(t, store, lockstrategy.Lease(lockstrategy.WithDuration(time.Second), lockstrategy.WithRenewal(0)))
+	dead := h.peer(t, store, lockstrategy.Lease(lockstrategy.LeaseOptions{Duration: time.Second, Renewal: -1}))
 	ctx, end := dead.Begin(t.Context())
 	t.Cleanup(end)
 	if _, found, err := dead.FindCtx(ctx, token); err != nil || !found {

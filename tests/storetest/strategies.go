@@ -37,11 +37,11 @@ const lease = 300 * time.Millisecond
 var compared = map[string]func() lockstrategy.Strategy{
 	"none":         lockstrategy.None,
 	"optimistic":   lockstrategy.Optimistic,
-	"merge":        func() lockstrategy.Strategy { return lockstrategy.Merge() },
-	"merge_theirs": func() lockstrategy.Strategy { return lockstrategy.Merge(lockstrategy.WithSameKey(lockstrategy.Theirs)) },
-	"merge_func":   func() lockstrategy.Strategy { return lockstrategy.Merge(lockstrategy.WithSameKey(both)) },
+	"merge":        func() lockstrategy.Strategy { return lockstrategy.Merge(nil) },
+	"merge_theirs": func() lockstrategy.Strategy { return lockstrategy.Merge(lockstrategy.Theirs) },
+	"merge_func":   func() lockstrategy.Strategy { return lockstrategy.Merge(both) },
 	"lease": func() lockstrategy.Strategy {
-		return lockstrategy.Lease(lockstrategy.WithDuration(lease), lockstrategy.WithRenewal(0), lockstrategy.WithMaxWait(time.Minute))
+		return lockstrategy.Lease(lockstrategy.LeaseOptions{Duration: lease, Renewal: -1, MaxWait: time.Minute})
 	},
 }
 

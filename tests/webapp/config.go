@@ -58,12 +58,9 @@ func (c Config) strategy() (lockstrategy.Strategy, error) {
 	case "optimistic":
 		return lockstrategy.Optimistic(), nil
 	case "merge":
-		return lockstrategy.Merge(lockstrategy.WithSameKey(addBoth)), nil
+		return lockstrategy.Merge(addBoth), nil
 	case "lease":
-		return lockstrategy.Lease(
-			lockstrategy.WithDuration(cmp.Or(c.Lease, lockstrategy.DefaultDuration)),
-			lockstrategy.WithMaxWait(cmp.Or(c.MaxWait, lockstrategy.DefaultMaxWait)),
-		), nil
+		return lockstrategy.Lease(lockstrategy.LeaseOptions{Duration: c.Lease, MaxWait: c.MaxWait}), nil
 	default:
 		return nil, fmt.Errorf("webapp: no strategy %q", c.Strategy)
 	}

@@ -18,10 +18,10 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/scsdynamo/scsdynamo/config"
+	"github.com/scsdynamo/scsdynamo/internal/defaults"
 	"github.com/scsdynamo/scsdynamo/internal/keys"
 	"github.com/scsdynamo/scsdynamo/internal/plainfile"
 	"github.com/scsdynamo/scsdynamo/internal/plainyaml"
-	"github.com/scsdynamo/scsdynamo/lockstrategy"
 )
 
 // Migration is what the settings of another session store are here.
@@ -335,12 +335,12 @@ var rubyOptions = map[string]rubyOption{
 		text: "Requests that only read need no lock: see sessions.read_only_methods.",
 	},
 	"lock_expiry_time": {
-		key: "lease.duration", convert: rubyTime(time.Millisecond, lockstrategy.MinDuration),
+		key: "lease.duration", convert: rubyTime(time.Millisecond, defaults.MinLeaseDuration),
 		text: "Milliseconds there. Here a lease is renewed while its request runs, at every third of it, and each renewal is a " +
 			"write: the default, 5s, is cheaper.",
 	},
 	"lock_max_wait_time": {
-		key: "lease.max_wait", convert: rubyTime(time.Second, lockstrategy.MinWait), text: "Seconds there.",
+		key: "lease.max_wait", convert: rubyTime(time.Second, defaults.MinLeaseMaxWait), text: "Seconds there.",
 	},
 	"max_age": {
 		key: "collection.max_age", convert: rubyTime(time.Second, 0),
