@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/scsdynamo/scsdynamo/internal/arn"
 	"github.com/scsdynamo/scsdynamo/internal/backoff"
 )
 
@@ -35,7 +36,7 @@ func (t Table) Create(ctx context.Context, client TableClient) error {
 	if err != nil {
 		return err
 	}
-	input, err := a.table.createInput()
+	input, err := a.table.CreateInput()
 	if err != nil {
 		return err
 	}
@@ -206,8 +207,13 @@ func (a admin) describeTTL(ctx context.Context) (*types.TimeToLiveDescription, e
 	return out.TimeToLiveDescription, nil
 }
 
-// createInput is the table as CreateTable is told of it.
-func (t Table) createInput() (*dynamodb.CreateTableInput, error) {
+// CreateInput returns the request with which [Table.Create] makes the table, for programs that make it in another way.
+// TTL, by Attributes.TTL, is not part of it. Errors: what [Table.Validate] reports, and a name that is an ARN.
+func (t Table) CreateInput() (*dynamodb.CreateTableInput, error) {
+	if err := t.Validate(); err != nil {
+		return nil, err
+	}
+	t = t.WithDefaults()
 	if !tableName.MatchString(t.Name) {
 		return nil, errors.New("dynamostore: Table.Name: a table is created by its name, not by its ARN")
 	}
@@ -234,7 +240,7 @@ func (t Table) createInput() (*dynamodb.CreateTableInput, error) {
 	}
 	if t.KMSKey != "" {
 		input.SSESpecification = &types.SSESpecification{Enabled: aws.Bool(true), SSEType: types.SSETypeKms}
-		if !isAWSManagedKey(t.KMSKey) { // which is the one that is used where none is named, and must not be named
+		if !arn.IsAWSManaged(t.KMSKey) { // which is the one that is used where none is named, and must not be named
 			input.SSESpecification.KMSMasterKeyId = &t.KMSKey
 		}
 	}

@@ -102,7 +102,7 @@ func TestAddExpiryIndex(t *testing.T) {
 			d, err := table.Describe(t.Context(), client)
 			must(t, err)
 			if len(d.Problems) != 1 || !strings.Contains(d.Problems[0], "TTL is off") || len(d.Remarks) > 0 || fmt.Sprint(d.Indexes) != "[expiry]" {
-				t.Errorf("with the index it is described as %s", asJSON(d))
+				t.Errorf("with the index it is described as %+v", d)
 			}
 			after := mustDriver(t, table)
 			if n := countExpired(t, after); n != 0 {

@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
+
+	"github.com/scsdynamo/scsdynamo/internal/arn"
 )
 
 // compareSettings compares all that Table asks for and that harms no session where it is otherwise.
@@ -32,7 +34,7 @@ func (t Table) compareSettings(d Description) []string {
 	if t.DeletionProtection && !d.DeletionProtection {
 		differs("deletion protection is off, but Table.DeletionProtection is set: turn it on in the AWS console")
 	}
-	_, isAlias := aliasOf(t.KMSKey)
+	_, isAlias := arn.AliasOf(t.KMSKey)
 	switch {
 	case t.KMSKey == "":
 	case d.KMSKey == "":
@@ -54,7 +56,7 @@ func (t Table) remarks(d Description) []string {
 	if t.Class == "" && d.Class != types.TableClassStandard {
 		remark("its class is %s, but Table would have %s", d.Class, types.TableClassStandard)
 	}
-	if alias, isAlias := aliasOf(t.KMSKey); isAlias && d.KMSKey != "" {
+	if alias, isAlias := arn.AliasOf(t.KMSKey); isAlias && d.KMSKey != "" {
 		remark("it is encrypted with %s; whether %s stands for that key is not known here", d.KMSKey, alias)
 	}
 	switch {
@@ -70,12 +72,12 @@ func (t Table) remarks(d Description) []string {
 
 // compareTags compares the tags, where there should be any. DescribeTable does not tell them. remark says why they
 // could not be compared, which older policies, and some engines, do not allow.
-func (a admin) compareTags(ctx context.Context, arn string) (differences []string, remark string, err error) {
+func (a admin) compareTags(ctx context.Context, tableARN string) (differences []string, remark string, err error) {
 	if len(a.table.Tags) == 0 {
 		return nil, "", nil
 	}
 	has := map[string]string{}
-	input := &dynamodb.ListTagsOfResourceInput{ResourceArn: &arn}
+	input := &dynamodb.ListTagsOfResourceInput{ResourceArn: &tableARN}
 	for {
 		page, err := a.client.ListTagsOfResource(ctx, input)
 		if answer := smithy.APIError(nil); errors.As(err, &answer) {

@@ -102,7 +102,7 @@ func compareStatus(status types.TableStatus) []string {
 	case types.TableStatusActive, types.TableStatusUpdating:
 		return nil
 	case types.TableStatusInaccessibleEncryptionCredentials:
-		return []string{"DynamoDB cannot use its KMS key: enable the key, and let its policy allow what Table.Policy does; after " +
+		return []string{"DynamoDB cannot use its KMS key: enable the key, and let its policy allow what iac.Policy does; after " +
 			"seven days without it the table is archived"}
 	default:
 		return []string{fmt.Sprintf("its status is %s, not ACTIVE", status)}
