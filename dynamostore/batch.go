@@ -61,7 +61,7 @@ func (d *Driver) writeBatch(ctx context.Context, requests []types.WriteRequest) 
 		case len(left) < len(requests):
 			try = 1
 		case try == batchTries:
-			return &Error{Operation: "BatchWriteItem", Table: d.table.Name, Region: d.faults.region, Kind: ErrThrottled}
+			return &Error{Operation: "BatchWriteItem", Table: d.table.Name, Region: d.faults.region, Kind: &ThrottledError{}}
 		}
 		requests = left
 		if err := backoff.Sleep(ctx, retryDelay(try)); err != nil {

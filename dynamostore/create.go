@@ -24,10 +24,12 @@ const (
 
 // Create makes the table, turns TTL on and waits until it can be used, as long as ctx allows; AWS takes some seconds.
 // That the table is already there is fine, whoever made it; then TTL is turned on where it was off, and nothing else is
-// changed. Nor is that on a strongly consistent global table (MRSC), which can have none: expired sessions stay there until
-// package gcrunner collects them. A table of another schema, or without [Table.ExpiryIndex], is left alone: the error is a [*MismatchError].
-// One that only has other settings than Table asks for can be used, and the error is a [*MismatchError] that has
-// Settings and no Problems. Other errors: what [Table.Validate] reports, and [*Error].
+// changed. A strongly consistent global table (MRSC) can have no TTL: expired sessions stay there until package gcrunner
+// collects them.
+//
+// A table of another schema, or without [Table.ExpiryIndex], is left alone: the error is a [*MismatchError]. One that only
+// has other settings than Table asks for can be used, and the error is a [*MismatchError] that has Settings and no
+// Problems. Other errors: what [Table.Validate] reports, and [*Error].
 //
 // It needs the rights dynamodb:CreateTable, DescribeTable, UpdateTimeToLive and DescribeTimeToLive, and TagResource and
 // ListTagsOfResource for tags.
@@ -73,7 +75,8 @@ func (t Table) Create(ctx context.Context, client TableClient) error {
 }
 
 // Delete deletes the table with all sessions in it, and waits until it is gone. confirm must be the name of the table: a
-// slip of the hand must not log everybody out. Errors: [ErrNotConfirmed], [ErrTableNotFound], [ErrDeletionProtected].
+// slip of the hand must not log everybody out. Errors match [ErrTableNotFound] or [ErrDeletionProtected], or say that the
+// name is another one.
 //
 // It needs the rights dynamodb:DeleteTable and DescribeTable.
 func (t Table) Delete(ctx context.Context, client TableClient, confirm string) error {
@@ -82,7 +85,7 @@ func (t Table) Delete(ctx context.Context, client TableClient, confirm string) e
 		return err
 	}
 	if confirm != t.Name {
-		return a.error("DeleteTable", ErrNotConfirmed)
+		return a.error("DeleteTable", errNotConfirmed)
 	}
 	description, err := a.describe(ctx)
 	if err != nil {

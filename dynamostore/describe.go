@@ -61,8 +61,8 @@ type Description struct {
 	// Remarks are what is worth knowing: what Table does not ask for and costs money or needs care, and what could not
 	// be compared.
 	Remarks []string `json:"remarks,omitempty"`
-	// Differences are Problems and Settings, by what they are about.
-	Differences []Difference `json:"-"`
+	// Differences are Problems by what they are about, "status", "keys", "index" or "ttl", and Settings as "settings".
+	Differences map[string][]string `json:"-"`
 }
 
 // Describe returns what DynamoDB says of the table, and where it differs from t. It changes nothing. A table that does not
@@ -89,27 +89,30 @@ func (t Table) Describe(ctx context.Context, client TableClient) (Description, e
 	}
 	d := newDescription(table, ttl)
 	d.Region = a.faults.region
-	note := func(aspect Aspect, texts []string) {
-		for _, text := range texts {
-			d.Differences = append(d.Differences, Difference{aspect, text})
+	add := func(to *[]string, about string, texts []string) {
+		if len(texts) == 0 {
+			return
 		}
+		if d.Differences == nil {
+			d.Differences = map[string][]string{}
+		}
+		*to, d.Differences[about] = append(*to, texts...), append(d.Differences[about], texts...)
 	}
-	note(AspectKeys, a.table.compareSchema(table))
-	note(AspectIndex, a.table.compareExpiryIndex(table))
-	note(AspectTTL, a.table.compareTTL(table, ttl))
-	note(AspectStatus, compareStatus(table.TableStatus))
-	note(AspectIndex, a.table.compareIndexStatus(table))
-	note(AspectSettings, a.table.compareSettings(d))
+	add(&d.Problems, "keys", a.table.compareSchema(table))
+	add(&d.Problems, "index", a.table.compareExpiryIndex(table))
+	add(&d.Problems, "ttl", a.table.compareTTL(table, ttl))
+	add(&d.Problems, "status", compareStatus(table.TableStatus))
+	add(&d.Problems, "index", a.table.compareIndexStatus(table))
+	add(&d.Settings, "settings", a.table.compareSettings(d))
 	d.Remarks = a.table.remarks(d)
 	tags, remark, err := a.compareTags(ctx, d.ARN)
 	if err != nil {
 		return Description{}, err
 	}
-	note(AspectSettings, tags)
+	add(&d.Settings, "settings", tags)
 	if remark != "" {
 		d.Remarks = append(d.Remarks, remark)
 	}
-	d.Problems, d.Settings = texts(d.Differences, false), texts(d.Differences, true)
 	a.table.remarkExpiryIndex(table, func(format string, args ...any) {
 		d.Remarks = append(d.Remarks, fmt.Sprintf(format, args...))
 	})
@@ -122,7 +125,7 @@ func isStrong(table *types.TableDescription) bool {
 	return table.MultiRegionConsistency == types.MultiRegionConsistencyStrong
 }
 
-// newDescription makes sense of what DynamoDB leaves out where it is the default.
+// newDescription fills in the defaults that DynamoDB leaves out.
 func newDescription(table *types.TableDescription, ttl *types.TimeToLiveDescription) Description {
 	d := Description{
 		Name:               aws.ToString(table.TableName),

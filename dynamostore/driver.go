@@ -18,7 +18,7 @@ import (
 
 // New returns a store over a table. It makes no call: whether the table is there and fits is for [Table.Verify] to
 // say. Errors: what is wrong with the table's layout and the options, all at once, and [ErrNoRegion]. A client that
-// has no time limit (see [ClientOptions]), and one that sends sessions to another machine without TLS, is told of to
+// has no time limit (see [TuneClient]), and one that sends sessions to another machine without TLS, is told of to
 // the default logger of package slog, at level Warn.
 func New(client Client, table Table, options ...sessionstore.Option) (*sessionstore.Store, error) {
 	driver, err := NewDriver(client, table)
@@ -277,7 +277,7 @@ func addThrottled(meter *storage.Meter, metadata middleware.Metadata) {
 	attempts, _ := retry.GetAttemptResults(metadata)
 	throttled := 0
 	for _, attempt := range attempts.Results {
-		if errors.Is(kindOfAnswer(attempt.Err), ErrThrottled) {
+		if errors.Is(kindOfAnswer(attempt.Err), storage.ErrThrottled) {
 			throttled++
 		}
 	}

@@ -34,11 +34,6 @@ var (
 	ErrNoRegion = errors.New("dynamostore: the client has no AWS region; set AWS_REGION, or the region of the profile, or " +
 		"use WithRegion of the AWS SDK's config")
 
-	// ErrThrottled says that DynamoDB refused the request because table, item or account are beyond their capacity.
-	// Where DynamoDB says which of them it was, there is a [*ThrottledError].
-	ErrThrottled = fmt.Errorf("throttled; raise the capacity of the table or make it on-demand, unless a single session, an "+
-		"index, a maximum set for the table or the quota of the account is at its limit: %w", storage.ErrThrottled)
-
 	// ErrContended says that another write of the same item was in the way, in this Region or in another one of a
 	// global table, each time it was tried.
 	ErrContended = fmt.Errorf("another write of the same session was in the way; try again, and on a global table send the "+
@@ -51,15 +46,14 @@ var (
 	// ErrServiceFailed says that DynamoDB failed by its own account.
 	ErrServiceFailed = fmt.Errorf("DynamoDB failed: %w", storage.ErrUnavailable)
 
-	// ErrNotConfirmed says that a table was not deleted because its name was not repeated.
-	ErrNotConfirmed = errors.New("not deleted; to confirm, repeat the name of the table exactly")
-
 	// ErrTableBusy says that AWS refused a change because it is changing the table, or an index of it, already.
 	ErrTableBusy = errors.New("the table, or an index of it, is being changed already; try again when AWS is done with that")
 
 	// ErrDeletionProtected says that the table is protected from being deleted.
 	ErrDeletionProtected = errors.New("the table has deletion protection; turn it off first")
 )
+
+var errNotConfirmed = errors.New("not deleted; to confirm, repeat the name of the table exactly")
 
 // Error is a failed operation on a table.
 type Error struct {
@@ -178,7 +172,7 @@ func kindOfAnswer(err error) error {
 	_, throttled := retry.DefaultThrottleErrorCodes[code]
 	switch {
 	case code == "" && status == http.StatusTooManyRequests:
-		return ErrThrottled // by something on the way
+		return &ThrottledError{} // by something on the way
 	case code == "" && status > 0:
 		return ErrUnreachable // the answer was cut, or is not DynamoDB's
 	case code == codeTableNotFound:
@@ -194,7 +188,7 @@ func kindOfAnswer(err error) error {
 	case code == codeTransactionConflict, code == codeReplicatedConflict:
 		return ErrContended
 	case throttled:
-		return kindOfThrottling(err)
+		return throttledError(err)
 	case status >= http.StatusInternalServerError:
 		return ErrServiceFailed
 	default:

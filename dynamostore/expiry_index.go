@@ -9,34 +9,31 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/scsdynamo/scsdynamo/internal/defaults"
 )
 
-// ExpiryIndex is a global secondary index by which package gcrunner finds what has expired without reading what has not. It
-// holds keys alone, by a shard and the hour in which a session ends: who extends a session moves it in the index once an
+// ExpiryIndex is a global secondary index by which package gcrunner finds what has expired without reading what has not.
+// It holds keys alone, by a shard and the hour in which a session ends: extending a session moves it in the index once an
 // hour at most.
 //
 // Each write of a session then consumes 1 write unit more if it stores, deletes or overwrites a session, and 2 more if it
-// moves its end to another hour; a touch within the hour consumes none. docs/operations.md compares what that costs with
-// what it saves.
+// moves the session's end to another hour; a touch within the hour consumes none. docs/operations.md compares what that
+// costs with what it saves.
 //
 // All programs that write sessions must have the same Name and Attributes. Sessions that were written without the index are
 // not in it until they are written again, or extended. See [Table.AddExpiryIndex] for a table that is in use.
 type ExpiryIndex struct {
 	// Name is the name of the index. Default: none, and the table has no index.
 	Name string
-	// Shards is over how many partitions of the index writes are spread: each takes 1,000 write units a second, and an index
-	// that cannot keep up makes DynamoDB refuse writes of sessions. From 1 to [MaxExpiryShards]; default
-	// [DefaultExpiryShards]. Where it is raised, raise it for collectors first; where it is lowered, for them last, when all
-	// sessions of before have ended.
+	// Shards is the number of partitions of the index among which writes are spread, from 1 to 1024. Default 2, which is
+	// enough for 1,000 logins a second: each shard takes 1,000 write units a second, and an index that cannot keep up makes
+	// DynamoDB refuse writes of sessions. Each shard costs half a read unit in each run of a collector.
+	//
+	// To raise it, raise it for collectors first; to lower it, lower it for them last, when all sessions written before have
+	// ended.
 	Shards int
 }
-
-const (
-	// DefaultExpiryShards is enough for 1,000 logins a second.
-	DefaultExpiryShards = 2
-	// MaxExpiryShards is enough for half a million. Each shard costs half a read unit in each run of a collector.
-	MaxExpiryShards = 1024
-)
 
 func (t Table) hasExpiryIndex() bool { return t.ExpiryIndex.Name != "" }
 
@@ -120,8 +117,8 @@ func (t Table) validateExpiryIndex(problem func(format string, args ...any)) {
 	if !indexName.MatchString(index.Name) {
 		problem("ExpiryIndex.Name: %q is not the name of an index (3 to 255 of a-z A-Z 0-9 _ . -)", index.Name)
 	}
-	if index.Shards < 1 || index.Shards > MaxExpiryShards {
-		problem("ExpiryIndex.Shards: %d; from 1 to %d are possible", index.Shards, MaxExpiryShards)
+	if index.Shards < 1 || index.Shards > defaults.MaxExpiryShards {
+		problem("ExpiryIndex.Shards: %d; from 1 to %d are possible", index.Shards, defaults.MaxExpiryShards)
 	}
 }
 

@@ -8,13 +8,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/scsdynamo/scsdynamo/internal/deadline"
 )
 
 // warnUnlimited logs that requests of the client may wait for an answer without end.
 func warnUnlimited(table string, o dynamodb.Options) {
 	if !limited(o) {
 		slog.Warn("dynamostore: the DynamoDB client has no time limit, so a request may hang for ever; make it with "+
-			"dynamostore.ClientOptions, or with an HTTP client that has a timeout", "table", table)
+			"dynamostore.TuneClient, or with an HTTP client that has a timeout", "table", table)
 	}
 }
 
@@ -25,7 +27,7 @@ func limited(o dynamodb.Options) bool {
 	for _, add := range o.APIOptions {
 		_ = add(stack) // Those that go beside a middleware of the SDK's own fail here, and are not the one that is looked for.
 	}
-	if _, ok := stack.Initialize.Get(OperationTimeoutID); ok {
+	if _, ok := stack.Initialize.Get(deadline.ID); ok {
 		return true
 	}
 	switch client := o.HTTPClient.(type) {

@@ -104,34 +104,3 @@ func (a admin) compareTags(ctx context.Context, tableARN string) (differences []
 	}
 	return differences, "", nil
 }
-
-// Aspect is what a difference between a table and its description is about.
-type Aspect string
-
-// The aspects. Those but AspectSettings harm sessions, or their collection.
-const (
-	AspectStatus   Aspect = "status"
-	AspectKeys     Aspect = "keys"
-	AspectIndex    Aspect = "index"
-	AspectTTL      Aspect = "ttl"
-	AspectSettings Aspect = "settings"
-)
-
-// Difference is one difference between a table and its description.
-type Difference struct {
-	// Aspect is what it is about.
-	Aspect Aspect
-	// Text says what it is, and what to do about it.
-	Text string
-}
-
-// texts returns those of the differences that are about settings, or those that are not.
-func texts(differences []Difference, settings bool) []string {
-	var all []string
-	for _, difference := range differences {
-		if (difference.Aspect == AspectSettings) == settings {
-			all = append(all, difference.Text)
-		}
-	}
-	return all
-}

@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/scsdynamo/scsdynamo/internal/defaults"
 )
 
 // Table says where sessions are kept in DynamoDB, and how the table is made. Only the name is needed: the zero value of
@@ -106,7 +108,7 @@ func (t Table) WithDefaults() Table {
 	setDefault(&a.ExpiryShard, "expiry_shard")
 	setDefault(&a.ExpiryHour, "expiry_hour")
 	if t.hasExpiryIndex() && t.ExpiryIndex.Shards == 0 {
-		t.ExpiryIndex.Shards = DefaultExpiryShards
+		t.ExpiryIndex.Shards = defaults.ExpiryShards
 	}
 	return t
 }

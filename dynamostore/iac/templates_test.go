@@ -17,6 +17,7 @@ import (
 
 	"github.com/scsdynamo/scsdynamo/dynamostore"
 	"github.com/scsdynamo/scsdynamo/dynamostore/iac"
+	"github.com/scsdynamo/scsdynamo/internal/defaults"
 )
 
 var update = flag.Bool("update", false, "write the files in testdata that tests compare with")
@@ -148,7 +149,7 @@ func anyTable() *rapid.Generator[dynamostore.Table] {
 		if rapid.Bool().Draw(t, "indexed") {
 			table.ExpiryIndex = dynamostore.ExpiryIndex{
 				Name:   rapid.StringMatching(`[a-zA-Z0-9_.-]{3,255}`).Draw(t, "index"),
-				Shards: rapid.IntRange(0, dynamostore.MaxExpiryShards).Draw(t, "shards"),
+				Shards: rapid.IntRange(0, defaults.MaxExpiryShards).Draw(t, "shards"),
 			}
 			table.Attributes.ExpiryShard = "x" + anyText(0, 8).Draw(t, "shard")
 			table.Attributes.ExpiryHour = "y" + anyText(0, 8).Draw(t, "hour")
