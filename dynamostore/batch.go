@@ -37,20 +37,14 @@ func (d *Driver) DeleteBatch(ctx context.Context, keys []string) error {
 
 // writeBatch sends the requests until all are processed.
 func (d *Driver) writeBatch(ctx context.Context, requests []types.WriteRequest) error {
-	meter := storage.MeterFrom(ctx)
 	for try := 1; ; try++ {
-		out, err := d.client.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{
+		out, err := call(ctx, d, Client.BatchWriteItem, &dynamodb.BatchWriteItemInput{
 			RequestItems:           map[string][]types.WriteRequest{d.table.Name: requests},
-			ReturnConsumedCapacity: capacityOf(meter),
+			ReturnConsumedCapacity: capacityOf(storage.MeterFrom(ctx)),
 		}, repeatContended)
-		meter.Add(storage.Usage{Calls: 1})
 		if err != nil {
 			return d.faults.wrap(ctx, "BatchWriteItem", err)
 		}
-		for i := range out.ConsumedCapacity {
-			addWrite(meter, &out.ConsumedCapacity[i])
-		}
-		addThrottled(meter, out.ResultMetadata)
 		var left []types.WriteRequest
 		for _, unprocessed := range out.UnprocessedItems { // one table, by its name or its ARN
 			left = append(left, unprocessed...)
