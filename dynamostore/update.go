@@ -85,15 +85,7 @@ func newUpserts(t Table) upserts {
 		}
 		u.texts[shape] = a.String()
 	}
-	at := t.Attributes
-	u.names = map[string]string{
-		nameData: at.Data, nameCreated: at.CreatedAt, nameUpdated: at.UpdatedAt, nameTTL: at.TTL, nameExpiry: at.Expiry,
-		nameVersion: at.Version, nameAncestry: at.Ancestry,
-		nameLeaseID: at.LeaseID, nameLeaseDuration: at.LeaseDuration, nameLeaseExpiry: at.LeaseExpiry,
-	}
-	if t.hasExpiryIndex() {
-		u.names[nameExpiryShard], u.names[nameExpiryHour] = at.ExpiryShard, at.ExpiryHour
-	}
+	u.names = t.namesIn(u.texts[upsertShape{}]) // the others name the same
 	return u
 }
 
