@@ -25,8 +25,8 @@ func (t Table) validateARNs(problem func(format string, args ...any)) {
 		check("KMSKey", key)
 	}
 	if hasTable && hasKey && table.Region != key.Region {
-		problem("KMSKey: the key is in region %s, and the table in %s; a table is encrypted with a key of its own region", key.Region,
-			table.Region)
+		problem("KMSKey: the key is in region %s, and the table in %s; a table is encrypted with a key of its own region",
+			key.Region, table.Region)
 	}
 }
 
@@ -45,12 +45,12 @@ func (t Table) ValidateIn(region string) error {
 		return err
 	}
 	if table, ok := arn.Split(t.Name); ok && table.Region != region {
-		return fmt.Errorf("dynamostore: Table.Name: the ARN is of region %s, and the client's region is %s; a call goes to one region: "+
-			"use a client of %s", table.Region, region, table.Region)
+		return fmt.Errorf("dynamostore: Table.Name: the ARN is of region %s, and the client's region is %s; a call goes to "+
+			"one region: use a client of %s", table.Region, region, table.Region)
 	}
 	if key, ok := arn.Split(t.KMSKey); ok && key.Region != region {
-		return fmt.Errorf("dynamostore: Table.KMSKey: the key is in region %s, and the client's region is %s; a table is encrypted with "+
-			"a key of its own region", key.Region, region)
+		return fmt.Errorf("dynamostore: Table.KMSKey: the key is in region %s, and the client's region is %s; a table is "+
+			"encrypted with a key of its own region", key.Region, region)
 	}
 	return nil
 }

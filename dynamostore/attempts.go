@@ -19,8 +19,8 @@ import (
 type attempts struct {
 	// unanswered is whether an attempt was sent and got no answer of DynamoDB: it may have been applied, or arrive yet.
 	unanswered bool
-	// undecided is whether DynamoDB answered an attempt, but did not say what became of it: it failed, or the answer was
-	// cut. That attempt may have been applied, and has come to its end.
+	// undecided is whether DynamoDB answered an attempt, but did not say what became of it: it failed, or the answer
+	// was cut. That attempt may have been applied, and has come to its end.
 	undecided bool
 }
 

@@ -18,8 +18,8 @@ const (
 	batchTries = 8
 )
 
-// DeleteBatch implements storage.BatchDeleter. It costs as much capacity as single deletes, and a 25th of the calls. Items
-// that DynamoDB leaves unprocessed are sent again, with growing pauses.
+// DeleteBatch implements storage.BatchDeleter. It costs as much capacity as single deletes, and a 25th of the calls.
+// Items that DynamoDB leaves unprocessed are sent again, with growing pauses.
 func (d *Driver) DeleteBatch(ctx context.Context, keys []string) error {
 	keys = slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return !d.validKey(key) })
 	slices.Sort(keys)
@@ -55,7 +55,7 @@ func (d *Driver) writeBatch(ctx context.Context, requests []types.WriteRequest) 
 		case len(left) < len(requests):
 			try = 1
 		case try == batchTries:
-			return &Error{Operation: "BatchWriteItem", Table: d.table.Name, Region: d.faults.region, Kind: &ThrottledError{}}
+			return d.faults.error("BatchWriteItem", &ThrottledError{}, nil)
 		}
 		requests = left
 		if err := backoff.Sleep(ctx, retryDelay(try)); err != nil {

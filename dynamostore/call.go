@@ -13,8 +13,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// call makes one call of the client, such as Client.GetItem, and adds it to the meter of ctx: the call itself, and of one
-// that succeeded also the capacity that it consumed, and how many of its attempts were throttled.
+// call makes one call of the client, such as Client.GetItem, and adds it to the meter of ctx: the call itself, and of
+// one that succeeded also the capacity that it consumed, and how many of its attempts were throttled.
 func call[In, Out any](
 	ctx context.Context, d *Driver, method func(Client, context.Context, *In, ...func(*dynamodb.Options)) (*Out, error),
 	in *In, options ...func(*dynamodb.Options),
@@ -79,8 +79,8 @@ func addWrite(meter *storage.Meter, consumed *types.ConsumedCapacity) {
 	}
 }
 
-// addRefused counts the capacity of a write whose condition did not hold. DynamoDB bills it, by the size of the item that
-// is there, and does not report it.
+// addRefused counts the capacity of a write whose condition did not hold. DynamoDB bills it, by the size of the item
+// that is stored, and does not report it.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/WorkingWithItems.html#WorkingWithItems.ConditionalUpdate
 func addRefused(ctx context.Context, current item) {
 	units := max(1, (size(current)+unitBytes-1)/unitBytes)

@@ -57,14 +57,14 @@ const (
 //	client := dynamodb.NewFromConfig(cfg, dynamostore.TuneClient)
 //
 // An attempt of a request takes 2 seconds at most, and a request 5 seconds and 5 attempts: the SDK itself waits for an
-// answer without end. Between attempts there are pauses with full jitter, from 25 ms up to 500 ms, where the SDK waits up
-// to a second before the first. The pool has 256 idle connections, where the SDK keeps 10. An answer that was cut, or that
-// comes from a proxy and not from DynamoDB, counts as lost, and the request is tried again. TuneClient leaves out the
-// SDK's check of response checksums, which does nothing but log, and keeps the SDK from losing responses on a busy
-// machine. It does not change an HTTP client of another type than the SDK's own.
+// answer without end. Between attempts there are pauses with full jitter, from 25 ms up to 500 ms, where the SDK waits
+// up to a second before the first. The pool has 256 idle connections, where the SDK keeps 10. An answer that was cut,
+// or that comes from a proxy and not from DynamoDB, counts as lost, and the request is tried again. TuneClient leaves
+// out the SDK's check of response checksums, which does nothing but log, and keeps the SDK from losing responses on a
+// busy machine. It does not change an HTTP client of another type than the SDK's own.
 //
-// Options that follow override it. What ends a request after 5 seconds is the middleware "scsdynamo.OperationTimeout" of
-// the step Initialize, which an API option can remove.
+// Options that follow override it. What ends a request after 5 seconds is the middleware "scsdynamo.OperationTimeout"
+// of the step Initialize, which an API option can remove.
 func TuneClient(o *dynamodb.Options) {
 	o.Retryer = retry.NewStandard(func(so *retry.StandardOptions) {
 		so.MaxAttempts = defaults.MaxAttempts
@@ -75,7 +75,8 @@ func TuneClient(o *dynamodb.Options) {
 		so.Retryables = append(so.Retryables, retry.IsErrorRetryableFunc(isCut))
 	})
 	o.RetryMaxAttempts = defaults.MaxAttempts
-	// The SDK checks the checksum after it has read the response, and only logs that it does not match, as it does for every
+	// The SDK checks the checksum after it has read the response, and only logs that it does not match, as it does for
+	// every
 	// response without one. https://github.com/aws/aws-sdk-go-v2/issues/3545
 	o.DisableValidateResponseChecksum = true
 	deadline.Set(o, defaults.OperationTimeout)

@@ -22,13 +22,12 @@ const (
 	pollMost  = 2 * time.Second
 )
 
-// Create makes the table, turns TTL on and waits until it can be used, as long as ctx allows; AWS takes some seconds.
-// That the table is already there is fine, whoever made it; then TTL is turned on where it was off, and nothing else is
-// changed. A strongly consistent global table (MRSC) can have no TTL: expired sessions stay there until package gcrunner
-// collects them.
+// Create makes the table, turns TTL on and waits until the table can be used or ctx ends; AWS takes some seconds. Of an
+// existing table it turns TTL on where it was off, and changes nothing else. A strongly consistent global table (MRSC)
+// can have no TTL: expired sessions stay there until package gcrunner collects them.
 //
-// A table of another schema, or without [Table.ExpiryIndex], is left alone: the error is a [*MismatchError]. One that only
-// has other settings than Table asks for can be used, and the error is a [*MismatchError] that has Settings and no
+// A table of another schema, or without [Table.ExpiryIndex], is left alone: the error is a [*MismatchError]. One that
+// only has other settings than Table asks for can be used, and the error is a [*MismatchError] that has Settings and no
 // Problems. Other errors: what [Table.Validate] reports, and [*Error].
 //
 // It needs the rights dynamodb:CreateTable, DescribeTable, UpdateTimeToLive and DescribeTimeToLive, and TagResource and
@@ -74,9 +73,9 @@ func (t Table) Create(ctx context.Context, client TableClient) error {
 	return err
 }
 
-// Delete deletes the table with all sessions in it, and waits until it is gone. confirm must be the name of the table: a
-// slip of the hand must not log everybody out. Errors match [ErrTableNotFound] or [ErrDeletionProtected], or say that the
-// name is another one.
+// Delete deletes the table with all sessions in it, and waits until it is gone. confirm must be the name of the table:
+// a slip of the hand must not log everybody out. Errors match [ErrTableNotFound] or [ErrDeletionProtected], or say that
+// the name is another one.
 //
 // It needs the rights dynamodb:DeleteTable and DescribeTable.
 func (t Table) Delete(ctx context.Context, client TableClient, confirm string) error {
@@ -85,14 +84,14 @@ func (t Table) Delete(ctx context.Context, client TableClient, confirm string) e
 		return err
 	}
 	if confirm != t.Name {
-		return a.error("DeleteTable", errNotConfirmed)
+		return a.faults.error("DeleteTable", errNotConfirmed, nil)
 	}
 	description, err := a.describe(ctx)
 	if err != nil {
 		return err
 	}
 	if aws.ToBool(description.DeletionProtectionEnabled) {
-		return a.error("DeleteTable", ErrDeletionProtected)
+		return a.faults.error("DeleteTable", ErrDeletionProtected, nil)
 	}
 	if _, err := client.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: &t.Name}); err != nil {
 		return a.faults.wrap(ctx, "DeleteTable", err)
@@ -125,10 +124,6 @@ func (t Table) admin(client TableClient) (admin, error) {
 	}, t.validateClient(options.Region)
 }
 
-func (a admin) error(operation string, kind error) error {
-	return &Error{Operation: operation, Table: a.table.Name, Region: a.faults.region, Kind: kind}
-}
-
 func (a admin) describe(ctx context.Context) (*types.TableDescription, error) {
 	out, err := a.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &a.table.Name})
 	if err != nil {
@@ -155,8 +150,8 @@ func (a admin) waitActive(ctx context.Context) (*types.TableDescription, error) 
 		case types.TableStatusCreating:
 			return false, nil
 		default:
-			return false, a.error("CreateTable", fmt.Errorf("the table is %s; wait until that is over, or see to it in the "+
-				"AWS console", description.TableStatus))
+			return false, a.faults.error("CreateTable", fmt.Errorf("the table is %s; wait until that is over, or see to it "+
+				"in the AWS console", description.TableStatus), nil)
 		}
 	})
 	return description, err

@@ -65,9 +65,9 @@ type Description struct {
 	Differences map[string][]string `json:"-"`
 }
 
-// Describe returns what DynamoDB says of the table, and where it differs from t. It changes nothing. A table that does not
-// fit is no error, as it is for [Table.Verify]: see Problems. Errors: what [Table.Validate] reports, and [*Error], such as
-// one with [ErrTableNotFound].
+// Describe returns what DynamoDB says of the table, and where it differs from t. It changes nothing. A table that does
+// not fit is no error, as it is for [Table.Verify]: see Problems. Errors: what [Table.Validate] reports, and [*Error],
+// such as one with [ErrTableNotFound].
 //
 // It needs the rights dynamodb:DescribeTable and DescribeTimeToLive, and ListTagsOfResource for tags: where that is
 // denied, a remark says that they are not compared.

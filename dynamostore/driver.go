@@ -14,7 +14,7 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// New returns a store over a table. It makes no call: whether the table is there and fits is for [Table.Verify] to
+// New returns a store on a table. It makes no call: whether the table exists and fits is for [Table.Verify] to
 // say. Errors: what is wrong with the table's layout and the options, all at once, and [ErrNoRegion]. A client that
 // has no time limit (see [TuneClient]), and one that sends sessions to another machine without TLS, is told of to
 // the default logger of package slog, at level Warn.
@@ -35,7 +35,7 @@ type Driver struct {
 	ghost       condition
 	upserts     upserts
 	faults      faults
-	// sendsItems is whether the engine has been seen to send the item that a condition failed on.
+	// sendsItems is whether the engine has sent the item that a condition failed on before.
 	sendsItems  atomic.Bool
 	withoutData bool // see WithoutData
 }
@@ -49,7 +49,7 @@ var (
 	_ storage.GhostDeleter  = (*Driver)(nil)
 )
 
-// NewDriver returns the driver alone, for a store that is put together with sessionstore.New. Errors: as [New].
+// NewDriver returns the driver alone, for a store that sessionstore.New makes. Errors: as [New].
 func NewDriver(client Client, table Table) (*Driver, error) {
 	if client == nil {
 		return nil, errors.New("dynamostore: the client is nil; make one with dynamodb.NewFromConfig")

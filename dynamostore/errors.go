@@ -20,7 +20,7 @@ var (
 	ErrTableNotFound = errors.New("table not found; create it with dynamostore.Table.Create, or check its name, the " +
 		"region and the account")
 
-	// ErrTableMismatch says that there is such a table, but not as Table describes it. See [*MismatchError].
+	// ErrTableMismatch says that the table is not as Table describes it. See [*MismatchError].
 	ErrTableMismatch = errors.New("the table does not fit; Table.Verify says where it differs")
 
 	// ErrAccessDenied says that the credentials are valid but lack a right.
@@ -31,13 +31,13 @@ var (
 		"profile with AWS_PROFILE, or give the machine a role")
 
 	// ErrNoRegion says that the client has no region.
-	ErrNoRegion = errors.New("dynamostore: the client has no AWS region; set AWS_REGION, or the region of the profile, or " +
-		"use WithRegion of the AWS SDK's config")
+	ErrNoRegion = errors.New("dynamostore: the client has no AWS region; set AWS_REGION, or the region of the profile, " +
+		"or use WithRegion of the AWS SDK's config")
 
 	// ErrContended says that another write of the same item was in the way, in this Region or in another one of a
 	// global table, each time it was tried.
-	ErrContended = fmt.Errorf("another write of the same session was in the way; try again, and on a global table send the "+
-		"requests of one session to one Region: %w", storage.ErrUnavailable)
+	ErrContended = fmt.Errorf("another write of the same session was in the way; try again, and on a global table send "+
+		"the requests of one session to one Region: %w", storage.ErrUnavailable)
 
 	// ErrUnreachable says that there is no connection to the endpoint, or none that lasts.
 	ErrUnreachable = fmt.Errorf("endpoint not reachable; check region, network and AWS_ENDPOINT_URL_DYNAMODB: %w",
@@ -47,7 +47,8 @@ var (
 	ErrServiceFailed = fmt.Errorf("DynamoDB failed: %w", storage.ErrUnavailable)
 
 	// ErrTableBusy says that AWS refused a change because it is changing the table, or an index of it, already.
-	ErrTableBusy = errors.New("the table, or an index of it, is being changed already; try again when AWS is done with that")
+	ErrTableBusy = errors.New("the table, or an index of it, is being changed already; " +
+		"try again when AWS is done with that")
 
 	// ErrDeletionProtected says that the table is protected from being deleted.
 	ErrDeletionProtected = errors.New("the table has deletion protection; turn it off first")
@@ -133,8 +134,12 @@ func newFaults(table string, o dynamodb.Options) faults {
 	}}
 }
 
+func (f faults) error(operation string, kind, cause error) error {
+	return &Error{Operation: operation, Table: f.table, Region: f.region, Kind: kind, Err: cause}
+}
+
 func (f faults) wrap(ctx context.Context, operation string, err error) error {
-	return &Error{Operation: operation, Table: f.table, Region: f.region, Kind: f.kind(ctx, err), Err: err}
+	return f.error(operation, f.kind(ctx, err), err)
 }
 
 // unknown is wrap for a write whose outcome could not be found out.
@@ -143,7 +148,7 @@ func (f faults) unknown(ctx context.Context, operation string, err error) error 
 	if cause := f.kind(ctx, err); cause != nil {
 		kind = fmt.Errorf("%w; %w", kind, cause)
 	}
-	return &Error{Operation: operation, Table: f.table, Region: f.region, Kind: kind, Err: err}
+	return f.error(operation, kind, err)
 }
 
 // kind classifies an error by its type and code.

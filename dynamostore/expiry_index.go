@@ -13,31 +13,31 @@ import (
 	"github.com/scsdynamo/scsdynamo/internal/defaults"
 )
 
-// ExpiryIndex is a global secondary index by which package gcrunner finds what has expired without reading what has not.
-// It holds keys alone, by a shard and the hour in which a session ends: extending a session moves it in the index once an
-// hour at most.
+// ExpiryIndex is a global secondary index by which package gcrunner finds what has expired without reading what has
+// not. It holds keys alone, by a shard and the hour in which a session ends: extending a session moves it in the index
+// once an hour at most.
 //
-// Each write of a session then consumes 1 write unit more if it stores, deletes or overwrites a session, and 2 more if it
-// moves the session's end to another hour; a touch within the hour consumes none. docs/operations.md compares what that
-// costs with what it saves.
+// Each write of a session then consumes 1 write unit more if it stores, deletes or overwrites a session, and 2 more if
+// it moves the session's end to another hour; a touch within the hour consumes none. docs/operations.md compares what
+// that costs with what it saves.
 //
-// All programs that write sessions must have the same Name and Attributes. Sessions that were written without the index are
-// not in it until they are written again, or extended. See [Table.AddExpiryIndex] for a table that is in use.
+// All programs that write sessions must have the same Name and Attributes. Sessions that were written without the index
+// are not in it until they are written again, or extended. See [Table.AddExpiryIndex] for a table that is in use.
 type ExpiryIndex struct {
 	// Name is the name of the index. Default: none, and the table has no index.
 	Name string
-	// Shards is the number of partitions of the index among which writes are spread, from 1 to 1024. Default 2, which is
-	// enough for 1,000 logins a second: each shard takes 1,000 write units a second, and an index that cannot keep up makes
-	// DynamoDB refuse writes of sessions. Each shard costs half a read unit in each run of a collector.
+	// Shards is the number of partitions of the index among which writes are spread, from 1 to 1024. Default 2, which
+	// is enough for 1,000 logins a second: each shard takes 1,000 write units a second, and an index that cannot keep
+	// up makes DynamoDB refuse writes of sessions. Each shard costs half a read unit in each run of a collector.
 	//
-	// To raise it, raise it for collectors first; to lower it, lower it for them last, when all sessions written before have
-	// ended.
+	// To raise it, raise it for collectors first; to lower it, lower it for them last, when all sessions written before
+	// have ended.
 	Shards int
 }
 
 func (t Table) hasExpiryIndex() bool { return t.ExpiryIndex.Name != "" }
 
-// shardValue is the value of the shard attribute. The prefix keeps those apart who share a table and an index.
+// shardValue is the value of the shard attribute. The prefix keeps applications apart that share a table and an index.
 func (t *Table) shardValue(shard int) string { return t.PartitionKey.Prefix + strconv.Itoa(shard) }
 
 // shardOf assigns each storage key to a shard.
@@ -96,8 +96,8 @@ func (t Table) indexDefinitions() []types.AttributeDefinition {
 	}
 }
 
-// throughput is the provisioned capacity of the table, nil where requests are paid for. The index has as much: where it had
-// less, writes to the table would be refused.
+// throughput is the provisioned capacity of the table, nil where requests are paid for. The index has as much: where it
+// had less, writes to the table would be refused.
 func (t Table) throughput() *types.ProvisionedThroughput {
 	if t.ReadCapacity == 0 {
 		return nil
@@ -159,7 +159,8 @@ func (t Table) compareExpiryIndex(d *types.TableDescription) []string {
 	return problems
 }
 
-// compareIndexStatus reports a status in which a collector cannot use the index. Applications can use the table all the same.
+// compareIndexStatus reports a status in which a collector cannot use the index. Applications can use the table all the
+// same.
 func (t Table) compareIndexStatus(d *types.TableDescription) []string {
 	index := t.findIndex(d)
 	if !t.hasExpiryIndex() || index == nil {
@@ -183,7 +184,8 @@ func (t Table) remarkExpiryIndex(d *types.TableDescription, remark func(format s
 		return
 	}
 	if p := index.Projection; p != nil && p.ProjectionType != types.ProjectionTypeKeysOnly {
-		remark("its index %q holds more than keys (%s), so that every commit writes to it", t.ExpiryIndex.Name, p.ProjectionType)
+		remark("its index %q holds more than keys (%s), so that every commit writes to it", t.ExpiryIndex.Name,
+			p.ProjectionType)
 	}
 	table, own := d.ProvisionedThroughput, index.ProvisionedThroughput
 	if table == nil || own == nil {
@@ -191,7 +193,7 @@ func (t Table) remarkExpiryIndex(d *types.TableDescription, remark func(format s
 	}
 	has, needs := aws.ToInt64(own.WriteCapacityUnits), aws.ToInt64(table.WriteCapacityUnits)
 	if 0 < has && has < needs { // 0 is what is billed by the request
-		remark("its index %q has %d write units, and the table %d: where the index cannot keep up, DynamoDB refuses writes of "+
-			"sessions", t.ExpiryIndex.Name, has, needs)
+		remark("its index %q has %d write units, and the table %d: where the index cannot keep up, DynamoDB refuses "+
+			"writes of sessions", t.ExpiryIndex.Name, has, needs)
 	}
 }

@@ -71,7 +71,7 @@ func (t *Table) namesIn(expression string) map[string]string {
 	return names
 }
 
-// condition is a condition as DynamoDB is told of it, but for its values. It is made once and shared by all calls.
+// condition is a condition in DynamoDB's language, without its values. It is made once and shared by all calls.
 type condition struct {
 	text  *string
 	names map[string]string
@@ -109,6 +109,8 @@ const (
 	noTombstone = "(attribute_not_exists(" + nameUpdated + ") OR " + nameExpiry + " > " + nameUpdated + ")"
 	free        = "attribute_not_exists(" + nameLeaseID + ")"
 	unchanged   = sameLease + " AND " + nameLeaseExpiry + " = " + valueSeenLeaseExpiry
+
+	freeOrUnchanged = "(" + free + " OR (" + unchanged + "))"
 )
 
 func newConditions(t Table) conditions {
@@ -121,7 +123,7 @@ func newConditions(t Table) conditions {
 			storage.KindLease:           t.condition(sameLease),
 			storage.KindExpiredAndFree:  t.condition(free + " AND " + expired),
 			storage.KindFree:            t.condition(free + " AND " + live + " AND " + noTombstone),
-			storage.KindFreeOrUnchanged: t.condition("(" + free + " OR (" + unchanged + ")) AND " + live + " AND " + noTombstone),
+			storage.KindFreeOrUnchanged: t.condition(freeOrUnchanged + " AND " + live + " AND " + noTombstone),
 			storage.KindUnchanged:       t.condition(sameVersion + " AND " + sameExpiry + " AND " + free),
 		},
 		unchangedUnderLease: t.condition(sameVersion + " AND " + sameExpiry + " AND " + unchanged),

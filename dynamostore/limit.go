@@ -25,7 +25,7 @@ func warnUnlimited(table string, o dynamodb.Options) {
 func limited(o dynamodb.Options) bool {
 	stack := middleware.NewStack("limits", smithyhttp.NewStackRequest)
 	for _, add := range o.APIOptions {
-		_ = add(stack) // Those that go beside a middleware of the SDK's own fail here, and are not the one that is looked for.
+		_ = add(stack) // One that goes beside a middleware of the SDK fails here, and is not the one to look for.
 	}
 	if _, ok := stack.Initialize.Get(deadline.ID); ok {
 		return true

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -147,10 +146,7 @@ func (d *Driver) positionOf(last item) (storage.Position, error) {
 		}
 	}
 	if !ok {
-		return "", &Error{
-			Operation: "Scan", Table: d.table.Name, Region: d.faults.region, Kind: ErrTableMismatch,
-			Err: fmt.Errorf("the primary key is not that of Table"),
-		}
+		return "", d.faults.error("Scan", ErrTableMismatch, errors.New("the primary key is not that of Table"))
 	}
 	if hour, ok := last[d.table.Attributes.ExpiryHour].(*types.AttributeValueMemberN); ok {
 		p.Hour = hour.Value
@@ -173,7 +169,8 @@ func (d *Driver) startOf(at storage.Position) (item, error) {
 func (d *Driver) parsePosition(at storage.Position) (position, error) {
 	var p position
 	text, err := base64.RawURLEncoding.DecodeString(string(at))
-	if err != nil || json.Unmarshal(text, &p) != nil || p.Partition == "" || (p.Sort == "") != (d.table.SortKey.Name == "") {
+	if err != nil || json.Unmarshal(text, &p) != nil || p.Partition == "" ||
+		(p.Sort == "") != (d.table.SortKey.Name == "") {
 		return position{}, errPosition
 	}
 	if _, err := strconv.ParseInt(p.Hour, 10, 64); p.Hour != "" && err != nil {

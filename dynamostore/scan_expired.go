@@ -19,8 +19,8 @@ func (d *Driver) ExpiryShards() int {
 	return d.table.ExpiryIndex.Shards
 }
 
-// ScanExpired implements storage.ExpiryScanner, as one Query of the index: half a read unit for each 4 KB of keys. What has
-// expired in the present hour is left to the next one.
+// ScanExpired implements storage.ExpiryScanner, as one Query of the index: half a read unit for each 4 KB of keys. What
+// has expired in the present hour is left to the next one.
 func (d *Driver) ScanExpired(ctx context.Context, request storage.ExpiredRequest) (storage.ExpiredPage, error) {
 	if err := request.Validate(d.ExpiryShards()); err != nil {
 		return storage.ExpiredPage{}, err

@@ -23,10 +23,11 @@ func (t Table) compareSettings(d Description) []string {
 	switch {
 	case t.ReadCapacity == 0:
 	case d.Billing != types.BillingModeProvisioned:
-		differs("it is billed by the request, but Table would provision %d read and %d write units", t.ReadCapacity, t.WriteCapacity)
+		differs("it is billed by the request, but Table would provision %d read and %d write units",
+			t.ReadCapacity, t.WriteCapacity)
 	case t.ReadCapacity != d.ReadCapacity || t.WriteCapacity != d.WriteCapacity:
-		differs("it has %d read and %d write units, but Table would provision %d and %d: where autoscaling sets them, leave them out",
-			d.ReadCapacity, d.WriteCapacity, t.ReadCapacity, t.WriteCapacity)
+		differs("it has %d read and %d write units, but Table would provision %d and %d: where autoscaling sets them, leave "+
+			"them out", d.ReadCapacity, d.WriteCapacity, t.ReadCapacity, t.WriteCapacity)
 	}
 	if t.Class != "" && t.Class != d.Class {
 		differs("its class is %s, but Table would have %s", d.Class, t.Class)
@@ -61,8 +62,8 @@ func (t Table) remarks(d Description) []string {
 	}
 	switch {
 	case d.MultiRegionConsistency == types.MultiRegionConsistencyStrong && d.TTL == types.TimeToLiveStatusDisabled:
-		remark("it is a strongly consistent global table, which has no TTL: expired sessions stay until gcrunner collects them, so " +
-			"run it in one of the Regions")
+		remark("it is a strongly consistent global table, which has no TTL: expired sessions stay until gcrunner collects them, " +
+			"so run it in one of the Regions")
 	case d.MultiRegionConsistency == types.MultiRegionConsistencyStrong:
 	case len(d.Replicas) > 0:
 		remark("it is a global table, and conditions hold in one Region: send all requests of a session to the same one")

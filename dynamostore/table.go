@@ -20,8 +20,8 @@ type Table struct {
 	// Name is the name of the table, or its ARN where it belongs to another account.
 	Name string
 
-	// PartitionKey is the partition key of the table, of type S. Default: an attribute "session_id" that holds the session's
-	// storage key and nothing else.
+	// PartitionKey is the partition key of the table, of type S. Default: an attribute "session_id" that holds the
+	// session's storage key and nothing else.
 	PartitionKey Key
 	// SortKey is the sort key of the table, of type S. Default: none.
 	SortKey Key
@@ -30,14 +30,15 @@ type Table struct {
 	// ExpiryIndex is an index by which expired sessions are found. Default: none. TTL and scans need none.
 	ExpiryIndex ExpiryIndex
 
-	// ReadCapacity and WriteCapacity are the provisioned capacity of a new table, in units per second. Default: both 0, and
-	// the table is billed on demand, by the request.
+	// ReadCapacity and WriteCapacity are the provisioned capacity of a new table, in units per second. Default: both 0,
+	// and the table is billed on demand, by the request.
 	ReadCapacity, WriteCapacity int64
 	// Tags are put on a new table.
 	Tags map[string]string
 	// DeletionProtection keeps a new table from being deleted until the protection is turned off.
 	DeletionProtection bool
-	// KMSKey is the ID, ARN or alias of the key that encrypts a new table. Default: a key that AWS owns, free of charge.
+	// KMSKey is the ID, ARN or alias of the key that encrypts a new table. Default: a key that AWS owns, free of
+	// charge.
 	KMSKey string
 	// Class is the table class of a new table. Default: the standard class, which is the right one for sessions.
 	Class types.TableClass
@@ -58,13 +59,13 @@ type Attributes struct {
 	Expiry string
 	// Version (S) names the payload. Default "version".
 	Version string
-	// Ancestry (S) names the versions that this one was made from. It is there where there are any. Default "ancestry".
+	// Ancestry (S) names the versions that this one was made from. Absent where there are none. Default "ancestry".
 	Ancestry string
-	// LeaseID (S), LeaseDuration (N, seconds) and LeaseExpiry (N, as Expiry) are there while a session is leased. Default
-	// "lease_id", "lease_duration", "lease_expiry".
+	// LeaseID (S), LeaseDuration (N, seconds) and LeaseExpiry (N, as Expiry) exist while a session is leased.
+	// Default "lease_id", "lease_duration", "lease_expiry".
 	LeaseID, LeaseDuration, LeaseExpiry string
-	// ExpiryShard (S) and ExpiryHour (N, hours since 1970) are the key of [Table.ExpiryIndex]. They are there where the table
-	// has one. Default "expiry_shard", "expiry_hour".
+	// ExpiryShard (S) and ExpiryHour (N, hours since 1970) are the key of [Table.ExpiryIndex]. They are there where the
+	// table has one. Default "expiry_shard", "expiry_hour".
 	ExpiryShard, ExpiryHour string
 }
 

@@ -10,8 +10,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// ThrottledError says that DynamoDB refused a request because table, item or account are beyond their capacity. It matches
-// [storage.ErrThrottled].
+// ThrottledError says that DynamoDB refused a request because table, item or account are beyond their capacity. It
+// matches [storage.ErrThrottled].
 type ThrottledError struct {
 	// Limit is the limit, as DynamoDB names it; empty where DynamoDB does not tell:
 	//
@@ -52,8 +52,8 @@ func (e *ThrottledError) Advice() string {
 		return "one partition of an index has more requests than it can serve, and more capacity does not help; divide the " +
 			"expiry index into more shards"
 	case e.Limit == limitKeyRange:
-		return "one session, or a few neighbours, have more requests than a partition can serve, and more capacity does not " +
-			"help; send fewer requests for one session at the same time, or make it smaller"
+		return "one session, or a few neighbours, have more requests than a partition can serve, and more capacity does " +
+			"not help; send fewer requests for one session at the same time, or make it smaller"
 	case e.Limit == limitOnDemandMaximum:
 		return what + " is at the maximum throughput that was set for it; raise that, or take it away"
 	case e.Limit == limitAccount:

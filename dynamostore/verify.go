@@ -29,7 +29,7 @@ func (e *MismatchError) Error() string {
 // Is matches ErrTableMismatch.
 func (e *MismatchError) Is(target error) bool { return target == ErrTableMismatch }
 
-// Verify checks that the table is there and fits: its primary key and the key's types, its [Table.ExpiryIndex], TTL,
+// Verify checks that the table exists and fits: its primary key and the key's types, its [Table.ExpiryIndex], TTL,
 // its status, and every setting that Table asks for. It changes nothing. A strongly consistent global table (MRSC) fits
 // without TTL, which it cannot have: expired sessions stay there until package gcrunner collects them.
 //
@@ -105,8 +105,8 @@ func compareStatus(status types.TableStatus) []string {
 	case types.TableStatusActive, types.TableStatusUpdating:
 		return nil
 	case types.TableStatusInaccessibleEncryptionCredentials:
-		return []string{"DynamoDB cannot use its KMS key: enable the key, and let its policy allow what iac.Policy does; after " +
-			"seven days without it the table is archived"}
+		return []string{"DynamoDB cannot use its KMS key: enable the key, and let its policy allow what iac.Policy does; " +
+			"after seven days without it the table is archived"}
 	default:
 		return []string{fmt.Sprintf("its status is %s, not ACTIVE", status)}
 	}

@@ -14,12 +14,12 @@ import (
 // decideTimeout bounds the read that decides what became of a write.
 const decideTimeout = time.Second
 
-// recognise reports whether what is stored tells that a write was applied. current is nil where there is no item. inDoubt
-// is whether an attempt that failed may have been applied.
+// recognise reports whether what is stored tells that a write was applied. current is nil where there is no item.
+// inDoubt is whether an attempt that failed may have been applied.
 type recognise func(current *storage.Record, inDoubt bool) bool
 
-// ownVersion recognises a Put by the version that was drawn for it, also where others have overwritten it since, each of
-// whom had read what was stored.
+// ownVersion recognises a Put by the version that was drawn for it, also where others have overwritten it since, each
+// of whom had read what was stored.
 func ownVersion(version string) recognise {
 	return func(current *storage.Record, _ bool) bool { return current != nil && current.Descends(version) }
 }
@@ -37,8 +37,8 @@ func ownChange(change storage.Change) recognise {
 			return false
 		}
 		if !change.UpdatedAt.IsZero() {
-			// The instant of the change, to the nanosecond, tells it from others. Acquisitions leave it as it is, so a lease
-			// that the change freed may be somebody else's by now.
+			// The instant of the change, to the nanosecond, tells it from others. Acquisitions leave it as it is, so a
+			// lease that the change freed may be somebody else's by now.
 			return current.UpdatedAt.Equal(change.UpdatedAt) &&
 				(change.Lease == nil || change.Lease.Free() || current.Lease.ID == change.Lease.ID)
 		}
@@ -46,11 +46,12 @@ func ownChange(change storage.Change) recognise {
 		case change.Lease == nil:
 			return false
 		case change.Lease.Free():
-			// A release is done when nobody holds the lease, whoever released it: a lease that was acquired since is not free,
-			// and so is never taken for released.
+			// A release is done when nobody holds the lease, whoever released it: a lease that was acquired since is
+			// not free, and so is never taken for released.
 			return current.Lease.Free()
 		default:
-			// Only the holder sets this ID, and the end tells one renewal from another. Where it does not, they are the same.
+			// Only the holder sets this ID, and the end tells one renewal from another. Where it does not, they are the
+			// same.
 			return current.Lease.ID == change.Lease.ID && current.Lease.ExpiresAt.Equal(change.Lease.ExpiresAt)
 		}
 	}
@@ -64,15 +65,15 @@ type write struct {
 	key       string
 	condition storage.Condition // on what is stored under key
 	own       recognise
-	// replaces is the version that a Put or a Delete takes the place of, "" where there is none, or none that later versions
-	// name.
+	// replaces is the version that a Put or a Delete takes the place of, "" where there is none, or none that later
+	// versions name.
 	replaces string
 	// changes is whether the write only changes a record, and makes none.
 	changes bool
 }
 
-// send makes the call of a write. Where its answer was lost, and what is stored tells that the write was applied, out is nil
-// and found is what is stored.
+// send makes the call of a write. Where its answer was lost, and what is stored tells that the write was applied, out
+// is nil and found is what is stored.
 func send[In, Out any](
 	ctx context.Context, d *Driver, w write, operation string,
 	method func(Client, context.Context, *In, ...func(*dynamodb.Options)) (*Out, error), in *In,
@@ -84,8 +85,8 @@ func send[In, Out any](
 	return out, found, err
 }
 
-// settle says what an error of a write means. Where the condition did not hold, it is a conflict, unless it is the write's
-// own work that is in the way. Where an attempt may have been applied, what is stored decides:
+// settle says what an error of a write means. Where the condition did not hold, it is a conflict, unless it is the
+// write's own work that is in the way. Where an attempt may have been applied, what is stored decides:
 //
 //	what is stored                                      every attempt answered    an attempt unanswered
 //	is the work of the write                            applied                   applied
@@ -124,16 +125,16 @@ func (w write) refused(current *storage.Record, a *attempts) bool {
 	return w.overtaken(current)
 }
 
-// overtaken reports whether what is stored descends from the version that the write replaces, but not by way of the write.
-// That version never returns. Nor does a lease that ended, or a life: where they are all that is against the condition, it
-// is as final.
+// overtaken reports whether what is stored descends from the version that the write replaces, but not by way of the
+// write. That version never returns. Nor does a lease that ended, or a life: where they are all that is against the
+// condition, it is as final.
 func (w write) overtaken(current *storage.Record) bool {
 	return w.replaces != "" && current != nil && current.Descends(w.replaces)
 }
 
 // conflict judges the item that came with a condition that did not hold. Its error matches ErrOutcomeUnknown where an
-// earlier attempt may have been applied, and overwritten since: by more versions than the ancestry names, or by somebody who
-// had not read it.
+// earlier attempt may have been applied, and overwritten since: by more versions than the ancestry names, or by
+// somebody who had not read it.
 func (d *Driver) conflict(ctx context.Context, w write, a *attempts, it item) (found *storage.Record, _ error) {
 	current, err := d.inTheWay(ctx, w.key, w.condition, it)
 	switch {
@@ -165,8 +166,9 @@ func (d *Driver) decide(ctx context.Context, key string) (*storage.Record, error
 	return &record, nil
 }
 
-// inTheWay returns the record for which a condition on key did not hold, given the item that came with the failure. Engines
-// that never send one are asked for it: until this engine has sent one, a missing item does not tell that there is none.
+// inTheWay returns the record for which a condition on key did not hold, given the item that came with the failure.
+// Engines that never send one are asked for it: until this engine has sent one, a missing item does not tell that there
+// is none.
 func (d *Driver) inTheWay(
 	ctx context.Context, key string, condition storage.Condition, it item,
 ) (*storage.Record, error) {

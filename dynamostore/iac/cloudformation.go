@@ -12,9 +12,9 @@ import (
 	"github.com/scsdynamo/scsdynamo/internal/arn"
 )
 
-// CloudFormation returns a template, as YAML, for a stack with the table exactly as [dynamostore.Table.Create] makes it,
-// and a managed policy for each of the roles, as [Policy] writes it. A stack with policies needs CAPABILITY_IAM. The
-// outputs are TableName, TableArn, and AppPolicyArn and so on.
+// CloudFormation returns a template, as YAML, for a stack with the table exactly as [dynamostore.Table.Create] makes
+// it, and a managed policy for each of the roles, as [Policy] writes it. A stack with policies needs CAPABILITY_IAM.
+// The outputs are TableName, TableArn, and AppPolicyArn and so on.
 //
 // The table outlives the stack, because to delete it logs everybody out: DeletionPolicy and UpdateReplacePolicy are
 // Retain.
@@ -52,7 +52,8 @@ func CloudFormation(of dynamostore.Table, roles ...Role) (string, error) {
 func (t table) writeTableResource(w *textWriter, input *dynamodb.CreateTableInput) {
 	w.line(1, "Sessions:")
 	w.line(2, "Type: AWS::DynamoDB::Table")
-	w.line(2, "# Without the table everybody is logged out: it stays where the stack goes, or where a change needs another table.")
+	w.line(2, "# Without the table everybody is logged out: it stays where the stack goes, or where a change needs another "+
+		"table.")
 	w.line(2, "DeletionPolicy: Retain")
 	w.line(2, "UpdateReplacePolicy: Retain")
 	w.line(2, "Properties:")
@@ -83,7 +84,8 @@ func (t table) writeTableResource(w *textWriter, input *dynamodb.CreateTableInpu
 		w.line(6, "ProjectionType: %s", index.Projection.ProjectionType)
 		writeThroughput(w, 5, index.ProvisionedThroughput)
 	}
-	w.line(3, "# A strongly consistent global table has no TTL. It is an AWS::DynamoDB::GlobalTable with MultiRegionConsistency: STRONG")
+	w.line(3, "# A strongly consistent global table has no TTL. It is an AWS::DynamoDB::GlobalTable with "+
+		"MultiRegionConsistency: STRONG")
 	w.line(3, "# and without the next three lines. Run gcrunner there: without it, expired sessions stay.")
 	w.line(3, "TimeToLiveSpecification:")
 	w.line(4, "AttributeName: %s", quoteYAML(t.Attributes.TTL))
@@ -167,7 +169,8 @@ func (t table) cloudFormationARN(on resource) string {
 		return "!Sub " + quoteYAML("${Sessions.Arn}"+t.indexResource())
 	case theKMSKey:
 	}
-	key := quoteYAML(t.keyARN(Location{Region: "${AWS::Region}", Account: "${AWS::AccountId}", Partition: "${AWS::Partition}"}))
+	here := Location{Region: "${AWS::Region}", Account: "${AWS::AccountId}", Partition: "${AWS::Partition}"}
+	key := quoteYAML(t.keyARN(here))
 	if strings.HasPrefix(t.KMSKey, arn.Prefix) {
 		return key
 	}
@@ -190,5 +193,6 @@ func policyDescription(t table, role Role) string {
 }
 
 var roleNames = map[Role]string{
-	RoleApp: "application", RoleIterator: "iteration over sessions", RoleCollector: "collector of sessions", RoleAdmin: "administrator",
+	RoleApp: "application", RoleIterator: "iteration over sessions", RoleCollector: "collector of sessions",
+	RoleAdmin: "administrator",
 }

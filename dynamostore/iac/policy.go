@@ -11,8 +11,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/internal/arn"
 )
 
-// Location says where in AWS a table is. Without a Region or an account, a policy has REGION or ACCOUNT in its place, to
-// be filled in by hand.
+// Location says where in AWS a table is. Without a Region or an account, a policy has REGION or ACCOUNT in its place,
+// to be filled in by hand.
 type Location struct {
 	// Region is the AWS Region, such as "eu-central-1".
 	Region string
@@ -36,15 +36,15 @@ func (l Location) arn(service, resource string) string {
 // Policy returns an IAM policy, as JSON, that allows what the role needs on the table and nothing else: see
 // [Role.Actions]. Where the name of the table is an ARN, the location does not matter.
 //
-// Statements called "OnlyFor..." can be left out where what they are for is not needed. A collector cannot read the data
-// of sessions. Where a deleted session has left a lease behind, a collector cannot tell it from a record of others, and
-// leaves it.
+// Statements called "OnlyFor..." can be left out where what they are for is not needed. A collector cannot read the
+// data of sessions. Where a deleted session has left a lease behind, a collector cannot tell it from a record of
+// others, and leaves it.
 //
 // Where the partition key has a prefix or suffix, items of others in the same table are out of reach
-// (dynamodb:LeadingKeys), unless theirs begin and end alike, as "app:admin:" does where the prefix is "app:". Scan is an
-// exception: it names no keys, and IAM lets it read the whole table, or nothing. An index, which holds nothing but keys,
-// is read as a whole too. A customer managed KMS key needs rights as well, unless its key policy grants them. Give it as
-// an ARN: of an alias, IAM only knows which key it stands for at the moment.
+// (dynamodb:LeadingKeys), unless theirs begin and end alike, as "app:admin:" does where the prefix is "app:". Scan is
+// an exception: it names no keys, and IAM lets it read the whole table, or nothing. An index, which holds nothing but
+// keys, is read as a whole too. A customer managed KMS key needs rights as well, unless its key policy grants them.
+// Give it as an ARN: of an alias, IAM only knows which key it stands for at the moment.
 //
 // Errors: what [dynamostore.Table.Validate] reports, and an unknown role. It makes no call.
 func Policy(of dynamostore.Table, role Role, at Location) (string, error) {

@@ -19,7 +19,8 @@ type Role string
 const (
 	// RoleApp is a process that serves requests: it uses a store, session by session.
 	RoleApp Role = "app"
-	// RoleIterator is a process that lists all sessions, or deletes them all: with All, Iterate, Sessions and DeleteAll.
+	// RoleIterator is a process that lists all sessions, or deletes them all: with All, Iterate, Sessions and
+	// DeleteAll.
 	RoleIterator Role = "iterator"
 	// RoleCollector is a process that deletes sessions with package gcrunner, over [dynamostore.Driver.WithoutData]. It
 	// may read everything of a session but its data, and cannot write one: it writes its position, and the lease that
@@ -113,7 +114,8 @@ func (t table) statements(role Role) []statement {
 		}
 	case RoleIterator:
 		statements = []statement{
-			// A scan names no key, and a condition that is about all its keys holds: it would look like a limit and be none.
+			// A scan names no key, and a condition that is about all its keys holds: it would look like a limit and be
+			// none.
 			{sid: "Iteration", actions: []string{"dynamodb:Scan"}},
 			{sid: "OnlyForDeleteAll", actions: []string{"dynamodb:BatchWriteItem"}, only: items},
 		}
@@ -178,13 +180,15 @@ func (t table) keyStatements(role Role) []statement {
 	s.actions = []string{"kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"}
 	grant := s
 	grant.sid, grant.actions = "GrantForTheTable", []string{"kms:CreateGrant"}
-	grant.only = append([]restriction{{"Bool", "kms:GrantIsForAWSResource", []string{"true"}}}, s.only...) // DynamoDB itself, that is
+	// To DynamoDB itself, that is.
+	grant.only = append([]restriction{{"Bool", "kms:GrantIsForAWSResource", []string{"true"}}}, s.only...)
 	return []statement{grant, s}
 }
 
 const resourceAliases = "kms:ResourceAliases"
 
-// leadingKeys limits calls on items to those whose partition key is that of a storage key that begins so, where that tells.
+// leadingKeys limits calls on items to those whose partition key is that of a storage key that begins so, where that
+// tells.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
 func (t table) leadingKeys(begin string) []restriction {
 	pattern := keyPattern(t.PartitionKey.Prefix+begin, t.PartitionKey.Suffix)
@@ -199,7 +203,8 @@ func (t table) leadingKeys(begin string) []restriction {
 func (t table) withoutData() []restriction {
 	a := t.Attributes
 	names := []string{
-		t.PartitionKey.Name, a.CreatedAt, a.UpdatedAt, a.Expiry, a.Version, a.Ancestry, a.LeaseID, a.LeaseDuration, a.LeaseExpiry,
+		t.PartitionKey.Name, a.CreatedAt, a.UpdatedAt, a.Expiry, a.Version, a.Ancestry,
+		a.LeaseID, a.LeaseDuration, a.LeaseExpiry,
 	}
 	if t.SortKey.Name != "" {
 		names = append(names, t.SortKey.Name)
@@ -244,8 +249,8 @@ func namePattern(name string) string {
 // maxAffixRunes is how much of a prefix or suffix is in a pattern: both, in each statement, must fit in a policy.
 const maxAffixRunes = 100
 
-// keyPattern is an IAM pattern of all values of a key attribute. Where a prefix or suffix is too long, or has characters
-// that a policy cannot hold, the pattern stands for more than those.
+// keyPattern is an IAM pattern of all values of a key attribute. Where a prefix or suffix is too long, or has
+// characters that a policy cannot hold, the pattern stands for more than those.
 func keyPattern(prefix, suffix string) string {
 	before, after := []rune(prefix), []rune(suffix)
 	before = before[:min(len(before), maxAffixRunes)]

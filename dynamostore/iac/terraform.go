@@ -16,8 +16,8 @@ import (
 // [dynamostore.Table.Create] makes it, and a policy for each of the roles, as [Policy] writes it. The outputs are
 // table_name, table_arn, and app_policy_arn and so on.
 //
-// Terraform refuses to destroy the table, because that would log everybody out: prevent_destroy is set. It normalizes all
-// text to Unicode's form C; a table with a name in another form must be made another way.
+// Terraform refuses to destroy the table, because that would log everybody out: prevent_destroy is set. It normalizes
+// all text to Unicode's form C; a table with a name in another form must be made another way.
 //
 // Errors: what [dynamostore.Table.Validate] reports, an unknown role, and a name that is an ARN. It makes no call.
 func Terraform(of dynamostore.Table, roles ...Role) (string, error) {
@@ -72,7 +72,8 @@ func (t table) writeTerraformTable(w *textWriter, input *dynamodb.CreateTableInp
 		writeBlock(w, "global_secondary_index", append(arguments, terraformThroughput(index.ProvisionedThroughput)...)...)
 	}
 	w.line(0, "")
-	w.line(1, "# A strongly consistent global table has no TTL. For one, replace the block ttl by the other Regions, and run gcrunner,")
+	w.line(1, "# A strongly consistent global table has no TTL. For one, replace the block ttl by the other Regions, and run "+
+		"gcrunner,")
 	w.line(1, "# without which expired sessions stay:")
 	w.line(1, "# replica {")
 	w.line(1, "#   region_name      = \"us-west-2\"")
@@ -130,7 +131,8 @@ func terraformSchema(schema []types.KeySchemaElement) [][2]string {
 	return arguments
 }
 
-// terraformKey is the ARN of the KMS key, which Terraform must have: it is looked up where only the ID or an alias is given.
+// terraformKey is the ARN of the KMS key, which Terraform must have: it is looked up where only the ID or an alias is
+// given.
 func (t table) terraformKey() (expression string, lookup bool) {
 	if _, isAlias := arn.AliasOf(t.KMSKey); strings.HasPrefix(t.KMSKey, arn.Prefix) && !isAlias {
 		return quoteHCL(t.KMSKey), false
