@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -61,7 +62,7 @@ type Description struct {
 	// Remarks are what is worth knowing: what Table does not ask for and costs money or needs care, and what could not
 	// be compared.
 	Remarks []string `json:"remarks,omitempty"`
-	// Differences are Problems by what they are about, "status", "keys", "index" or "ttl", and Settings as "settings".
+	// Differences are Problems by what they are about, "keys", "index", "ttl" and "status", and Settings as "settings".
 	Differences map[string][]string `json:"-"`
 }
 
@@ -89,27 +90,20 @@ func (t Table) Describe(ctx context.Context, client TableClient) (Description, e
 	}
 	d := newDescription(table, ttl)
 	d.Region = a.faults.region
-	add := func(to *[]string, about string, texts []string) {
-		if len(texts) == 0 {
-			return
-		}
-		if d.Differences == nil {
-			d.Differences = map[string][]string{}
-		}
-		*to, d.Differences[about] = append(*to, texts...), append(d.Differences[about], texts...)
-	}
-	add(&d.Problems, "keys", a.table.compareSchema(table))
-	add(&d.Problems, "index", a.table.compareExpiryIndex(table))
-	add(&d.Problems, "ttl", a.table.compareTTL(table, ttl))
-	add(&d.Problems, "status", compareStatus(table.TableStatus))
-	add(&d.Problems, "index", a.table.compareIndexStatus(table))
-	add(&d.Settings, "settings", a.table.compareSettings(d))
-	d.Remarks = a.table.remarks(d)
 	tags, remark, err := a.compareTags(ctx, d.ARN)
 	if err != nil {
 		return Description{}, err
 	}
-	add(&d.Settings, "settings", tags)
+	differences := map[string][]string{
+		"keys":     a.table.compareSchema(table),
+		"index":    append(a.table.compareExpiryIndex(table), a.table.compareIndexStatus(table)...),
+		"ttl":      a.table.compareTTL(table, ttl),
+		"status":   compareStatus(table.TableStatus),
+		"settings": append(a.table.compareSettings(d), tags...),
+	}
+	d.Problems = slices.Concat(differences["keys"], differences["index"], differences["ttl"], differences["status"])
+	d.Settings, d.Differences = differences["settings"], differences
+	d.Remarks = a.table.remarks(d)
 	if remark != "" {
 		d.Remarks = append(d.Remarks, remark)
 	}

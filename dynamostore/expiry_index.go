@@ -50,29 +50,27 @@ func (t *Table) shardOf(key string) int {
 	return int(hash.Sum32() % uint32(t.ExpiryIndex.Shards)) //nolint:gosec // Validate bounds it.
 }
 
-const secondsPerHour = int64(time.Hour / time.Second)
-
 // hourEnding returns the hour at whose end the instant has passed: what expires in it has expired at its end.
 func hourEnding(t time.Time) int64 {
-	seconds := t.Unix()
-	if t.Nanosecond() > 0 {
-		seconds++
+	hour := hourEnded(t)
+	if endOfHour(hour).Before(t) {
+		hour++
 	}
-	return -floorDivide(-seconds, secondsPerHour)
+	return hour
 }
 
 // hourEnded returns the last hour that has ended at the instant.
-func hourEnded(t time.Time) int64 { return floorDivide(t.Unix(), secondsPerHour) }
+func hourEnded(t time.Time) int64 {
+	hour := t.Unix() / secondsPerHour
+	if endOfHour(hour).After(t) { // before 1970, the division rounds up
+		hour--
+	}
+	return hour
+}
 
 func endOfHour(hour int64) time.Time { return time.Unix(hour*secondsPerHour, 0).UTC() }
 
-func floorDivide(a, b int64) int64 {
-	quotient := a / b
-	if a%b != 0 && a < 0 {
-		quotient--
-	}
-	return quotient
-}
+const secondsPerHour = int64(time.Hour / time.Second)
 
 // index puts the attributes of the index into an item, or into the values of an update.
 func (t *Table) index(it item, shardName, hourName, key string, expiresAt time.Time) {

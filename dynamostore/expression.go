@@ -4,7 +4,6 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/scsdynamo/scsdynamo/storage"
@@ -132,15 +131,8 @@ func newConditions(t Table) conditions {
 
 // newGhost is the condition on which a lease without a session is deleted.
 func newGhost(t Table) condition {
-	return condition{
-		text: aws.String("attribute_not_exists(" + nameData + ") AND attribute_not_exists(" + nameVersion +
-			") AND attribute_not_exists(" + nameExpiry + ") AND " + unchanged),
-		names: map[string]string{
-			nameData: t.Attributes.Data, nameVersion: t.Attributes.Version, nameExpiry: t.Attributes.Expiry,
-			nameLeaseID: t.Attributes.LeaseID, nameLeaseExpiry: t.Attributes.LeaseExpiry,
-		},
-		uses: []string{valueLeaseID, valueSeenLeaseExpiry},
-	}
+	return t.condition("attribute_not_exists(" + nameData + ") AND attribute_not_exists(" + nameVersion +
+		") AND attribute_not_exists(" + nameExpiry + ") AND " + unchanged)
 }
 
 func (c *conditions) of(cond storage.Condition) *condition {

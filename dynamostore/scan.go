@@ -134,18 +134,12 @@ func (d *Driver) positionOf(last item) (storage.Position, error) {
 	if len(last) == 0 {
 		return "", nil
 	}
-	var p position
-	partition, ok := last[d.table.PartitionKey.Name].(*types.AttributeValueMemberS)
-	if ok {
-		p.Partition = partition.Value
+	key := decoder{item: last}
+	p := position{Partition: key.text(d.table.PartitionKey.Name, required)}
+	if d.table.SortKey.Name != "" {
+		p.Sort = key.text(d.table.SortKey.Name, required)
 	}
-	if ok && d.table.SortKey.Name != "" {
-		var sort *types.AttributeValueMemberS
-		if sort, ok = last[d.table.SortKey.Name].(*types.AttributeValueMemberS); ok {
-			p.Sort = sort.Value
-		}
-	}
-	if !ok {
+	if key.err != nil {
 		return "", d.faults.error("Scan", ErrTableMismatch, errors.New("the primary key is not that of Table"))
 	}
 	if hour, ok := last[d.table.Attributes.ExpiryHour].(*types.AttributeValueMemberN); ok {

@@ -136,7 +136,7 @@ func (w write) overtaken(current *storage.Record) bool {
 // earlier attempt may have been applied, and overwritten since: by more versions than the ancestry names, or by
 // somebody who had not read it.
 func (d *Driver) conflict(ctx context.Context, w write, a *attempts, it item) (found *storage.Record, _ error) {
-	current, err := d.inTheWay(ctx, w.key, w.condition, it)
+	current, err := d.inTheWay(ctx, w, it)
 	switch {
 	case err != nil:
 	case w.own(current, a.inDoubt()):
@@ -166,12 +166,10 @@ func (d *Driver) decide(ctx context.Context, key string) (*storage.Record, error
 	return &record, nil
 }
 
-// inTheWay returns the record for which a condition on key did not hold, given the item that came with the failure.
-// Engines that never send one are asked for it: until this engine has sent one, a missing item does not tell that there
-// is none.
-func (d *Driver) inTheWay(
-	ctx context.Context, key string, condition storage.Condition, it item,
-) (*storage.Record, error) {
+// inTheWay returns the record for which the condition of a write did not hold, given the item that came with the failure.
+// Engines that never send one are asked for it: until this engine has sent one, a missing item does not tell that there is
+// none.
+func (d *Driver) inTheWay(ctx context.Context, w write, it item) (*storage.Record, error) {
 	if len(it) > 0 {
 		d.sendsItems.Store(true)
 		record, err := d.whole(it)
@@ -180,9 +178,9 @@ func (d *Driver) inTheWay(
 		}
 		return &record, nil
 	}
-	sends := d.sendsItems.Load() && !d.hides(key)
-	if sends || condition.Kind == storage.KindAlways { // that fails on nothing but the lack of an item
+	sends := d.sendsItems.Load() && !d.hides(w.key)
+	if sends || w.condition.Kind == storage.KindAlways { // that fails on nothing but the lack of an item
 		return nil, nil //nolint:nilnil // No record is no error here.
 	}
-	return d.decide(ctx, key)
+	return d.decide(ctx, w.key)
 }

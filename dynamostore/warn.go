@@ -3,14 +3,30 @@ package dynamostore
 import (
 	"log/slog"
 	"net/http"
+	"net/url"
+	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/scsdynamo/scsdynamo/internal/deadline"
+	"github.com/scsdynamo/scsdynamo/internal/loopback"
 )
+
+// warnCleartext logs that what is stored goes to another machine for all to read on the way.
+func warnCleartext(table string, o dynamodb.Options) {
+	endpoint, err := url.Parse(aws.ToString(o.BaseEndpoint))
+	if err != nil {
+		return
+	}
+	plain := endpoint.Host == "" && o.EndpointOptions.DisableHTTPS // AWS's own
+	if plain || strings.EqualFold(endpoint.Scheme, "http") && !loopback.Host(endpoint.Hostname()) {
+		slog.Warn("dynamostore: sessions go to another machine in clear; use an https endpoint", "table", table)
+	}
+}
 
 // warnUnlimited logs that requests of the client may wait for an answer without end.
 func warnUnlimited(table string, o dynamodb.Options) {
