@@ -258,8 +258,8 @@ func keyPattern(prefix, suffix string) string {
 	if i := slices.IndexFunc(before, notInPolicies); i >= 0 {
 		before = before[:i]
 	}
-	for i := len(after) - 1; i >= 0; i-- {
-		if notInPolicies(after[i]) {
+	for i, r := range slices.Backward(after) {
+		if notInPolicies(r) {
 			after = after[i+1:]
 			break
 		}
