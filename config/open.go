@@ -15,10 +15,10 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/smithy-go/middleware"
 
 	"github.com/scsdynamo/scsdynamo/boltstore"
 	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/internal/deadline"
 	"github.com/scsdynamo/scsdynamo/internal/keys"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
@@ -119,7 +119,7 @@ func (c Config) Table() dynamostore.Table {
 	}
 }
 
-// Client returns a DynamoDB client, as [dynamostore.ClientOptions] makes it, with what is configured on top. It makes
+// Client returns a DynamoDB client, as [dynamostore.TuneClient] makes it, with what is configured on top. It makes
 // no call, but the SDK may read AWS's own files and ask the machine for its role. Errors: [*Error] where a profile or
 // an endpoint cannot be used, [dynamostore.ErrNoRegion], and what else the SDK reports. Without credentials, its calls
 // fail with a [*CredentialsError].
@@ -136,7 +136,7 @@ func (c Config) Client(ctx context.Context) (*dynamodb.Client, error) {
 		return nil, sharedConfigError(err)
 	}
 	sdk.Credentials = explainCredentials(sdk.Credentials, c.profile())
-	options := []func(*dynamodb.Options){dynamostore.ClientOptions, c.tune}
+	options := []func(*dynamodb.Options){dynamostore.TuneClient, c.tune}
 	client := dynamodb.NewFromConfig(sdk, append(options, c.s.clientOptions...)...)
 	if client.Options().Region == "" {
 		return nil, noRegionError{}
@@ -164,7 +164,7 @@ func (noRegionError) Error() string {
 // Unwrap makes dynamostore.ErrNoRegion match.
 func (noRegionError) Unwrap() error { return dynamostore.ErrNoRegion }
 
-// tune sets what is configured on top of dynamostore.ClientOptions.
+// tune sets what is configured on top of dynamostore.TuneClient.
 func (c Config) tune(o *dynamodb.Options) {
 	if endpoint := c.text("dynamodb.endpoint"); endpoint != "" {
 		o.BaseEndpoint = aws.String(endpoint)
@@ -173,19 +173,7 @@ func (c Config) tune(o *dynamodb.Options) {
 	if client, ok := o.HTTPClient.(*awshttp.BuildableClient); ok {
 		o.HTTPClient = client.WithTimeout(c.duration("dynamodb.attempt_timeout"))
 	}
-	timeout := c.duration("dynamodb.operation_timeout")
-	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
-		_, err := stack.Initialize.Swap(dynamostore.OperationTimeoutID, middleware.InitializeMiddlewareFunc(
-			dynamostore.OperationTimeoutID,
-			func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
-				middleware.InitializeOutput, middleware.Metadata, error,
-			) {
-				ctx, cancel := context.WithTimeout(ctx, timeout)
-				defer cancel()
-				return next.HandleInitialize(ctx, in)
-			}))
-		return err
-	})
+	deadline.Set(o, c.duration("dynamodb.operation_timeout"))
 }
 
 // storeOptions are the options of the session store.

@@ -24,6 +24,7 @@ import (
 	"github.com/scsdynamo/scsdynamo/config"
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
 	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/internal/defaults"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 )
 
@@ -215,21 +216,21 @@ table:
 	}
 }
 
-// The client of a configuration that says nothing is that of dynamostore.ClientOptions.
+// The client of a configuration that says nothing is that of dynamostore.TuneClient.
 func TestDefaultClient(t *testing.T) {
 	t.Parallel()
 	client, err := mustLoad(t, config.With("dynamodb.region", "eu-central-1")).Client(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, want := client.Options(), dynamodb.New(dynamodb.Options{Region: "eu-central-1"}, dynamostore.ClientOptions).Options()
+	got, want := client.Options(), dynamodb.New(dynamodb.Options{Region: "eu-central-1"}, dynamostore.TuneClient).Options()
 	timeout := func(o dynamodb.Options) time.Duration { return o.HTTPClient.(*awshttp.BuildableClient).GetTimeout() }
 	if got.Retryer.MaxAttempts() != want.Retryer.MaxAttempts() || timeout(got) != timeout(want) ||
 		got.Region != want.Region || got.BaseEndpoint != nil {
 		t.Errorf("attempts %d of %v in %s at %v", got.Retryer.MaxAttempts(), timeout(got), got.Region, got.BaseEndpoint)
 	}
-	if left := timeAllowed(t, client); left > dynamostore.OperationTimeout || left < dynamostore.OperationTimeout/2 {
-		t.Errorf("an operation may take %v; want %v", left, dynamostore.OperationTimeout)
+	if left := timeAllowed(t, client); left > defaults.OperationTimeout || left < defaults.OperationTimeout/2 {
+		t.Errorf("an operation may take %v; want %v", left, defaults.OperationTimeout)
 	}
 }
 

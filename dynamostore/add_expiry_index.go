@@ -9,16 +9,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// AddExpiryIndex adds [Table.ExpiryIndex] to a table that is there, and waits until it can be used, as long as ctx allows:
-// the table stays in use meanwhile. AWS takes some minutes, and hours for a table of many GB. That the index is there already
-// is fine; then it is only waited for, also where another call has begun to add it. Where AWS is changing the table in another
-// way, or another index of it, that is waited for first. Ending ctx does not stop AWS.
+// AddExpiryIndex adds [Table.ExpiryIndex] to an existing table, which stays in use, and waits until the index can be
+// used or ctx ends. AWS takes some minutes, and hours for a table of many GB; ending ctx does not stop it. Where the
+// index exists, or another call is adding it, AddExpiryIndex only waits. Where AWS is changing the table in another
+// way, or another index of it, it waits for that first.
 //
-// Sessions enter the index when they are written by a program whose Table has it, so that building it costs nothing but
-// time. Add it first, then set ExpiryIndex in all programs that write sessions, and let a collector use it alone when the
-// longest lifetime of a session has passed; until then, what was written without it is found by scans, and by TTL.
+// Sessions enter the index when they are written by a program whose Table has it, so building it costs nothing but
+// time. Add it first, then set ExpiryIndex in all programs that write sessions, and let a collector use it alone when
+// the longest lifetime of a session has passed; until then, scans and TTL find what was written without it.
 //
-// Errors: what [Table.Validate] reports, that there is no ExpiryIndex in t, [*MismatchError] where an index of the name has
+// Errors: what [Table.Validate] reports, a Table without ExpiryIndex, [*MismatchError] where an index of the name has
 // other keys, and [*Error].
 //
 // It needs the rights dynamodb:UpdateTable and DescribeTable.
@@ -40,8 +40,8 @@ func (t Table) AddExpiryIndex(ctx context.Context, client TableClient) error {
 	return a.waitIndexed(ctx)
 }
 
-// StartExpiryIndex is [Table.AddExpiryIndex] without waiting: [Table.Verify] says whether the index can be used, and the error
-// is [ErrTableBusy] where AWS must be done with something else first.
+// StartExpiryIndex is [Table.AddExpiryIndex] without waiting: [Table.Verify] says whether the index can be used, and
+// the error is [ErrTableBusy] where AWS must be done with something else first.
 func (t Table) StartExpiryIndex(ctx context.Context, client TableClient) error {
 	a, err := t.indexAdmin(client)
 	if err != nil {
@@ -59,7 +59,7 @@ func (t Table) indexAdmin(client TableClient) (admin, error) {
 	return a, err
 }
 
-// startIndex has AWS begin to make the index, where there is none.
+// startIndex makes AWS start building the index, where there is none.
 func (a admin) startIndex(ctx context.Context) error {
 	description, err := a.describe(ctx)
 	if err != nil {
@@ -81,14 +81,14 @@ func (a admin) startIndex(ctx context.Context) error {
 	case err == nil:
 		return nil
 	case a.refusedAsBusy(ctx, err):
-		return &Error{Operation: "UpdateTable", Table: a.table.Name, Region: a.faults.region, Kind: ErrTableBusy, Err: err}
+		return a.faults.error("UpdateTable", ErrTableBusy, err)
 	default:
 		return a.faults.wrap(ctx, "UpdateTable", err)
 	}
 }
 
-// refusedAsBusy reports whether UpdateTable failed because AWS is changing the table. A second index at a time is refused as
-// beyond a limit, as other things are that waiting does not help against:
+// refusedAsBusy reports whether UpdateTable failed because AWS is changing the table. A second index at a time is
+// refused as beyond a limit, as other things are that waiting does not help against:
 // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTable.html.
 func (a admin) refusedAsBusy(ctx context.Context, refused error) bool {
 	if inUse := (*types.ResourceInUseException)(nil); errors.As(refused, &inUse) {
@@ -122,8 +122,8 @@ func (a admin) waitIndexed(ctx context.Context) error {
 	})
 }
 
-// addIndexInput is the index as UpdateTable is told of it. What else the table has stays as it is, its billing among it: where
-// that is by provisioned capacity, the index gets as much as the table has.
+// addIndexInput is the request that adds the index. What else the table has stays as it is, its billing among
+// it: where that is by provisioned capacity, the index gets as much as the table has.
 func (t Table) addIndexInput(d *types.TableDescription) *dynamodb.UpdateTableInput {
 	create := &types.CreateGlobalSecondaryIndexAction{
 		IndexName: &t.ExpiryIndex.Name, KeySchema: t.indexSchema(),

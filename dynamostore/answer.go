@@ -42,17 +42,17 @@ func refuseEmpty(stack *middleware.Stack) error {
 		}), middleware.After)
 }
 
-// fullBody fails where there is nothing to read.
+// fullBody is a body that fails when it is empty.
 type fullBody struct {
 	io.ReadCloser
-	begun bool
+	read bool
 }
 
 // Read implements io.Reader.
 func (b *fullBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	b.begun = b.begun || n > 0
-	if errors.Is(err, io.EOF) && !b.begun {
+	b.read = b.read || n > 0
+	if errors.Is(err, io.EOF) && !b.read {
 		err = io.ErrUnexpectedEOF
 	}
 	return n, err

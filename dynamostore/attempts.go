@@ -14,30 +14,29 @@ import (
 	"github.com/scsdynamo/scsdynamo/internal/plainbody"
 )
 
-// attempts are what is known of the attempts of a write that failed. The SDK returns the error of the last one, which
+// attempts is what is known of the attempts of a write that failed. The SDK returns the error of the last one, which
 // does not tell what became of those before it. An attempt that is in neither field was refused, or never sent.
 type attempts struct {
 	// unanswered is whether an attempt was sent and got no answer of DynamoDB: it may have been applied, or arrive yet.
 	unanswered bool
-	// undecided is whether DynamoDB has answered an attempt, but not said what became of it: it failed, or the answer
+	// undecided is whether DynamoDB answered an attempt, but did not say what became of it: it failed, or the answer
 	// was cut. That attempt may have been applied, and has come to its end.
 	undecided bool
 }
 
-// open reports whether an attempt may have been applied although it failed.
-func (a *attempts) open() bool { return a.unanswered || a.undecided }
+// inDoubt reports whether an attempt may have been applied although it failed.
+func (a *attempts) inDoubt() bool { return a.unanswered || a.undecided }
 
 // watch is a call option that notes what becomes of each attempt.
 func (a *attempts) watch(o *dynamodb.Options) {
-	repeatContended(o)
 	o.APIOptions = append(o.APIOptions, plainbody.Add, func(stack *middleware.Stack) error {
 		// The first of this step: credentials and signature come before it, so what does not come here was not sent.
 		return stack.Deserialize.Add(a, middleware.Before)
 	})
 }
 
-// repeatContended is a call option that has the SDK repeat a write that another one was in the way of, which it does
-// not do by itself: as often, and with such pauses, as the client is set to.
+// repeatContended is a call option that makes the SDK repeat a write that met another one, which it does not do by
+// itself: as often, and with such pauses, as the client is set to.
 func repeatContended(o *dynamodb.Options) {
 	o.Retryer = retry.AddWithErrorCodes(o.Retryer, codeTransactionConflict, codeReplicatedConflict)
 }

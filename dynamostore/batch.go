@@ -18,8 +18,8 @@ const (
 	batchTries = 8
 )
 
-// DeleteBatch implements storage.Driver. It costs as much capacity as single deletes, and a 25th of the calls. Items
-// that DynamoDB leaves unprocessed are sent again, with growing pauses.
+// DeleteBatch implements storage.Driver. It costs as much capacity as single deletes, and a 25th of the calls.
+// Items that DynamoDB leaves unprocessed are sent again, with growing pauses.
 func (d *Driver) DeleteBatch(ctx context.Context, keys []string) error {
 	keys = slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return !d.validKey(key) })
 	slices.Sort(keys)
@@ -37,20 +37,14 @@ func (d *Driver) DeleteBatch(ctx context.Context, keys []string) error {
 
 // writeBatch sends the requests until all are processed.
 func (d *Driver) writeBatch(ctx context.Context, requests []types.WriteRequest) error {
-	meter := storage.MeterFrom(ctx)
 	for try := 1; ; try++ {
-		out, err := d.client.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{
+		out, err := call(ctx, d, Client.BatchWriteItem, &dynamodb.BatchWriteItemInput{
 			RequestItems:           map[string][]types.WriteRequest{d.table.Name: requests},
-			ReturnConsumedCapacity: capacityOf(meter),
+			ReturnConsumedCapacity: capacityOf(storage.MeterFrom(ctx)),
 		}, repeatContended)
-		meter.Add(storage.Usage{Calls: 1})
 		if err != nil {
 			return d.faults.wrap(ctx, "BatchWriteItem", err)
 		}
-		for i := range out.ConsumedCapacity {
-			addWrite(meter, &out.ConsumedCapacity[i])
-		}
-		addThrottled(meter, out.ResultMetadata)
 		var left []types.WriteRequest
 		for _, unprocessed := range out.UnprocessedItems { // one table, by its name or its ARN
 			left = append(left, unprocessed...)
@@ -61,7 +55,7 @@ func (d *Driver) writeBatch(ctx context.Context, requests []types.WriteRequest) 
 		case len(left) < len(requests):
 			try = 1
 		case try == batchTries:
-			return &Error{Operation: "BatchWriteItem", Table: d.table.Name, Region: d.faults.region, Kind: ErrThrottled}
+			return d.faults.error("BatchWriteItem", &ThrottledError{}, nil)
 		}
 		requests = left
 		if err := backoff.Sleep(ctx, retryDelay(try)); err != nil {

@@ -54,7 +54,9 @@ func answerText(err error) string {
 
 // isName reports whether s looks like the code of an error.
 func isName(s string) bool {
-	return len(s) <= 64 && strings.IndexFunc(s, func(r rune) bool { return r > unicode.MaxASCII || !unicode.IsLetter(r) }) < 0
+	return len(s) <= 64 && !strings.ContainsFunc(s, func(r rune) bool {
+		return r > unicode.MaxASCII || !unicode.IsLetter(r)
+	})
 }
 
 // isRequestID reports whether s looks like the ID of a request: a UUID, or 52 capital letters and digits. Tokens of

@@ -26,7 +26,7 @@ func TestEndpointInClearIsToldOf(t *testing.T) {
 		for _, disabled := range []bool{false, true} {
 			var log bytes.Buffer
 			slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
-			client := dynamodb.NewFromConfig(aws.Config{Region: "us-east-1"}, dynamostore.ClientOptions, func(o *dynamodb.Options) {
+			client := dynamodb.NewFromConfig(aws.Config{Region: "us-east-1"}, dynamostore.TuneClient, func(o *dynamodb.Options) {
 				if endpoint != "" {
 					o.BaseEndpoint = aws.String(endpoint)
 				}

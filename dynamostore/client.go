@@ -10,8 +10,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/smithy-go/middleware"
 
+	"github.com/scsdynamo/scsdynamo/internal/deadline"
+	"github.com/scsdynamo/scsdynamo/internal/defaults"
 	"github.com/scsdynamo/scsdynamo/internal/plainbody"
 )
 
@@ -44,46 +45,42 @@ var (
 	_ TableClient = (*dynamodb.Client)(nil)
 )
 
-// What ClientOptions sets.
 const (
-	// AttemptTimeout bounds one attempt of a request. The SDK itself waits for a response without end.
-	AttemptTimeout = 2 * time.Second
-	// OperationTimeout bounds a request with all its attempts.
-	OperationTimeout = 5 * time.Second
-	// MaxAttempts is how often a request is tried at most.
-	MaxAttempts = 5
-	// OperationTimeoutID names the middleware that applies OperationTimeout, for those who put another in its place.
-	OperationTimeoutID = "scsdynamo.OperationTimeout"
-
 	backoffBase    = 25 * time.Millisecond
 	backoffCap     = 500 * time.Millisecond
 	dialTimeout    = time.Second
 	connectionPool = 256
 )
 
-// ClientOptions makes a client fit for the path of a request:
+// TuneClient makes a client fit for the path of a request:
 //
-//	client := dynamodb.NewFromConfig(cfg, dynamostore.ClientOptions)
+//	client := dynamodb.NewFromConfig(cfg, dynamostore.TuneClient)
 //
-// It sets [AttemptTimeout], [OperationTimeout] and [MaxAttempts]; retries with full jitter from 25 ms, up to 500 ms,
-// where the SDK waits up to a second before the first; and a pool of 256 idle connections, where the SDK keeps 10. An
-// answer that was cut, or is a proxy's and not DynamoDB's, is a lost one, and retried. It leaves out the SDK's check
-// of response checksums, which does nothing but log, and keeps the SDK from losing responses on a busy machine. An
-// HTTP client of another type than the SDK's own is left as it is. Options given behind it override it.
-func ClientOptions(o *dynamodb.Options) {
+// An attempt of a request takes 2 seconds at most, and a request 5 seconds and 5 attempts: the SDK itself waits for an
+// answer without end. Between attempts there are pauses with full jitter, from 25 ms up to 500 ms, where the SDK waits
+// up to a second before the first. The pool has 256 idle connections, where the SDK keeps 10. An answer that was cut,
+// or that comes from a proxy and not from DynamoDB, counts as lost, and the request is tried again. TuneClient leaves
+// out the SDK's check of response checksums, which does nothing but log, and keeps the SDK from losing responses on a
+// busy machine. It does not change an HTTP client of another type than the SDK's own.
+//
+// Options that follow override it. What ends a request after 5 seconds is the middleware "scsdynamo.OperationTimeout"
+// of the step Initialize, which an API option can remove.
+func TuneClient(o *dynamodb.Options) {
 	o.Retryer = retry.NewStandard(func(so *retry.StandardOptions) {
-		so.MaxAttempts = MaxAttempts
+		so.MaxAttempts = defaults.MaxAttempts
 		so.MaxBackoff = backoffCap
 		so.Backoff = retry.BackoffDelayerFunc(func(attempt int, _ error) (time.Duration, error) {
 			return retryDelay(attempt), nil
 		})
 		so.Retryables = append(so.Retryables, retry.IsErrorRetryableFunc(isCut))
 	})
-	o.RetryMaxAttempts = MaxAttempts
-	// The SDK checks the checksum after it has read the response, and only logs that it does not match, as it does for every
+	o.RetryMaxAttempts = defaults.MaxAttempts
+	// The SDK checks the checksum after it has read the response, and only logs that it does not match, as it does for
+	// every
 	// response without one. https://github.com/aws/aws-sdk-go-v2/issues/3545
 	o.DisableValidateResponseChecksum = true
-	o.APIOptions = append(o.APIOptions, addOperationTimeout, plainbody.Add, refuseEmpty)
+	deadline.Set(o, defaults.OperationTimeout)
+	o.APIOptions = append(o.APIOptions, plainbody.Add, refuseEmpty)
 	pooled, ok := o.HTTPClient.(*awshttp.BuildableClient)
 	switch {
 	case o.HTTPClient == nil:
@@ -92,7 +89,7 @@ func ClientOptions(o *dynamodb.Options) {
 		return
 	}
 	o.HTTPClient = pooled.
-		WithTimeout(AttemptTimeout).
+		WithTimeout(defaults.AttemptTimeout).
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout }).
 		WithTransportOptions(func(t *http.Transport) {
 			t.MaxIdleConns = connectionPool
@@ -108,15 +105,4 @@ func retryDelay(attempt int) time.Duration {
 		limit = min(backoffBase<<attempt, backoffCap)
 	}
 	return rand.N(limit) //nolint:gosec // Jitter needs no secrecy.
-}
-
-func addOperationTimeout(stack *middleware.Stack) error {
-	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc(OperationTimeoutID,
-		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
-			middleware.InitializeOutput, middleware.Metadata, error,
-		) {
-			ctx, cancel := context.WithTimeout(ctx, OperationTimeout)
-			defer cancel()
-			return next.HandleInitialize(ctx, in)
-		}), middleware.Before)
 }

@@ -15,26 +15,27 @@ import (
 
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
 	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/internal/defaults"
 )
 
 func TestClientOptions(t *testing.T) {
 	t.Parallel()
-	client := dynamodb.NewFromConfig(aws.Config{Region: "us-east-1"}, dynamostore.ClientOptions)
+	client := dynamodb.NewFromConfig(aws.Config{Region: "us-east-1"}, dynamostore.TuneClient)
 	options := client.Options()
 	pooled, ok := options.HTTPClient.(*awshttp.BuildableClient)
 	if !ok {
 		t.Fatalf("the HTTP client is a %T", options.HTTPClient)
 	}
 	transport := pooled.GetTransport()
-	if pooled.GetTimeout() != dynamostore.AttemptTimeout || transport.MaxIdleConnsPerHost != 256 || transport.MaxIdleConns != 256 {
+	if pooled.GetTimeout() != defaults.AttemptTimeout || transport.MaxIdleConnsPerHost != 256 || transport.MaxIdleConns != 256 {
 		t.Errorf("an attempt may take %v, with %d idle connections of %d",
 			pooled.GetTimeout(), transport.MaxIdleConnsPerHost, transport.MaxIdleConns)
 	}
 	if pooled.GetDialer().Timeout != time.Second {
 		t.Errorf("a connection may take %v; want a second", pooled.GetDialer().Timeout)
 	}
-	if options.Retryer.MaxAttempts() != dynamostore.MaxAttempts {
-		t.Errorf("%d attempts; want %d", options.Retryer.MaxAttempts(), dynamostore.MaxAttempts)
+	if options.Retryer.MaxAttempts() != defaults.MaxAttempts {
+		t.Errorf("%d attempts; want %d", options.Retryer.MaxAttempts(), defaults.MaxAttempts)
 	}
 	for attempt := range 100 {
 		delay, err := options.Retryer.RetryDelay(attempt, errors.New("any"))
@@ -44,12 +45,12 @@ func TestClientOptions(t *testing.T) {
 	}
 
 	mine := &http.Client{}
-	kept := dynamodb.NewFromConfig(aws.Config{Region: "us-east-1", HTTPClient: mine}, dynamostore.ClientOptions)
+	kept := dynamodb.NewFromConfig(aws.Config{Region: "us-east-1", HTTPClient: mine}, dynamostore.TuneClient)
 	if kept.Options().HTTPClient != aws.HTTPClient(mine) {
 		t.Error("an HTTP client of another type was replaced")
 	}
 	tuned := awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) { tr.MaxConnsPerHost = 7 })
-	both := dynamodb.NewFromConfig(aws.Config{Region: "us-east-1", HTTPClient: tuned}, dynamostore.ClientOptions)
+	both := dynamodb.NewFromConfig(aws.Config{Region: "us-east-1", HTTPClient: tuned}, dynamostore.TuneClient)
 	if got := both.Options().HTTPClient.(*awshttp.BuildableClient).GetTransport().MaxConnsPerHost; got != 7 {
 		t.Errorf("what was set on the SDK's HTTP client is lost: %d connections; want 7", got)
 	}
@@ -73,7 +74,7 @@ func TestOperationTimeout(t *testing.T) {
 	client := dynamodb.NewFromConfig(aws.Config{
 		Region: "us-east-1", HTTPClient: seen,
 		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
-	}, dynamostore.ClientOptions)
+	}, dynamostore.TuneClient)
 	driver, err := dynamostore.NewDriver(client, dynamostore.Table{Name: "sessions"})
 	if err != nil {
 		t.Fatal(err)
@@ -85,8 +86,8 @@ func TestOperationTimeout(t *testing.T) {
 		t.Fatal("nothing was sent")
 	}
 	for i, left := range seen.left {
-		if left > dynamostore.OperationTimeout || i > 0 && left > seen.left[i-1] {
-			t.Errorf("attempt %d may take %v; want what is left of %v", i, left, dynamostore.OperationTimeout)
+		if left > defaults.OperationTimeout || i > 0 && left > seen.left[i-1] {
+			t.Errorf("attempt %d may take %v; want what is left of %v", i, left, defaults.OperationTimeout)
 		}
 	}
 }
@@ -95,7 +96,7 @@ func TestOperationTimeout(t *testing.T) {
 func TestClientOptionsAreQuiet(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	client := dynamotest.Client(t, dynamostore.ClientOptions, func(o *dynamodb.Options) {
+	client := dynamotest.Client(t, dynamostore.TuneClient, func(o *dynamodb.Options) {
 		o.Logger = logging.NewStandardLogger(&log)
 	})
 	table := createWithoutTTL(t, client, dynamostore.Table{})

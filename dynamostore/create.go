@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/scsdynamo/scsdynamo/internal/arn"
 	"github.com/scsdynamo/scsdynamo/internal/backoff"
 )
 
@@ -21,12 +22,13 @@ const (
 	pollMost  = 2 * time.Second
 )
 
-// Create makes the table, turns TTL on and waits until it can be used, as long as ctx allows; AWS takes some seconds.
-// That the table is already there is fine, whoever made it; then TTL is turned on where it was off, and nothing else is
-// changed. Nor is that on a strongly consistent global table (MRSC), which can have none: expired sessions stay there until
-// package gcrunner collects them. A table of another schema, or without [Table.ExpiryIndex], is left alone: the error is a [*MismatchError].
-// One that only has other settings than Table asks for can be used, and the error is a [*MismatchError] that has
-// Settings and no Problems. Other errors: what [Table.Validate] reports, and [*Error].
+// Create makes the table, turns TTL on and waits until the table can be used or ctx ends; AWS takes some seconds. Of an
+// existing table it turns TTL on where it was off, and changes nothing else. A strongly consistent global table (MRSC)
+// can have no TTL: expired sessions stay there until package gcrunner collects them.
+//
+// A table of another schema, or without [Table.ExpiryIndex], is left alone: the error is a [*MismatchError]. One that
+// only has other settings than Table asks for can be used, and the error is a [*MismatchError] that has Settings and no
+// Problems. Other errors: what [Table.Validate] reports, and [*Error].
 //
 // It needs the rights dynamodb:CreateTable, DescribeTable, UpdateTimeToLive and DescribeTimeToLive, and TagResource and
 // ListTagsOfResource for tags.
@@ -35,7 +37,7 @@ func (t Table) Create(ctx context.Context, client TableClient) error {
 	if err != nil {
 		return err
 	}
-	input, err := a.table.createInput()
+	input, err := a.table.CreateInput()
 	if err != nil {
 		return err
 	}
@@ -71,8 +73,9 @@ func (t Table) Create(ctx context.Context, client TableClient) error {
 	return err
 }
 
-// Delete deletes the table with all sessions in it, and waits until it is gone. confirm must be the name of the table: a
-// slip of the hand must not log everybody out. Errors: [ErrNotConfirmed], [ErrTableNotFound], [ErrDeletionProtected].
+// Delete deletes the table with all sessions in it, and waits until it is gone. confirm must be the name of the table:
+// a slip of the hand must not log everybody out. Errors match [ErrTableNotFound] or [ErrDeletionProtected], or say that
+// the name is another one.
 //
 // It needs the rights dynamodb:DeleteTable and DescribeTable.
 func (t Table) Delete(ctx context.Context, client TableClient, confirm string) error {
@@ -81,14 +84,14 @@ func (t Table) Delete(ctx context.Context, client TableClient, confirm string) e
 		return err
 	}
 	if confirm != t.Name {
-		return a.error("DeleteTable", ErrNotConfirmed)
+		return a.faults.error("DeleteTable", errNotConfirmed, nil)
 	}
 	description, err := a.describe(ctx)
 	if err != nil {
 		return err
 	}
 	if aws.ToBool(description.DeletionProtectionEnabled) {
-		return a.error("DeleteTable", ErrDeletionProtected)
+		return a.faults.error("DeleteTable", ErrDeletionProtected, nil)
 	}
 	if _, err := client.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: &t.Name}); err != nil {
 		return a.faults.wrap(ctx, "DeleteTable", err)
@@ -121,10 +124,6 @@ func (t Table) admin(client TableClient) (admin, error) {
 	}, t.validateClient(options.Region)
 }
 
-func (a admin) error(operation string, kind error) error {
-	return &Error{Operation: operation, Table: a.table.Name, Region: a.faults.region, Kind: kind}
-}
-
 func (a admin) describe(ctx context.Context) (*types.TableDescription, error) {
 	out, err := a.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &a.table.Name})
 	if err != nil {
@@ -151,8 +150,8 @@ func (a admin) waitActive(ctx context.Context) (*types.TableDescription, error) 
 		case types.TableStatusCreating:
 			return false, nil
 		default:
-			return false, a.error("CreateTable", fmt.Errorf("the table is %s; wait until that is over, or see to it in the "+
-				"AWS console", description.TableStatus))
+			return false, a.faults.error("CreateTable", fmt.Errorf("the table is %s; wait until that is over, or see to it "+
+				"in the AWS console", description.TableStatus), nil)
 		}
 	})
 	return description, err
@@ -206,8 +205,13 @@ func (a admin) describeTTL(ctx context.Context) (*types.TimeToLiveDescription, e
 	return out.TimeToLiveDescription, nil
 }
 
-// createInput is the table as CreateTable is told of it.
-func (t Table) createInput() (*dynamodb.CreateTableInput, error) {
+// CreateInput returns the request with which [Table.Create] makes the table, for programs that make it in another way.
+// TTL, by Attributes.TTL, is not part of it. Errors: what [Table.Validate] reports, and a name that is an ARN.
+func (t Table) CreateInput() (*dynamodb.CreateTableInput, error) {
+	if err := t.Validate(); err != nil {
+		return nil, err
+	}
+	t = t.WithDefaults()
 	if !tableName.MatchString(t.Name) {
 		return nil, errors.New("dynamostore: Table.Name: a table is created by its name, not by its ARN")
 	}
@@ -234,7 +238,7 @@ func (t Table) createInput() (*dynamodb.CreateTableInput, error) {
 	}
 	if t.KMSKey != "" {
 		input.SSESpecification = &types.SSESpecification{Enabled: aws.Bool(true), SSEType: types.SSETypeKms}
-		if !isAWSManagedKey(t.KMSKey) { // which is the one that is used where none is named, and must not be named
+		if !arn.IsAWSManaged(t.KMSKey) { // which is the one that is used where none is named, and must not be named
 			input.SSESpecification.KMSMasterKeyId = &t.KMSKey
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -61,13 +62,13 @@ type Description struct {
 	// Remarks are what is worth knowing: what Table does not ask for and costs money or needs care, and what could not
 	// be compared.
 	Remarks []string `json:"remarks,omitempty"`
-	// Differences are Problems and Settings, by what they are about.
-	Differences []Difference `json:"-"`
+	// Differences are Problems by what they are about, "keys", "index", "ttl" and "status", and Settings as "settings".
+	Differences map[string][]string `json:"-"`
 }
 
-// Describe returns what DynamoDB says of the table, and where it differs from t. It changes nothing. A table that does not
-// fit is no error, as it is for [Table.Verify]: see Problems. Errors: what [Table.Validate] reports, and [*Error], such as
-// one with [ErrTableNotFound].
+// Describe returns what DynamoDB says of the table, and where it differs from t. It changes nothing. A table that does
+// not fit is no error, as it is for [Table.Verify]: see Problems. Errors: what [Table.Validate] reports, and [*Error],
+// such as one with [ErrTableNotFound].
 //
 // It needs the rights dynamodb:DescribeTable and DescribeTimeToLive, and ListTagsOfResource for tags: where that is
 // denied, a remark says that they are not compared.
@@ -89,27 +90,23 @@ func (t Table) Describe(ctx context.Context, client TableClient) (Description, e
 	}
 	d := newDescription(table, ttl)
 	d.Region = a.faults.region
-	note := func(aspect Aspect, texts []string) {
-		for _, text := range texts {
-			d.Differences = append(d.Differences, Difference{aspect, text})
-		}
-	}
-	note(AspectKeys, a.table.compareSchema(table))
-	note(AspectIndex, a.table.compareExpiryIndex(table))
-	note(AspectTTL, a.table.compareTTL(table, ttl))
-	note(AspectStatus, compareStatus(table.TableStatus))
-	note(AspectIndex, a.table.compareIndexStatus(table))
-	note(AspectSettings, a.table.compareSettings(d))
-	d.Remarks = a.table.remarks(d)
 	tags, remark, err := a.compareTags(ctx, d.ARN)
 	if err != nil {
 		return Description{}, err
 	}
-	note(AspectSettings, tags)
+	differences := map[string][]string{
+		"keys":     a.table.compareSchema(table),
+		"index":    append(a.table.compareExpiryIndex(table), a.table.compareIndexStatus(table)...),
+		"ttl":      a.table.compareTTL(table, ttl),
+		"status":   compareStatus(table.TableStatus),
+		"settings": append(a.table.compareSettings(d), tags...),
+	}
+	d.Problems = slices.Concat(differences["keys"], differences["index"], differences["ttl"], differences["status"])
+	d.Settings, d.Differences = differences["settings"], differences
+	d.Remarks = a.table.remarks(d)
 	if remark != "" {
 		d.Remarks = append(d.Remarks, remark)
 	}
-	d.Problems, d.Settings = texts(d.Differences, false), texts(d.Differences, true)
 	a.table.remarkExpiryIndex(table, func(format string, args ...any) {
 		d.Remarks = append(d.Remarks, fmt.Sprintf(format, args...))
 	})
@@ -122,7 +119,7 @@ func isStrong(table *types.TableDescription) bool {
 	return table.MultiRegionConsistency == types.MultiRegionConsistencyStrong
 }
 
-// newDescription makes sense of what DynamoDB leaves out where it is the default.
+// newDescription fills in the defaults that DynamoDB leaves out.
 func newDescription(table *types.TableDescription, ttl *types.TimeToLiveDescription) Description {
 	d := Description{
 		Name:               aws.ToString(table.TableName),

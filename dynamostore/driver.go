@@ -8,18 +8,16 @@ import (
 	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/smithy-go/middleware"
 
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// New returns a store over a table. It makes no call: whether the table is there and fits is for [Table.Verify] to
+// New returns a store on a table. It makes no call: whether the table exists and fits is for [Table.Verify] to
 // say. Errors: what is wrong with the table's layout and the options, all at once, and [ErrNoRegion]. A client that
-// has no time limit (see [ClientOptions]), and one that sends sessions to another machine without TLS, is told of to
+// has no time limit (see [TuneClient]), and one that sends sessions to another machine without TLS, is told of to
 // the default logger of package slog, at level Warn.
 func New(client Client, table Table, options ...sessionstore.Option) (*sessionstore.Store, error) {
 	driver, err := NewDriver(client, table)
@@ -37,7 +35,7 @@ type Driver struct {
 	conditions  conditions
 	upserts     upserts
 	faults      faults
-	// sendsItems is whether the engine has been seen to send the item that a condition failed on.
+	// sendsItems is whether the engine has sent the item that a condition failed on before.
 	sendsItems  atomic.Bool
 	withoutData bool // see WithoutData
 }
@@ -47,7 +45,7 @@ var (
 	_ storage.ExpiryScanner = (*Driver)(nil)
 )
 
-// NewDriver returns the driver alone, for a store that is put together with sessionstore.New. Errors: as [New].
+// NewDriver returns the driver alone, for a store that sessionstore.New makes. Errors: as [New].
 func NewDriver(client Client, table Table) (*Driver, error) {
 	if client == nil {
 		return nil, errors.New("dynamostore: the client is nil; make one with dynamodb.NewFromConfig")
@@ -74,16 +72,13 @@ func (d *Driver) Get(ctx context.Context, key string, consistency storage.Consis
 	if !d.validKey(key) {
 		return storage.Record{}, false, nil
 	}
-	meter := storage.MeterFrom(ctx)
 	input := d.getInput(key)
-	input.ConsistentRead, input.ReturnConsumedCapacity = aws.Bool(consistency == storage.Strong), capacityOf(meter)
-	out, err := d.client.GetItem(ctx, input)
-	meter.Add(storage.Usage{Calls: 1})
+	input.ConsistentRead = aws.Bool(consistency == storage.Strong)
+	input.ReturnConsumedCapacity = capacityOf(storage.MeterFrom(ctx))
+	out, err := call(ctx, d, Client.GetItem, input)
 	if err != nil {
 		return storage.Record{}, false, d.faults.wrap(ctx, "GetItem", err)
 	}
-	addRead(meter, out.ConsumedCapacity)
-	addThrottled(meter, out.ResultMetadata)
 	if len(out.Item) == 0 {
 		return storage.Record{}, false, nil
 	}
@@ -110,30 +105,23 @@ func (d *Driver) Put(ctx context.Context, record storage.Record, condition stora
 	if err := d.table.checkSize(encoded); err != nil {
 		return err
 	}
-	w := d.newPut(record, condition)
+	w := write{key: record.Key, condition: condition, own: ownVersion(record.Version), replaces: condition.Version}
 	if record.CreatedAt.IsZero() {
 		// Only UpdateItem can keep what is not known; docs/decisions/0002 has the figures for both.
-		_, err := d.update(ctx, d.upsertInput(record, encoded, condition), w)
+		_, _, err := d.update(ctx, d.upsertInput(record, encoded, condition), w)
 		return err
 	}
-	meter := storage.MeterFrom(ctx)
 	expression := d.conditions.of(condition)
-	out, err := d.client.PutItem(ctx, &dynamodb.PutItemInput{
+	_, _, err := send(ctx, d, w, "PutItem", Client.PutItem, &dynamodb.PutItemInput{
 		TableName:                           &d.table.Name,
 		Item:                                encoded,
 		ConditionExpression:                 expression.text,
 		ExpressionAttributeNames:            expression.names,
 		ExpressionAttributeValues:           expression.values(nil, condition),
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-		ReturnConsumedCapacity:              capacityOf(meter),
-	}, w.watch)
-	meter.Add(storage.Usage{Calls: 1})
-	if err != nil {
-		return w.settle(ctx, "PutItem", err)
-	}
-	addWrite(meter, out.ConsumedCapacity)
-	addThrottled(meter, out.ResultMetadata)
-	return nil
+		ReturnConsumedCapacity:              capacityOf(storage.MeterFrom(ctx)),
+	})
+	return err
 }
 
 // Update implements storage.Driver.
@@ -144,7 +132,8 @@ func (d *Driver) Update(ctx context.Context, key string, change storage.Change, 
 	if !d.validKey(key) {
 		return &storage.ConflictError{}
 	}
-	_, err := d.update(ctx, d.changeInput(key, change, condition), d.newChange(key, condition, ownChange(change)))
+	w := write{key: key, condition: condition, own: ownChange(change), changes: true}
+	_, _, err := d.update(ctx, d.changeInput(key, change, condition), w)
 	return err
 }
 
@@ -160,15 +149,15 @@ func (d *Driver) Acquire(
 	}
 	input := d.changeInput(key, storage.Change{Lease: &lease}, condition)
 	input.ReturnValues = types.ReturnValueAllNew
-	w := d.newChange(key, condition, ownLease(lease.ID))
-	attributes, err := d.update(ctx, input, w)
+	w := write{key: key, condition: condition, own: ownLease(lease.ID), changes: true}
+	out, found, err := d.update(ctx, input, w)
 	switch {
 	case err != nil:
 		return storage.Record{}, err
-	case w.found != nil:
-		return *w.found, nil
+	case found != nil:
+		return *found, nil
 	default:
-		return d.whole(attributes)
+		return d.whole(out.Attributes)
 	}
 }
 
@@ -177,39 +166,26 @@ func (d *Driver) Delete(ctx context.Context, key string, condition storage.Condi
 	if err := condition.Validate(); err != nil || !d.validKey(key) {
 		return err
 	}
-	meter := storage.MeterFrom(ctx)
+	w := write{key: key, condition: condition, own: gone, replaces: condition.Version}
 	expression := d.conditions.of(condition)
-	w := d.newDelete(key, condition)
-	out, err := d.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
+	_, _, err := send(ctx, d, w, "DeleteItem", Client.DeleteItem, &dynamodb.DeleteItemInput{
 		TableName:                           &d.table.Name,
 		Key:                                 d.table.key(key),
 		ConditionExpression:                 expression.text,
 		ExpressionAttributeNames:            expression.names,
 		ExpressionAttributeValues:           expression.values(nil, condition),
 		ReturnValuesOnConditionCheckFailure: d.refused(key),
-		ReturnConsumedCapacity:              capacityOf(meter),
-	}, w.watch)
-	meter.Add(storage.Usage{Calls: 1})
-	if err != nil {
-		return w.settle(ctx, "DeleteItem", err)
-	}
-	addWrite(meter, out.ConsumedCapacity)
-	addThrottled(meter, out.ResultMetadata)
-	return nil
+		ReturnConsumedCapacity:              capacityOf(storage.MeterFrom(ctx)),
+	})
+	return err
 }
 
-// update sends an UpdateItem. It returns the attributes that the input asks for, nothing where the response was lost.
-func (d *Driver) update(ctx context.Context, input *dynamodb.UpdateItemInput, w *write) (item, error) {
-	meter := storage.MeterFrom(ctx)
-	input.ReturnConsumedCapacity = capacityOf(meter)
-	out, err := d.client.UpdateItem(ctx, input, w.watch)
-	meter.Add(storage.Usage{Calls: 1})
-	if err != nil {
-		return nil, w.settle(ctx, "UpdateItem", err)
-	}
-	addWrite(meter, out.ConsumedCapacity)
-	addThrottled(meter, out.ResultMetadata)
-	return out.Attributes, nil
+// update sends an UpdateItem.
+func (d *Driver) update(
+	ctx context.Context, input *dynamodb.UpdateItemInput, w write,
+) (out *dynamodb.UpdateItemOutput, found *storage.Record, err error) {
+	input.ReturnConsumedCapacity = capacityOf(storage.MeterFrom(ctx))
+	return send(ctx, d, w, "UpdateItem", Client.UpdateItem, input)
 }
 
 // whole decodes an item that was read with all its attributes.
@@ -231,50 +207,4 @@ func (d *Driver) whole(it item) (storage.Record, error) {
 // validKey reports whether the key can be that of an item.
 func (d *Driver) validKey(key string) bool {
 	return storage.ValidKey(key, d.maxKeyBytes) && len(escape(key)) <= d.maxKeyBytes
-}
-
-// capacityOf asks for consumed capacity where somebody counts.
-func capacityOf(meter *storage.Meter) types.ReturnConsumedCapacity {
-	if meter == nil {
-		return ""
-	}
-	return types.ReturnConsumedCapacityTotal
-}
-
-func addRead(meter *storage.Meter, consumed *types.ConsumedCapacity) {
-	if consumed != nil {
-		meter.Add(storage.Usage{ReadUnits: aws.ToFloat64(consumed.CapacityUnits)})
-	}
-}
-
-func addWrite(meter *storage.Meter, consumed *types.ConsumedCapacity) {
-	if consumed != nil {
-		meter.Add(storage.Usage{WriteUnits: aws.ToFloat64(consumed.CapacityUnits)})
-	}
-}
-
-// addRefused counts the capacity of a write whose condition did not hold. DynamoDB bills it, by the size of the item that
-// is there, and does not report it.
-// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/WorkingWithItems.html#WorkingWithItems.ConditionalUpdate
-func addRefused(ctx context.Context, current item) {
-	units := max(1, (size(current)+unitBytes-1)/unitBytes)
-	storage.MeterFrom(ctx).Add(storage.Usage{WriteUnits: float64(units)})
-}
-
-// unitBytes is what one write unit writes.
-const unitBytes = 1024
-
-// addThrottled counts the attempts of a request that succeeded in the end.
-func addThrottled(meter *storage.Meter, metadata middleware.Metadata) {
-	if meter == nil {
-		return
-	}
-	attempts, _ := retry.GetAttemptResults(metadata)
-	throttled := 0
-	for _, attempt := range attempts.Results {
-		if errors.Is(kindOfAnswer(attempt.Err), ErrThrottled) {
-			throttled++
-		}
-	}
-	meter.Add(storage.Usage{Throttled: throttled})
 }

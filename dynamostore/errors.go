@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -20,7 +21,7 @@ var (
 	ErrTableNotFound = errors.New("table not found; create it with dynamostore.Table.Create, or check its name, the " +
 		"region and the account")
 
-	// ErrTableMismatch says that there is such a table, but not as Table describes it. See [*MismatchError].
+	// ErrTableMismatch says that the table is not as Table describes it. See [*MismatchError].
 	ErrTableMismatch = errors.New("the table does not fit; Table.Verify says where it differs")
 
 	// ErrAccessDenied says that the credentials are valid but lack a right.
@@ -31,18 +32,13 @@ var (
 		"profile with AWS_PROFILE, or give the machine a role")
 
 	// ErrNoRegion says that the client has no region.
-	ErrNoRegion = errors.New("dynamostore: the client has no AWS region; set AWS_REGION, or the region of the profile, or " +
-		"use WithRegion of the AWS SDK's config")
-
-	// ErrThrottled says that DynamoDB refused the request because table, item or account are beyond their capacity.
-	// Where DynamoDB says which of them it was, there is a [*ThrottledError].
-	ErrThrottled = fmt.Errorf("throttled; raise the capacity of the table or make it on-demand, unless a single session, an "+
-		"index, a maximum set for the table or the quota of the account is at its limit: %w", storage.ErrThrottled)
+	ErrNoRegion = errors.New("dynamostore: the client has no AWS region; set AWS_REGION, or the region of the profile, " +
+		"or use WithRegion of the AWS SDK's config")
 
 	// ErrContended says that another write of the same item was in the way, in this Region or in another one of a
 	// global table, each time it was tried.
-	ErrContended = fmt.Errorf("another write of the same session was in the way; try again, and on a global table send the "+
-		"requests of one session to one Region: %w", storage.ErrUnavailable)
+	ErrContended = fmt.Errorf("another write of the same session was in the way; try again, and on a global table send "+
+		"the requests of one session to one Region: %w", storage.ErrUnavailable)
 
 	// ErrUnreachable says that there is no connection to the endpoint, or none that lasts.
 	ErrUnreachable = fmt.Errorf("endpoint not reachable; check region, network and AWS_ENDPOINT_URL_DYNAMODB: %w",
@@ -51,15 +47,15 @@ var (
 	// ErrServiceFailed says that DynamoDB failed by its own account.
 	ErrServiceFailed = fmt.Errorf("DynamoDB failed: %w", storage.ErrUnavailable)
 
-	// ErrNotConfirmed says that a table was not deleted because its name was not repeated.
-	ErrNotConfirmed = errors.New("not deleted; to confirm, repeat the name of the table exactly")
-
 	// ErrTableBusy says that AWS refused a change because it is changing the table, or an index of it, already.
-	ErrTableBusy = errors.New("the table, or an index of it, is being changed already; try again when AWS is done with that")
+	ErrTableBusy = errors.New("the table, or an index of it, is being changed already; " +
+		"try again when AWS is done with that")
 
 	// ErrDeletionProtected says that the table is protected from being deleted.
 	ErrDeletionProtected = errors.New("the table has deletion protection; turn it off first")
 )
+
+var errNotConfirmed = errors.New("not deleted; to confirm, repeat the name of the table exactly")
 
 // Error is a failed operation on a table.
 type Error struct {
@@ -90,13 +86,7 @@ func (e *Error) Error() string {
 
 // Unwrap makes both the kind and the cause match.
 func (e *Error) Unwrap() []error {
-	var errs []error
-	for _, err := range []error{e.Kind, e.Err} {
-		if err != nil {
-			errs = append(errs, err)
-		}
-	}
-	return errs
+	return slices.DeleteFunc([]error{e.Kind, e.Err}, func(err error) bool { return err == nil })
 }
 
 // Codes of DynamoDB that have no type in the SDK, or that the SDK does not retry.
@@ -139,8 +129,12 @@ func newFaults(table string, o dynamodb.Options) faults {
 	}}
 }
 
+func (f faults) error(operation string, kind, cause error) error {
+	return &Error{Operation: operation, Table: f.table, Region: f.region, Kind: kind, Err: cause}
+}
+
 func (f faults) wrap(ctx context.Context, operation string, err error) error {
-	return &Error{Operation: operation, Table: f.table, Region: f.region, Kind: f.kind(ctx, err), Err: err}
+	return f.error(operation, f.kind(ctx, err), err)
 }
 
 // unknown is wrap for a write whose outcome could not be found out.
@@ -149,7 +143,7 @@ func (f faults) unknown(ctx context.Context, operation string, err error) error 
 	if cause := f.kind(ctx, err); cause != nil {
 		kind = fmt.Errorf("%w; %w", kind, cause)
 	}
-	return &Error{Operation: operation, Table: f.table, Region: f.region, Kind: kind, Err: err}
+	return f.error(operation, kind, err)
 }
 
 // kind classifies an error by its type and code.
@@ -178,7 +172,7 @@ func kindOfAnswer(err error) error {
 	_, throttled := retry.DefaultThrottleErrorCodes[code]
 	switch {
 	case code == "" && status == http.StatusTooManyRequests:
-		return ErrThrottled // by something on the way
+		return &ThrottledError{} // by something on the way
 	case code == "" && status > 0:
 		return ErrUnreachable // the answer was cut, or is not DynamoDB's
 	case code == codeTableNotFound:
@@ -194,7 +188,7 @@ func kindOfAnswer(err error) error {
 	case code == codeTransactionConflict, code == codeReplicatedConflict:
 		return ErrContended
 	case throttled:
-		return kindOfThrottling(err)
+		return throttledError(err)
 	case status >= http.StatusInternalServerError:
 		return ErrServiceFailed
 	default:

@@ -82,7 +82,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 			"bad signature", failing(400, "InvalidSignatureException"), dynamostore.ErrCredentials, nil,
 		},
 		{
-			"throttled", failing(400, "ThrottlingException"), dynamostore.ErrThrottled, []string{"on-demand"},
+			"throttled", failing(400, "ThrottlingException"), storage.ErrThrottled, []string{"on-demand"},
 		},
 		{
 			"failed", failing(500, "InternalServerError"), dynamostore.ErrServiceFailed, nil,

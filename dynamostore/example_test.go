@@ -37,8 +37,8 @@ func Example() {
 		if err != nil {
 			return err
 		}
-		client := dynamodb.NewFromConfig(cfg, dynamostore.ClientOptions) // timeouts and pool fit for a request path
-		table := dynamostore.Table{Name: "sessions"}                     // the zero value of every other field is a good default
+		client := dynamodb.NewFromConfig(cfg, dynamostore.TuneClient) // timeouts and pool fit for a request path
+		table := dynamostore.Table{Name: "sessions"}                  // the zero value of every other field is a good default
 		store, err := dynamostore.New(client, table, sessionstore.WithSecret(secret))
 		if err != nil {
 			return err

@@ -9,38 +9,35 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/scsdynamo/scsdynamo/internal/defaults"
 )
 
-// ExpiryIndex is a global secondary index by which package gcrunner finds what has expired without reading what has not. It
-// holds keys alone, by a shard and the hour in which a session ends: who extends a session moves it in the index once an
-// hour at most.
+// ExpiryIndex is a global secondary index by which package gcrunner finds what has expired without reading what has
+// not. It holds keys alone, by a shard and the hour in which a session ends: extending a session moves it in the index
+// once an hour at most.
 //
-// Each write of a session then consumes 1 write unit more if it stores, deletes or overwrites a session, and 2 more if it
-// moves its end to another hour; a touch within the hour consumes none. docs/operations.md compares what that costs with
-// what it saves.
+// Each write of a session then consumes 1 write unit more if it stores, deletes or overwrites a session, and 2 more if
+// it moves the session's end to another hour; a touch within the hour consumes none. docs/operations.md compares what
+// that costs with what it saves.
 //
-// All programs that write sessions must have the same Name and Attributes. Sessions that were written without the index are
-// not in it until they are written again, or extended. See [Table.AddExpiryIndex] for a table that is in use.
+// All programs that write sessions must have the same Name and Attributes. Sessions that were written without the index
+// are not in it until they are written again, or extended. See [Table.AddExpiryIndex] for a table that is in use.
 type ExpiryIndex struct {
 	// Name is the name of the index. Default: none, and the table has no index.
 	Name string
-	// Shards is over how many partitions of the index writes are spread: each takes 1,000 write units a second, and an index
-	// that cannot keep up makes DynamoDB refuse writes of sessions. From 1 to [MaxExpiryShards]; default
-	// [DefaultExpiryShards]. Where it is raised, raise it for collectors first; where it is lowered, for them last, when all
-	// sessions of before have ended.
+	// Shards is the number of partitions of the index among which writes are spread, from 1 to 1024. Default 2, which
+	// is enough for 1,000 logins a second: each shard takes 1,000 write units a second, and an index that cannot keep
+	// up makes DynamoDB refuse writes of sessions. Each shard costs half a read unit in each run of a collector.
+	//
+	// To raise it, raise it for collectors first; to lower it, lower it for them last, when all sessions written before
+	// have ended.
 	Shards int
 }
 
-const (
-	// DefaultExpiryShards is enough for 1,000 logins a second.
-	DefaultExpiryShards = 2
-	// MaxExpiryShards is enough for half a million. Each shard costs half a read unit in each run of a collector.
-	MaxExpiryShards = 1024
-)
-
 func (t Table) hasExpiryIndex() bool { return t.ExpiryIndex.Name != "" }
 
-// shardValue is the value of the shard attribute. The prefix keeps those apart who share a table and an index.
+// shardValue is the value of the shard attribute. The prefix keeps applications apart that share a table and an index.
 func (t *Table) shardValue(shard int) string { return t.PartitionKey.Prefix + strconv.Itoa(shard) }
 
 // shardOf assigns each storage key to a shard.
@@ -53,29 +50,27 @@ func (t *Table) shardOf(key string) int {
 	return int(hash.Sum32() % uint32(t.ExpiryIndex.Shards)) //nolint:gosec // Validate bounds it.
 }
 
-const secondsPerHour = int64(time.Hour / time.Second)
-
 // hourEnding returns the hour at whose end the instant has passed: what expires in it has expired at its end.
 func hourEnding(t time.Time) int64 {
-	seconds := t.Unix()
-	if t.Nanosecond() > 0 {
-		seconds++
+	hour := hourEnded(t)
+	if endOfHour(hour).Before(t) {
+		hour++
 	}
-	return -floorDivide(-seconds, secondsPerHour)
+	return hour
 }
 
 // hourEnded returns the last hour that has ended at the instant.
-func hourEnded(t time.Time) int64 { return floorDivide(t.Unix(), secondsPerHour) }
+func hourEnded(t time.Time) int64 {
+	hour := t.Unix() / secondsPerHour
+	if endOfHour(hour).After(t) { // before 1970, the division rounds up
+		hour--
+	}
+	return hour
+}
 
 func endOfHour(hour int64) time.Time { return time.Unix(hour*secondsPerHour, 0).UTC() }
 
-func floorDivide(a, b int64) int64 {
-	quotient := a / b
-	if a%b != 0 && a < 0 {
-		quotient--
-	}
-	return quotient
-}
+const secondsPerHour = int64(time.Hour / time.Second)
 
 // index puts the attributes of the index into an item, or into the values of an update.
 func (t *Table) index(it item, shardName, hourName, key string, expiresAt time.Time) {
@@ -99,8 +94,8 @@ func (t Table) indexDefinitions() []types.AttributeDefinition {
 	}
 }
 
-// throughput is the provisioned capacity of the table, nil where requests are paid for. The index has as much: where it had
-// less, writes to the table would be refused.
+// throughput is the provisioned capacity of the table, nil where requests are paid for. The index has as much: where it
+// had less, writes to the table would be refused.
 func (t Table) throughput() *types.ProvisionedThroughput {
 	if t.ReadCapacity == 0 {
 		return nil
@@ -120,8 +115,8 @@ func (t Table) validateExpiryIndex(problem func(format string, args ...any)) {
 	if !indexName.MatchString(index.Name) {
 		problem("ExpiryIndex.Name: %q is not the name of an index (3 to 255 of a-z A-Z 0-9 _ . -)", index.Name)
 	}
-	if index.Shards < 1 || index.Shards > MaxExpiryShards {
-		problem("ExpiryIndex.Shards: %d; from 1 to %d are possible", index.Shards, MaxExpiryShards)
+	if index.Shards < 1 || index.Shards > defaults.MaxExpiryShards {
+		problem("ExpiryIndex.Shards: %d; from 1 to %d are possible", index.Shards, defaults.MaxExpiryShards)
 	}
 }
 
@@ -162,7 +157,8 @@ func (t Table) compareExpiryIndex(d *types.TableDescription) []string {
 	return problems
 }
 
-// compareIndexStatus reports a status in which a collector cannot use the index. Applications can use the table all the same.
+// compareIndexStatus reports a status in which a collector cannot use the index. Applications can use the table all the
+// same.
 func (t Table) compareIndexStatus(d *types.TableDescription) []string {
 	index := t.findIndex(d)
 	if !t.hasExpiryIndex() || index == nil {
@@ -186,7 +182,8 @@ func (t Table) remarkExpiryIndex(d *types.TableDescription, remark func(format s
 		return
 	}
 	if p := index.Projection; p != nil && p.ProjectionType != types.ProjectionTypeKeysOnly {
-		remark("its index %q holds more than keys (%s), so that every commit writes to it", t.ExpiryIndex.Name, p.ProjectionType)
+		remark("its index %q holds more than keys (%s), so that every commit writes to it", t.ExpiryIndex.Name,
+			p.ProjectionType)
 	}
 	table, own := d.ProvisionedThroughput, index.ProvisionedThroughput
 	if table == nil || own == nil {
@@ -194,7 +191,7 @@ func (t Table) remarkExpiryIndex(d *types.TableDescription, remark func(format s
 	}
 	has, needs := aws.ToInt64(own.WriteCapacityUnits), aws.ToInt64(table.WriteCapacityUnits)
 	if 0 < has && has < needs { // 0 is what is billed by the request
-		remark("its index %q has %d write units, and the table %d: where the index cannot keep up, DynamoDB refuses writes of "+
-			"sessions", t.ExpiryIndex.Name, has, needs)
+		remark("its index %q has %d write units, and the table %d: where the index cannot keep up, DynamoDB refuses "+
+			"writes of sessions", t.ExpiryIndex.Name, has, needs)
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
 	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/internal/defaults"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
@@ -102,7 +103,7 @@ func TestAddExpiryIndex(t *testing.T) {
 			d, err := table.Describe(t.Context(), client)
 			must(t, err)
 			if len(d.Problems) != 1 || !strings.Contains(d.Problems[0], "TTL is off") || len(d.Remarks) > 0 || fmt.Sprint(d.Indexes) != "[expiry]" {
-				t.Errorf("with the index it is described as %s", asJSON(d))
+				t.Errorf("with the index it is described as %+v", d)
 			}
 			after := mustDriver(t, table)
 			if n := countExpired(t, after); n != 0 {
@@ -197,7 +198,7 @@ func TestAddExpiryIndexToBusyTable(t *testing.T) {
 	// What is refused as beyond a limit while nothing is being changed does not pass.
 	client := &busyTable{TableClient: adminClient(t), refuse: []error{limit}}
 	if err := table.AddExpiryIndex(t.Context(), client); !errors.Is(err, limit) || errors.Is(err, dynamostore.ErrTableBusy) ||
-		errors.Is(err, dynamostore.ErrThrottled) || client.asked != 1 {
+		errors.Is(err, storage.ErrThrottled) || client.asked != 1 {
 		t.Errorf("an index too many: %v after %d calls", err, client.asked)
 	}
 	client = &busyTable{TableClient: adminClient(t), changed: true, refuse: []error{inUse, inUse}}
@@ -283,8 +284,8 @@ func TestExpiryIndexValidate(t *testing.T) {
 			t.Errorf("%+v: %v; want %q", table.ExpiryIndex, err, want)
 		}
 	}
-	if got := (dynamostore.Table{ExpiryIndex: dynamostore.ExpiryIndex{Name: "expiry"}}).WithDefaults().ExpiryIndex.Shards; got != dynamostore.DefaultExpiryShards {
-		t.Errorf("%d shards by default; want %d", got, dynamostore.DefaultExpiryShards)
+	if got := (dynamostore.Table{ExpiryIndex: dynamostore.ExpiryIndex{Name: "expiry"}}).WithDefaults().ExpiryIndex.Shards; got != defaults.ExpiryShards {
+		t.Errorf("%d shards by default; want %d", got, defaults.ExpiryShards)
 	}
 }
 

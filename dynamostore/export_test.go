@@ -3,7 +3,6 @@ package dynamostore
 import (
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/scsdynamo/scsdynamo/storage"
@@ -26,13 +25,6 @@ func FormatInstant(t time.Time) string { return formatInstant(t) }
 
 // ParseInstant reads a number.
 func ParseInstant(s string) (time.Time, bool) { return parseInstant(s) }
-
-// CreateInput is what Table.Create asks for, and the attribute that it turns TTL on for.
-func CreateInput(t Table) (*dynamodb.CreateTableInput, string, error) {
-	t = t.WithDefaults()
-	input, err := t.createInput()
-	return input, t.Attributes.TTL, err
-}
 
 // StartOf returns the key that a scan starts behind, and its position as it is written.
 func (d *Driver) StartOf(at storage.Position) (map[string]string, storage.Position, error) {

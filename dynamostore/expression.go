@@ -1,9 +1,9 @@
 package dynamostore
 
 import (
-	"maps"
+	"regexp"
+	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/scsdynamo/scsdynamo/storage"
@@ -12,6 +12,7 @@ import (
 // Placeholders stand for all names, since many plain words are reserved.
 const (
 	namePartition     = "#pk"
+	nameSort          = "#sk"
 	nameData          = "#data"
 	nameCreated       = "#created"
 	nameUpdated       = "#updated"
@@ -45,7 +46,31 @@ const (
 	valueExpiryHour    = ":expiry_hour"
 )
 
-// condition is a condition as DynamoDB is told of it, but for its values. It is made once and shared by all calls.
+// attributesByPlaceholder returns the attributes that placeholders stand for.
+func (t *Table) attributesByPlaceholder() map[string]string {
+	a := &t.Attributes
+	return map[string]string{
+		namePartition: t.PartitionKey.Name, nameSort: t.SortKey.Name, nameData: a.Data, nameCreated: a.CreatedAt,
+		nameUpdated: a.UpdatedAt, nameTTL: a.TTL, nameExpiry: a.Expiry, nameVersion: a.Version, nameAncestry: a.Ancestry,
+		nameLeaseID: a.LeaseID, nameLeaseDuration: a.LeaseDuration, nameLeaseExpiry: a.LeaseExpiry,
+		nameExpiryShard: a.ExpiryShard, nameExpiryHour: a.ExpiryHour,
+	}
+}
+
+var placeholder = regexp.MustCompile(`[#:][a-z_]+`)
+
+// namesIn returns the attributes that an expression names, by their placeholders.
+func (t *Table) namesIn(expression string) map[string]string {
+	names, attributes := map[string]string{}, t.attributesByPlaceholder()
+	for _, name := range placeholder.FindAllString(expression, -1) {
+		if attribute, ok := attributes[name]; ok {
+			names[name] = attribute
+		}
+	}
+	return names
+}
+
+// condition is a condition in DynamoDB's language, without its values. It is made once and shared by all calls.
 type condition struct {
 	text  *string
 	names map[string]string
@@ -53,10 +78,22 @@ type condition struct {
 	uses []string
 }
 
-// conditions are the conditions by their kind. The last one is KindUnchanged on a record that had a lease.
-type conditions [storage.Kinds + 1]condition
+func (t *Table) condition(text string) condition {
+	c := condition{text: &text, names: t.namesIn(text)}
+	for _, name := range placeholder.FindAllString(text, -1) {
+		if strings.HasPrefix(name, ":") {
+			c.uses = append(c.uses, name)
+		}
+	}
+	return c
+}
 
-const unchangedUnderLease = storage.Kinds
+// conditions are all conditions.
+type conditions struct {
+	byKind []condition // by storage.ConditionKind
+	// unchangedUnderLease is KindUnchanged on a record that had a lease.
+	unchangedUnderLease condition
+}
 
 // The conditions of package storage. That an item exists is part of each comparison: one with a missing attribute is
 // never true.
@@ -71,69 +108,32 @@ const (
 	noTombstone = "(attribute_not_exists(" + nameUpdated + ") OR " + nameExpiry + " > " + nameUpdated + ")"
 	free        = "attribute_not_exists(" + nameLeaseID + ")"
 	unchanged   = sameLease + " AND " + nameLeaseExpiry + " = " + valueSeenLeaseExpiry
+
+	freeOrUnchanged = "(" + free + " OR (" + unchanged + "))"
 )
 
 func newConditions(t Table) conditions {
-	partition := map[string]string{namePartition: t.PartitionKey.Name}
-	expiry := map[string]string{nameExpiry: t.Attributes.Expiry}
-	updated := map[string]string{nameUpdated: t.Attributes.UpdatedAt}
-	version := map[string]string{nameVersion: t.Attributes.Version}
-	lease := map[string]string{nameLeaseID: t.Attributes.LeaseID}
-	leaseExpiry := map[string]string{nameLeaseExpiry: t.Attributes.LeaseExpiry}
-	var c conditions
-	c[storage.KindLive] = condition{
-		text: aws.String(live), names: expiry, uses: []string{valueAt},
+	return conditions{
+		byKind: []condition{
+			storage.KindLive:            t.condition(live),
+			storage.KindAbsent:          t.condition(absent + " OR " + expired),
+			storage.KindVersion:         t.condition(sameVersion + " AND " + live),
+			storage.KindVersionAndLease: t.condition(sameVersion + " AND " + sameLease + " AND " + live),
+			storage.KindLease:           t.condition(sameLease),
+			storage.KindExpiredAndFree:  t.condition(free + " AND " + expired),
+			storage.KindFree:            t.condition(free + " AND " + live + " AND " + noTombstone),
+			storage.KindFreeOrUnchanged: t.condition(freeOrUnchanged + " AND " + live + " AND " + noTombstone),
+			storage.KindUnchanged:       t.condition(sameVersion + " AND " + sameExpiry + " AND " + free),
+		},
+		unchangedUnderLease: t.condition(sameVersion + " AND " + sameExpiry + " AND " + unchanged),
 	}
-	c[storage.KindAbsent] = condition{
-		text: aws.String(absent + " OR " + expired), names: merge(partition, expiry), uses: []string{valueAt},
-	}
-	c[storage.KindVersion] = condition{
-		text:  aws.String(sameVersion + " AND " + live),
-		names: merge(version, expiry), uses: []string{valueVersion, valueAt},
-	}
-	c[storage.KindVersionAndLease] = condition{
-		text:  aws.String(sameVersion + " AND " + sameLease + " AND " + live),
-		names: merge(version, lease, expiry), uses: []string{valueVersion, valueLeaseID, valueAt},
-	}
-	c[storage.KindLease] = condition{
-		text: aws.String(sameLease), names: lease, uses: []string{valueLeaseID},
-	}
-	c[storage.KindExpiredAndFree] = condition{
-		text: aws.String(free + " AND " + expired), names: merge(lease, expiry), uses: []string{valueAt},
-	}
-	c[storage.KindFree] = condition{
-		text:  aws.String(free + " AND " + live + " AND " + noTombstone),
-		names: merge(lease, expiry, updated), uses: []string{valueAt},
-	}
-	c[storage.KindFreeOrUnchanged] = condition{
-		text:  aws.String("(" + free + " OR (" + unchanged + ")) AND " + live + " AND " + noTombstone),
-		names: merge(lease, leaseExpiry, expiry, updated), uses: []string{valueLeaseID, valueSeenLeaseExpiry, valueAt},
-	}
-	c[storage.KindUnchanged] = condition{
-		text:  aws.String(sameVersion + " AND " + sameExpiry + " AND " + free),
-		names: merge(version, expiry, lease), uses: []string{valueVersion, valueAt},
-	}
-	c[unchangedUnderLease] = condition{
-		text:  aws.String(sameVersion + " AND " + sameExpiry + " AND " + unchanged),
-		names: merge(version, expiry, lease, leaseExpiry),
-		uses:  []string{valueVersion, valueAt, valueLeaseID, valueSeenLeaseExpiry},
-	}
-	return c
-}
-
-func merge(parts ...map[string]string) map[string]string {
-	merged := map[string]string{}
-	for _, part := range parts {
-		maps.Copy(merged, part)
-	}
-	return merged
 }
 
 func (c *conditions) of(cond storage.Condition) *condition {
 	if cond.Kind == storage.KindUnchanged && cond.LeaseID != "" {
-		return &c[unchangedUnderLease]
+		return &c.unchangedUnderLease
 	}
-	return &c[cond.Kind]
+	return &c.byKind[cond.Kind]
 }
 
 // values adds the values that the condition compares with to those given, which may be nil.

@@ -80,8 +80,8 @@ func (t *Table) encode(r storage.Record) item {
 	return it
 }
 
-// decode returns the record of an item. ours is false where the item's key is not that of a session, as with other items
-// of a shared table. Whatever the item holds, it does not panic.
+// decode returns the record of an item. ours is false where the item's key is not that of a session, as with other
+// items of a shared table. Whatever the item holds, it does not panic.
 func (t *Table) decode(it item) (r storage.Record, ours bool, err error) {
 	key, ours := t.cutKey(it)
 	if !ours {
@@ -141,7 +141,7 @@ func (d *decoder) fail(name, problem string) {
 	}
 }
 
-// binary reads the payload. That it is missing is left to the caller, who may not have asked for it.
+// binary reads the payload. A missing one is left to the caller, which may not have asked for it.
 func (d *decoder) binary(name string) []byte {
 	switch v := d.item[name].(type) {
 	case nil:
@@ -218,8 +218,8 @@ func (d *decoder) seconds(name string) time.Duration {
 // formatSeconds writes a duration as a number of seconds.
 func formatSeconds(d time.Duration) string { return formatInstant(time.Unix(0, int64(d))) }
 
-// checkSize refuses an item that is too large, or that an acquisition or a change of the expiry would make so: it could be
-// stored, but then not be worked with.
+// checkSize refuses an item that is too large, or that an acquisition or a change of the expiry would make so: it could
+// be stored, but then not be worked with.
 func (t *Table) checkSize(it item) error {
 	n := size(it)
 	if a := &t.Attributes; it[a.LeaseID] == nil {

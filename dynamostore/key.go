@@ -7,19 +7,19 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// Key is an attribute of a table's primary key. Its value is the storage key of a session between prefix and suffix. They
-// are what keeps sessions apart from other items in the same table, whatever the prefixes of those: nothing is listed, collected
-// or deleted but what is a key of this layout. See docs/decisions/0013.
+// Key is an attribute of a table's primary key. Its value is the storage key of a session between prefix and suffix.
+// They are what keeps sessions apart from other items in the same table, whatever the prefixes of those: nothing is
+// listed, collected or deleted but what is a key of this layout. See docs/decisions/0013.
 type Key struct {
 	// Name is the name of the attribute.
 	Name string
-	// Prefix and Suffix stand before and behind the storage key. A prefix ends, and a suffix begins, with a separator: an ASCII
-	// character that is no letter, no digit and none of - _ %, such as : or #. Default: nothing.
+	// Prefix and Suffix stand before and behind the storage key. A prefix ends, and a suffix begins, with a separator:
+	// an ASCII character that is no letter, no digit and none of - _ %, such as : or #. Default: nothing.
 	Prefix, Suffix string
 }
 
-// A storage key is told from what stands around it by its characters: between prefix and suffix there are no separators, and
-// what a key has of them is escaped. The keys that tokens of scs and secrets make have none.
+// A storage key is told from what stands around it by its characters: between prefix and suffix there are no
+// separators, and what a key has of them is escaped. The keys that tokens of scs and secrets make have none.
 const (
 	escapeByte = '%'
 	hexDigits  = "0123456789ABCDEF"
@@ -43,14 +43,17 @@ func isSeparator(r rune) bool {
 // isEscaped reports whether storage keys have this character in another form.
 func isEscaped(r rune) bool { return r == escapeByte || isSeparator(r) }
 
-// checkEnds reports a prefix or a suffix after which it could not be told what is a key of this layout, and what of another.
+// checkEnds reports a prefix or a suffix after which it could not be told what is a key of this layout, and what of
+// another.
 func (k Key) checkEnds(field string, problem func(format string, args ...any)) {
 	const why = "; else its sessions cannot be told from those of another prefix or suffix that begins alike"
 	if n := len(k.Prefix); n > 0 && !isSeparator(rune(k.Prefix[n-1])) {
-		problem("%s: the prefix %q must end with a character that no session's key has, as in %q"+why, field, k.Prefix, k.Prefix+":")
+		problem("%s: the prefix %q must end with a character that no session's key has, as in %q"+why,
+			field, k.Prefix, k.Prefix+":")
 	}
 	if k.Suffix != "" && !isSeparator(rune(k.Suffix[0])) {
-		problem("%s: the suffix %q must begin with a character that no session's key has, as in %q"+why, field, k.Suffix, ":"+k.Suffix)
+		problem("%s: the suffix %q must begin with a character that no session's key has, as in %q"+why,
+			field, k.Suffix, ":"+k.Suffix)
 	}
 	for _, affix := range []string{k.Prefix, k.Suffix} {
 		for part := range strings.FieldsFuncSeq(affix, isSeparator) {
@@ -58,8 +61,8 @@ func (k Key) checkEnds(field string, problem func(format string, args ...any)) {
 			case part == reservedName:
 				problem("%s: %q in prefix or suffix is what the records of collectors begin with; write another name", field, part)
 			case len(part) == storageKeyBytes:
-				problem("%s: %q in prefix or suffix is as long as the key of a session, and could be taken for one; make it shorter "+
-					"or longer", field, part)
+				problem("%s: %q in prefix or suffix is as long as the key of a session, and could be taken for one; make "+
+					"it shorter or longer", field, part)
 			}
 		}
 	}

@@ -135,3 +135,8 @@ func TestCollectorsRecordIsNoSession(t *testing.T) {
 		t.Errorf("it is the session %q", record.Key)
 	}
 }
+
+// anyText draws text with all that a key must tell apart.
+func anyText(shortest, longest int) *rapid.Generator[string] {
+	return rapid.StringOfN(rapid.SampledFrom([]rune("ab#:- _.*?$&%{}[]<>!@|\\\"'`~,=\n\t\r\a\x7f\u0085\u200b\ufeffäßÿ€日😀")), shortest, longest, -1)
+}

@@ -32,7 +32,7 @@ func commitForEver(table string) error {
 	if err != nil {
 		return err
 	}
-	store, err := dynamostore.New(dynamodb.NewFromConfig(cfg, dynamostore.ClientOptions), dynamostore.Table{Name: table})
+	store, err := dynamostore.New(dynamodb.NewFromConfig(cfg, dynamostore.TuneClient), dynamostore.Table{Name: table})
 	if err != nil {
 		return err
 	}

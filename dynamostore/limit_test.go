@@ -34,7 +34,7 @@ func TestClientWithoutLimitIsToldOf(t *testing.T) {
 		}, true},
 		"package http's":            {func(o *dynamodb.Options) { o.HTTPClient = &http.Client{} }, true},
 		"package http's default":    {func(o *dynamodb.Options) { o.HTTPClient = http.DefaultClient }, true},
-		"ClientOptions":             {dynamostore.ClientOptions, false},
+		"TuneClient":                {dynamostore.TuneClient, false},
 		"timeout of the SDK's":      {func(o *dynamodb.Options) { o.HTTPClient = awshttp.NewBuildableClient().WithTimeout(time.Minute) }, false},
 		"timeout of package http's": {func(o *dynamodb.Options) { o.HTTPClient = &http.Client{Timeout: time.Minute} }, false},
 		"timeout of the transport": {func(o *dynamodb.Options) {
@@ -43,9 +43,9 @@ func TestClientWithoutLimitIsToldOf(t *testing.T) {
 		"timeout of the SDK's transport": {func(o *dynamodb.Options) {
 			o.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.ResponseHeaderTimeout = time.Minute })
 		}, false},
-		"ClientOptions with another HTTP client": {func(o *dynamodb.Options) {
+		"TuneClient with another HTTP client": {func(o *dynamodb.Options) {
 			o.HTTPClient = &http.Client{}
-			dynamostore.ClientOptions(o)
+			dynamostore.TuneClient(o)
 		}, false},
 		"another transport": {func(o *dynamodb.Options) {
 			o.HTTPClient = &http.Client{Transport: http.NewFileTransport(http.Dir("."))}
@@ -60,7 +60,7 @@ func TestClientWithoutLimitIsToldOf(t *testing.T) {
 				t.Fatal(err)
 			}
 			lines := strings.Count(log.String(), "\n")
-			if test.warns && (lines != 1 || !strings.Contains(log.String(), "level=WARN") || !strings.Contains(log.String(), "ClientOptions")) ||
+			if test.warns && (lines != 1 || !strings.Contains(log.String(), "level=WARN") || !strings.Contains(log.String(), "TuneClient")) ||
 				!test.warns && lines > 0 {
 				t.Errorf("logged %q; want a warning: %v", log.String(), test.warns)
 			}

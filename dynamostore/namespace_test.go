@@ -21,7 +21,7 @@ import (
 // never changes, or what is stored would not open.
 func TestNamespace(t *testing.T) {
 	t.Parallel()
-	client := dynamodb.NewFromConfig(aws.Config{Region: "us-east-1"}, dynamostore.ClientOptions)
+	client := dynamodb.NewFromConfig(aws.Config{Region: "us-east-1"}, dynamostore.TuneClient)
 	key := func(name, prefix, suffix string) dynamostore.Key {
 		return dynamostore.Key{Name: name, Prefix: prefix, Suffix: suffix}
 	}

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Instants are numbers in Unix seconds, with up to nine decimals. As a number they compare exactly in conditions, which a
-// count of nanoseconds in 64 bits does not after the year 2262.
+// Instants are numbers in Unix seconds, with up to nine decimals. As a number they compare exactly in conditions, which
+// a count of nanoseconds in 64 bits does not after the year 2262.
 
 // appendInstant appends the instant as a number.
 func appendInstant(b []byte, t time.Time) []byte {

@@ -223,7 +223,7 @@ func TestCertainFailureCostsNoRead(t *testing.T) {
 		f.mustPut(t, stored)
 		f.faults.Throttle(write.operation, 3)
 		err := write.do(t.Context(), f.driver, stored)
-		if !errors.Is(err, dynamostore.ErrThrottled) || !errors.Is(err, storage.ErrUnavailable) {
+		if !errors.Is(err, storage.ErrThrottled) || !errors.Is(err, storage.ErrUnavailable) {
 			t.Errorf("%s: %v; want ErrThrottled", write.name, err)
 		}
 		if now, found := f.stored(t, stored.Key); !found || !sameRecord(now, stored) {
@@ -329,7 +329,7 @@ func TestUnprocessedItemsAreSentAgain(t *testing.T) {
 	}
 	f.mustPut(t, newRecord("last", "data"))
 	f.faults.Unprocessed("BatchWriteItem", 100, 1)
-	if err := f.driver.DeleteBatch(t.Context(), []string{"last"}); !errors.Is(err, dynamostore.ErrThrottled) {
+	if err := f.driver.DeleteBatch(t.Context(), []string{"last"}); !errors.Is(err, storage.ErrThrottled) {
 		t.Errorf("never processed: %v; want ErrThrottled", err)
 	}
 }

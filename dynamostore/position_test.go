@@ -23,7 +23,7 @@ func FuzzPosition(f *testing.F) {
 	}
 	f.Add("")
 	f.Add("not base64!")
-	client := dynamodb.NewFromConfig(aws.Config{Region: "us-east-1"}, dynamostore.ClientOptions)
+	client := dynamodb.NewFromConfig(aws.Config{Region: "us-east-1"}, dynamostore.TuneClient)
 	var drivers []*dynamostore.Driver
 	for _, sort := range []string{"", "sk"} {
 		driver, err := dynamostore.NewDriver(client, dynamostore.Table{

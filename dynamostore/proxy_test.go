@@ -44,7 +44,7 @@ func newProxyFixture(t testing.TB) (*fixture, *proxy) {
 	t.Helper()
 	p := newProxy(t)
 	f := newFixture(t, dynamostore.Table{})
-	f.client = appClient(t, dynamostore.ClientOptions, f.recorder.Install, func(o *dynamodb.Options) {
+	f.client = appClient(t, dynamostore.TuneClient, f.recorder.Install, func(o *dynamodb.Options) {
 		o.BaseEndpoint = aws.String(p.URL)
 		o.RetryMaxAttempts = 3 // for less to wait for
 	})

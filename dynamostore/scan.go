@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -23,16 +22,11 @@ func (d *Driver) Scan(ctx context.Context, request storage.ScanRequest) (storage
 	if err != nil {
 		return storage.Page{}, err
 	}
-	meter := storage.MeterFrom(ctx)
-	input.ReturnConsumedCapacity = capacityOf(meter)
-	out, err := d.client.Scan(ctx, input)
-	meter.Add(storage.Usage{Calls: 1})
+	input.ReturnConsumedCapacity = capacityOf(storage.MeterFrom(ctx))
+	out, err := call(ctx, d, Client.Scan, input)
 	if err != nil {
 		return storage.Page{}, d.faults.wrap(ctx, "Scan", err)
 	}
-	addRead(meter, out.ConsumedCapacity)
-	addThrottled(meter, out.ResultMetadata)
-
 	page := storage.Page{Records: make([]storage.Record, 0, len(out.Items))}
 	for i, it := range out.Items {
 		out.Items[i] = nil // what is decoded need not be held twice
@@ -92,7 +86,7 @@ func (d *Driver) filterPrefix(input *dynamodb.ScanInput, names map[string]string
 	for _, k := range []struct {
 		key         Key
 		name, value string
-	}{{d.table.PartitionKey, namePartition, ":prefix"}, {d.table.SortKey, "#sk", ":sort_prefix"}} {
+	}{{d.table.PartitionKey, namePartition, ":prefix"}, {d.table.SortKey, nameSort, ":sort_prefix"}} {
 		if k.key.Name == "" || k.key.Prefix == "" {
 			continue
 		}
@@ -106,33 +100,21 @@ func (d *Driver) filterPrefix(input *dynamodb.ScanInput, names map[string]string
 	}
 }
 
-// projectWithoutData names everything but the payload. It saves transfer and memory, not capacity.
+// projectWithoutData names everything but the payload. It saves transfer and memory, not capacity. The policy of a
+// collector allows these attributes.
 func (d *Driver) projectWithoutData(names map[string]string) string {
-	a, k := d.table.Attributes, d.table
-	placeholders := map[string]string{
-		k.PartitionKey.Name: namePartition, a.CreatedAt: nameCreated, a.UpdatedAt: nameUpdated, a.Expiry: nameExpiry,
-		a.Version: nameVersion, a.Ancestry: nameAncestry, a.LeaseID: nameLeaseID, a.LeaseDuration: nameLeaseDuration,
-		a.LeaseExpiry: nameLeaseExpiry, k.SortKey.Name: "#sk",
+	projected := []string{
+		namePartition, nameCreated, nameUpdated, nameExpiry, nameVersion, nameAncestry, nameLeaseID, nameLeaseDuration,
+		nameLeaseExpiry,
 	}
-	var projected []string
-	for _, attribute := range d.table.attributesWithoutData() {
-		name := placeholders[attribute]
-		projected = append(projected, name)
-		names[name] = attribute
+	if d.table.SortKey.Name != "" {
+		projected = append(projected, nameSort)
+	}
+	attributes := d.table.attributesByPlaceholder()
+	for _, name := range projected {
+		names[name] = attributes[name]
 	}
 	return strings.Join(projected, ", ")
-}
-
-// attributesWithoutData are those of a record, save its data: the key, and what the driver decides by.
-func (t Table) attributesWithoutData() []string {
-	a := t.Attributes
-	all := []string{
-		t.PartitionKey.Name, a.CreatedAt, a.UpdatedAt, a.Expiry, a.Version, a.Ancestry, a.LeaseID, a.LeaseDuration, a.LeaseExpiry,
-	}
-	if t.SortKey.Name != "" {
-		all = append(all, t.SortKey.Name)
-	}
-	return all
 }
 
 // position is a storage.Position as it is written: the primary key that a scan goes on after, and in an index the hour.
@@ -148,22 +130,13 @@ func (d *Driver) positionOf(last item) (storage.Position, error) {
 	if len(last) == 0 {
 		return "", nil
 	}
-	var p position
-	partition, ok := last[d.table.PartitionKey.Name].(*types.AttributeValueMemberS)
-	if ok {
-		p.Partition = partition.Value
+	key := decoder{item: last}
+	p := position{Partition: key.text(d.table.PartitionKey.Name, required)}
+	if d.table.SortKey.Name != "" {
+		p.Sort = key.text(d.table.SortKey.Name, required)
 	}
-	if ok && d.table.SortKey.Name != "" {
-		var sort *types.AttributeValueMemberS
-		if sort, ok = last[d.table.SortKey.Name].(*types.AttributeValueMemberS); ok {
-			p.Sort = sort.Value
-		}
-	}
-	if !ok {
-		return "", &Error{
-			Operation: "Scan", Table: d.table.Name, Region: d.faults.region, Kind: ErrTableMismatch,
-			Err: fmt.Errorf("the primary key is not that of Table"),
-		}
+	if key.err != nil {
+		return "", d.faults.error("Scan", ErrTableMismatch, errors.New("the primary key is not that of Table"))
 	}
 	if hour, ok := last[d.table.Attributes.ExpiryHour].(*types.AttributeValueMemberN); ok {
 		p.Hour = hour.Value
@@ -186,7 +159,8 @@ func (d *Driver) startOf(at storage.Position) (item, error) {
 func (d *Driver) parsePosition(at storage.Position) (position, error) {
 	var p position
 	text, err := base64.RawURLEncoding.DecodeString(string(at))
-	if err != nil || json.Unmarshal(text, &p) != nil || p.Partition == "" || (p.Sort == "") != (d.table.SortKey.Name == "") {
+	if err != nil || json.Unmarshal(text, &p) != nil || p.Partition == "" ||
+		(p.Sort == "") != (d.table.SortKey.Name == "") {
 		return position{}, errPosition
 	}
 	if _, err := strconv.ParseInt(p.Hour, 10, 64); p.Hour != "" && err != nil {

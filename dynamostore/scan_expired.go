@@ -19,8 +19,8 @@ func (d *Driver) ExpiryShards() int {
 	return d.table.ExpiryIndex.Shards
 }
 
-// ScanExpired implements storage.ExpiryScanner, as one Query of the index: half a read unit for each 4 KB of keys. What has
-// expired in the present hour is left to the next one.
+// ScanExpired implements storage.ExpiryScanner, as one Query of the index: half a read unit for each 4 KB of keys. What
+// has expired in the present hour is left to the next one.
 func (d *Driver) ScanExpired(ctx context.Context, request storage.ExpiredRequest) (storage.ExpiredPage, error) {
 	if err := request.Validate(d.ExpiryShards()); err != nil {
 		return storage.ExpiredPage{}, err
@@ -30,7 +30,6 @@ func (d *Driver) ScanExpired(ctx context.Context, request storage.ExpiredRequest
 	if err != nil {
 		return storage.ExpiredPage{}, err
 	}
-	meter := storage.MeterFrom(ctx)
 	a := &d.table.Attributes
 	input := &dynamodb.QueryInput{
 		TableName:                &d.table.Name,
@@ -41,19 +40,15 @@ func (d *Driver) ScanExpired(ctx context.Context, request storage.ExpiredRequest
 			":shard": shard, ":hour": &types.AttributeValueMemberN{Value: strconv.FormatInt(hourEnded(request.Cutoff), 10)},
 		},
 		ExclusiveStartKey:      start,
-		ReturnConsumedCapacity: capacityOf(meter),
+		ReturnConsumedCapacity: capacityOf(storage.MeterFrom(ctx)),
 	}
 	if request.Limit > 0 {
 		input.Limit = aws.Int32(int32(min(request.Limit, 1<<30)))
 	}
-	out, err := d.client.Query(ctx, input)
-	meter.Add(storage.Usage{Calls: 1})
+	out, err := call(ctx, d, Client.Query, input)
 	if err != nil {
 		return storage.ExpiredPage{}, d.faults.wrap(ctx, "Query", err)
 	}
-	addRead(meter, out.ConsumedCapacity)
-	addThrottled(meter, out.ResultMetadata)
-
 	page := storage.ExpiredPage{Entries: make([]storage.ExpiryEntry, 0, len(out.Items))}
 	for _, it := range out.Items {
 		hour, ok := d.hourOf(it)

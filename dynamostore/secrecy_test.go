@@ -63,7 +63,7 @@ func TestErrorsDoNotQuoteTheRequest(t *testing.T) {
 				answer(w, string(body))
 			}))
 			defer server.Close()
-			client := appClient(t, dynamostore.ClientOptions, func(o *dynamodb.Options) {
+			client := appClient(t, dynamostore.TuneClient, func(o *dynamodb.Options) {
 				o.BaseEndpoint = aws.String(server.URL)
 				o.RetryMaxAttempts = 1
 			})
@@ -145,7 +145,7 @@ func TestConnectionErrorsSayWhy(t *testing.T) {
 		"certificate": {secure.URL, "certificate"},
 		"not TLS":     {strings.Replace(mute.URL, "http:", "https:", 1), "HTTPS client"},
 	} {
-		client := appClient(t, dynamostore.ClientOptions, func(o *dynamodb.Options) {
+		client := appClient(t, dynamostore.TuneClient, func(o *dynamodb.Options) {
 			o.BaseEndpoint = aws.String(test.url)
 			o.RetryMaxAttempts = 1
 		})
@@ -168,7 +168,7 @@ func TestDriverHoldsNoCredentialsInItsFields(t *testing.T) {
 	t.Parallel()
 	static := credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "the secret access key", "the session token")
 	for name, provider := range map[string]aws.CredentialsProvider{"static": static, "cached": aws.NewCredentialsCache(static)} {
-		client := dynamodb.NewFromConfig(aws.Config{Region: "us-east-1", Credentials: provider}, dynamostore.ClientOptions)
+		client := dynamodb.NewFromConfig(aws.Config{Region: "us-east-1", Credentials: provider}, dynamostore.TuneClient)
 		driver, err := dynamostore.NewDriver(client, dynamostore.Table{Name: "sessions"})
 		if err != nil {
 			t.Fatal(err)

@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
+
+	"github.com/scsdynamo/scsdynamo/internal/arn"
 )
 
 // compareSettings compares all that Table asks for and that harms no session where it is otherwise.
@@ -21,10 +23,11 @@ func (t Table) compareSettings(d Description) []string {
 	switch {
 	case t.ReadCapacity == 0:
 	case d.Billing != types.BillingModeProvisioned:
-		differs("it is billed by the request, but Table would provision %d read and %d write units", t.ReadCapacity, t.WriteCapacity)
+		differs("it is billed by the request, but Table would provision %d read and %d write units",
+			t.ReadCapacity, t.WriteCapacity)
 	case t.ReadCapacity != d.ReadCapacity || t.WriteCapacity != d.WriteCapacity:
-		differs("it has %d read and %d write units, but Table would provision %d and %d: where autoscaling sets them, leave them out",
-			d.ReadCapacity, d.WriteCapacity, t.ReadCapacity, t.WriteCapacity)
+		differs("it has %d read and %d write units, but Table would provision %d and %d: where autoscaling sets them, leave "+
+			"them out", d.ReadCapacity, d.WriteCapacity, t.ReadCapacity, t.WriteCapacity)
 	}
 	if t.Class != "" && t.Class != d.Class {
 		differs("its class is %s, but Table would have %s", d.Class, t.Class)
@@ -32,7 +35,7 @@ func (t Table) compareSettings(d Description) []string {
 	if t.DeletionProtection && !d.DeletionProtection {
 		differs("deletion protection is off, but Table.DeletionProtection is set: turn it on in the AWS console")
 	}
-	_, isAlias := aliasOf(t.KMSKey)
+	_, isAlias := arn.AliasOf(t.KMSKey)
 	switch {
 	case t.KMSKey == "":
 	case d.KMSKey == "":
@@ -54,13 +57,13 @@ func (t Table) remarks(d Description) []string {
 	if t.Class == "" && d.Class != types.TableClassStandard {
 		remark("its class is %s, but Table would have %s", d.Class, types.TableClassStandard)
 	}
-	if alias, isAlias := aliasOf(t.KMSKey); isAlias && d.KMSKey != "" {
+	if alias, isAlias := arn.AliasOf(t.KMSKey); isAlias && d.KMSKey != "" {
 		remark("it is encrypted with %s; whether %s stands for that key is not known here", d.KMSKey, alias)
 	}
 	switch {
 	case d.MultiRegionConsistency == types.MultiRegionConsistencyStrong && d.TTL == types.TimeToLiveStatusDisabled:
-		remark("it is a strongly consistent global table, which has no TTL: expired sessions stay until gcrunner collects them, so " +
-			"run it in one of the Regions")
+		remark("it is a strongly consistent global table, which has no TTL: expired sessions stay until gcrunner collects them, " +
+			"so run it in one of the Regions")
 	case d.MultiRegionConsistency == types.MultiRegionConsistencyStrong:
 	case len(d.Replicas) > 0:
 		remark("it is a global table, and conditions hold in one Region: send all requests of a session to the same one")
@@ -70,12 +73,12 @@ func (t Table) remarks(d Description) []string {
 
 // compareTags compares the tags, where there should be any. DescribeTable does not tell them. remark says why they
 // could not be compared, which older policies, and some engines, do not allow.
-func (a admin) compareTags(ctx context.Context, arn string) (differences []string, remark string, err error) {
+func (a admin) compareTags(ctx context.Context, tableARN string) (differences []string, remark string, err error) {
 	if len(a.table.Tags) == 0 {
 		return nil, "", nil
 	}
 	has := map[string]string{}
-	input := &dynamodb.ListTagsOfResourceInput{ResourceArn: &arn}
+	input := &dynamodb.ListTagsOfResourceInput{ResourceArn: &tableARN}
 	for {
 		page, err := a.client.ListTagsOfResource(ctx, input)
 		if answer := smithy.APIError(nil); errors.As(err, &answer) {
@@ -101,35 +104,4 @@ func (a admin) compareTags(ctx context.Context, arn string) (differences []strin
 		}
 	}
 	return differences, "", nil
-}
-
-// Aspect is what a difference between a table and its description is about.
-type Aspect string
-
-// The aspects. Those but AspectSettings harm sessions, or their collection.
-const (
-	AspectStatus   Aspect = "status"
-	AspectKeys     Aspect = "keys"
-	AspectIndex    Aspect = "index"
-	AspectTTL      Aspect = "ttl"
-	AspectSettings Aspect = "settings"
-)
-
-// Difference is one difference between a table and its description.
-type Difference struct {
-	// Aspect is what it is about.
-	Aspect Aspect
-	// Text says what it is, and what to do about it.
-	Text string
-}
-
-// texts returns those of the differences that are about settings, or those that are not.
-func texts(differences []Difference, settings bool) []string {
-	var all []string
-	for _, difference := range differences {
-		if (difference.Aspect == AspectSettings) == settings {
-			all = append(all, difference.Text)
-		}
-	}
-	return all
 }

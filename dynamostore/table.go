@@ -1,6 +1,7 @@
 package dynamostore
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -10,6 +11,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/scsdynamo/scsdynamo/internal/arn"
+	"github.com/scsdynamo/scsdynamo/internal/defaults"
 )
 
 // Table says where sessions are kept in DynamoDB, and how the table is made. Only the name is needed: the zero value of
@@ -18,8 +22,8 @@ type Table struct {
 	// Name is the name of the table, or its ARN where it belongs to another account.
 	Name string
 
-	// PartitionKey is the partition key of the table, of type S. Default: an attribute "session_id" that holds the session's
-	// storage key and nothing else.
+	// PartitionKey is the partition key of the table, of type S. Default: an attribute "session_id" that holds the
+	// session's storage key and nothing else.
 	PartitionKey Key
 	// SortKey is the sort key of the table, of type S. Default: none.
 	SortKey Key
@@ -28,14 +32,15 @@ type Table struct {
 	// ExpiryIndex is an index by which expired sessions are found. Default: none. TTL and scans need none.
 	ExpiryIndex ExpiryIndex
 
-	// ReadCapacity and WriteCapacity are the provisioned capacity of a new table, in units per second. Default: both 0, and
-	// the table is billed on demand, by the request.
+	// ReadCapacity and WriteCapacity are the provisioned capacity of a new table, in units per second. Default: both 0,
+	// and the table is billed on demand, by the request.
 	ReadCapacity, WriteCapacity int64
 	// Tags are put on a new table.
 	Tags map[string]string
 	// DeletionProtection keeps a new table from being deleted until the protection is turned off.
 	DeletionProtection bool
-	// KMSKey is the ID, ARN or alias of the key that encrypts a new table. Default: a key that AWS owns, free of charge.
+	// KMSKey is the ID, ARN or alias of the key that encrypts a new table. Default: a key that AWS owns, free of
+	// charge.
 	KMSKey string
 	// Class is the table class of a new table. Default: the standard class, which is the right one for sessions.
 	Class types.TableClass
@@ -56,13 +61,13 @@ type Attributes struct {
 	Expiry string
 	// Version (S) names the payload. Default "version".
 	Version string
-	// Ancestry (S) names the versions that this one was made from. It is there where there are any. Default "ancestry".
+	// Ancestry (S) names the versions that this one was made from. Absent where there are none. Default "ancestry".
 	Ancestry string
-	// LeaseID (S), LeaseDuration (N, seconds) and LeaseExpiry (N, as Expiry) are there while a session is leased. Default
-	// "lease_id", "lease_duration", "lease_expiry".
+	// LeaseID (S), LeaseDuration (N, seconds) and LeaseExpiry (N, as Expiry) exist while a session is leased.
+	// Default "lease_id", "lease_duration", "lease_expiry".
 	LeaseID, LeaseDuration, LeaseExpiry string
-	// ExpiryShard (S) and ExpiryHour (N, hours since 1970) are the key of [Table.ExpiryIndex]. They are there where the table
-	// has one. Default "expiry_shard", "expiry_hour".
+	// ExpiryShard (S) and ExpiryHour (N, hours since 1970) are the key of [Table.ExpiryIndex]. They are there where the
+	// table has one. Default "expiry_shard", "expiry_hour".
 	ExpiryShard, ExpiryHour string
 }
 
@@ -91,30 +96,24 @@ var (
 
 // WithDefaults returns the table with the names of attributes that were left out filled in, and the shards of an index.
 func (t Table) WithDefaults() Table {
-	setDefault(&t.PartitionKey.Name, "session_id")
+	t.PartitionKey.Name = cmp.Or(t.PartitionKey.Name, "session_id")
 	a := &t.Attributes
-	setDefault(&a.Data, "data")
-	setDefault(&a.CreatedAt, "created_at")
-	setDefault(&a.UpdatedAt, "updated_at")
-	setDefault(&a.TTL, "expire_at")
-	setDefault(&a.Expiry, "expiry")
-	setDefault(&a.Version, "version")
-	setDefault(&a.Ancestry, "ancestry")
-	setDefault(&a.LeaseID, "lease_id")
-	setDefault(&a.LeaseDuration, "lease_duration")
-	setDefault(&a.LeaseExpiry, "lease_expiry")
-	setDefault(&a.ExpiryShard, "expiry_shard")
-	setDefault(&a.ExpiryHour, "expiry_hour")
-	if t.hasExpiryIndex() && t.ExpiryIndex.Shards == 0 {
-		t.ExpiryIndex.Shards = DefaultExpiryShards
+	a.Data = cmp.Or(a.Data, "data")
+	a.CreatedAt = cmp.Or(a.CreatedAt, "created_at")
+	a.UpdatedAt = cmp.Or(a.UpdatedAt, "updated_at")
+	a.TTL = cmp.Or(a.TTL, "expire_at")
+	a.Expiry = cmp.Or(a.Expiry, "expiry")
+	a.Version = cmp.Or(a.Version, "version")
+	a.Ancestry = cmp.Or(a.Ancestry, "ancestry")
+	a.LeaseID = cmp.Or(a.LeaseID, "lease_id")
+	a.LeaseDuration = cmp.Or(a.LeaseDuration, "lease_duration")
+	a.LeaseExpiry = cmp.Or(a.LeaseExpiry, "lease_expiry")
+	a.ExpiryShard = cmp.Or(a.ExpiryShard, "expiry_shard")
+	a.ExpiryHour = cmp.Or(a.ExpiryHour, "expiry_hour")
+	if t.hasExpiryIndex() {
+		t.ExpiryIndex.Shards = cmp.Or(t.ExpiryIndex.Shards, defaults.ExpiryShards)
 	}
 	return t
-}
-
-func setDefault(name *string, value string) {
-	if *name == "" {
-		*name = value
-	}
 }
 
 // Validate reports all that is wrong with the layout, in one error, without a call.
@@ -142,15 +141,16 @@ func (t Table) Validate() error {
 	}
 	checkAffixes("PartitionKey", t.PartitionKey, maxPartitionKeyBytes)
 	checkAffixes("SortKey", t.SortKey, maxSortKeyBytes)
-	seen := map[string]string{}
+	taken := map[string]string{}
 	for _, attribute := range t.attributeFields() {
-		if len(attribute.name) > maxAttributeName || !utf8.ValidString(attribute.name) {
-			problem("%s: a name must have 1 to %d bytes of valid UTF-8", attribute.field, maxAttributeName)
+		field, name := attribute[0], attribute[1]
+		if len(name) > maxAttributeName || !utf8.ValidString(name) {
+			problem("%s: a name must have 1 to %d bytes of valid UTF-8", field, maxAttributeName)
 		}
-		if other, taken := seen[attribute.name]; taken {
-			problem("%s: the attribute %q is already that of %s; names must differ", attribute.field, attribute.name, other)
+		if other, found := taken[name]; found {
+			problem("%s: the attribute %q is already that of %s; names must differ", field, name, other)
 		}
-		seen[attribute.name] = attribute.field
+		taken[name] = field
 	}
 	if t.KMSKey != "" && !kmsKey.MatchString(t.KMSKey) {
 		problem("KMSKey: %q is not the ID, ARN or alias of a KMS key", t.KMSKey)
@@ -171,6 +171,54 @@ func (t Table) Validate() error {
 	return errors.Join(problems...)
 }
 
+// validateARNs reports ARNs that contradict themselves or each other.
+func (t Table) validateARNs(problem func(format string, args ...any)) {
+	table, hasTable := arn.Split(t.Name)
+	key, hasKey := arn.Split(t.KMSKey)
+	// Else there is a problem already.
+	hasTable, hasKey = hasTable && tableARN.MatchString(t.Name), hasKey && kmsKey.MatchString(t.KMSKey)
+	check := func(field string, parts arn.Parts) {
+		if known := arn.PartitionOf(parts.Region); known != parts.Partition {
+			problem("%s: region %s is in the partition %s, but the ARN says %s", field, parts.Region, known, parts.Partition)
+		}
+	}
+	if hasTable {
+		check("Name", table)
+	}
+	if hasKey {
+		check("KMSKey", key)
+	}
+	if hasTable && hasKey && table.Region != key.Region {
+		problem("KMSKey: the key is in region %s, and the table in %s; a table is encrypted with a key of its own region",
+			key.Region, table.Region)
+	}
+}
+
+// validateClient is ValidateIn for the Region of a client, which may have none.
+func (t Table) validateClient(region string) error {
+	if region == "" {
+		return errors.Join(t.Validate(), ErrNoRegion)
+	}
+	return t.ValidateIn(region)
+}
+
+// ValidateIn is Validate for a client of this Region: a table that is named by its ARN must be there, and so must a KMS
+// key.
+func (t Table) ValidateIn(region string) error {
+	if err := t.Validate(); err != nil {
+		return err
+	}
+	if table, ok := arn.Split(t.Name); ok && table.Region != region {
+		return fmt.Errorf("dynamostore: Table.Name: the ARN is of region %s, and the client's region is %s; a call goes to "+
+			"one region: use a client of %s", table.Region, region, table.Region)
+	}
+	if key, ok := arn.Split(t.KMSKey); ok && key.Region != region {
+		return fmt.Errorf("dynamostore: Table.KMSKey: the key is in region %s, and the client's region is %s; a table is "+
+			"encrypted with a key of its own region", key.Region, region)
+	}
+	return nil
+}
+
 func (t Table) checkTags(problem func(format string, args ...any)) {
 	if len(t.Tags) > maxTags {
 		problem("Tags: %d tags; a table can have %d", len(t.Tags), maxTags)
@@ -188,12 +236,10 @@ func (t Table) checkTags(problem func(format string, args ...any)) {
 	}
 }
 
-// attributeField is a configurable attribute name and the field that sets it.
-type attributeField struct{ field, name string }
-
-func (t Table) attributeFields() []attributeField {
+// attributeFields are the fields that name attributes, with the names.
+func (t Table) attributeFields() [][2]string {
 	a := t.Attributes
-	fields := []attributeField{
+	fields := [][2]string{
 		{"PartitionKey.Name", t.PartitionKey.Name},
 		{"Attributes.Data", a.Data},
 		{"Attributes.CreatedAt", a.CreatedAt},
@@ -209,7 +255,7 @@ func (t Table) attributeFields() []attributeField {
 		{"Attributes.ExpiryHour", a.ExpiryHour},
 	}
 	if t.SortKey.Name != "" {
-		fields = append(fields, attributeField{"SortKey.Name", t.SortKey.Name})
+		fields = append(fields, [2]string{"SortKey.Name", t.SortKey.Name})
 	}
 	return fields
 }

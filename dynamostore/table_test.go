@@ -3,6 +3,7 @@ package dynamostore_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -56,8 +57,8 @@ func TestTableCreateVerifyDelete(t *testing.T) {
 				t.Errorf("provisioned %d and %d; want 7 and 3", aws.ToInt64(p.ReadCapacityUnits), aws.ToInt64(p.WriteCapacityUnits))
 			}
 			for _, slip := range []string{"", strings.ToLower(table.Name), table.Name + " "} {
-				if err := table.Delete(ctx, client, slip); !errors.Is(err, dynamostore.ErrNotConfirmed) {
-					t.Errorf("delete confirmed by %q: %v; want ErrNotConfirmed", slip, err)
+				if err := table.Delete(ctx, client, slip); err == nil || !strings.Contains(err.Error(), "to confirm, repeat the name") {
+					t.Errorf("delete confirmed by %q: %v; want an error that says what to repeat", slip, err)
 				}
 			}
 			if err := table.Verify(ctx, client); err != nil {
@@ -241,5 +242,31 @@ func TestCreateComparesSettings(t *testing.T) {
 	}
 	if err := table.Verify(t.Context(), client); err != nil {
 		t.Errorf("it was changed: %v", err)
+	}
+}
+
+// The engines would refuse these, each with an error that does not name the field.
+func TestValidateSettings(t *testing.T) {
+	t.Parallel()
+	for field, table := range map[string]dynamostore.Table{
+		"Name":   {Name: "arn:aws:s3:::bucket"},
+		"KMSKey": {Name: "sessions", KMSKey: "my key"},
+		"Class":  {Name: "sessions", Class: "CHEAP"},
+		"Tags": {Name: "sessions", Tags: map[string]string{
+			"": "empty", "aws:reserved": "", "not UTF-8": "\xff", strings.Repeat("k", 129): "", "v": strings.Repeat("v", 257),
+		}},
+	} {
+		err := table.Validate()
+		var all interface{ Unwrap() []error }
+		if !errors.As(err, &all) || !strings.Contains(err.Error(), "Table."+field) || len(all.Unwrap()) != max(1, len(table.Tags)) {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+	many := dynamostore.Table{Name: "sessions", Tags: map[string]string{}}
+	for i := range 51 {
+		many.Tags[fmt.Sprint(i)] = ""
+	}
+	if err := many.Validate(); err == nil || !strings.Contains(err.Error(), "51 tags") {
+		t.Errorf("51 tags: %v", err)
 	}
 }

@@ -6,70 +6,74 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// ThrottledError says which limit a request was beyond, where DynamoDB tells. It matches [ErrThrottled].
+// ThrottledError says that DynamoDB refused a request because table, item or account are beyond their capacity. It
+// matches [storage.ErrThrottled].
 type ThrottledError struct {
-	// Limit is the limit.
-	Limit ThrottleLimit
-	// Index is whether it is that of an index, and not of the table itself.
+	// Limit is the limit, as DynamoDB names it; empty where DynamoDB does not tell:
+	//
+	//   - "ProvisionedThroughputExceeded": the capacity that a table, or an index, is provisioned with.
+	//   - "KeyRangeThroughputExceeded": what one partition serves. More capacity does not raise it.
+	//   - "MaxOnDemandThroughputExceeded": the maximum that was set for an on-demand table, or an index of it.
+	//   - "AccountLimitExceeded": the quota of the account for one table.
+	Limit string
+	// Index is whether it is the limit of an index, and not of the table itself.
 	Index bool
 }
 
-// ThrottleLimit is a limit of DynamoDB's, by the name that DynamoDB has for it.
-type ThrottleLimit string
-
-// The limits.
+// The limits, as DynamoDB names them.
 const (
-	// LimitProvisioned is the capacity that a table, or an index, is provisioned with.
-	LimitProvisioned ThrottleLimit = "ProvisionedThroughputExceeded"
-	// LimitKeyRange is what one partition serves. More capacity does not raise it.
-	LimitKeyRange ThrottleLimit = "KeyRangeThroughputExceeded"
-	// LimitOnDemandMaximum is the maximum that somebody has set for a table, or an index, that is on-demand.
-	LimitOnDemandMaximum ThrottleLimit = "MaxOnDemandThroughputExceeded"
-	// LimitAccount is the quota of the account for one table.
-	LimitAccount ThrottleLimit = "AccountLimitExceeded"
+	limitProvisioned     = "ProvisionedThroughputExceeded"
+	limitKeyRange        = "KeyRangeThroughputExceeded"
+	limitOnDemandMaximum = "MaxOnDemandThroughputExceeded"
+	limitAccount         = "AccountLimitExceeded"
 )
 
 // Error implements error.
 func (e *ThrottledError) Error() string { return "throttled: " + e.Advice() }
 
-// Unwrap makes ErrThrottled match.
-func (*ThrottledError) Unwrap() error { return ErrThrottled }
+// Unwrap makes storage.ErrThrottled match.
+func (*ThrottledError) Unwrap() error { return storage.ErrThrottled }
 
-// Advice says what is beyond its limit, and what helps.
+// Advice says what is beyond its limit, as far as that is known, and what helps.
 func (e *ThrottledError) Advice() string {
 	what := "the table"
 	if e.Index {
 		what = "an index of the table"
 	}
 	switch {
-	case e.Limit == LimitKeyRange && e.Index:
+	case e.Limit == "":
+		return "raise the capacity of the table or make it on-demand, unless a single session, an index, a maximum set for " +
+			"the table or the quota of the account is at its limit"
+	case e.Limit == limitKeyRange && e.Index:
 		return "one partition of an index has more requests than it can serve, and more capacity does not help; divide the " +
 			"expiry index into more shards"
-	case e.Limit == LimitKeyRange:
-		return "one session, or a few neighbours, have more requests than a partition can serve, and more capacity does not " +
-			"help; send fewer requests for one session at the same time, or make it smaller"
-	case e.Limit == LimitOnDemandMaximum:
+	case e.Limit == limitKeyRange:
+		return "one session, or a few neighbours, have more requests than a partition can serve, and more capacity does " +
+			"not help; send fewer requests for one session at the same time, or make it smaller"
+	case e.Limit == limitOnDemandMaximum:
 		return what + " is at the maximum throughput that was set for it; raise that, or take it away"
-	case e.Limit == LimitAccount:
+	case e.Limit == limitAccount:
 		return what + " is at the quota of the account in this region; ask AWS for a higher one"
 	default:
 		return what + " is beyond its provisioned capacity; raise it, or make the table on-demand"
 	}
 }
 
-// kindOfThrottling returns a *ThrottledError for the first reason that DynamoDB gives, or ErrThrottled.
-func kindOfThrottling(err error) error {
+// throttledError returns the error for the first reason that DynamoDB gives, if it gives one.
+func throttledError(err error) *ThrottledError {
 	for _, reason := range throttlingReasons(err) {
 		text := aws.ToString(reason.Reason) // such as TableWriteKeyRangeThroughputExceeded
-		for _, limit := range []ThrottleLimit{LimitProvisioned, LimitKeyRange, LimitOnDemandMaximum, LimitAccount} {
-			if of, ok := strings.CutSuffix(text, string(limit)); ok {
+		for _, limit := range []string{limitProvisioned, limitKeyRange, limitOnDemandMaximum, limitAccount} {
+			if of, ok := strings.CutSuffix(text, limit); ok {
 				return &ThrottledError{Limit: limit, Index: strings.HasPrefix(of, "Index")}
 			}
 		}
 	}
-	return ErrThrottled
+	return &ThrottledError{}
 }
 
 func throttlingReasons(err error) []types.ThrottlingReason {

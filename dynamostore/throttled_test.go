@@ -35,32 +35,32 @@ func TestThrottlingSaysWhy(t *testing.T) {
 	}{
 		{
 			"ThrottlingException", "TableWriteKeyRangeThroughputExceeded",
-			dynamostore.ThrottledError{Limit: dynamostore.LimitKeyRange},
+			dynamostore.ThrottledError{Limit: "KeyRangeThroughputExceeded"},
 			"one session", "on-demand",
 		},
 		{
 			"ProvisionedThroughputExceededException", "TableReadProvisionedThroughputExceeded",
-			dynamostore.ThrottledError{Limit: dynamostore.LimitProvisioned},
+			dynamostore.ThrottledError{Limit: "ProvisionedThroughputExceeded"},
 			"on-demand", "",
 		},
 		{
 			"ProvisionedThroughputExceededException", "IndexWriteProvisionedThroughputExceeded",
-			dynamostore.ThrottledError{Limit: dynamostore.LimitProvisioned, Index: true},
+			dynamostore.ThrottledError{Limit: "ProvisionedThroughputExceeded", Index: true},
 			"an index", "",
 		},
 		{
 			"ThrottlingException", "IndexWriteKeyRangeThroughputExceeded",
-			dynamostore.ThrottledError{Limit: dynamostore.LimitKeyRange, Index: true},
+			dynamostore.ThrottledError{Limit: "KeyRangeThroughputExceeded", Index: true},
 			"shards", "on-demand",
 		},
 		{
 			"ThrottlingException", "TableWriteMaxOnDemandThroughputExceeded",
-			dynamostore.ThrottledError{Limit: dynamostore.LimitOnDemandMaximum},
+			dynamostore.ThrottledError{Limit: "MaxOnDemandThroughputExceeded"},
 			"maximum throughput that was set", "make the table on-demand",
 		},
 		{
 			"RequestLimitExceeded", "TableWriteAccountLimitExceeded",
-			dynamostore.ThrottledError{Limit: dynamostore.LimitAccount},
+			dynamostore.ThrottledError{Limit: "AccountLimitExceeded"},
 			"quota of the account", "make the table on-demand",
 		},
 	} {
@@ -82,8 +82,8 @@ func TestThrottlingSaysWhy(t *testing.T) {
 				"put": f.driver.Put(t.Context(), newRecord("key", "data"), storage.Always()), "get": read,
 			} {
 				var throttled *dynamostore.ThrottledError
-				if !errors.As(err, &throttled) || *throttled != test.want || !errors.Is(err, dynamostore.ErrThrottled) ||
-					!errors.Is(err, storage.ErrThrottled) || errors.Is(err, storage.ErrOutcomeUnknown) {
+				if !errors.As(err, &throttled) || *throttled != test.want || !errors.Is(err, storage.ErrThrottled) ||
+					!errors.Is(err, storage.ErrUnavailable) || errors.Is(err, storage.ErrOutcomeUnknown) {
 					t.Errorf("%s: %v; want a *ThrottledError %+v", operation, err, test.want)
 				}
 				if text := fmt.Sprint(err); !strings.Contains(text, test.advice) || test.notAdvice != "" && strings.Contains(text, test.notAdvice) {

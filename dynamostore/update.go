@@ -16,7 +16,7 @@ type actions struct{ sets, removes []string }
 
 func (a *actions) set(name, value string) { a.sets = append(a.sets, name+" = "+value) }
 
-func (a *actions) remove(name string) { a.removes = append(a.removes, name) }
+func (a *actions) remove(names ...string) { a.removes = append(a.removes, names...) }
 
 // String returns them as an update expression.
 func (a *actions) String() string {
@@ -39,12 +39,6 @@ func (a *actions) setLease() {
 func (a *actions) index() {
 	a.set(nameExpiryShard, valueExpiryShard)
 	a.set(nameExpiryHour, valueExpiryHour)
-}
-
-func (a *actions) removeLease() {
-	a.remove(nameLeaseID)
-	a.remove(nameLeaseDuration)
-	a.remove(nameLeaseExpiry)
 }
 
 // upserts are the update expressions that store a whole record, and the names in them.
@@ -81,19 +75,11 @@ func newUpserts(t Table) upserts {
 		if shape.leased {
 			a.setLease()
 		} else {
-			a.removeLease()
+			a.remove(nameLeaseID, nameLeaseDuration, nameLeaseExpiry)
 		}
 		u.texts[shape] = a.String()
 	}
-	at := t.Attributes
-	u.names = map[string]string{
-		nameData: at.Data, nameCreated: at.CreatedAt, nameUpdated: at.UpdatedAt, nameTTL: at.TTL, nameExpiry: at.Expiry,
-		nameVersion: at.Version, nameAncestry: at.Ancestry,
-		nameLeaseID: at.LeaseID, nameLeaseDuration: at.LeaseDuration, nameLeaseExpiry: at.LeaseExpiry,
-	}
-	if t.hasExpiryIndex() {
-		u.names[nameExpiryShard], u.names[nameExpiryHour] = at.ExpiryShard, at.ExpiryHour
-	}
+	u.names = t.namesIn(u.texts[upsertShape{}]) // the others name the same
 	return u
 }
 
@@ -155,7 +141,7 @@ func (d *Driver) changeInput(key string, change storage.Change, cond storage.Con
 	if change.Lease != nil {
 		names[nameLeaseID], names[nameLeaseDuration], names[nameLeaseExpiry] = a.LeaseID, a.LeaseDuration, a.LeaseExpiry
 		if change.Lease.Free() {
-			do.removeLease()
+			do.remove(nameLeaseID, nameLeaseDuration, nameLeaseExpiry)
 		} else {
 			do.setLease()
 			addLease(values, *change.Lease)

@@ -22,16 +22,19 @@ type MismatchError struct {
 
 // Error implements error.
 func (e *MismatchError) Error() string {
-	return fmt.Sprintf("dynamostore: table %q in region %s does not fit: %s", e.Table, e.Region, strings.Join(slices.Concat(e.Problems, e.Settings), "; "))
+	return fmt.Sprintf("dynamostore: table %q in region %s does not fit: %s", e.Table, e.Region,
+		strings.Join(slices.Concat(e.Problems, e.Settings), "; "))
 }
 
 // Is matches ErrTableMismatch.
 func (e *MismatchError) Is(target error) bool { return target == ErrTableMismatch }
 
-// Verify checks that the table is there and fits: its primary key and the key's types, its [Table.ExpiryIndex], TTL,
+// Verify checks that the table exists and fits: its primary key and the key's types, its [Table.ExpiryIndex], TTL,
 // its status, and every setting that Table asks for. It changes nothing. A strongly consistent global table (MRSC) fits
-// without TTL, which it cannot have: expired sessions stay there until package gcrunner collects them. All that is wrong is in one [*MismatchError],
-// which says what harms sessions and what does not; a table that is not there is an [*Error] with [ErrTableNotFound].
+// without TTL, which it cannot have: expired sessions stay there until package gcrunner collects them.
+//
+// All that is wrong is in one [*MismatchError], which says what harms sessions and what does not. A missing table is an
+// [*Error] with [ErrTableNotFound].
 //
 // It needs the rights of [Table.Describe].
 func (t Table) Verify(ctx context.Context, client TableClient) error {
@@ -44,7 +47,7 @@ func (t Table) Verify(ctx context.Context, client TableClient) error {
 
 // Err is what [Table.Verify] returns for a table that is described so: a [*MismatchError], or nil where it fits.
 func (d Description) Err() error {
-	if len(d.Differences) == 0 {
+	if len(d.Problems)+len(d.Settings) == 0 {
 		return nil
 	}
 	return &MismatchError{Table: d.Name, Region: d.Region, Problems: d.Problems, Settings: d.Settings}
@@ -102,8 +105,8 @@ func compareStatus(status types.TableStatus) []string {
 	case types.TableStatusActive, types.TableStatusUpdating:
 		return nil
 	case types.TableStatusInaccessibleEncryptionCredentials:
-		return []string{"DynamoDB cannot use its KMS key: enable the key, and let its policy allow what Table.Policy does; after " +
-			"seven days without it the table is archived"}
+		return []string{"DynamoDB cannot use its KMS key: enable the key, and let its policy allow what iac.Policy does; " +
+			"after seven days without it the table is archived"}
 	default:
 		return []string{fmt.Sprintf("its status is %s, not ACTIVE", status)}
 	}

@@ -409,7 +409,7 @@ func collectForEver(table string) error {
 	}
 	faults := new(dynamotest.Faults)
 	defer strike(ctx, faults, finding)()
-	driver, err := dynamostore.NewDriver(dynamodb.NewFromConfig(cfg, dynamostore.ClientOptions, faults.Install), layout)
+	driver, err := dynamostore.NewDriver(dynamodb.NewFromConfig(cfg, dynamostore.TuneClient, faults.Install), layout)
 	if err != nil {
 		return err
 	}

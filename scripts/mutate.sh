@@ -24,7 +24,7 @@ part "./lockstrategy -skip=^TestConformance; ./sessionstore -skip=^TestConforman
 	./sessionstore -run=^TestConformance -parallel=16; ./lockstrategy -run=^TestConformance" lockstrategy/*.go
 part "./sessionstore -skip=^TestConformance; ./sessionstore -run=^TestConformance -parallel=16; ./tests/model; ./tests/dropin" \
 	sessionstore/*.go
-part "./dynamostore -skip=Conformance|KillNine|HoldOnePage|Expiry|Polic|Role|Rights|Terraform|CloudFormation;
+part "./dynamostore -skip=Conformance|KillNine|HoldOnePage|Expiry;
 	./dynamostore -run=DriverConformance; ./dynamostore -run=St.*Conformance -parallel=16; ./tests/scenarios" \
 	dynamostore/{write,attempts,update,expression,item}.go
 

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/dynamostore/iac"
 )
 
 // called is which commands have made which calls in the tests. TestMain compares it with the policies.
@@ -26,11 +26,11 @@ func granted(command string) []string {
 	describe := []string{"dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:ListTagsOfResource"}
 	switch command {
 	case "table":
-		return dynamostore.RoleAdmin.Actions()
+		return iac.RoleAdmin.Actions()
 	case "sessions delete --expired":
-		return append(dynamostore.RoleCollector.Actions(), describe...)
+		return append(iac.RoleCollector.Actions(), describe...)
 	default:
-		return slices.Concat(dynamostore.RoleApp.Actions(), dynamostore.RoleIterator.Actions(), describe)
+		return slices.Concat(iac.RoleApp.Actions(), iac.RoleIterator.Actions(), describe)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
-	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/dynamostore/iac"
 )
 
 func TestTable(t *testing.T) {
@@ -150,19 +150,19 @@ func TestTableDocuments(t *testing.T) {
 		}
 		return text
 	}
-	at := dynamostore.Location{Region: "eu-central-1"}
+	at := iac.Location{Region: "eu-central-1"}
 	for _, test := range []struct {
 		want string
 		args []string
 	}{
-		{document(table.CloudFormation()), []string{"cloudformation"}},
-		{document(table.CloudFormation("app", "admin")), []string{"cloudformation", "--role", "app", "--role", "admin"}},
-		{document(table.Terraform()), []string{"terraform", "--output", "json"}},
-		{document(table.Terraform("collector", "app")), []string{"terraform", "--role", "collector,app"}},
-		{document(table.Policy("app", at)), []string{"iam"}},
-		{document(table.Policy("admin", at)), []string{"iam", "--role", "admin"}},
+		{document(iac.CloudFormation(table)), []string{"cloudformation"}},
+		{document(iac.CloudFormation(table, "app", "admin")), []string{"cloudformation", "--role", "app", "--role", "admin"}},
+		{document(iac.Terraform(table)), []string{"terraform", "--output", "json"}},
+		{document(iac.Terraform(table, "collector", "app")), []string{"terraform", "--role", "collector,app"}},
+		{document(iac.Policy(table, "app", at)), []string{"iam"}},
+		{document(iac.Policy(table, "admin", at)), []string{"iam", "--role", "admin"}},
 		{
-			document(table.Policy("collector", dynamostore.Location{Region: "eu-west-1", Account: "123456789012"})),
+			document(iac.Policy(table, "collector", iac.Location{Region: "eu-west-1", Account: "123456789012"})),
 			[]string{"iam", "--role", "collector", "--account", "123456789012", "--set", "dynamodb.region=eu-west-1"},
 		},
 	} {
@@ -172,7 +172,7 @@ func TestTableDocuments(t *testing.T) {
 		}
 	}
 	s.set("AWS_REGION", "")
-	if r := s.execute("", "table", "iam"); r.code != 0 || r.stdout != document(table.Policy("app", dynamostore.Location{})) {
+	if r := s.execute("", "table", "iam"); r.code != 0 || r.stdout != document(iac.Policy(table, "app", iac.Location{})) {
 		t.Errorf("without a Region: exit code %d; %s%s", r.code, r.stdout, r.stderr)
 	}
 	s.run("table", "iam", "--role", "owner")

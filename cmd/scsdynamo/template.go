@@ -8,26 +8,27 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/dynamostore/iac"
 )
 
 // What the commands that print a document have in common.
 const documentHelp = "The document is printed as it is, whatever --output says. Nothing is called."
 
 // rolesOf returns the roles of these names.
-func rolesOf(cmd *cobra.Command, names ...string) ([]dynamostore.Role, error) {
-	roles := make([]dynamostore.Role, len(names))
+func rolesOf(cmd *cobra.Command, names ...string) ([]iac.Role, error) {
+	roles := make([]iac.Role, len(names))
 	for i, name := range names {
 		if !slices.Contains(roleNames(), name) {
 			return nil, usage(cmd, "--role must be one of "+strings.Join(roleNames(), ", "))
 		}
-		roles[i] = dynamostore.Role(name)
+		roles[i] = iac.Role(name)
 	}
 	return roles, nil
 }
 
 func roleNames() []string {
 	var names []string
-	for _, role := range dynamostore.Roles() {
+	for _, role := range iac.Roles() {
 		names = append(names, string(role))
 	}
 	return names
@@ -39,7 +40,7 @@ func (a *app) tableCloudFormationCommand() *cobra.Command {
 			"The table stays when the stack is deleted. With a role, the stack needs CAPABILITY_IAM.",
 		`  scsdynamo table cloudformation --role app > sessions.yaml
   aws cloudformation deploy --stack-name sessions --template-file sessions.yaml --capabilities CAPABILITY_IAM`,
-		dynamostore.Table.CloudFormation)
+		iac.CloudFormation)
 }
 
 func (a *app) tableTerraformCommand() *cobra.Command {
@@ -47,12 +48,12 @@ func (a *app) tableTerraformCommand() *cobra.Command {
 		"Print a Terraform configuration, for the provider hashicorp/aws, that makes the table exactly as \"table create\" does, and for\n"+
 			"each --role an IAM policy. Terraform refuses to destroy the table.",
 		`  scsdynamo table terraform --role app --role collector > sessions.tf`,
-		dynamostore.Table.Terraform)
+		iac.Terraform)
 }
 
 // documentCommand returns a command that prints what makes the table.
 func (a *app) documentCommand(
-	use, short, long, example string, write func(dynamostore.Table, ...dynamostore.Role) (string, error),
+	use, short, long, example string, write func(dynamostore.Table, ...iac.Role) (string, error),
 ) *cobra.Command {
 	var roles []string
 	cmd := &cobra.Command{
@@ -104,18 +105,18 @@ Statements called "OnlyFor..." can be left out where that is not needed. The Reg
 			if err != nil {
 				return err
 			}
-			at := dynamostore.Location{Account: account}
+			at := iac.Location{Account: account}
 			if client, err := cfg.Client(cmd.Context()); err == nil { // Without a Region, the policy says REGION.
 				at.Region = client.Options().Region
 			}
-			policy, err := cfg.Table().Policy(chosen[0], at)
+			policy, err := iac.Policy(cfg.Table(), chosen[0], at)
 			if err != nil {
 				return err
 			}
 			return a.printDocument(policy)
 		},
 	}
-	cmd.Flags().StringVar(&role, "role", string(dynamostore.RoleApp), "the `ROLE`: "+strings.Join(roleNames(), ", "))
+	cmd.Flags().StringVar(&role, "role", string(iac.RoleApp), "the `ROLE`: "+strings.Join(roleNames(), ", "))
 	cmd.Flags().StringVar(&account, "account", "", "the `NUMBER` of the AWS account (default: ACCOUNT, to be filled in)")
 	a.complete(cmd, "role", roleNames()...)
 	return cmd

@@ -37,7 +37,7 @@ func serve(ctx context.Context, addr string) error {
 	if err != nil {
 		return err
 	}
-	client := dynamodb.NewFromConfig(cfg, dynamostore.ClientOptions)
+	client := dynamodb.NewFromConfig(cfg, dynamostore.TuneClient)
 	table := dynamostore.Table{Name: "sessions"}
 	if err := table.Create(ctx, client); err != nil { // Does nothing where the table is there.
 		return err

@@ -74,7 +74,7 @@ func newClient(ctx context.Context, s settings) (*dynamodb.Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the AWS configuration cannot be read: %w", err)
 	}
-	return dynamodb.NewFromConfig(cfg, dynamostore.ClientOptions, func(o *dynamodb.Options) {
+	return dynamodb.NewFromConfig(cfg, dynamostore.TuneClient, func(o *dynamodb.Options) {
 		if s.endpoint != "" {
 			o.BaseEndpoint = aws.String(s.endpoint)
 		}

@@ -16,6 +16,24 @@ const (
 	ElectionLease = 15 * time.Second
 )
 
+// Of a DynamoDB client.
+const (
+	// AttemptTimeout bounds one attempt of a request. The SDK itself waits for an answer without end.
+	AttemptTimeout = 2 * time.Second
+	// OperationTimeout bounds a request with all its attempts.
+	OperationTimeout = 5 * time.Second
+	// MaxAttempts is how often a request is tried at most.
+	MaxAttempts = 5
+)
+
+// Of an expiry index in DynamoDB.
+const (
+	// ExpiryShards is enough for 1,000 logins a second.
+	ExpiryShards = 2
+	// MaxExpiryShards is enough for half a million. Each shard costs half a read unit in each run of a collector.
+	MaxExpiryShards = 1024
+)
+
 // Of a bbolt file.
 const (
 	// LockTimeout is how long opening it waits for another process.

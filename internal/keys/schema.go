@@ -63,28 +63,28 @@ func dynamoKeys() []Key {
 			"environment or profile.",
 		Option: "aws-sdk-go-v2/config.WithSharedConfigProfile",
 	}, {
-		Name: "dynamodb.attempt_timeout", Kind: Duration, Fallback: dynamostore.AttemptTimeout, Least: ms(10), Most: ms(60_000),
+		Name: "dynamodb.attempt_timeout", Kind: Duration, Fallback: defaults.AttemptTimeout, Least: ms(10), Most: ms(60_000),
 		Doc:    "How long one attempt of a request may take. Not longer than dynamodb.operation_timeout.",
-		Option: "dynamostore.AttemptTimeout",
+		Option: "dynamostore.TuneClient",
 	}, {
-		Name: "dynamodb.operation_timeout", Kind: Duration, Fallback: dynamostore.OperationTimeout, Least: ms(10), Most: ms(600_000),
+		Name: "dynamodb.operation_timeout", Kind: Duration, Fallback: defaults.OperationTimeout, Least: ms(10), Most: ms(600_000),
 		Doc:    "How long a request may take with all its attempts.",
-		Option: "dynamostore.OperationTimeout",
+		Option: "dynamostore.TuneClient",
 	}, {
-		Name: "dynamodb.max_attempts", Kind: Integer, Fallback: int64(dynamostore.MaxAttempts), Least: 1, Most: 100,
-		Unit: "attempts", Doc: "How often a request is tried at most.", Option: "dynamostore.MaxAttempts",
+		Name: "dynamodb.max_attempts", Kind: Integer, Fallback: int64(defaults.MaxAttempts), Least: 1, Most: 100,
+		Unit: "attempts", Doc: "How often a request is tried at most.", Option: "dynamostore.TuneClient",
 	}}
 }
 
 // tableKeys are the layout of the table and how it is made.
 func tableKeys() []Key {
-	defaults := dynamostore.Table{Name: "sessions"}.WithDefaults()
+	table := dynamostore.Table{Name: "sessions"}.WithDefaults()
 	keys := []Key{{
-		Name: "table.name", Kind: Text, Fallback: defaults.Name, Doc: "Name of the table, or its ARN where it belongs to " +
+		Name: "table.name", Kind: Text, Fallback: table.Name, Doc: "Name of the table, or its ARN where it belongs to " +
 			"another account.",
 		Option: "dynamostore.Table.Name",
 	}, {
-		Name: "table.partition_key.name", Kind: Text, Fallback: defaults.PartitionKey.Name,
+		Name: "table.partition_key.name", Kind: Text, Fallback: table.PartitionKey.Name,
 		Doc: "Attribute that is the partition key, of type S.", Option: "dynamostore.Table.PartitionKey.Name",
 	}, {
 		Name: "table.partition_key.prefix", Kind: Text, Fallback: "", Empty: true,
@@ -108,7 +108,7 @@ func tableKeys() []Key {
 		Doc:    "What stands behind the session's key in the sort key. It begins with a separator.",
 		Option: "dynamostore.Table.SortKey.Suffix",
 	}}
-	a := defaults.Attributes
+	a := table.Attributes
 	for _, attribute := range []struct{ name, field, fallback, doc string }{
 		{"data", "Data", a.Data, "Attribute (B) with the session's data."},
 		{"created_at", "CreatedAt", a.CreatedAt, "Attribute (N) that says when the session was first stored."},
@@ -135,8 +135,8 @@ func tableKeys() []Key {
 			"a table in use.",
 		Option: "dynamostore.Table.ExpiryIndex.Name",
 	}, Key{
-		Name: "table.expiry_index.shards", Kind: Integer, Fallback: int64(dynamostore.DefaultExpiryShards), Least: 1,
-		Most: dynamostore.MaxExpiryShards, Unit: "shards",
+		Name: "table.expiry_index.shards", Kind: Integer, Fallback: int64(defaults.ExpiryShards), Least: 1,
+		Most: defaults.MaxExpiryShards, Unit: "shards",
 		Doc:    "Over how many partitions of the index writes are spread. Each is enough for 500 logins a second.",
 		Option: "dynamostore.Table.ExpiryIndex.Shards",
 	}, Key{

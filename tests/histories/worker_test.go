@@ -104,7 +104,7 @@ func work(text string, in io.Reader, out io.Writer) error {
 		Region:       cmp.Or(os.Getenv("AWS_REGION"), "us-east-1"),
 		Credentials: credentials.NewStaticCredentialsProvider(cmp.Or(os.Getenv("AWS_ACCESS_KEY_ID"), "dynamotest"),
 			cmp.Or(os.Getenv("AWS_SECRET_ACCESS_KEY"), "dynamotest"), os.Getenv("AWS_SESSION_TOKEN")),
-	}, dynamostore.ClientOptions, w.faults.Install, func(o *dynamodb.Options) {
+	}, dynamostore.TuneClient, w.faults.Install, func(o *dynamodb.Options) {
 		o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
 			o.MaxAttempts, o.MaxBackoff = attempts, 20*time.Millisecond
 			o.RateLimiter = ratelimit.None // or so many faults would use up what it allows

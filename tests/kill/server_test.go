@@ -83,7 +83,7 @@ func serve(text string, alive io.Reader) error {
 		Region:       cmp.Or(os.Getenv("AWS_REGION"), "us-east-1"),
 		Credentials: credentials.NewStaticCredentialsProvider(cmp.Or(os.Getenv("AWS_ACCESS_KEY_ID"), "dynamotest"),
 			cmp.Or(os.Getenv("AWS_SECRET_ACCESS_KEY"), "dynamotest"), os.Getenv("AWS_SESSION_TOKEN")),
-	}, dynamostore.ClientOptions)
+	}, dynamostore.TuneClient)
 	store, err := dynamostore.New(client, dynamostore.Table{Name: s.Table},
 		sessionstore.WithStrategy(strategyOf(s.Strategy)), sessionstore.WithSecret(storetest.Secret(1)))
 	if err != nil {

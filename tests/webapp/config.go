@@ -13,9 +13,9 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/smithy-go/middleware"
 
 	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/internal/deadline"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/tests/storetest"
@@ -39,9 +39,9 @@ type Config struct {
 	TouchAlways bool
 	// Lease and MaxWait are those of the lease strategy. Default: its own.
 	Lease, MaxWait time.Duration
-	// AttemptTimeout and OperationTimeout replace those of dynamostore.ClientOptions.
+	// AttemptTimeout and OperationTimeout replace those of dynamostore.TuneClient.
 	AttemptTimeout, OperationTimeout time.Duration
-	// Pause bounds the pauses between attempts, of which there may be any number. Default: as in ClientOptions.
+	// Pause bounds the pauses between attempts, of which there may be any number. Default: as in TuneClient.
 	Pause time.Duration
 }
 
@@ -117,7 +117,7 @@ func (c Config) client() *dynamodb.Client {
 		Region:       cmp.Or(os.Getenv("AWS_REGION"), "us-east-1"),
 		Credentials: credentials.NewStaticCredentialsProvider(cmp.Or(os.Getenv("AWS_ACCESS_KEY_ID"), "dynamotest"),
 			cmp.Or(os.Getenv("AWS_SECRET_ACCESS_KEY"), "dynamotest"), os.Getenv("AWS_SESSION_TOKEN")),
-	}, dynamostore.ClientOptions, c.hurry)
+	}, dynamostore.TuneClient, c.hurry)
 }
 
 // hurry shortens what a test would wait for.
@@ -126,17 +126,7 @@ func (c Config) hurry(o *dynamodb.Options) {
 		o.HTTPClient = pooled.WithTimeout(c.AttemptTimeout)
 	}
 	if c.OperationTimeout > 0 {
-		o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
-			_, err := stack.Initialize.Swap(dynamostore.OperationTimeoutID, middleware.InitializeMiddlewareFunc(
-				dynamostore.OperationTimeoutID, func(
-					ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
-				) (middleware.InitializeOutput, middleware.Metadata, error) {
-					ctx, cancel := context.WithTimeout(ctx, c.OperationTimeout)
-					defer cancel()
-					return next.HandleInitialize(ctx, in)
-				}))
-			return err
-		})
+		deadline.Set(o, c.OperationTimeout)
 	}
 	if retryer, ok := o.Retryer.(aws.RetryerV2); ok && c.Pause > 0 {
 		o.Retryer = hasty{retryer, c.Pause}

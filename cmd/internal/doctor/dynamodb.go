@@ -208,20 +208,17 @@ func (d DynamoDB) table(ctx context.Context, e examination, contact error) bool 
 }
 
 func (d DynamoDB) describe(e examination, description dynamostore.Description) {
-	differences := map[dynamostore.Aspect][]string{}
-	for _, difference := range description.Differences {
-		differences[difference.Aspect] = append(differences[difference.Aspect], difference.Text)
-	}
-	said := func(aspect dynamostore.Aspect) string { return strings.Join(explain.InKeys(differences[aspect]), "; ") }
-	if len(differences[dynamostore.AspectStatus]) > 0 {
-		e.fail(checkTable, "wait until that is over, or see to it in the AWS console", "%s: %s", d.Table.Name, said(dynamostore.AspectStatus))
+	differences := description.Differences
+	said := func(about string) string { return strings.Join(explain.InKeys(differences[about]), "; ") }
+	if len(differences["status"]) > 0 {
+		e.fail(checkTable, "wait until that is over, or see to it in the AWS console", "%s: %s", d.Table.Name, said("status"))
 	} else {
 		e.ok(checkTable, "%s: %s, %s, %s (figures up to six hours old)", d.Table.Name, description.Status,
 			terminal.Count(description.Items, "item", "items"), terminal.Bytes(description.Bytes))
 	}
-	if len(differences[dynamostore.AspectKeys]) > 0 {
+	if len(differences["keys"]) > 0 {
 		e.fail(checkKeys, "set table.partition_key and table.sort_key to the keys that the table has, or table.name to the table that was meant",
-			"%s", said(dynamostore.AspectKeys))
+			"%s", said("keys"))
 	} else {
 		e.ok(checkKeys, "%s", strings.Join(slices.DeleteFunc([]string{description.PartitionKey, description.SortKey},
 			func(name string) bool { return name == "" }), ", "))
@@ -229,9 +226,9 @@ func (d DynamoDB) describe(e examination, description dynamostore.Description) {
 	strong := description.MultiRegionConsistency == types.MultiRegionConsistencyStrong
 	on := description.TTL == types.TimeToLiveStatusEnabled || description.TTL == types.TimeToLiveStatusEnabling
 	switch {
-	case len(differences[dynamostore.AspectTTL]) == 0 && strong && !on:
+	case len(differences["ttl"]) == 0 && strong && !on:
 		e.ok(checkTTL, "none, as with every strongly consistent global table: expired sessions stay until gcrunner collects them")
-	case len(differences[dynamostore.AspectTTL]) == 0:
+	case len(differences["ttl"]) == 0:
 		e.ok(checkTTL, "on, by %s", description.TTLAttribute)
 	case on:
 		e.fail(checkTTL, "correct table.attributes.ttl, or change the attribute in the AWS console",
@@ -241,16 +238,16 @@ func (d DynamoDB) describe(e examination, description dynamostore.Description) {
 	}
 	switch index := d.Table.ExpiryIndex.Name; {
 	case index == "":
-	case len(differences[dynamostore.AspectIndex]) == 0:
+	case len(differences["index"]) == 0:
 		e.ok(checkIndex, "%s", index)
 	case slices.Contains(description.Indexes, index):
-		e.fail(checkIndex, "see what is said; the table and its sessions stay as they are", "%s", said(dynamostore.AspectIndex))
+		e.fail(checkIndex, "see what is said; the table and its sessions stay as they are", "%s", said("index"))
 	default:
 		e.fail(checkIndex, `add it with "scsdynamo table add-index": the table stays in use`, "there is no index %q: sessions that have expired are not "+
 			"found by it", index)
 	}
-	if len(differences[dynamostore.AspectSettings]) > 0 {
-		e.warn(checkTableMade, "change the table in the AWS console, or the configuration", "%s", said(dynamostore.AspectSettings))
+	if len(differences["settings"]) > 0 {
+		e.warn(checkTableMade, "change the table in the AWS console, or the configuration", "%s", said("settings"))
 	} else {
 		e.ok(checkTableMade, "as configured")
 	}

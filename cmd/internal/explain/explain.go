@@ -162,7 +162,7 @@ func ofTable(err error) *Explanation {
 		}
 		return e
 	}
-	failed := (*dynamostore.Error)(nil)
+	throttled, failed := (*dynamostore.ThrottledError)(nil), (*dynamostore.Error)(nil)
 	if !errors.As(err, &failed) {
 		return nil
 	}
@@ -190,12 +190,8 @@ func ofTable(err error) *Explanation {
 		e.Fix = `the policies are printed by "scsdynamo table iam --role app", collector or admin`
 	case errors.Is(err, dynamostore.ErrCredentials):
 		return Credentials(err)
-	case errors.Is(err, dynamostore.ErrThrottled):
-		e.Kind, e.Text = Unavailable, table+" is beyond its capacity"
-		e.Fix = "try again later, or raise the capacity"
-		if throttled := (*dynamostore.ThrottledError)(nil); errors.As(err, &throttled) {
-			e.Text, e.Fix = failed.Operation+" on "+table+" was throttled", throttled.Advice()
-		}
+	case errors.As(err, &throttled):
+		e.Kind, e.Text, e.Fix = Unavailable, failed.Operation+" on "+table+" was throttled", throttled.Advice()
 	case errors.Is(err, dynamostore.ErrContended):
 		e.Kind, e.Text = Unavailable, "another write was in the way of "+failed.Operation+" on "+table
 		e.Fix = "try again, and on a global table send the requests of one session to one Region"
@@ -212,8 +208,6 @@ func ofTable(err error) *Explanation {
 	case errors.Is(err, dynamostore.ErrTableBusy):
 		e.Kind, e.Text = Unavailable, "AWS is changing "+table+" already, or an index of it"
 		e.Fix = `try again when "scsdynamo table describe" shows it as ACTIVE`
-	case errors.Is(err, dynamostore.ErrNotConfirmed):
-		e.Kind, e.Text, e.Fix = Unconfirmed, table+" was not deleted", "repeat its name exactly with --confirm"
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return nil
 	default:

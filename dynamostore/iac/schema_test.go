@@ -1,4 +1,4 @@
-package dynamostore_test
+package iac_test
 
 import (
 	"compress/gzip"
@@ -17,7 +17,7 @@ import (
 // schemaFile has JSON schemas of the resource types in our templates. They are made from the specification that AWS
 // publishes for the CDK, the npm package @aws-cdk/aws-service-spec, by
 //
-//	go test ./dynamostore -run TestCloudFormationSchemas -specification path/to/db.json.gz
+//	go test ./dynamostore/iac -run TestCloudFormationSchemas -specification path/to/db.json.gz
 const schemaFile = "testdata/cloudformation.schema.json"
 
 var specification = flag.String("specification", "",

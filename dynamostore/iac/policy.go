@@ -1,4 +1,4 @@
-package dynamostore
+package iac
 
 import (
 	"bytes"
@@ -6,21 +6,24 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/internal/arn"
 )
 
-// Location says where in AWS a table is. An empty field is written as REGION or ACCOUNT, to be filled in by hand.
+// Location says where in AWS a table is. Without a Region or an account, a policy has REGION or ACCOUNT in its place,
+// to be filled in by hand.
 type Location struct {
 	// Region is the AWS Region, such as "eu-central-1".
 	Region string
 	// Account is the number of the AWS account, of twelve digits.
 	Account string
-	// Partition is that of the Region, such as "aws-cn". Default: the one that the AWS SDK knows for the Region, else
-	// "aws".
+	// Partition is that of the Region, such as "aws-cn". Default: what the AWS SDK knows of the Region, else "aws".
 	Partition string
 }
 
 func (l Location) withDefaults() Location {
-	l.Partition = cmp.Or(l.Partition, partitionOf(l.Region), "aws")
+	l.Partition = cmp.Or(l.Partition, arn.PartitionOf(l.Region), "aws")
 	l.Region = cmp.Or(l.Region, "REGION")
 	l.Account = cmp.Or(l.Account, "ACCOUNT")
 	return l
@@ -30,23 +33,25 @@ func (l Location) arn(service, resource string) string {
 	return strings.Join([]string{"arn", l.Partition, service, l.Region, l.Account, resource}, ":")
 }
 
-// Policy returns an IAM policy, as JSON, that allows what the role needs on this table and nothing else: see
-// [Role.Actions]. Where the name of the table is an ARN, that is the table, and the location does not matter.
+// Policy returns an IAM policy, as JSON, that allows what the role needs on the table and nothing else: see
+// [Role.Actions]. Where the name of the table is an ARN, the location does not matter.
 //
-// Statements called "OnlyFor..." can be left out by whoever does not need what they are for. A collector cannot read
-// the data of sessions; where a deleted session has left a lease behind, it then cannot tell that from a record of
-// others, and leaves it. Where the partition key has a prefix or suffix, the items of others in the same table are out
-// of reach (dynamodb:LeadingKeys), unless theirs begin and end alike, as "app:admin:" does where the prefix is "app:"; except
-// for Scan, which names no keys: IAM lets it read the whole table, or nothing.
-// An index, which holds nothing but keys, is read as a whole, too. A KMS key of one's own needs rights too, unless its
-// key policy grants them. Give it as an ARN: of an alias, IAM only knows which key it stands for at the moment.
+// Statements called "OnlyFor..." can be left out where what they are for is not needed. A collector cannot read the
+// data of sessions. Where a deleted session has left a lease behind, a collector cannot tell it from a record of
+// others, and leaves it.
 //
-// Errors: what [Table.Validate] reports, and a role that there is not. It makes no call.
-func (t Table) Policy(role Role, at Location) (string, error) {
-	if err := t.validateFor(role); err != nil {
+// Where the partition key has a prefix or suffix, items of others in the same table are out of reach
+// (dynamodb:LeadingKeys), unless theirs begin and end alike, as "app:admin:" does where the prefix is "app:". Scan is
+// an exception: it names no keys, and IAM lets it read the whole table, or nothing. An index, which holds nothing but
+// keys, is read as a whole too. A customer managed KMS key needs rights as well, unless its key policy grants them.
+// Give it as an ARN: of an alias, IAM only knows which key it stands for at the moment.
+//
+// Errors: what [dynamostore.Table.Validate] reports, and an unknown role. It makes no call.
+func Policy(of dynamostore.Table, role Role, at Location) (string, error) {
+	if err := validate(of, role); err != nil {
 		return "", err
 	}
-	t, at = t.WithDefaults(), at.withDefaults()
+	t, at := table{of.WithDefaults()}, at.withDefaults()
 	document := policyDocument{Version: policyVersion}
 	for _, s := range t.statements(role) {
 		encoded := policyStatement{Sid: s.sid, Effect: "Allow", Action: s.actions, Resource: t.arn(at)}
@@ -76,7 +81,7 @@ func (t Table) Policy(role Role, at Location) (string, error) {
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
 	if err := encoder.Encode(document); err != nil {
-		return "", fmt.Errorf("dynamostore: the policy cannot be written: %w", err)
+		return "", fmt.Errorf("iac: the policy cannot be written: %w", err)
 	}
 	return text.String(), nil
 }
@@ -96,8 +101,8 @@ type policyStatement struct {
 	Condition   map[string]map[string]any `json:",omitempty"`
 }
 
-// validateFor reports what is wrong with the table and the roles.
-func (t Table) validateFor(roles ...Role) error {
+// validate reports what is wrong with the table and the roles.
+func validate(t dynamostore.Table, roles ...Role) error {
 	err := t.Validate()
 	for _, role := range roles {
 		if err == nil {
@@ -108,25 +113,25 @@ func (t Table) validateFor(roles ...Role) error {
 }
 
 // arn is the ARN of the table.
-func (t Table) arn(at Location) string {
-	if strings.HasPrefix(t.Name, arnPrefix) {
+func (t table) arn(at Location) string {
+	if strings.HasPrefix(t.Name, arn.Prefix) {
 		return t.Name
 	}
 	return at.arn("dynamodb", "table/"+t.Name)
 }
 
-// indexResource is what the ARN of the index has behind that of the table.
-func (t Table) indexResource() string { return "/index/" + t.ExpiryIndex.Name }
+// indexResource is what follows the ARN of the table in that of the index.
+func (t table) indexResource() string { return "/index/" + t.ExpiryIndex.Name }
 
 // keyARN is the ARN of the KMS key, or of all keys where only an alias is known.
-func (t Table) keyARN(at Location) string {
-	_, isAlias := aliasOf(t.KMSKey)
+func (t table) keyARN(at Location) string {
+	_, isAlias := arn.AliasOf(t.KMSKey)
 	switch {
-	case isAlias && strings.HasPrefix(t.KMSKey, arnPrefix):
+	case isAlias && strings.HasPrefix(t.KMSKey, arn.Prefix):
 		return t.KMSKey[:strings.LastIndexByte(t.KMSKey, ':')] + ":key/*"
 	case isAlias:
 		return at.arn("kms", "key/*")
-	case strings.HasPrefix(t.KMSKey, arnPrefix):
+	case strings.HasPrefix(t.KMSKey, arn.Prefix):
 		return t.KMSKey
 	default:
 		return at.arn("kms", "key/"+t.KMSKey)

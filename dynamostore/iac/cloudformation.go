@@ -1,4 +1,4 @@
-package dynamostore
+package iac
 
 import (
 	"fmt"
@@ -7,21 +7,25 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/internal/arn"
 )
 
-// CloudFormation returns a template, as YAML, for a stack with the table exactly as [Table.Create] makes it. For each of
-// the roles there is also a managed policy, as [Table.Policy] writes it; such a stack needs CAPABILITY_IAM. The outputs are
-// TableName, TableArn, and AppPolicyArn and so on.
+// CloudFormation returns a template, as YAML, for a stack with the table exactly as [dynamostore.Table.Create] makes
+// it, and a managed policy for each of the roles, as [Policy] writes it. A stack with policies needs CAPABILITY_IAM.
+// The outputs are TableName, TableArn, and AppPolicyArn and so on.
 //
-// The table outlives the stack, because its end would log everybody out: DeletionPolicy and UpdateReplacePolicy are Retain.
+// The table outlives the stack, because to delete it logs everybody out: DeletionPolicy and UpdateReplacePolicy are
+// Retain.
 //
-// Errors: what [Table.Validate] reports, a role that there is not, and a name that is an ARN. It makes no call.
-func (t Table) CloudFormation(roles ...Role) (string, error) {
-	if err := t.validateFor(roles...); err != nil {
+// Errors: what [dynamostore.Table.Validate] reports, an unknown role, and a name that is an ARN. It makes no call.
+func CloudFormation(of dynamostore.Table, roles ...Role) (string, error) {
+	if err := validate(of, roles...); err != nil {
 		return "", err
 	}
-	t = t.WithDefaults()
-	input, err := t.createInput()
+	t := table{of.WithDefaults()}
+	input, err := t.CreateInput()
 	if err != nil {
 		return "", err
 	}
@@ -45,10 +49,11 @@ func (t Table) CloudFormation(roles ...Role) (string, error) {
 	return w.String(), nil
 }
 
-func (t Table) writeTableResource(w *textWriter, input *dynamodb.CreateTableInput) {
+func (t table) writeTableResource(w *textWriter, input *dynamodb.CreateTableInput) {
 	w.line(1, "Sessions:")
 	w.line(2, "Type: AWS::DynamoDB::Table")
-	w.line(2, "# Without the table everybody is logged out: it stays where the stack goes, or where a change needs another table.")
+	w.line(2, "# Without the table everybody is logged out: it stays where the stack goes, or where a change needs another "+
+		"table.")
 	w.line(2, "DeletionPolicy: Retain")
 	w.line(2, "UpdateReplacePolicy: Retain")
 	w.line(2, "Properties:")
@@ -79,7 +84,8 @@ func (t Table) writeTableResource(w *textWriter, input *dynamodb.CreateTableInpu
 		w.line(6, "ProjectionType: %s", index.Projection.ProjectionType)
 		writeThroughput(w, 5, index.ProvisionedThroughput)
 	}
-	w.line(3, "# A strongly consistent global table has no TTL. It is an AWS::DynamoDB::GlobalTable with MultiRegionConsistency: STRONG")
+	w.line(3, "# A strongly consistent global table has no TTL. It is an AWS::DynamoDB::GlobalTable with "+
+		"MultiRegionConsistency: STRONG")
 	w.line(3, "# and without the next three lines. Run gcrunner there: without it, expired sessions stay.")
 	w.line(3, "TimeToLiveSpecification:")
 	w.line(4, "AttributeName: %s", quoteYAML(t.Attributes.TTL))
@@ -119,7 +125,7 @@ func writeThroughput(w *textWriter, depth int, throughput *types.ProvisionedThro
 	w.line(depth+1, "WriteCapacityUnits: %d", *throughput.WriteCapacityUnits)
 }
 
-func (t Table) writeManagedPolicy(w *textWriter, role Role) {
+func (t table) writeManagedPolicy(w *textWriter, role Role) {
 	w.line(0, "")
 	w.line(1, "%s:", policyID(role))
 	w.line(2, "Type: AWS::IAM::ManagedPolicy")
@@ -155,7 +161,7 @@ func (t Table) writeManagedPolicy(w *textWriter, role Role) {
 	}
 }
 
-func (t Table) cloudFormationARN(on resource) string {
+func (t table) cloudFormationARN(on resource) string {
 	switch on {
 	case theTable:
 		return "!GetAtt Sessions.Arn"
@@ -163,11 +169,12 @@ func (t Table) cloudFormationARN(on resource) string {
 		return "!Sub " + quoteYAML("${Sessions.Arn}"+t.indexResource())
 	case theKMSKey:
 	}
-	arn := quoteYAML(t.keyARN(Location{Region: "${AWS::Region}", Account: "${AWS::AccountId}", Partition: "${AWS::Partition}"}))
-	if strings.HasPrefix(t.KMSKey, arnPrefix) {
-		return arn
+	here := Location{Region: "${AWS::Region}", Account: "${AWS::AccountId}", Partition: "${AWS::Partition}"}
+	key := quoteYAML(t.keyARN(here))
+	if strings.HasPrefix(t.KMSKey, arn.Prefix) {
+		return key
 	}
-	return "!Sub " + arn
+	return "!Sub " + key
 }
 
 func writeOutput(w *textWriter, name, description, value string) {
@@ -176,15 +183,16 @@ func writeOutput(w *textWriter, name, description, value string) {
 	w.line(2, "Value: %s", value)
 }
 
-// policyID is what a role's policy is called in a template.
+// policyID is the name of a role's policy in a template.
 func policyID(role Role) string {
 	return strings.ToUpper(string(role[:1])) + string(role[1:]) + "Policy"
 }
 
-func policyDescription(t Table, role Role) string {
+func policyDescription(t table, role Role) string {
 	return fmt.Sprintf("What the %s needs on the DynamoDB table %s", roleNames[role], t.Name)
 }
 
 var roleNames = map[Role]string{
-	RoleApp: "application", RoleIterator: "iteration over sessions", RoleCollector: "collector of sessions", RoleAdmin: "administrator",
+	RoleApp: "application", RoleIterator: "iteration over sessions", RoleCollector: "collector of sessions",
+	RoleAdmin: "administrator",
 }

@@ -1,4 +1,4 @@
-package dynamostore_test
+package iac_test
 
 import (
 	"encoding/json"
@@ -14,6 +14,7 @@ import (
 
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
 	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/dynamostore/iac"
 )
 
 // Create and the template can never differ, whatever the table is.
@@ -21,8 +22,8 @@ func TestCloudFormationSaysWhatCreateDoes(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		table := anyTable().Draw(rt, "table")
-		roles := rapid.SliceOfDistinct(rapid.SampledFrom(dynamostore.Roles()), rapid.ID[dynamostore.Role]).Draw(rt, "roles")
-		text, err := table.CloudFormation(roles...)
+		roles := rapid.SliceOfDistinct(rapid.SampledFrom(iac.Roles()), rapid.ID[iac.Role]).Draw(rt, "roles")
+		text, err := iac.CloudFormation(table, roles...)
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -39,7 +40,7 @@ func TestCloudFormationMakesATable(t *testing.T) {
 			t.Parallel()
 			table.Name = dynamotest.TableName(t, client)
 			table.KMSKey, table.Class = "", "" // which not all engines have
-			text, err := table.CloudFormation()
+			text, err := iac.CloudFormation(table)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -54,7 +55,7 @@ func TestCloudFormationMakesATable(t *testing.T) {
 			}); err != nil {
 				t.Fatal(err)
 			}
-			if err := table.Verify(t.Context(), adminClient(t)); err != nil {
+			if err := table.Verify(t.Context(), client); err != nil {
 				t.Error(err)
 			}
 		})
@@ -64,7 +65,7 @@ func TestCloudFormationMakesATable(t *testing.T) {
 // A stack update or deletion must not log everybody out, and others need the outputs.
 func TestCloudFormationRetainsTheTable(t *testing.T) {
 	t.Parallel()
-	text, err := dynamostore.Table{Name: "sessions"}.CloudFormation(dynamostore.RoleApp)
+	text, err := iac.CloudFormation(dynamostore.Table{Name: "sessions"}, iac.RoleApp)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +119,7 @@ type cloudFormationTable struct {
 // readCloudFormation checks the template against the schemas, and returns what it says.
 func readCloudFormation(t rapid.TB, text string) written {
 	t.Helper()
-	w := written{policies: map[dynamostore.Role]any{}}
+	w := written{policies: map[iac.Role]any{}}
 	template := decodeTemplate(t, text)
 	w.input, w.ttl = createInputOf(t, template.Resources["Sessions"].Properties)
 	for name, resource := range template.Resources {
@@ -130,7 +131,7 @@ func readCloudFormation(t rapid.TB, text string) written {
 		case resource.Type == "AWS::IAM::ManagedPolicy":
 			var policy struct{ Description, PolicyDocument any }
 			strictJSON(t, resource.Properties, &policy)
-			role := dynamostore.Role(strings.ToLower(strings.TrimSuffix(name, "Policy")))
+			role := iac.Role(strings.ToLower(strings.TrimSuffix(name, "Policy")))
 			w.policies[role] = resolve(t, policy.PolicyDocument, tableARN(*w.input.TableName))
 		default:
 			t.Errorf("the stack has a resource %s of type %s", name, resource.Type)

@@ -1,4 +1,4 @@
-package dynamostore
+package iac
 
 import (
 	"strconv"
@@ -7,22 +7,25 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/internal/arn"
 )
 
-// Terraform returns a configuration, in HCL, with the table exactly as [Table.Create] makes it, for the provider
-// hashicorp/aws. For each of the roles there is also a policy, as [Table.Policy] writes it. The outputs are table_name,
-// table_arn, and app_policy_arn and so on.
+// Terraform returns a configuration, in HCL, for the provider hashicorp/aws: the table exactly as
+// [dynamostore.Table.Create] makes it, and a policy for each of the roles, as [Policy] writes it. The outputs are
+// table_name, table_arn, and app_policy_arn and so on.
 //
-// Terraform refuses to destroy the table, because that would log everybody out: prevent_destroy is set. It brings all text
-// into Unicode's normal form C; a table with a name in another form must be made another way.
+// Terraform refuses to destroy the table, because that would log everybody out: prevent_destroy is set. It normalizes
+// all text to Unicode's form C; a table with a name in another form must be made another way.
 //
-// Errors: what [Table.Validate] reports, a role that there is not, and a name that is an ARN. It makes no call.
-func (t Table) Terraform(roles ...Role) (string, error) {
-	if err := t.validateFor(roles...); err != nil {
+// Errors: what [dynamostore.Table.Validate] reports, an unknown role, and a name that is an ARN. It makes no call.
+func Terraform(of dynamostore.Table, roles ...Role) (string, error) {
+	if err := validate(of, roles...); err != nil {
 		return "", err
 	}
-	t = t.WithDefaults()
-	input, err := t.createInput()
+	t := table{of.WithDefaults()}
+	input, err := t.CreateInput()
 	if err != nil {
 		return "", err
 	}
@@ -40,7 +43,7 @@ func (t Table) Terraform(roles ...Role) (string, error) {
 	return w.String(), nil
 }
 
-func (t Table) writeTerraformTable(w *textWriter, input *dynamodb.CreateTableInput) {
+func (t table) writeTerraformTable(w *textWriter, input *dynamodb.CreateTableInput) {
 	key, lookup := t.terraformKey()
 	if lookup {
 		w.line(0, `data "aws_kms_key" "sessions" {`)
@@ -69,7 +72,8 @@ func (t Table) writeTerraformTable(w *textWriter, input *dynamodb.CreateTableInp
 		writeBlock(w, "global_secondary_index", append(arguments, terraformThroughput(index.ProvisionedThroughput)...)...)
 	}
 	w.line(0, "")
-	w.line(1, "# A strongly consistent global table has no TTL. For one, replace the block ttl by the other Regions, and run gcrunner,")
+	w.line(1, "# A strongly consistent global table has no TTL. For one, replace the block ttl by the other Regions, and run "+
+		"gcrunner,")
 	w.line(1, "# without which expired sessions stay:")
 	w.line(1, "# replica {")
 	w.line(1, "#   region_name      = \"us-west-2\"")
@@ -127,15 +131,16 @@ func terraformSchema(schema []types.KeySchemaElement) [][2]string {
 	return arguments
 }
 
-// terraformKey is the ARN of the KMS key, which Terraform must have: it is looked up where only the ID or an alias is given.
-func (t Table) terraformKey() (expression string, lookup bool) {
-	if _, isAlias := aliasOf(t.KMSKey); strings.HasPrefix(t.KMSKey, arnPrefix) && !isAlias {
+// terraformKey is the ARN of the KMS key, which Terraform must have: it is looked up where only the ID or an alias is
+// given.
+func (t table) terraformKey() (expression string, lookup bool) {
+	if _, isAlias := arn.AliasOf(t.KMSKey); strings.HasPrefix(t.KMSKey, arn.Prefix) && !isAlias {
 		return quoteHCL(t.KMSKey), false
 	}
-	return "data.aws_kms_key.sessions.arn", t.KMSKey != "" && !isAWSManagedKey(t.KMSKey)
+	return "data.aws_kms_key.sessions.arn", t.KMSKey != "" && !arn.IsAWSManaged(t.KMSKey)
 }
 
-func (t Table) writeTerraformPolicy(w *textWriter, role Role) {
+func (t table) writeTerraformPolicy(w *textWriter, role Role) {
 	label := "sessions_" + string(role)
 	key, lookup := t.terraformKey()
 	w.line(0, "")
@@ -149,16 +154,16 @@ func (t Table) writeTerraformPolicy(w *textWriter, role Role) {
 		for i, action := range s.actions {
 			quoted[i] = quoteHCL(action)
 		}
-		arn := "aws_dynamodb_table.sessions.arn"
+		on := "aws_dynamodb_table.sessions.arn"
 		switch s.on {
 		case theTable:
 		case theExpiryIndex:
-			arn = `"${` + arn + `}` + t.indexResource() + `"`
+			on = `"${` + on + `}` + t.indexResource() + `"`
 		case theKMSKey:
-			arn = key
+			on = key
 		}
 		writeArguments(w, 2, [2]string{"sid", quoteHCL(s.sid)},
-			[2]string{"actions", "[" + strings.Join(quoted, ", ") + "]"}, [2]string{"resources", "[" + arn + "]"})
+			[2]string{"actions", "[" + strings.Join(quoted, ", ") + "]"}, [2]string{"resources", "[" + on + "]"})
 		for _, c := range s.only {
 			if c.key == resourceAliases && lookup { // the key itself is known
 				continue

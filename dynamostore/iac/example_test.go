@@ -1,16 +1,17 @@
-package dynamostore_test
+package iac_test
 
 import (
 	"fmt"
 	"os"
 
 	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/dynamostore/iac"
 )
 
 // A stack with the table, and a policy to attach to the role of the application.
-func ExampleTable_CloudFormation() {
-	write := func() error {
-		template, err := table.CloudFormation(dynamostore.RoleApp)
+func ExampleCloudFormation() {
+	write := func(table dynamostore.Table) error {
+		template, err := iac.CloudFormation(table, iac.RoleApp)
 		if err != nil {
 			return err
 		}
@@ -19,9 +20,9 @@ func ExampleTable_CloudFormation() {
 	_ = write
 }
 
-func ExampleTable_Policy() {
+func ExamplePolicy() {
 	table := dynamostore.Table{Name: "sessions"}
-	policy, err := table.Policy(dynamostore.RoleAdmin, dynamostore.Location{Region: "eu-central-1", Account: "123456789012"})
+	policy, err := iac.Policy(table, iac.RoleAdmin, iac.Location{Region: "eu-central-1", Account: "123456789012"})
 	if err != nil {
 		fmt.Println(err)
 		return

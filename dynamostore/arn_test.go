@@ -10,32 +10,6 @@ import (
 	"github.com/scsdynamo/scsdynamo/dynamostore"
 )
 
-// Regions of every partition that the SDK knows, and one that came after it.
-var partitions = map[string]string{
-	"us-east-1": "aws", "eu-central-1": "aws", "mx-central-1": "aws", "eu-new-9": "aws",
-	"cn-north-1": "aws-cn", "cn-northwest-1": "aws-cn", "us-gov-west-1": "aws-us-gov", "us-gov-east-1": "aws-us-gov",
-	"us-iso-east-1": "aws-iso", "us-isob-east-1": "aws-iso-b", "eu-isoe-west-1": "aws-iso-e", "us-isof-south-1": "aws-iso-f",
-	"eusc-de-east-1": "aws-eusc",
-}
-
-func TestPolicyOfEachPartition(t *testing.T) {
-	t.Parallel()
-	for region, partition := range partitions {
-		table := dynamostore.Table{Name: "sessions", KMSKey: "1234"}
-		for _, role := range dynamostore.Roles() {
-			text, err := table.Policy(role, dynamostore.Location{Region: region, Account: "123456789012"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, s := range readPolicy(t, text).Statement {
-				if !strings.HasPrefix(s.Resource, "arn:"+partition+":") || !strings.Contains(s.Resource, ":"+region+":") {
-					t.Errorf("%s: %s is not in the partition %s", region, s.Resource, partition)
-				}
-			}
-		}
-	}
-}
-
 // elsewhere is a client of a Region, of which nothing is called.
 type elsewhere struct {
 	*dynamodb.Client

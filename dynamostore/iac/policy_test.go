@@ -1,4 +1,4 @@
-package dynamostore_test
+package iac_test
 
 import (
 	"encoding/json"
@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/dynamostore/iac"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -86,8 +87,8 @@ func TestPolicyGrammar(t *testing.T) {
 		if more := anyText(1, 1).Draw(t, "more"); rapid.Bool().Draw(t, "long") {
 			table.PartitionKey.Prefix += strings.Repeat(more, 1800/len(more)) + ":"
 		}
-		for _, role := range dynamostore.Roles() {
-			text, err := table.Policy(role, here)
+		for _, role := range iac.Roles() {
+			text, err := iac.Policy(table, role, here)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -163,10 +164,10 @@ func TestPolicyOfAnAliasNamesIt(t *testing.T) {
 		"arn:aws:kms:eu-west-1:210987654321:key/1234":       {"arn:aws:kms:eu-west-1:210987654321:key/1234", ""},
 		"1234": {"arn:aws:kms:eu-central-1:123456789012:key/1234", ""},
 	} {
-		for role, actions := range map[dynamostore.Role][]string{
-			dynamostore.RoleApp: {"kms:Decrypt"}, dynamostore.RoleCollector: {"kms:Decrypt"}, dynamostore.RoleAdmin: kmsActions,
+		for role, actions := range map[iac.Role][]string{
+			iac.RoleApp: {"kms:Decrypt"}, iac.RoleCollector: {"kms:Decrypt"}, iac.RoleAdmin: kmsActions,
 		} {
-			text, err := dynamostore.Table{Name: "sessions", KMSKey: key}.Policy(role, here)
+			text, err := iac.Policy(dynamostore.Table{Name: "sessions", KMSKey: key}, role, here)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -183,7 +184,7 @@ func TestPolicyOfAnAliasNamesIt(t *testing.T) {
 			// What may be granted is what DynamoDB needs for the table, by nobody but DynamoDB.
 			for _, s := range statements {
 				if slices.Contains(s.Action, "kms:CreateGrant") && (len(s.Action) > 1 ||
-					!slices.Equal(s.Condition["Bool"]["kms:GrantIsForAWSResource"], stringOrList{"true"}) || role != dynamostore.RoleAdmin ||
+					!slices.Equal(s.Condition["Bool"]["kms:GrantIsForAWSResource"], stringOrList{"true"}) || role != iac.RoleAdmin ||
 					!slices.Equal(s.Condition["ForAnyValue:StringEquals"]["kms:ResourceAliases"], alias) || s.Resource != want.resource) {
 					t.Errorf("%s, %s: %+v", key, role, s)
 				}
@@ -191,7 +192,7 @@ func TestPolicyOfAnAliasNamesIt(t *testing.T) {
 		}
 	}
 	for _, key := range []string{"", "alias/aws/dynamodb"} {
-		text, err := dynamostore.Table{Name: "sessions", KMSKey: key}.Policy(dynamostore.RoleApp, here)
+		text, err := iac.Policy(dynamostore.Table{Name: "sessions", KMSKey: key}, iac.RoleApp, here)
 		if err != nil || strings.Contains(text, "kms") {
 			t.Errorf("a key that needs no rights (%q): %v\n%s", key, err, text)
 		}
@@ -200,7 +201,7 @@ func TestPolicyOfAnAliasNamesIt(t *testing.T) {
 
 func TestPolicyOfALocation(t *testing.T) {
 	t.Parallel()
-	for want, at := range map[string]dynamostore.Location{
+	for want, at := range map[string]iac.Location{
 		"arn:aws:dynamodb:REGION:ACCOUNT:table/sessions":                   {},
 		"arn:aws:dynamodb:eu-central-1:ACCOUNT:table/sessions":             {Region: "eu-central-1"},
 		"arn:aws-cn:dynamodb:cn-north-1:123456789012:table/sessions":       {Region: "cn-north-1", Account: "123456789012"},
@@ -208,7 +209,7 @@ func TestPolicyOfALocation(t *testing.T) {
 		"arn:aws-eusc:dynamodb:eusc-de-east-1:123456789012:table/sessions": {Region: "eusc-de-east-1", Account: "123456789012"},
 		"arn:aws-new:dynamodb:xx-new-1:ACCOUNT:table/sessions":             {Region: "xx-new-1", Partition: "aws-new"},
 	} {
-		text, err := dynamostore.Table{Name: "sessions"}.Policy(dynamostore.RoleAdmin, at)
+		text, err := iac.Policy(dynamostore.Table{Name: "sessions"}, iac.RoleAdmin, at)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -231,7 +232,7 @@ func TestPolicyLetsSessionsThrough(t *testing.T) {
 			key.Suffix = ":" + strings.Repeat("suf", 50) + key.Suffix
 			table.PartitionKey = key
 		}
-		text, err := table.Policy(dynamostore.RoleApp, here)
+		text, err := iac.Policy(table, iac.RoleApp, here)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -256,7 +257,7 @@ func TestPolicyOfTheCollector(t *testing.T) {
 	t.Parallel()
 	for _, prefix := range []string{"", "SESSION#"} {
 		table := dynamostore.Table{Name: "sessions", PartitionKey: dynamostore.Key{Prefix: prefix}}
-		text, err := table.Policy(dynamostore.RoleCollector, here)
+		text, err := iac.Policy(table, iac.RoleCollector, here)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -335,10 +336,10 @@ func like(pattern, text string) bool {
 // Actions are what the policies grant for a table with an index, and no role has a right that it has not.
 func TestActionsOfRoles(t *testing.T) {
 	t.Parallel()
-	for _, role := range append(dynamostore.Roles(), "root") {
+	for _, role := range append(iac.Roles(), "root") {
 		var granted []string
 		table := dynamostore.Table{Name: "sessions", ExpiryIndex: dynamostore.ExpiryIndex{Name: "expiry"}}
-		if text, err := table.Policy(role, here); err == nil {
+		if text, err := iac.Policy(table, role, here); err == nil {
 			for _, s := range readPolicy(t, text).Statement {
 				granted = append(granted, s.Action...)
 			}
@@ -354,7 +355,7 @@ func TestActionsOfRoles(t *testing.T) {
 // What the README shows is the policy.
 func TestReadmeShowsThePolicy(t *testing.T) {
 	t.Parallel()
-	text, err := dynamostore.Table{Name: "sessions"}.Policy(dynamostore.RoleApp, dynamostore.Location{})
+	text, err := iac.Policy(dynamostore.Table{Name: "sessions"}, iac.RoleApp, iac.Location{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -367,5 +368,31 @@ func TestReadmeShowsThePolicy(t *testing.T) {
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("the README shows\n%s\nthe policy is\n%s", asJSON(got), text)
+	}
+}
+
+// Regions of every partition that the SDK knows, and one that came after it.
+var partitions = map[string]string{
+	"us-east-1": "aws", "eu-central-1": "aws", "mx-central-1": "aws", "eu-new-9": "aws",
+	"cn-north-1": "aws-cn", "cn-northwest-1": "aws-cn", "us-gov-west-1": "aws-us-gov", "us-gov-east-1": "aws-us-gov",
+	"us-iso-east-1": "aws-iso", "us-isob-east-1": "aws-iso-b", "eu-isoe-west-1": "aws-iso-e", "us-isof-south-1": "aws-iso-f",
+	"eusc-de-east-1": "aws-eusc",
+}
+
+func TestPolicyOfEachPartition(t *testing.T) {
+	t.Parallel()
+	for region, partition := range partitions {
+		table := dynamostore.Table{Name: "sessions", KMSKey: "1234"}
+		for _, role := range iac.Roles() {
+			text, err := iac.Policy(table, role, iac.Location{Region: region, Account: "123456789012"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range readPolicy(t, text).Statement {
+				if !strings.HasPrefix(s.Resource, "arn:"+partition+":") || !strings.Contains(s.Resource, ":"+region+":") {
+					t.Errorf("%s: %s is not in the partition %s", region, s.Resource, partition)
+				}
+			}
+		}
 	}
 }

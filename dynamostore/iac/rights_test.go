@@ -1,4 +1,4 @@
-package dynamostore_test
+package iac_test
 
 import (
 	"context"
@@ -17,12 +17,55 @@ import (
 
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
 	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/dynamostore/iac"
 	"github.com/scsdynamo/scsdynamo/gcrunner"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
 	"github.com/scsdynamo/scsdynamo/tests/iamtest"
 	"github.com/scsdynamo/scsdynamo/tests/storetest"
 )
+
+// layouts are a table of its own and one that is shared, with an index.
+var layouts = map[string]dynamostore.Table{
+	"plain": {},
+	"single table": {
+		PartitionKey: dynamostore.Key{Name: "pk", Prefix: "SESSION#", Suffix: "#v1"},
+		SortKey:      dynamostore.Key{Name: "sk", Prefix: "SESSION#", Suffix: "#meta"},
+		// Words that DynamoDB reserves.
+		Attributes: dynamostore.Attributes{
+			Data: "data", Expiry: "ttl", TTL: "time", Version: "token", CreatedAt: "user", Ancestry: "order",
+			ExpiryShard: "group", ExpiryHour: "hour",
+		},
+		ExpiryIndex: dynamostore.ExpiryIndex{Name: "by-hour", Shards: 3},
+	},
+}
+
+// create makes a table that keeps what has expired, and a driver on it with all rights.
+func create(t *testing.T, table dynamostore.Table) (dynamostore.Table, *dynamostore.Driver) {
+	t.Helper()
+	client := dynamotest.Client(t)
+	table.Name = dynamotest.TableName(t, client)
+	if err := table.Create(t.Context(), dynamotest.WithoutTTL(client)); err != nil {
+		t.Fatal(err)
+	}
+	driver, err := dynamostore.NewDriver(client, table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table, driver
+}
+
+func newRecord(key, data string) storage.Record {
+	now := time.Now()
+	return storage.Record{
+		Key: key, Data: []byte(data), CreatedAt: now, UpdatedAt: now, ExpiresAt: now.Add(time.Hour),
+		Version: storage.NewVersion(),
+	}
+}
+
+func newLease(id string) storage.Lease {
+	return storage.Lease{ID: id, Duration: time.Minute, ExpiresAt: time.Now().Add(time.Minute)}
+}
 
 // The policy of an application is enough for all that a store does, and no more than that, also in a table that it shares.
 func TestAppNeedsItsPolicy(t *testing.T) {
@@ -37,11 +80,11 @@ func TestAppNeedsItsPolicy(t *testing.T) {
 
 func useStore(t *testing.T, layout dynamostore.Table) {
 	t.Helper()
-	f := newFixture(t, layout)
-	under := rightsUnder(t, f.table, dynamostore.RoleApp)
-	client := appClient(t, under.enforce)
-	iterating := rightsUnder(t, f.table, dynamostore.RoleIterator)
-	iterator, err := dynamostore.New(dynamotest.Client(t, rights.As(string(dynamostore.RoleIterator)), iterating.enforce), f.table,
+	table, _ := create(t, layout)
+	under := rightsUnder(t, table, iac.RoleApp)
+	client := dynamotest.Client(t, under.enforce)
+	iterating := rightsUnder(t, table, iac.RoleIterator)
+	iterator, err := dynamostore.New(dynamotest.Client(t, iterating.enforce), table,
 		sessionstore.WithSecret(storetest.Secret(2), storetest.Secret(1)))
 	if err != nil {
 		t.Fatal(err)
@@ -52,11 +95,11 @@ func useStore(t *testing.T, layout dynamostore.Table) {
 			t.Fatal(err)
 		}
 	}
-	store, err := dynamostore.New(client, f.table, sessionstore.WithSecret(storetest.Secret(2), storetest.Secret(1)))
+	store, err := dynamostore.New(client, table, sessionstore.WithSecret(storetest.Secret(2), storetest.Secret(1)))
 	must(err)
-	driver, err := dynamostore.NewDriver(client, f.table)
+	driver, err := dynamostore.NewDriver(client, table)
 	must(err)
-	old, err := dynamostore.New(client, f.table, sessionstore.WithSecret(storetest.Secret(1)))
+	old, err := dynamostore.New(client, table, sessionstore.WithSecret(storetest.Secret(1)))
 	must(err)
 	hour := time.Now().Add(time.Hour)
 	must(old.CommitCtx(t.Context(), "token", nil, hour))
@@ -81,7 +124,7 @@ func useStore(t *testing.T, layout dynamostore.Table) {
 	must(err)
 	iterating.check(t)
 
-	others := f.table
+	others := table
 	others.PartitionKey.Prefix = "others#"
 	stranger, err := dynamostore.NewDriver(client, others)
 	must(err)
@@ -100,8 +143,8 @@ func TestAdminNeedsItsPolicy(t *testing.T) {
 	}
 	unindexed := table
 	unindexed.ExpiryIndex = dynamostore.ExpiryIndex{}
-	under := rightsUnder(t, table, dynamostore.RoleAdmin)
-	client := dynamotest.Client(t, rights.As(string(dynamostore.RoleAdmin)), under.enforce)
+	under := rightsUnder(t, table, iac.RoleAdmin)
+	client := dynamotest.Client(t, under.enforce)
 	for _, do := range []func() error{
 		func() error { return unindexed.Create(t.Context(), client) },
 		func() error { return table.AddExpiryIndex(t.Context(), client) },
@@ -130,9 +173,9 @@ func TestCollectorNeedsItsPolicy(t *testing.T) {
 
 func collect(t *testing.T, layout dynamostore.Table) {
 	t.Helper()
-	f := newFixture(t, layout)
-	under := rightsUnder(t, f.table, dynamostore.RoleCollector)
-	reading, err := dynamostore.NewDriver(dynamotest.Client(t, rights.As(string(dynamostore.RoleCollector)), under.enforce), f.table)
+	table, unlimited := create(t, layout)
+	under := rightsUnder(t, table, iac.RoleCollector)
+	reading, err := dynamostore.NewDriver(dynamotest.Client(t, under.enforce), table)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +185,9 @@ func collect(t *testing.T, layout dynamostore.Table) {
 		if key == "expired" {
 			record.ExpiresAt = time.Now().Add(-2 * time.Hour)
 		}
-		f.mustPut(t, record)
+		if err := unlimited.Put(t.Context(), record, storage.Always()); err != nil {
+			t.Fatal(err)
+		}
 	}
 	election, err := gcrunner.NewElection(driver, 0)
 	if err != nil {
@@ -198,19 +243,19 @@ func collect(t *testing.T, layout dynamostore.Table) {
 // restricted is a client with nothing but the rights of a role, as IAM would judge them.
 type restricted struct {
 	policy iamPolicy
-	role   dynamostore.Role
+	role   iac.Role
 	key    string // the name of the partition key
 	rights iamtest.Rights
 }
 
-func rightsUnder(t *testing.T, table dynamostore.Table, role dynamostore.Role) *restricted {
+func rightsUnder(t *testing.T, table dynamostore.Table, role iac.Role) *restricted {
 	t.Helper()
-	text, err := table.Policy(role, here)
+	text, err := iac.Policy(table, role, here)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return &restricted{
-		policy: readPolicy(t, text), role: role, key: orDefault(table.PartitionKey.Name, "session_id"),
+		policy: readPolicy(t, text), role: role, key: table.WithDefaults().PartitionKey.Name,
 	}
 }
 
@@ -277,7 +322,7 @@ func (r *restricted) needs(operation string, input any) []request {
 	case *dynamodb.UpdateItemInput:
 		return []need{{action: operation, keys: keys(input.Key), returnValues: string(input.ReturnValues)}}
 	case *dynamodb.DeleteItemInput:
-		if r.role == dynamostore.RoleCollector && input.ReturnValuesOnConditionCheckFailure == types.ReturnValuesOnConditionCheckFailureAllOld {
+		if r.role == iac.RoleCollector && input.ReturnValuesOnConditionCheckFailure == types.ReturnValuesOnConditionCheckFailureAllOld {
 			panic("a delete of a collector asks for the whole item, which no condition of IAM keeps from it")
 		}
 		return []need{{action: operation, keys: keys(input.Key), returnValues: string(input.ReturnValues)}}
@@ -297,7 +342,7 @@ func (r *restricted) needs(operation string, input any) []request {
 // readmePolicy returns the policy in the README.
 func readmePolicy(t *testing.T) []byte {
 	t.Helper()
-	readme, err := os.ReadFile("../README.md")
+	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}

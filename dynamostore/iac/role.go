@@ -1,4 +1,4 @@
-package dynamostore
+package iac
 
 import (
 	"fmt"
@@ -7,24 +7,25 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/internal/arn"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// Role is a user of the table, as [Table.Policy] knows them.
+// Role is a kind of process that uses the table. See [Policy].
 type Role string
 
 // The roles. None of them includes another: a process that does the work of two needs the policies of both.
 const (
 	// RoleApp is a process that serves requests: it uses a store, session by session.
 	RoleApp Role = "app"
-	// RoleIterator is a process that looks at all sessions, or deletes them all: with All, Iterate, Sessions and
+	// RoleIterator is a process that lists all sessions, or deletes them all: with All, Iterate, Sessions and
 	// DeleteAll.
 	RoleIterator Role = "iterator"
-	// RoleCollector is a process that deletes sessions with package gcrunner, over [Driver.WithoutData]. It is granted
-	// to read everything of a session but its data. It cannot write one: what it writes is where it is, and by which
-	// lease it was elected. IAM knows no condition on what a delete returns that is refused
-	// (ReturnValuesOnConditionCheckFailure): whoever has the credentials of a collector and not its program can read
-	// sessions by that.
+	// RoleCollector is a process that deletes sessions with package gcrunner, over [dynamostore.Driver.WithoutData]. It
+	// may read everything of a session but its data, and cannot write one: it writes its position, and the lease that
+	// elects it. IAM has no condition on what a refused delete returns (ReturnValuesOnConditionCheckFailure): whoever
+	// has the credentials of a collector, and another program, can read sessions that way.
 	RoleCollector Role = "collector"
 	// RoleAdmin creates, verifies, describes and deletes the table. It cannot read or write a session.
 	RoleAdmin Role = "admin"
@@ -41,19 +42,25 @@ func (r Role) validate() error {
 	for i, role := range Roles() {
 		names[i] = string(role)
 	}
-	return fmt.Errorf("dynamostore: %q is not a role; there are %s", string(r), strings.Join(names, ", "))
+	return fmt.Errorf("iac: %q is not a role; there are %s", string(r), strings.Join(names, ", "))
 }
 
-// Actions returns the IAM actions that the role needs on a table that has all there is, an [ExpiryIndex] among it, sorted.
-// They are those that this module calls, which its tests record, and no others. For what is not a role it returns none.
+// Actions returns the IAM actions that the role needs on a table with an expiry index, sorted. They are those that this
+// module calls, which its tests record, and no others. A role that does not exist has none.
 func (r Role) Actions() []string {
 	var actions []string
-	for _, s := range (Table{ExpiryIndex: ExpiryIndex{Name: "expiry"}}).statements(r) {
+	indexed := dynamostore.Table{ExpiryIndex: dynamostore.ExpiryIndex{Name: "expiry"}}
+	for _, s := range (table{indexed.WithDefaults()}).statements(r) {
 		actions = append(actions, s.actions...)
 	}
 	slices.Sort(actions)
 	return slices.Compact(actions)
 }
+
+// table is a table, with its defaults, whose policies and templates are written.
+type table struct{ dynamostore.Table }
+
+func (t table) hasExpiryIndex() bool { return t.ExpiryIndex.Name != "" }
 
 // statement is a statement of a policy, whatever it is written in. It allows the actions.
 type statement struct {
@@ -69,7 +76,7 @@ type restriction struct {
 	values        []string
 }
 
-// byOperator returns restrictions with those together that have an operator in common, as a policy has them.
+// byOperator groups restrictions by their operator, as a policy does.
 func byOperator(restrictions []restriction) [][]restriction {
 	var groups [][]restriction
 	for _, r := range restrictions {
@@ -93,9 +100,9 @@ const (
 )
 
 // statements is what the role needs. Rights that only some programs need have statements of their own, to be left out.
-// A transaction needs the rights to what is in it.
+// A transaction needs the rights to its parts.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
-func (t Table) statements(role Role) []statement {
+func (t table) statements(role Role) []statement {
 	items := t.leadingKeys("")
 	var statements []statement
 	switch role {
@@ -107,7 +114,8 @@ func (t Table) statements(role Role) []statement {
 		}
 	case RoleIterator:
 		statements = []statement{
-			// A scan names no key, and a condition that is about all its keys holds: it would look like a limit and be none.
+			// A scan names no key, and a condition that is about all its keys holds: it would look like a limit and be
+			// none.
 			{sid: "Iteration", actions: []string{"dynamodb:Scan"}},
 			{sid: "OnlyForDeleteAll", actions: []string{"dynamodb:BatchWriteItem"}, only: items},
 		}
@@ -150,12 +158,12 @@ func (t Table) statements(role Role) []statement {
 	return append(statements, t.keyStatements(role)...)
 }
 
-// keyStatements is what a KMS key of one's own needs. DynamoDB uses it in the name of the caller: of whoever accesses the
-// table to decrypt the key of the table, of whoever creates the table for the rest, which includes the grant that
-// DynamoDB's own work needs. The key's policy may grant all that instead.
+// keyStatements is what a customer managed KMS key needs. DynamoDB uses it in the name of the caller: of whoever
+// accesses the table to decrypt the key of the table, of whoever creates the table for the rest, which includes the
+// grant that DynamoDB's own work needs. The key's policy may grant all that instead.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.howitworks.html
-func (t Table) keyStatements(role Role) []statement {
-	if t.KMSKey == "" || isAWSManagedKey(t.KMSKey) { // whose policy lets everybody in the account in
+func (t table) keyStatements(role Role) []statement {
+	if t.KMSKey == "" || arn.IsAWSManaged(t.KMSKey) { // its policy allows everybody in the account
 		return nil
 	}
 	s := statement{
@@ -163,7 +171,7 @@ func (t Table) keyStatements(role Role) []statement {
 		// Behind the name of the service, partitions differ. A Region would be wrong for a global table.
 		only: []restriction{{"StringLike", "kms:ViaService", []string{"dynamodb.*"}}},
 	}
-	if alias, ok := aliasOf(t.KMSKey); ok { // which cannot be a resource
+	if alias, ok := arn.AliasOf(t.KMSKey); ok { // which cannot be a resource
 		s.only = append(s.only, restriction{"ForAnyValue:StringEquals", resourceAliases, []string{alias}})
 	}
 	if role != RoleAdmin {
@@ -172,32 +180,18 @@ func (t Table) keyStatements(role Role) []statement {
 	s.actions = []string{"kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"}
 	grant := s
 	grant.sid, grant.actions = "GrantForTheTable", []string{"kms:CreateGrant"}
-	grant.only = append([]restriction{{"Bool", "kms:GrantIsForAWSResource", []string{"true"}}}, s.only...) // DynamoDB itself, that is
+	// To DynamoDB itself, that is.
+	grant.only = append([]restriction{{"Bool", "kms:GrantIsForAWSResource", []string{"true"}}}, s.only...)
 	return []statement{grant, s}
 }
 
 const resourceAliases = "kms:ResourceAliases"
 
-// isAWSManagedKey reports whether it is the key that AWS keeps in each account for DynamoDB.
-func isAWSManagedKey(key string) bool {
-	alias, ok := aliasOf(key)
-	return ok && strings.HasPrefix(alias, "alias/aws/")
-}
-
-// aliasOf returns the alias that a key is named by.
-func aliasOf(key string) (alias string, ok bool) {
-	if strings.HasPrefix(key, arnPrefix) {
-		key = key[strings.LastIndexByte(key, ':')+1:]
-	}
-	return key, strings.HasPrefix(key, "alias/")
-}
-
-// leadingKeys limits calls on items to those whose partition key is that of a storage key that begins so, where that tells.
+// leadingKeys limits calls on items to those whose partition key is that of a storage key that begins so, where that
+// tells.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
-func (t Table) leadingKeys(begin string) []restriction {
-	key := t.PartitionKey
-	key.Prefix += begin
-	pattern := key.pattern()
+func (t table) leadingKeys(begin string) []restriction {
+	pattern := keyPattern(t.PartitionKey.Prefix+begin, t.PartitionKey.Suffix)
 	if pattern == "*" {
 		return nil
 	}
@@ -206,11 +200,17 @@ func (t Table) leadingKeys(begin string) []restriction {
 
 // withoutData limits reads to those that name what they read, and not the data of sessions among that.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
-func (t Table) withoutData() []restriction {
-	t = t.WithDefaults()
-	names := t.attributesWithoutData()
-	if t.hasExpiryIndex() { // all keys must be there, those of indexes, too
-		names = append(names, t.Attributes.ExpiryShard, t.Attributes.ExpiryHour)
+func (t table) withoutData() []restriction {
+	a := t.Attributes
+	names := []string{
+		t.PartitionKey.Name, a.CreatedAt, a.UpdatedAt, a.Expiry, a.Version, a.Ancestry,
+		a.LeaseID, a.LeaseDuration, a.LeaseExpiry,
+	}
+	if t.SortKey.Name != "" {
+		names = append(names, t.SortKey.Name)
+	}
+	if t.hasExpiryIndex() { // all keys must be among them, those of indexes too
+		names = append(names, a.ExpiryShard, a.ExpiryHour)
 	}
 	for i, name := range names {
 		names[i] = namePattern(name)
@@ -249,27 +249,28 @@ func namePattern(name string) string {
 // maxAffixRunes is how much of a prefix or suffix is in a pattern: both, in each statement, must fit in a policy.
 const maxAffixRunes = 100
 
-// pattern is an IAM pattern of all values of the key attribute. Where a prefix or suffix is too long or has characters that
-// a policy cannot hold, the pattern stands for more than those.
-func (k Key) pattern() string {
-	prefix, suffix := []rune(k.Prefix), []rune(k.Suffix)
-	prefix = prefix[:min(len(prefix), maxAffixRunes)]
-	suffix = suffix[max(0, len(suffix)-maxAffixRunes):]
-	if i := slices.IndexFunc(prefix, notInPolicies); i >= 0 {
-		prefix = prefix[:i]
+// keyPattern is an IAM pattern of all values of a key attribute. Where a prefix or suffix is too long, or has
+// characters that a policy cannot hold, the pattern stands for more than those.
+func keyPattern(prefix, suffix string) string {
+	before, after := []rune(prefix), []rune(suffix)
+	before = before[:min(len(before), maxAffixRunes)]
+	after = after[max(0, len(after)-maxAffixRunes):]
+	if i := slices.IndexFunc(before, notInPolicies); i >= 0 {
+		before = before[:i]
 	}
-	slices.Reverse(suffix)
-	if i := slices.IndexFunc(suffix, notInPolicies); i >= 0 {
-		suffix = suffix[:i]
+	for i, r := range slices.Backward(after) {
+		if notInPolicies(r) {
+			after = after[i+1:]
+			break
+		}
 	}
-	slices.Reverse(suffix)
-	return escapePattern.Replace(string(prefix)) + "*" + escapePattern.Replace(string(suffix))
+	return escapePattern.Replace(string(before)) + "*" + escapePattern.Replace(string(after))
 }
 
 // notInPolicies reports whether IAM refuses a character.
 func notInPolicies(r rune) bool { return r < ' ' || r > 'ÿ' }
 
-// escapePattern makes the characters that mean something stand for themselves. In Terraform, &{ does as well, and cannot:
-// there it is & and any character.
+// escapePattern escapes the characters that have a meaning in a pattern. In Terraform &{ has one too, and no escape:
+// it becomes & and any character.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html#policy-vars-specialchars
 var escapePattern = strings.NewReplacer("*", "${*}", "?", "${?}", "$", "${$}", "&{", "&?")

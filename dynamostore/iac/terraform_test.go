@@ -1,4 +1,4 @@
-package dynamostore_test
+package iac_test
 
 import (
 	"encoding/json"
@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/dynamostore/iac"
 )
 
 // Create and the configuration can never differ, whatever the table is.
@@ -24,8 +25,8 @@ func TestTerraformSaysWhatCreateDoes(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		table := anyTable().Draw(t, "table")
-		roles := rapid.SliceOfDistinct(rapid.SampledFrom(dynamostore.Roles()), rapid.ID[dynamostore.Role]).Draw(t, "roles")
-		text, err := table.Terraform(roles...)
+		roles := rapid.SliceOfDistinct(rapid.SampledFrom(iac.Roles()), rapid.ID[iac.Role]).Draw(t, "roles")
+		text, err := iac.Terraform(table, roles...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -55,7 +56,7 @@ func nameTheKey(policy any) {
 func TestTerraformIsFormatted(t *testing.T) {
 	t.Parallel()
 	for name, table := range templateTables {
-		text, err := table.Terraform(dynamostore.Roles()...)
+		text, err := iac.Terraform(table, iac.Roles()...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,7 +69,7 @@ func TestTerraformIsFormatted(t *testing.T) {
 // Destroying the table would log everybody out.
 func TestTerraformKeepsTheTable(t *testing.T) {
 	t.Parallel()
-	text, err := dynamostore.Table{Name: "sessions"}.Terraform(dynamostore.RoleApp)
+	text, err := iac.Terraform(dynamostore.Table{Name: "sessions"}, iac.RoleApp)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,12 +144,12 @@ func readTerraform(t rapid.TB, text string) written {
 		}
 	}
 	table := blocks["resource.aws_dynamodb_table.sessions"]
-	w := written{policies: map[dynamostore.Role]any{}}
+	w := written{policies: map[iac.Role]any{}}
 	w.input, w.ttl = r.createInput(table)
 	r.tableARN, r.keyID = tableARN(*w.input.TableName), looked
 	for id, block := range blocks {
 		if name, ok := strings.CutPrefix(id, "data.aws_iam_policy_document.sessions_"); ok {
-			w.policies[dynamostore.Role(name)] = r.policy(block)
+			w.policies[iac.Role(name)] = r.policy(block)
 			policy := blocks["resource.aws_iam_policy.sessions_"+name]
 			if got := string(policy.Attributes["policy"].Expr.Range().SliceBytes([]byte(text))); got != id+".json" {
 				t.Errorf("the policy of the role %s is %s", name, got)
