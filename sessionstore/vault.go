@@ -94,6 +94,23 @@ func (v *vault) openAny(record storage.Record, codec scs.Codec) (token string, d
 		}
 		return record.Key, record.Data, nil
 	}
+	return v.openAt(record, codec, v.now())
+}
+
+// openEver is openAny for a record that may have expired since a request has read it, and have come to its deadline so.
+func (v *vault) openEver(record storage.Record, codec scs.Codec) (token string, data []byte, err error) {
+	if !v.seals() {
+		return v.openAny(record, codec)
+	}
+	at := v.now()
+	if record.Expired(at) {
+		at = time.Time{}
+	}
+	return v.openAt(record, codec, at)
+}
+
+// openAt opens a record that is sealed, and whose deadline must not have come at the instant.
+func (v *vault) openAt(record storage.Record, codec scs.Codec, at time.Time) (token string, data []byte, err error) {
 	c, g, err := v.content(record)
 	if err != nil {
 		return "", nil, err
@@ -101,20 +118,10 @@ func (v *vault) openAny(record storage.Record, codec scs.Codec) (token string, d
 	if record.Data[0] == sealFormat1 {
 		c.deadline, _, _ = codec.Decode(c.data) // What does not decode has none.
 	}
-	now := v.now()
-	if !g.counts(now) || c.sealedAt.Before(v.since) || !c.deadline.IsZero() && !now.Before(c.deadline) {
+	if !g.counts(v.now()) || c.sealedAt.Before(v.since) || !c.deadline.IsZero() && !at.Before(c.deadline) {
 		return "", nil, errOver
 	}
 	return c.token, bounded(codec, c.data, g.until), nil
-}
-
-// openEver is openAny for a record that may be over by now, such as what a request has read before.
-func (v *vault) openEver(record storage.Record) (token string, data []byte, err error) {
-	if !v.seals() {
-		return record.Key, record.Data, nil
-	}
-	c, _, err := v.content(record)
-	return c.token, c.data, err
 }
 
 // content opens a record that is sealed.
@@ -128,6 +135,9 @@ func (v *vault) content(record storage.Record) (content, *generation, error) {
 		return content{}, nil, &storage.CorruptError{Part: "data", Problem: "was sealed with a secret that is not given"}
 	}
 	c, err := g.open(record.Key, managerMarkOf(record), header, record.Data[len(header):])
+	if err == nil && g != &v.secrets[0] && g.storageKey(c.token) != record.Key {
+		err = errAnotherSession // an old secret makes nothing that looks current
+	}
 	return c, g, err
 }
 
