@@ -8,6 +8,7 @@ import (
 
 	"github.com/alexedwards/scs/v2"
 
+	"github.com/scsdynamo/scsdynamo/internal/sealed"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -70,6 +71,9 @@ func (v *vault) seal(key, manager, token string, data []byte, deadline time.Time
 
 // open returns the data of a record that must belong to the token.
 func (v *vault) open(record storage.Record, token string, codec scs.Codec) ([]byte, error) {
+	if !v.seals() && !markedSealed(record) { // a codec of which this store is not told may write what looks sealed
+		return record.Data, nil
+	}
 	found, data, err := v.openAny(record, codec)
 	if err == nil && found != token {
 		err = errAnotherSession
@@ -89,7 +93,7 @@ var errSealed = &storage.CorruptError{
 // openAny returns the token and the data of a record, unless it is over.
 func (v *vault) openAny(record storage.Record, codec scs.Codec) (token string, data []byte, err error) {
 	if !v.seals() {
-		if v.ownerOf(record) != ours {
+		if v.ownerOf(record, codec) != ours {
 			return "", nil, errSealed
 		}
 		return record.Key, record.Data, nil
@@ -151,17 +155,15 @@ const (
 )
 
 // ownerOf returns whose a record is, by its mark or by what stands before its seal. The record may be damaged, or over.
-func (v *vault) ownerOf(record storage.Record) ownership {
+func (v *vault) ownerOf(record storage.Record, codec scs.Codec) ownership {
 	if !v.seals() {
-		if markedSealed(record) {
+		if markedSealed(record) || looksSealed(record.Data, codec) {
 			return unknown
 		}
 		return ours
 	}
-	header, whole := headerOf(record.Data)
+	header, _ := headerOf(record.Data)
 	switch g := v.generation(header); {
-	case !whole && markedSealed(record): // and damaged
-		return ours
 	case g == nil:
 		return unknown
 	case g.isOfAnother(header):
@@ -169,6 +171,23 @@ func (v *vault) ownerOf(record storage.Record) ownership {
 	default:
 		return ours
 	}
+}
+
+// looksSealed reports whether a secret has sealed the data, by all that can be told without it: format 1 has no mark.
+func looksSealed(data []byte, codec scs.Codec) bool {
+	if !sealed.Likely(data) {
+		return false
+	}
+	_, _, err := codec.Decode(data)
+	return err != nil
+}
+
+// ownerOfUnreadable is ownerOf for what is no whole record. Without a secret, nothing tells a damaged session from any other item.
+func (v *vault) ownerOfUnreadable(u storage.Unreadable) ownership {
+	if !v.seals() {
+		return unknown
+	}
+	return v.ownerOf(storage.Record{Key: u.Key, Data: u.Data}, nil)
 }
 
 // generation returns that of a header, nil where it is of none.
