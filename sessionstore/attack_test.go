@@ -3,6 +3,7 @@ package sessionstore_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"maps"
 	"net/http"
 	"os"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/alexedwards/scs/v2"
 
+	"github.com/scsdynamo/scsdynamo/gcrunner"
 	"github.com/scsdynamo/scsdynamo/internal/ended"
 	"github.com/scsdynamo/scsdynamo/internal/mark"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
@@ -218,7 +220,11 @@ var attacks = map[string]struct {
 	}},
 	"have a session of format 1 merged after WithSealedSince": {"", func(t *testing.T) bool {
 		v := newVictim(t, "shop", sessionstore.WithSecret(storetest.Secret(1)), sessionstore.WithSealedSince(time.Now()))
-		v.own(v.mallo, func(_ http.ResponseWriter, r *http.Request) { v.sessions.Clear(r.Context()) })
+		v.own(v.mallo, func(_ http.ResponseWriter, r *http.Request) {
+			if err := v.sessions.Clear(r.Context()); err != nil {
+				t.Error(err)
+			}
+		})
 		return strings.Contains(v.during(v.mallo, func() storage.Record { return format1(t, v, v.mallo) }), "mallory")
 	}},
 	"have an earlier state merged by a request that outlasts its deadline": {"", func(t *testing.T) bool {
@@ -229,7 +235,7 @@ var attacks = map[string]struct {
 		v.own(token, func(_ http.ResponseWriter, r *http.Request) { v.sessions.Remove(r.Context(), "root") })
 		time.Sleep(lifetime - 1)
 		renewed := v.own(token, func(w http.ResponseWriter, r *http.Request) {
-			time.Sleep(2)
+			time.Sleep(2 * time.Nanosecond)
 			v.write(before, postponed)
 			v.renew(nil)(w, r)
 		}).token
@@ -320,6 +326,60 @@ var attacks = map[string]struct {
 		v.write(other.record(other.mallo), nil)
 		v.write(other.record(other.mallo), func(r *storage.Record) { r.Key = v.store.StorageKey(v.mallo) })
 		return v.who(other.mallo) != "" || v.who(v.mallo) != ""
+	}},
+	"bring a session from another table": {
+		"move a session to another application with the same secret and context, also from a table of its own: applications have the " +
+			"same context where none is given and their keys have the same prefix and suffix, or none",
+		func(t *testing.T) bool {
+			for _, namespace := range []string{"", "shop:"} {
+				v, other := newVictim(t, namespace), newVictim(t, namespace)
+				v.write(other.record(other.mallo), nil)
+				if v.who(other.mallo) != "mallory" {
+					return false
+				}
+			}
+			return true
+		},
+	},
+	"bring a session from another table of an application with a context": {"", func(t *testing.T) bool {
+		secret := sessionstore.WithSecret(storetest.Secret(1))
+		other := newVictim(t, "", secret)
+		for _, v := range []*victim{newVictim(t, "shop:"), newVictim(t, "", secret, sessionstore.WithSecretContext("shop"))} {
+			v.write(other.record(other.mallo), nil)
+			if v.who(other.mallo) != "" {
+				return true
+			}
+		}
+		return false
+	}},
+	"keep others from collecting": {"keep collectors from collecting what has expired", func(t *testing.T) bool {
+		driver := memory.New()
+		put := func(key string, age time.Duration, lease storage.Lease) {
+			end := time.Now().Add(-age)
+			if err := driver.Put(t.Context(), storage.Record{
+				Key: key, Data: []byte{}, UpdatedAt: end.Add(-time.Hour), ExpiresAt: end, Version: storage.NewVersion(), Lease: lease,
+			}, storage.Always()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		const century = 100 * 365 * 24 * time.Hour
+		put("expired", 2*time.Hour, storage.Lease{})
+		put(storage.ReservedPrefix+"collector", -century, storage.Lease{ID: "x", Duration: century, ExpiresAt: time.Now().Add(century)})
+		election, err := gcrunner.NewElection(driver, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true}, gcrunner.WithElection(election))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if _, err := collector.Run(t.Context()); !errors.Is(err, gcrunner.ErrNotElected) {
+				return false
+			}
+			time.Sleep(time.Hour)
+		}
+		return len(records(t, driver)) == 2
 	}},
 	"bring a session of format 1 from another application": {
 		"move a session that an earlier version of this module has sealed (format 1) to another application with the same secret, " +
