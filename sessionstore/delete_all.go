@@ -18,10 +18,11 @@ const deleteBatch = 25
 // many are surely gone; up to 25 more may be.
 //
 // What may be somebody else's stays: sessions that were sealed for another application, those of another secret, or of none
-// where this store has one, and what the driver cannot read, such as other items in a table that is shared. Of all but the first
-// it says so, by [ErrSessionsLeft], when it has deleted the others. A damaged session is deleted where its data still begins with
-// what a secret of this store has put before the seal. Others log nobody in; they are deleted one by one, by scsdynamo sessions
-// delete or the Delete of the driver, or by DynamoDB's TTL.
+// where this store has one, what looks sealed where it has none (see [Store.Sessions]), and what the driver cannot read, such
+// as other items in a table that is shared. Of all but the first it says so, by [ErrSessionsLeft], when it has deleted the
+// others. A damaged session is deleted where its data still begins with what a secret of this store has put before the seal.
+// Others log nobody in; they are deleted one by one, by scsdynamo sessions delete or the Delete of the driver, or by DynamoDB's
+// TTL.
 func (s *Store) DeleteAll(ctx context.Context) (deleted int, err error) {
 	request := storage.ScanRequest{Limit: s.pageSize}
 	left := 0
