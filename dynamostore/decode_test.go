@@ -38,11 +38,12 @@ func TestDecodeNamesWhatIsWrong(t *testing.T) {
 		{"ancestry", nil, ""},
 		{"ancestry", number("1"), "is not a string"},
 		{"lease_id", nil, ""},
+		{"lease_id", text(""), "is empty"},
 		{"lease_id", number("1"), "is not a string"},
-		{"lease_duration", nil, ""},
+		{"lease_duration", nil, "is missing"},
 		{"lease_duration", text("1"), "is not a number"},
 		{"lease_duration", number("1e400"), "is not a duration"},
-		{"lease_expiry", nil, ""},
+		{"lease_expiry", nil, "is missing"},
 		{"lease_expiry", number("1e400"), "is not an instant"},
 	} {
 		record := newRecord("key", "data")

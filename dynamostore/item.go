@@ -96,10 +96,10 @@ func (t *Table) decode(it item) (r storage.Record, ours bool, err error) {
 	r.CreatedAt = d.instant(a.CreatedAt, optional)
 	r.UpdatedAt = d.instant(a.UpdatedAt, optional)
 	r.Ancestry = d.text(a.Ancestry, optional)
-	r.Lease.ID = d.text(a.LeaseID, optional)
-	if !r.Lease.Free() {
+	if it[a.LeaseID] != nil { // then conditions ask for all three
+		r.Lease.ID = d.text(a.LeaseID, required)
 		r.Lease.Duration = d.seconds(a.LeaseDuration)
-		r.Lease.ExpiresAt = d.instant(a.LeaseExpiry, optional)
+		r.Lease.ExpiresAt = d.instant(a.LeaseExpiry, required)
 	}
 	if d.err != nil {
 		return storage.Record{}, true, d.err
@@ -203,7 +203,7 @@ func (d *decoder) instant(name string, need presence) time.Time {
 }
 
 func (d *decoder) seconds(name string) time.Duration {
-	number := d.number(name, optional)
+	number := d.number(name, required)
 	if number == "" {
 		return 0
 	}

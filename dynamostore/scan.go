@@ -38,7 +38,8 @@ func (d *Driver) Scan(ctx context.Context, request storage.ScanRequest) (storage
 		case !ours:
 		case err != nil:
 			key, _ := d.table.cutKey(it)
-			page.Unreadable = append(page.Unreadable, storage.Unreadable{Key: key, Err: err})
+			data := (&decoder{item: it}).binary(d.table.Attributes.Data)
+			page.Unreadable = append(page.Unreadable, storage.Unreadable{Key: key, Err: err, Data: data})
 		default:
 			page.Records = append(page.Records, record)
 		}

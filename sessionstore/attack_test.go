@@ -2,6 +2,8 @@ package sessionstore_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"maps"
 	"net/http"
 	"os"
@@ -13,7 +15,9 @@ import (
 
 	"github.com/alexedwards/scs/v2"
 
+	"github.com/scsdynamo/scsdynamo/gcrunner"
 	"github.com/scsdynamo/scsdynamo/internal/ended"
+	"github.com/scsdynamo/scsdynamo/internal/mark"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
 	"github.com/scsdynamo/scsdynamo/storage/memory"
@@ -105,6 +109,39 @@ func (v *victim) forge(secret []byte, token string, deadline time.Time) storage.
 	return records(v.t, scratch)[0]
 }
 
+// forgeAs is forge for a record that looks like the one that is stored under a key, as far as the attacker can make it.
+func (v *victim) forgeAs(secret []byte, like storage.Record, token string, deadline time.Time) storage.Record {
+	v.t.Helper()
+	data, err := scs.GobCodec{}.Encode(deadline, map[string]any{"mallory": true, "root": true})
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	like.Version, like.ExpiresAt = mark.NewVersion(mark.Of(like)), deadline
+	like.Data = sessionstore.SealUnder(secret, "namespace:shop", like, token, data, time.Now(), deadline)
+	return like
+}
+
+// during puts a record into the table while a request has the session, once for a request that changes it and once for one that
+// renews its token, and returns who the application takes each of the two sessions for afterwards.
+func (v *victim) during(token string, put func() storage.Record) string {
+	v.t.Helper()
+	var all []string
+	before := v.record(token)
+	for _, handler := range []http.HandlerFunc{v.put("x"), func(_ http.ResponseWriter, r *http.Request) {
+		_ = v.sessions.RenewToken(r.Context())
+	}} {
+		v.write(before, nil)
+		answer := v.own(token, func(w http.ResponseWriter, r *http.Request) {
+			handler(w, r)
+			v.write(put(), nil)
+		})
+		for _, used := range []string{token, answer.token} {
+			all = append(all, v.who(used))
+		}
+	}
+	return strings.Join(all, " ")
+}
+
 // attacks is what is tried, and in which words SECURITY.md admits it; none for what must fail.
 var attacks = map[string]struct {
 	admitted string
@@ -155,6 +192,54 @@ var attacks = map[string]struct {
 		time.Sleep(lifetime)
 		v.write(before, postponed)
 		return v.who(v.alice) != ""
+	}},
+	"have an earlier state merged past its deadline": {"", func(t *testing.T) bool {
+		v := newVictim(t, "shop")
+		until := func(deadline time.Duration, change func(context.Context)) {
+			v.own(v.mallo, func(_ http.ResponseWriter, r *http.Request) {
+				v.sessions.SetDeadline(r.Context(), time.Now().Add(deadline))
+				change(r.Context())
+			})
+		}
+		until(time.Minute, func(ctx context.Context) { v.sessions.Put(ctx, "root", true) })
+		before := v.record(v.mallo)
+		until(lifetime, func(ctx context.Context) { v.sessions.Remove(ctx, "root") })
+		time.Sleep(time.Minute)
+		postponed(&before)
+		return strings.Contains(v.during(v.mallo, func() storage.Record { return before }), "root")
+	}},
+	"have an earlier state merged after WithSealedSince": {"", func(t *testing.T) bool {
+		v := newVictim(t, "shop")
+		v.own(v.mallo, v.put("root"))
+		before := v.record(v.mallo)
+		time.Sleep(time.Minute)
+		since := time.Now()
+		v.own(v.mallo, func(_ http.ResponseWriter, r *http.Request) { v.sessions.Remove(r.Context(), "root") })
+		after := v.again(sessionstore.WithSecret(storetest.Secret(1)), sessionstore.WithSealedSince(since))
+		return strings.Contains(after.during(v.mallo, func() storage.Record { return before }), "root")
+	}},
+	"have a session of format 1 merged after WithSealedSince": {"", func(t *testing.T) bool {
+		v := newVictim(t, "shop", sessionstore.WithSecret(storetest.Secret(1)), sessionstore.WithSealedSince(time.Now()))
+		v.own(v.mallo, func(_ http.ResponseWriter, r *http.Request) {
+			if err := v.sessions.Clear(r.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+		return strings.Contains(v.during(v.mallo, func() storage.Record { return format1(t, v, v.mallo) }), "mallory")
+	}},
+	"have an earlier state merged by a request that outlasts its deadline": {"", func(t *testing.T) bool {
+		v := newVictim(t, "shop")
+		v.sessions.IdleTimeout = 0
+		token := v.begin(map[string]any{"mallory": true, "root": true})
+		before := v.record(token)
+		v.own(token, func(_ http.ResponseWriter, r *http.Request) { v.sessions.Remove(r.Context(), "root") })
+		time.Sleep(lifetime - 1)
+		renewed := v.own(token, func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(2 * time.Nanosecond)
+			v.write(before, postponed)
+			v.renew(nil)(w, r)
+		}).token
+		return strings.Contains(v.who(renewed), "root")
 	}},
 	"bring back a session after WithSealedSince": {"", func(t *testing.T) bool {
 		v := newVictim(t, "shop")
@@ -241,6 +326,60 @@ var attacks = map[string]struct {
 		v.write(other.record(other.mallo), nil)
 		v.write(other.record(other.mallo), func(r *storage.Record) { r.Key = v.store.StorageKey(v.mallo) })
 		return v.who(other.mallo) != "" || v.who(v.mallo) != ""
+	}},
+	"bring a session from another table": {
+		"move a session to another application with the same secret and context, also from a table of its own: applications have the " +
+			"same context where none is given and their keys have the same prefix and suffix, or none",
+		func(t *testing.T) bool {
+			for _, namespace := range []string{"", "shop:"} {
+				v, other := newVictim(t, namespace), newVictim(t, namespace)
+				v.write(other.record(other.mallo), nil)
+				if v.who(other.mallo) != "mallory" {
+					return false
+				}
+			}
+			return true
+		},
+	},
+	"bring a session from another table of an application with a context": {"", func(t *testing.T) bool {
+		secret := sessionstore.WithSecret(storetest.Secret(1))
+		other := newVictim(t, "", secret)
+		for _, v := range []*victim{newVictim(t, "shop:"), newVictim(t, "", secret, sessionstore.WithSecretContext("shop"))} {
+			v.write(other.record(other.mallo), nil)
+			if v.who(other.mallo) != "" {
+				return true
+			}
+		}
+		return false
+	}},
+	"keep others from collecting": {"keep collectors from collecting what has expired", func(t *testing.T) bool {
+		driver := memory.New()
+		put := func(key string, age time.Duration, lease storage.Lease) {
+			end := time.Now().Add(-age)
+			if err := driver.Put(t.Context(), storage.Record{
+				Key: key, Data: []byte{}, UpdatedAt: end.Add(-time.Hour), ExpiresAt: end, Version: storage.NewVersion(), Lease: lease,
+			}, storage.Always()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		const century = 100 * 365 * 24 * time.Hour
+		put("expired", 2*time.Hour, storage.Lease{})
+		put(storage.ReservedPrefix+"collector", -century, storage.Lease{ID: "x", Duration: century, ExpiresAt: time.Now().Add(century)})
+		election, err := gcrunner.NewElection(driver, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true}, gcrunner.WithElection(election))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if _, err := collector.Run(t.Context()); !errors.Is(err, gcrunner.ErrNotElected) {
+				return false
+			}
+			time.Sleep(time.Hour)
+		}
+		return len(records(t, driver)) == 2
 	}},
 	"bring a session of format 1 from another application": {
 		"move a session that an earlier version of this module has sealed (format 1) to another application with the same secret, " +
@@ -340,6 +479,60 @@ var attacks = map[string]struct {
 			r.Data = slices.Concat(v.record(current).Data[:9], forged.Data[9:])
 		})
 		return v.who("chosen") != ""
+	}},
+	"make a current session with an old secret": {"", func(t *testing.T) bool {
+		v := newVictim(t, "shop").again(rotated(t, time.Now().Add(time.Hour))...)
+		like := v.record(v.begin(map[string]any{"x": 1}))
+		like.Key = v.store.StorageKey("chosen") // sealed for it, which takes no current secret
+		v.write(v.forgeAs(storetest.Secret(1), like, "chosen", time.Now().Add(lifetime)), nil)
+		return v.who("chosen") != ""
+	}},
+	"replace a current session with an old secret": {"", func(t *testing.T) bool {
+		v := newVictim(t, "shop").again(rotated(t, time.Now().Add(time.Hour))...)
+		token := v.begin(map[string]any{"mallory": true})
+		v.write(v.forgeAs(storetest.Secret(1), v.record(token), token, time.Now().Add(lifetime)), nil)
+		return v.who(token) != ""
+	}},
+	"have a record merged into a current session with an old secret": {"", func(t *testing.T) bool {
+		v := newVictim(t, "shop").again(rotated(t, time.Now().Add(time.Hour))...)
+		token := v.begin(map[string]any{"mallory": true})
+		return strings.Contains(v.during(token, func() storage.Record {
+			return v.forgeAs(storetest.Secret(1), v.record(token), token, time.Now().Add(lifetime))
+		}), "root")
+	}},
+	"have a record merged with an old secret, after its instant": {"", func(t *testing.T) bool {
+		v := newVictim(t, "shop").again(rotated(t, time.Now().Add(time.Hour))...)
+		time.Sleep(time.Hour)
+		token := v.begin(map[string]any{"mallory": true})
+		return strings.Contains(v.during(token, func() storage.Record {
+			return v.forgeAs(storetest.Secret(1), v.record(token), token, time.Now().AddDate(10, 0, 0))
+		}), "root")
+	}},
+	"have a record merged with an old secret, by a request that outlasts its instant": {"", func(t *testing.T) bool {
+		old := newVictim(t, "shop")
+		like := old.record(old.mallo)
+		v := old.again(rotated(t, time.Now().Add(idle/2))...)
+		v.own(v.mallo, func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(idle / 2)
+			v.write(v.forgeAs(storetest.Secret(1), like, v.mallo, time.Now().AddDate(10, 0, 0)), nil)
+			v.put("x")(w, r)
+		})
+		return v.who(v.mallo) != ""
+	}},
+	"keep a record that was merged past the instant": {"", func(t *testing.T) bool {
+		old := newVictim(t, "shop")
+		like := old.record(old.mallo)
+		v := old.again(rotated(t, time.Now().Add(time.Hour))...)
+		v.own(v.mallo, func(w http.ResponseWriter, r *http.Request) {
+			v.put("x")(w, r)
+			v.write(v.forgeAs(storetest.Secret(1), like, v.mallo, time.Now().AddDate(10, 0, 0)), nil)
+		})
+		if !strings.Contains(v.who(v.mallo), "root") { // as admitted
+			t.Error("it was not merged at all")
+		}
+		v.write(v.record(v.mallo), postponed)
+		time.Sleep(time.Hour)
+		return v.who(v.mallo) != ""
 	}},
 	"change a current session with an old secret": {"", func(t *testing.T) bool {
 		v := newVictim(t, "shop").again(rotated(t, time.Now().Add(time.Hour))...)

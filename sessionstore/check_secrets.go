@@ -51,13 +51,11 @@ func (s *Store) CheckSecrets(ctx context.Context) error {
 			if !record.Live(s.backend.Now()) {
 				continue
 			}
-			looksSealed := sealed.Likely(record.Data)
-			_, _, err := s.vault.openAny(record, s.codec)
-			if opens := err == nil || errors.Is(err, errOver); opens && (s.vault.seals() || !looksSealed) {
+			if _, _, err := s.vault.openAny(record, s.codec); err == nil || errors.Is(err, errOver) {
 				return nil
 			}
 			found.Live++
-			if !looksSealed {
+			if !sealed.Likely(record.Data) {
 				found.Unsealed++
 			}
 		}

@@ -62,10 +62,10 @@ var (
 	ErrNotEncoded = errors.New("sessionstore: the session manager's codec cannot encode the session's values; with " +
 		"scs.GobCodec, call gob.Register with a value of each type of your own, once, before the first request")
 
-	// ErrSessionsLeft says that [Store.DeleteAll] has left sessions which it cannot take for its own.
+	// ErrSessionsLeft says that [Store.DeleteAll] has left what it cannot take for its own.
 	ErrSessionsLeft = errors.New("sessionstore: sessions were left that may be another application's: they are sealed with a secret " +
-		"that is not given, or one of the two is without a secret; delete them with the secret with which they were stored, or leave " +
-		"them to their expiry")
+		"that is not given, or one of the two is without a secret, or they are damaged, or no sessions at all; delete them with the " +
+		"secret with which they were stored, or one by one (scsdynamo sessions delete), or leave them to their expiry")
 
 	// ErrNotShown says that a session which scs's Iterate has shown outside of a request scope is not there under the token
 	// that scs hands back. With HashTokenInStore that is so for all of them. Nothing was written.

@@ -34,6 +34,16 @@ func Unseal(record storage.Record, secret []byte, context string) (token, data s
 	return c.token, string(c.data), c.sealedAt.UnixMicro(), micros(c.deadline), nil
 }
 
+// SealUnder seals with a secret for any key, in any record, at an instant.
+func SealUnder(secret []byte, context string, record storage.Record, token string, data []byte, at, deadline time.Time) []byte {
+	g := newGeneration(secret, context, time.Time{})
+	sealed, err := g.seal(record.Key, managerMarkOf(record), content{token: token, data: data, sealedAt: at, deadline: deadline})
+	if err != nil {
+		panic(err)
+	}
+	return sealed
+}
+
 // StorageKeyOf returns the storage key of a token.
 func StorageKeyOf(secret []byte, token string) string {
 	return newGeneration(secret, "", time.Time{}).storageKey(token)

@@ -21,7 +21,7 @@ var _ lockstrategy.Payload = payload{}
 // Decode implements lockstrategy.Payload.
 func (p payload) Decode(record storage.Record) (time.Time, map[string]any, error) {
 	codec := p.layer.codec()
-	token, data, err := p.vault.openEver(record)
+	token, data, err := p.vault.openEver(record, codec)
 	if stored, next := p.layer.tokensOf(p.entry); err == nil && token != stored && token != next {
 		err = errAnotherSession
 	}

@@ -138,8 +138,9 @@ func (g *generation) seal(key, manager string, c content) ([]byte, error) {
 	return aead.Seal(sealed, nil, plain, slices.Concat(sealed, []byte(key), []byte(manager))), nil //nolint:gosec // it draws the nonce itself
 }
 
-// headerOf returns what stands before the nonce of sealed data, if it is of a format that is known.
-func headerOf(sealed []byte) ([]byte, bool) {
+// headerOf returns what stands before the nonce of sealed data, if it is of a format that is known, and whether what must follow
+// may be there, too.
+func headerOf(sealed []byte) (header []byte, whole bool) {
 	size := 0
 	if len(sealed) > 0 {
 		switch sealed[0] {
@@ -149,10 +150,10 @@ func headerOf(sealed []byte) ([]byte, bool) {
 			size = headerSize1
 		}
 	}
-	if size == 0 || len(sealed) < size+nonceSize+tagSize {
+	if size == 0 || len(sealed) < size {
 		return nil, false
 	}
-	return sealed[:size:size], true
+	return sealed[:size:size], len(sealed) >= size+nonceSize+tagSize
 }
 
 // isOfAnother reports whether a header of this generation was made for another application. In format 1, none says so.

@@ -67,7 +67,8 @@ func WithPreviousSecret(previous []byte, until time.Time) Option {
 // in another, whoever moves it there, although the two have the same secret. It is the same for all processes that share the
 // sessions; changing it ends the sessions that are stored, each with an error that matches [storage.ErrCorrupt], or as
 // [WithUnreadableAsMiss] says. Default: what the driver says of its namespace, as dynamostore's does of the prefix and
-// suffix of the table's keys. Without a secret it does nothing.
+// suffix of the table's keys: that is the same for all applications without either, also where each has a table of its own. Without
+// a secret this option does nothing.
 func WithSecretContext(application string) Option {
 	return func(c *config) {
 		c.sealing.context = &application

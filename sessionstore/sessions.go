@@ -58,8 +58,9 @@ func (s *Store) StorageKey(token string) string { return s.vault.keyOf(0, token)
 // deleted meanwhile may be missing; all others are there.
 //
 // Sessions that were sealed for another application (see [WithSecretContext]) are not among them. Any other session that cannot be
-// read is an error beside an empty Session, and the loop may go on behind it; see
-// [WithUnreadableAsMiss]. Any other error ends the sequence. On DynamoDB this scans the whole table and is billed so.
+// read is an error beside an empty Session, and the loop may go on behind it; see [WithUnreadableAsMiss]. Without a secret, that
+// includes data that looks sealed and does not decode: tell the store of a codec of your own by [WithCodec]. Any other error ends
+// the sequence. On DynamoDB this scans the whole table and is billed so.
 func (s *Store) Sessions(ctx context.Context) iter.Seq2[Session, error] {
 	return func(yield func(Session, error) bool) {
 		s.walk(ctx, func(session Session, _ storage.Record, err error) bool { return yield(session, err) })

@@ -8,6 +8,7 @@ import (
 
 	"github.com/alexedwards/scs/v2"
 
+	"github.com/scsdynamo/scsdynamo/internal/sealed"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -70,6 +71,9 @@ func (v *vault) seal(key, manager, token string, data []byte, deadline time.Time
 
 // open returns the data of a record that must belong to the token.
 func (v *vault) open(record storage.Record, token string, codec scs.Codec) ([]byte, error) {
+	if !v.seals() && !markedSealed(record) { // a codec of which this store is not told may write what looks sealed
+		return record.Data, nil
+	}
 	found, data, err := v.openAny(record, codec)
 	if err == nil && found != token {
 		err = errAnotherSession
@@ -89,11 +93,28 @@ var errSealed = &storage.CorruptError{
 // openAny returns the token and the data of a record, unless it is over.
 func (v *vault) openAny(record storage.Record, codec scs.Codec) (token string, data []byte, err error) {
 	if !v.seals() {
-		if v.ownerOf(record) != ours {
+		if v.ownerOf(record, codec) != ours {
 			return "", nil, errSealed
 		}
 		return record.Key, record.Data, nil
 	}
+	return v.openAt(record, codec, v.now())
+}
+
+// openEver is openAny for a record that may have expired since a request has read it, and have come to its deadline so.
+func (v *vault) openEver(record storage.Record, codec scs.Codec) (token string, data []byte, err error) {
+	if !v.seals() {
+		return v.openAny(record, codec)
+	}
+	at := v.now()
+	if record.Expired(at) {
+		at = time.Time{}
+	}
+	return v.openAt(record, codec, at)
+}
+
+// openAt opens a record that is sealed, and whose deadline must not have come at the instant.
+func (v *vault) openAt(record storage.Record, codec scs.Codec, at time.Time) (token string, data []byte, err error) {
 	c, g, err := v.content(record)
 	if err != nil {
 		return "", nil, err
@@ -101,20 +122,10 @@ func (v *vault) openAny(record storage.Record, codec scs.Codec) (token string, d
 	if record.Data[0] == sealFormat1 {
 		c.deadline, _, _ = codec.Decode(c.data) // What does not decode has none.
 	}
-	now := v.now()
-	if !g.counts(now) || c.sealedAt.Before(v.since) || !c.deadline.IsZero() && !now.Before(c.deadline) {
+	if !g.counts(v.now()) || c.sealedAt.Before(v.since) || !c.deadline.IsZero() && !at.Before(c.deadline) {
 		return "", nil, errOver
 	}
 	return c.token, bounded(codec, c.data, g.until), nil
-}
-
-// openEver is openAny for a record that may be over by now, such as what a request has read before.
-func (v *vault) openEver(record storage.Record) (token string, data []byte, err error) {
-	if !v.seals() {
-		return record.Key, record.Data, nil
-	}
-	c, _, err := v.content(record)
-	return c.token, c.data, err
 }
 
 // content opens a record that is sealed.
@@ -128,6 +139,9 @@ func (v *vault) content(record storage.Record) (content, *generation, error) {
 		return content{}, nil, &storage.CorruptError{Part: "data", Problem: "was sealed with a secret that is not given"}
 	}
 	c, err := g.open(record.Key, managerMarkOf(record), header, record.Data[len(header):])
+	if err == nil && g != &v.secrets[0] && g.storageKey(c.token) != record.Key {
+		err = errAnotherSession // an old secret makes nothing that looks current
+	}
 	return c, g, err
 }
 
@@ -141,17 +155,15 @@ const (
 )
 
 // ownerOf returns whose a record is, by its mark or by what stands before its seal. The record may be damaged, or over.
-func (v *vault) ownerOf(record storage.Record) ownership {
+func (v *vault) ownerOf(record storage.Record, codec scs.Codec) ownership {
 	if !v.seals() {
-		if markedSealed(record) {
+		if markedSealed(record) || looksSealed(record.Data, codec) {
 			return unknown
 		}
 		return ours
 	}
-	header, whole := headerOf(record.Data)
+	header, _ := headerOf(record.Data)
 	switch g := v.generation(header); {
-	case !whole && markedSealed(record): // and damaged
-		return ours
 	case g == nil:
 		return unknown
 	case g.isOfAnother(header):
@@ -159,6 +171,23 @@ func (v *vault) ownerOf(record storage.Record) ownership {
 	default:
 		return ours
 	}
+}
+
+// looksSealed reports whether a secret has sealed the data, by all that can be told without it: format 1 has no mark.
+func looksSealed(data []byte, codec scs.Codec) bool {
+	if !sealed.Likely(data) {
+		return false
+	}
+	_, _, err := codec.Decode(data)
+	return err != nil
+}
+
+// ownerOfUnreadable is ownerOf for what is no whole record. Without a secret, nothing tells a damaged session from any other item.
+func (v *vault) ownerOfUnreadable(u storage.Unreadable) ownership {
+	if !v.seals() {
+		return unknown
+	}
+	return v.ownerOf(storage.Record{Key: u.Key, Data: u.Data}, nil)
 }
 
 // generation returns that of a header, nil where it is of none.

@@ -115,4 +115,6 @@ type Unreadable struct {
 	Key string
 	// Err is a *CorruptError. It does not tell the key.
 	Err error
+	// Data is its payload, if that can be read: it may tell whose the record is.
+	Data []byte
 }
