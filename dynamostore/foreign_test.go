@@ -163,9 +163,9 @@ func TestLeasesThatAreDamaged(t *testing.T) {
 	} {
 		for strategyName, strategy := range map[string]func() lockstrategy.Strategy{
 			"lease": func() lockstrategy.Strategy {
-				return lockstrategy.Lease(lockstrategy.WithMaxWait(500*time.Millisecond), lockstrategy.WithClockAllowance(0))
+				return lockstrategy.Lease(lockstrategy.LeaseOptions{MaxWait: 500 * time.Millisecond, ClockAllowance: -1})
 			},
-			"merge":      func() lockstrategy.Strategy { return lockstrategy.Merge() },
+			"merge":      func() lockstrategy.Strategy { return lockstrategy.Merge(nil) },
 			"optimistic": lockstrategy.Optimistic,
 			"none":       lockstrategy.None,
 		} {

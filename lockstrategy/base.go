@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/scsdynamo/scsdynamo/internal/backoff"
+	"github.com/scsdynamo/scsdynamo/internal/equal"
 	"github.com/scsdynamo/scsdynamo/internal/mark"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
@@ -159,15 +160,16 @@ func (b *Base) replace(ctx context.Context, stored, next storage.Record, write w
 	for try := 1; ; try++ {
 		written := next
 		if b.merged || stored.Version != b.view.Version {
-			merged = true
 			switch {
 			case !stored.Live(backend.Now()): // what it holds may not open any more
 				return false, b.settle(ErrSessionGone)
-			case b.overtaken == nil:
+			case b.overtaken != nil:
+				merged = true
+				if written, err = b.overtaken(b.view, next, stored); err != nil {
+					return false, b.settle(err)
+				}
+			case !b.hasOnlyMoved(stored, next):
 				return false, b.settle(errConflict)
-			}
-			if written, err = b.overtaken(b.view, next, stored); err != nil {
-				return false, b.settle(err)
 			}
 		}
 		if try > 1 {
@@ -177,11 +179,15 @@ func (b *Base) replace(ctx context.Context, stored, next storage.Record, write w
 		inTheWay, err := write.call(backend, ctx, from, written, storage.IfVersion(stored.Version, backend.Now()))
 		if err == nil {
 			b.stored(written)
-			b.view, b.merged = next, merged
+			b.view, b.merged = written, merged
+			if merged {
+				b.view = next // what this request knows of it
+			}
 			return merged, nil
 		}
 		err = b.settle(err)
-		if inTheWay == nil || b.overtaken == nil || try == overtakenTries || !time.Now().Before(giveUp) {
+		if inTheWay == nil || try == overtakenTries || !time.Now().Before(giveUp) ||
+			b.overtaken == nil && !b.hasOnlyMoved(*inTheWay, next) {
 			return false, err
 		}
 		stored = *inTheWay
@@ -191,6 +197,21 @@ func (b *Base) replace(ctx context.Context, stored, next storage.Record, write w
 			}
 		}
 	}
+}
+
+// hasOnlyMoved reports whether stored is what this request has read, under another key: another request has moved it there,
+// as it does where the secret is changed, and has changed nothing. A commit that ends the session is refused all the same:
+// the other request may have extended it.
+func (b *Base) hasOnlyMoved(stored, next storage.Record) bool {
+	if stored.Key == b.view.Key || next.Ended() || b.request.Payload == nil {
+		return false
+	}
+	deadline, values, err := b.request.Payload.Decode(b.view)
+	if err != nil {
+		return false
+	}
+	storedDeadline, storedValues, err := b.request.Payload.Decode(stored)
+	return err == nil && storedDeadline.Equal(deadline) && equal.Values(values, storedValues)
 }
 
 // create writes the first record of a session.

@@ -21,14 +21,18 @@ const moveTries = 8
 func (b *Backend) move(
 	ctx context.Context, from string, next storage.Record, condition storage.Condition, whatever bool,
 ) (inTheWay *storage.Record, err error) {
+	// What others make of the session descends from the departure: where the response to that is lost, it is told by them.
+	departs := storage.NewVersion()
+	next.Succeed(storage.Record{Version: departs, Ancestry: next.Ancestry})
 	arrival, condition, err := b.announce(ctx, from, next, condition, whatever)
 	if err != nil {
-		inTheWay, err = b.judge(err)
-		return b.elsewhere(ctx, next.Key, inTheWay, err)
+		return b.follow(ctx, err, next.Key)
 	}
 	condition = b.asOfNow(condition)
 	err = b.conditionally(ctx, condition, func() error {
-		return b.Driver.Put(ctx, ended.Departure(from, arrival, b.Now()), condition)
+		departure := ended.Departure(from, arrival, b.Now())
+		departure.Version = departs
+		return b.Driver.Put(ctx, departure, condition)
 	})
 	if err == nil {
 		// It has moved, whatever becomes of this.
@@ -38,8 +42,7 @@ func (b *Backend) move(
 	if !errors.Is(err, storage.ErrOutcomeUnknown) { // else it may depart yet, and needs its arrival
 		b.recall(ctx, from, arrival)
 	}
-	inTheWay, err = b.judge(err)
-	return b.elsewhere(ctx, next.Key, inTheWay, err)
+	return b.follow(ctx, err, next.Key)
 }
 
 // recall replaces an arrival whose session will not depart by what a departure leaves. To leave nothing would let in a
@@ -53,15 +56,21 @@ func (b *Backend) recall(ctx context.Context, from string, arrival storage.Recor
 	_ = b.Driver.Put(ctx, back, storage.IfVersion(arrival.Version, now))
 }
 
-// elsewhere says what it means that the condition on the record under the old key of a session did not hold. Where the
-// session is gone from there, it was ended, or another request has moved it to the new key.
-func (b *Backend) elsewhere(
-	ctx context.Context, newKey string, inTheWay *storage.Record, err error,
-) (*storage.Record, error) {
-	if !errors.Is(err, ErrSessionGone) {
-		return inTheWay, err
+// follow says what a conflict means for the session, as judge does. Where the session is gone from its key, it was ended,
+// or another request has moved it: to where its departure says, or else to newKey, if there is one to look under.
+func (b *Backend) follow(ctx context.Context, err error, newKey string) (inTheWay *storage.Record, _ error) {
+	inTheWay, meaning := b.judge(err)
+	if !errors.Is(meaning, ErrSessionGone) {
+		return inTheWay, meaning
 	}
-	inTheWay, meaning := b.moved(ctx, newKey)
+	var conflict *storage.ConflictError
+	if errors.As(err, &conflict) && conflict.Current != nil && ended.Destination(*conflict.Current) != "" {
+		newKey = ended.Destination(*conflict.Current)
+	}
+	if newKey == "" {
+		return nil, meaning
+	}
+	inTheWay, meaning = b.moved(ctx, newKey)
 	return inTheWay, join(meaning, unknownOf(err))
 }
 

@@ -125,3 +125,34 @@ func TestMoveThatMeetsAnotherKeepsTheMark(t *testing.T) {
 		t.Errorf("found %v, version %q of old, mark %q, %v; want another version, and the mark", found, seen.Version, mark.Of(seen), err)
 	}
 }
+
+// What takes the place of a departure descends from it: a process that has lost the response to it knows by that that its
+// session has moved, wherever others have moved it since.
+func TestI4_WhatFollowsADepartureDescendsFromIt(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	driver := memory.New()
+	backend := &lockstrategy.Backend{Driver: driver, Now: func() time.Time { return now }}
+	seen := record("one", now.Add(time.Hour))
+	seen.CreatedAt, seen.UpdatedAt = now, now
+	if err := driver.Put(t.Context(), seen, storage.Always()); err != nil {
+		t.Fatal(err)
+	}
+	var departure storage.Record
+	for _, key := range []string{"two", "one"} {
+		from := seen.Key
+		next := record(key, now.Add(time.Hour))
+		next.CreatedAt, next.UpdatedAt = now, now
+		next.Succeed(seen)
+		if _, err := backend.Write(t.Context(), from, next, storage.IfVersion(seen.Version, now)); err != nil {
+			t.Fatal(err)
+		}
+		if key == "two" {
+			departure, _, _ = driver.Get(t.Context(), from, storage.Strong)
+		}
+		seen, _, _ = backend.Read(t.Context(), key)
+	}
+	if ended.Destination(departure) != "two" || !seen.Descends(departure.Version) {
+		t.Errorf("%+v does not descend from the departure %+v", seen, departure)
+	}
+}

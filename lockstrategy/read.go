@@ -59,18 +59,22 @@ func (b *Backend) arrived(ctx context.Context, arrival storage.Record) (storage.
 	return session, true, nil
 }
 
-// moved says what it means that a session is gone from its old key: it was deleted, or another request has moved it to
-// the new one. Then it is in the way there.
+// moved says what it means that a session is gone from its old key: it was deleted, or other requests have moved it to
+// the new one, and on. Then it is in the way there.
 func (b *Backend) moved(ctx context.Context, newKey string) (inTheWay *storage.Record, err error) {
-	record, found, err := b.get(ctx, newKey, storage.Strong)
-	switch {
-	case err != nil:
-		return nil, errors.Join(err, errConflict)
-	case found:
-		return &record, errConflict
-	default:
-		return nil, ErrSessionGone
+	for range moveTries {
+		record, found, err := b.get(ctx, newKey, storage.Strong)
+		switch {
+		case err != nil:
+			return nil, errors.Join(err, errConflict)
+		case found:
+			return &record, errConflict
+		}
+		if newKey = ended.Destination(record); newKey == "" {
+			return nil, ErrSessionGone
+		}
 	}
+	return nil, errConflict
 }
 
 // complete returns the session under a key, as get does, and stores it there where it has arrived by a move that

@@ -23,15 +23,15 @@ func (b *Backend) Write(
 	always := condition.Kind == storage.KindAlways
 	switch {
 	case from == next.Key:
-		return b.judge(b.conditionally(ctx, condition, func() error { return b.Driver.Put(ctx, next, condition) }))
+		return b.follow(ctx, b.conditionally(ctx, condition, func() error { return b.Driver.Put(ctx, next, condition) }), "")
 	case next.Ended(): // there is nothing to move
-		inTheWay, err = b.End(ctx, storage.Record{Key: from, CreatedAt: next.CreatedAt}, "", condition)
+		err := b.end(ctx, storage.Record{Key: from, CreatedAt: next.CreatedAt}, "", condition)
 		if err == nil && always {
 			if err = b.Driver.Put(ctx, next, condition); err != nil {
 				err = errors.Join(err, storage.ErrOutcomeUnknown) // it has ended under one of its keys
 			}
 		}
-		return b.elsewhere(ctx, next.Key, inTheWay, err)
+		return b.follow(ctx, err, next.Key)
 	}
 	if next.CreatedAt.IsZero() {
 		next.CreatedAt = next.UpdatedAt // of a record that does not say
@@ -58,11 +58,11 @@ func (b *Backend) Renew(
 		return nil, err
 	}
 	left := storage.Record{Key: from, CreatedAt: next.CreatedAt, Version: next.Version}
-	inTheWay, err = b.End(ctx, left, next.Key, b.asOfNow(condition))
+	err = b.end(ctx, left, next.Key, b.asOfNow(condition))
 	if err != nil && !errors.Is(err, storage.ErrOutcomeUnknown) {
 		b.takeBack(ctx, next)
 	}
-	return inTheWay, err
+	return b.follow(ctx, err, "")
 }
 
 // takeBack removes a new session whose token nobody has, unless something else is stored there by the time the delete
@@ -78,8 +78,12 @@ func (b *Backend) takeBack(ctx context.Context, record storage.Record) {
 func (b *Backend) End(
 	ctx context.Context, record storage.Record, successor string, condition storage.Condition,
 ) (inTheWay *storage.Record, err error) {
+	return b.judge(b.end(ctx, record, successor, condition))
+}
+
+func (b *Backend) end(ctx context.Context, record storage.Record, successor string, condition storage.Condition) error {
 	tombstone := ended.Tombstone(record, successor, b.Now())
-	return b.judge(b.conditionally(ctx, condition, func() error { return b.Driver.Put(ctx, tombstone, condition) }))
+	return b.conditionally(ctx, condition, func() error { return b.Driver.Put(ctx, tombstone, condition) })
 }
 
 // update changes a session. Its results are those of [Backend.Write].

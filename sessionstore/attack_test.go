@@ -369,7 +369,7 @@ var attacks = map[string]struct {
 		if err != nil {
 			t.Fatal(err)
 		}
-		collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true}, gcrunner.WithElection(election))
+		collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true}, gcrunner.CollectorOptions{Election: election})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/alexedwards/scs/v2"
 
@@ -393,6 +394,56 @@ func TestSecretChangeHidesNoSession(t *testing.T) {
 					t.Errorf("the session was not found, after %d reads", reads)
 				}
 			})
+		}
+	}
+}
+
+// While the secret is being changed, a request that only reads moves the session, and is in the way of none that writes.
+func TestSecretChangeReadersAreInNobodysWay(t *testing.T) {
+	t.Parallel()
+	one, two := storetest.Secret(1), storetest.Secret(2)
+	for name, newStrategy := range strategies {
+		if name == "lease" { // with which a writer is alone
+			continue
+		}
+		for what, secrets := range map[string][2][2][]byte{
+			"at the end of the change": {{two, one}, {two, one}}, "during a roll": {{one, two}, {two, one}},
+		} {
+			for _, renews := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s, %s, renews %v", name, what, renews), func(t *testing.T) {
+					t.Parallel()
+					d := newHooked()
+					process := func(secrets ...[]byte) *visitor {
+						v := newVisitor(t, d, sessionstore.WithStrategy(newStrategy()), sessionstore.WithSecret(secrets[0], secrets[1:]...),
+							sessionstore.WithTouchInterval(0))
+						v.sessions.IdleTimeout = time.Minute
+						return v
+					}
+					token := process(one).begin(map[string]any{"cart": 1})
+					writer, reader := process(secrets[0][0], secrets[0][1]), process(secrets[1][0], secrets[1][1])
+					handler := writer.put("own")
+					if renews {
+						handler = writer.renew(nil)
+					}
+					answer := writer.own(token, func(w http.ResponseWriter, r *http.Request) {
+						handler(w, r)
+						if read := reader.visit(token, func(http.ResponseWriter, *http.Request) {}); read.status != http.StatusOK {
+							t.Errorf("the reader: status %d", read.status)
+						}
+					})
+					if answer.status != http.StatusOK {
+						t.Fatalf("the writer: status %d, %s", answer.status, answer.body)
+					}
+					want := "cart own"
+					if renews {
+						want = "cart user"
+					}
+					writer.want("the session", answer.token, want)
+					if n := d.live(t); n != 1 {
+						t.Errorf("%d sessions; want one", n)
+					}
+				})
+			}
 		}
 	}
 }

@@ -152,7 +152,8 @@ func (s *session) buried(p *place, c call, before storage.Record, found bool) {
 	if op.logsOut() || p.kind.strategy == "none" {
 		return
 	}
-	changed := !slices.ContainsFunc(s.states[op.readAt:op.readTo+1], func(st state) bool { return st.version == before.Version })
+	moved := op.renews != nil && p.kind.strategy == "optimistic" && maps.Equal(was.values, op.base) // and nothing else
+	changed := !moved && !slices.ContainsFunc(s.states[op.readAt:op.readTo+1], func(st state) bool { return st.version == before.Version })
 	switch {
 	case op.refused:
 		p.violatedf("I1: %v ended %v although its commit was refused", c, s)
