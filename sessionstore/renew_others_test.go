@@ -118,7 +118,7 @@ func TestT3_RenewalAndMore(t *testing.T) {
 					t.Errorf("%s: %d sessions; want %d", name, n, before-2+kept+others)
 				}
 				for _, record := range records(t, d.Driver) {
-					if err := d.Driver.Delete(t.Context(), record.Key, storage.Always()); err != nil {
+					if err := d.Delete(t.Context(), record.Key, storage.Always()); err != nil {
 						t.Fatal(err)
 					}
 				}

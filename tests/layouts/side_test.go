@@ -15,7 +15,6 @@ import (
 	"github.com/scsdynamo/scsdynamo/internal/inspect"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
-	"github.com/scsdynamo/scsdynamo/storage/memory"
 )
 
 // tester is *testing.T or *rapid.T.
@@ -39,10 +38,7 @@ type side struct {
 
 func newSide(t tester, name string, driver storage.Driver, sealed bool, options ...sessionstore.Option) *side {
 	t.Helper()
-	if _, ok := driver.(storage.Driver); !ok {
-		driver = batching{driver.(*memory.Driver)} //nolint:forcetypeassert // It is the one that deletes records one by one.
-	}
-	s := &side{name: name, driver: driver.(storage.Driver), tokens: map[string]string{}} //nolint:forcetypeassert // All drivers are.
+	s := &side{name: name, driver: driver, tokens: map[string]string{}}
 	var err error
 	if s.store, err = sessionstore.New(driver, options...); err != nil {
 		t.Fatalf("%s: %v", name, err)
@@ -53,19 +49,6 @@ func newSide(t tester, name string, driver storage.Driver, sealed bool, options 
 		t.Fatalf("%s: %v", name, err)
 	}
 	return s
-}
-
-// batching is a driver that deletes many records.
-type batching struct{ *memory.Driver }
-
-// DeleteBatch implements storage.Driver.
-func (d batching) DeleteBatch(ctx context.Context, keys []string) error {
-	for _, key := range keys {
-		if err := d.Delete(ctx, key, storage.Always()); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // newToken draws a token as scs does.

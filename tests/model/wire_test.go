@@ -64,9 +64,7 @@ type wire struct {
 
 func newWire(c *client, p *place) *wire { return &wire{client: c, place: p, dead: make(chan struct{})} }
 
-var (
-	_ storage.Driver = (*wire)(nil)
-)
+var _ storage.Driver = (*wire)(nil)
 
 // arm lets a fault strike the next call that it is for.
 func (w *wire) arm(f fault) {
