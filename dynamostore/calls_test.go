@@ -20,7 +20,7 @@ import (
 // overhead is about what an item holds besides the data, which is most where it is sealed.
 const overhead = 275
 
-// What each operation costs is a promise of the README: calls, and capacity as DynamoDB counts it.
+// What each operation costs is a promise of docs/costs.md: calls, and capacity as DynamoDB counts it.
 func TestCallsAndCapacity(t *testing.T) {
 	t.Parallel()
 	token := strings.Repeat("t", 43)

@@ -88,7 +88,7 @@ func ExampleNew_observed() {
 		store, err := dynamostore.New(client, table,
 			sessionstore.WithLogger(slog.Default()),
 			sessionstore.WithObserver(func(ctx context.Context, e sessionstore.Event) {
-				requests.WithLabelValues(string(e.Operation), string(e.Outcome)).Inc()
+				requests.WithLabelValues(e.Operation, e.Outcome).Inc()
 				units.WithLabelValues("write").Add(e.Usage.WriteUnits)
 			}))
 		_ = store

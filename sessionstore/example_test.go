@@ -3,7 +3,11 @@ package sessionstore_test
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"time"
+
+	"github.com/alexedwards/scs/v2"
 
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
@@ -53,4 +57,51 @@ func ExampleStore_Sessions() {
 		fmt.Println(session.Token, string(session.Data))
 	}
 	// Output: token data
+}
+
+// The middleware, over any driver: requests of one session keep each other's updates, and errors become answers.
+func ExampleLoadAndSave() {
+	store, err := sessionstore.New(memory.New()) // or dynamostore.New, or boltstore.Open
+	if err != nil {
+		panic(err)
+	}
+	sessions := scs.New()
+	sessions.Store = store
+	sessions.ErrorFunc = sessionstore.HandleError
+
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		visits := sessions.GetInt(r.Context(), "visits") + 1
+		sessions.Put(r.Context(), "visits", visits)
+		_, _ = fmt.Fprintln(w, "visits:", visits)
+	})
+	handler := sessionstore.LoadAndSave(sessions)(mux)
+
+	request := httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/", nil)
+	for range 2 {
+		answer := httptest.NewRecorder()
+		handler.ServeHTTP(answer, request)
+		for _, cookie := range answer.Result().Cookies() {
+			request.AddCookie(cookie)
+		}
+		fmt.Print(answer.Body)
+	}
+	// Output:
+	// visits: 1
+	// visits: 2
+}
+
+// What a request is told about a commit that was refused.
+func ExampleHandleError() {
+	request := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/", nil)
+	for _, err := range []error{sessionstore.ErrConflict, sessionstore.ErrSessionGone, sessionstore.ErrThrottled, sessionstore.ErrTooLarge} {
+		answer := httptest.NewRecorder()
+		sessionstore.HandleError(answer, request, err)
+		fmt.Printf("%d, Retry-After %q\n", answer.Code, answer.Header().Get("Retry-After"))
+	}
+	// Output:
+	// 409, Retry-After ""
+	// 409, Retry-After ""
+	// 503, Retry-After "1"
+	// 500, Retry-After ""
 }

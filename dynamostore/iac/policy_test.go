@@ -352,8 +352,8 @@ func TestActionsOfRoles(t *testing.T) {
 	}
 }
 
-// What the README shows is the policy.
-func TestReadmeShowsThePolicy(t *testing.T) {
+// What docs/rights.md shows is the policy.
+func TestDocsShowThePolicy(t *testing.T) {
 	t.Parallel()
 	text, err := iac.Policy(dynamostore.Table{Name: "sessions"}, iac.RoleApp, iac.Location{})
 	if err != nil {
@@ -367,7 +367,7 @@ func TestReadmeShowsThePolicy(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !reflect.DeepEqual(got, want) {
-		t.Errorf("the README shows\n%s\nthe policy is\n%s", asJSON(got), text)
+		t.Errorf("docs/rights.md shows\n%s\nthe policy is\n%s", asJSON(got), text)
 	}
 }
 

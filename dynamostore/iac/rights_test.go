@@ -339,16 +339,16 @@ func (r *restricted) needs(operation string, input any) []request {
 	}
 }
 
-// readmePolicy returns the policy in the README.
+// readmePolicy returns the policy in docs/rights.md.
 func readmePolicy(t *testing.T) []byte {
 	t.Helper()
-	readme, err := os.ReadFile("../../README.md")
+	readme, err := os.ReadFile("../../docs/rights.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	block := regexp.MustCompile("(?s)```json\n(.*?)```").FindSubmatch(readme)
 	if block == nil {
-		t.Fatal("no policy in the README")
+		t.Fatal("no policy in docs/rights.md")
 	}
 	return block[1]
 }

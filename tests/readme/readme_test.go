@@ -17,6 +17,7 @@ var compiled = []string{
 	"conformance/example_option_test.go",
 	"conformance/example_test.go",
 	"dynamostore/example_test.go",
+	"examples/hello/main.go",
 	"tests/readme/locking_test.go",
 	"tests/readme/snippets_test.go",
 }
@@ -62,7 +63,8 @@ func TestReadmeLinksLeadSomewhere(t *testing.T) {
 	t.Parallel()
 	for _, document := range []string{
 		"README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "conformance/README.md", "docs/configuration.md",
-		"docs/locking.md", "docs/migrating.md", "docs/operations.md",
+		"docs/costs.md", "docs/emergencies.md", "docs/locking.md", "docs/migrating.md", "docs/operations.md", "docs/owasp.md",
+		"docs/rights.md", "docs/scsdynamo.md",
 	} {
 		for _, link := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(read(t, document), -1) {
 			target, _, _ := strings.Cut(link[1], "#")
