@@ -95,8 +95,8 @@ func TestClock(t *testing.T) {
 	wg.Wait()
 }
 
-// TestClockSavesWaiting shows that no time needs to pass for an expiry: the store is asked after it, with a clock that is
-// ahead of the machine's.
+// TestClockSavesWaiting shows that no time needs to pass for an expiry: the store is asked after it, with a clock that
+// is ahead of the machine's.
 func TestClockSavesWaiting(t *testing.T) {
 	t.Parallel()
 	for _, id := range []string{"E01", "E07", "E08"} {
@@ -114,7 +114,8 @@ func TestClockSavesWaiting(t *testing.T) {
 	}
 }
 
-// TestClockThatIsAhead shows that a session is not expected to live by the machine's clock where the store's is ahead of it.
+// TestClockThatIsAhead shows that a session is not expected to live by the machine's clock where the store's is ahead
+// of it.
 func TestClockThatIsAhead(t *testing.T) {
 	t.Parallel()
 	now := time.Now()

@@ -46,7 +46,8 @@ func CheckOptions(opts ...Option) error {
 	return err
 }
 
-// MustLive returns whether a case whose store's clock was set takes a session with that expiry for one that must be found.
+// MustLive returns whether a case whose store's clock was set takes a session with that expiry for one that must be
+// found.
 func MustLive(set, expiry time.Time) bool {
 	o, _ := newOptions([]Option{WithClock(func(*testing.T, scs.Store, time.Time) {})})
 	c := &check{opts: o, store: &caller{}}
@@ -135,7 +136,8 @@ func ExamineAll(
 	return failures, skipped
 }
 
-// Homegrown is a store whose code is in a file of tests of its own package, and that leaves a goroutine behind each Find.
+// Homegrown is a store whose code is in a file of tests of its own package, and that leaves a goroutine behind each
+// Find.
 type Homegrown struct {
 	scs.Store
 	Leave <-chan struct{}

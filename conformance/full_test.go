@@ -204,8 +204,8 @@ func TestHangingStore(t *testing.T) {
 
 const hangTimeout = 6 * time.Second
 
-// TestHangsAreReported shows that a store which hangs is reported without -v, in twice the time of one case: two minutes
-// by default. Without -v nothing is printed before the end, and go test kills what takes ten minutes.
+// TestHangsAreReported shows that a store which hangs is reported without -v, in twice the time of one case: two
+// minutes by default. Without -v nothing is printed before the end, and go test kills what takes ten minutes.
 func TestHangsAreReported(t *testing.T) {
 	t.Parallel()
 	program, err := os.Executable()

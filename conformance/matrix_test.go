@@ -8,7 +8,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/conformance"
 )
 
-// printMatrix prints which cases see which defects: a row for each mutant, and one for each case. scripts/mutants.sh shows it.
+// printMatrix prints which cases see which defects: a row for each mutant, and one for each case. scripts/mutants.sh
+// shows it.
 func printMatrix(mutations []mutation, killedBy map[string][]string) {
 	ids, rules := conformance.Cases()
 	kills := map[string][]string{}

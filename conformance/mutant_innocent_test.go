@@ -275,8 +275,8 @@ func TestInnocents(t *testing.T) {
 					free <- struct{}{}
 					defer func() { <-free }()
 					failures, skipped := conformance.Examine(t, id, newStore, opts...)
-					// What shows only in a race, or in time, may escape a machine that is busy, but not always. An innocent
-					// store has one attempt: it is never accused.
+					// What shows only in a race, or in time, may escape a machine that is busy, but not always. An
+					// innocent store has one attempt: it is never accused.
 					for more := 4; guilty && len(failures) == 0 && more > 0; more-- {
 						failures, skipped = conformance.Examine(t, id, newStore, opts...)
 					}

@@ -75,7 +75,8 @@ func wantConformance(t *testing.T, mutate func(*reference) scs.Store) {
 	wg.Wait()
 }
 
-// clockFor declares the clock of the reference for the case that cannot do without: the others see more by the machine's.
+// clockFor declares the clock of the reference for the case that cannot do without: the others see more by the
+// machine's.
 func clockFor(id string) []conformance.Option {
 	if id == "E23" {
 		return []conformance.Option{conformance.WithClock(setReferenceClock)}
@@ -326,8 +327,8 @@ func TestCaseList(t *testing.T) {
 	}
 }
 
-// TestHelpersOfTestsAreNotAccused shows whose goroutines count as left behind: those of the package's files, and of its tests
-// only where the store itself is from a package of tests.
+// TestHelpersOfTestsAreNotAccused shows whose goroutines count as left behind: those of the package's files, and of its
+// tests only where the store itself is from a package of tests.
 func TestHelpersOfTestsAreNotAccused(t *testing.T) {
 	t.Parallel()
 	const pkg = "github.com/scsdynamo/scsdynamo/conformance"
@@ -353,8 +354,8 @@ func TestHelpersOfTestsAreNotAccused(t *testing.T) {
 	}
 }
 
-// TestPatienceIsForTheCase shows that a case which many stores hang in is given up early, and that making the store does
-// not count.
+// TestPatienceIsForTheCase shows that a case which many stores hang in is given up early, and that making the store
+// does not count.
 func TestPatienceIsForTheCase(t *testing.T) {
 	t.Parallel()
 	const patience = 100 * time.Millisecond

@@ -20,8 +20,9 @@ import (
 	"github.com/scsdynamo/scsdynamo/tests/storetest"
 )
 
-// BenchmarkOverhead compares each operation of the store with the bare call of the SDK that it comes down to: same item,
-// same condition, same client, same engine, in turn. It reports the ratio of the medians and the allocations on top.
+// BenchmarkOverhead compares each operation of the store with the bare call of the SDK that it comes down to: same
+// item, same condition, same client, same engine, in turn. It reports the ratio of the medians and the allocations on
+// top.
 func BenchmarkOverhead(b *testing.B) {
 	const token = "0123456789012345678901234567890123456789abc"
 	data := bytes.Repeat([]byte("x"), 700)

@@ -12,8 +12,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/dynamostore"
 )
 
-// A client that sends everything in clear to another machine is told of, once for each store. Not parallel: it changes slog's
-// default.
+// A client that sends everything in clear to another machine is told of, once for each store. Not parallel: it changes
+// slog's default.
 func TestEndpointInClearIsToldOf(t *testing.T) {
 	before := slog.Default()
 	defer slog.SetDefault(before)

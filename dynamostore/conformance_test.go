@@ -23,8 +23,8 @@ var layouts = map[string]dynamostore.Table{
 	},
 }
 
-// createWithoutTTL makes a table whose expired items stay: DynamoDB Local deletes them within seconds, and the cases want
-// to look at them.
+// createWithoutTTL makes a table whose expired items stay: DynamoDB Local deletes them within seconds, and the cases
+// want to look at them.
 func createWithoutTTL(t testing.TB, client *dynamodb.Client, table dynamostore.Table) dynamostore.Table {
 	t.Helper()
 	table.Name = dynamotest.TableName(t, client)

@@ -129,7 +129,8 @@ func TestSizeLimitIsExact(t *testing.T) {
 	}
 	const far = 500_000
 	most, _ := over(far)
-	// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html, with the longest numbers
+	// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html, with the longest
+	// numbers
 	want := len("lease_id") + len(storage.NewVersion()) + len("lease_duration") + len("lease_expiry") + 2*12 + far - 400*1024
 	for name, value := range dynamostore.Item(dynamostore.Table{}, newRecord("key", "")) {
 		want += len(name)

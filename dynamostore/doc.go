@@ -7,9 +7,9 @@
 //
 //   - Every operation on a session is one call: Find is one GetItem, Commit one PutItem or UpdateItem, Delete one
 //     DeleteItem; one UpdateItem acquires a lease and reads the session. A token that cannot be a key costs no call.
-//   - Every write states its condition in the same call, and a write whose condition fails learns what is stored without
-//     another read. An engine that does not send that, as older emulators and DAX do not, is asked by one consistent
-//     read; until an engine has sent it once, it is also asked where nothing is stored.
+//   - Every write states its condition in the same call, and a write whose condition fails learns what is stored
+//     without another read. An engine that does not send that, as older emulators and DAX do not, is asked by one
+//     consistent read; until an engine has sent it once, it is also asked where nothing is stored.
 //   - A write whose response was lost is not reported as a conflict with itself: the SDK repeats it, and the version of
 //     the item that stands in the way tells that it is its own, or, by its ancestry, made from it.
 //   - What DynamoDB refuses (throttling, rights, validation, an unknown table), what could not be signed or connected,

@@ -19,7 +19,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// What the index adds to the cost of each operation: nothing but where a session begins, ends, or moves to another hour.
+// What the index adds to the cost of each operation: nothing but where a session begins, ends, or moves to another
+// hour.
 func TestExpiryIndexCosts(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, dynamostore.Table{ExpiryIndex: dynamostore.ExpiryIndex{Name: "expiry"}})
@@ -188,7 +189,8 @@ func (b *busyTable) DescribeTable(
 	return output, err
 }
 
-// An index that AWS refuses to make while it changes the table is asked for again, and others are not waited for in vain.
+// An index that AWS refuses to make while it changes the table is asked for again, and others are not waited for in
+// vain.
 func TestAddExpiryIndexToBusyTable(t *testing.T) {
 	t.Parallel()
 	inUse, limit := &types.ResourceInUseException{}, &types.LimitExceededException{}

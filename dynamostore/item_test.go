@@ -42,7 +42,8 @@ func TestInstants(t *testing.T) {
 	}
 }
 
-// FuzzInstants checks that what is written is read back, and that numbers compare as the instants do: conditions rest on it.
+// FuzzInstants checks that what is written is read back, and that numbers compare as the instants do: conditions rest
+// on it.
 func FuzzInstants(f *testing.F) {
 	f.Add(int64(0), int64(1), uint32(0), uint32(999_999_999))
 	f.Add(int64(-1), int64(-62135596800), uint32(500_000_000), uint32(1))

@@ -24,8 +24,8 @@ const (
 	killWriters = 4
 )
 
-// commitForEver is the child: four clients that commit sessions until the process is killed, and say so once each commit
-// is acknowledged. Every third commit overwrites the one before.
+// commitForEver is the child: four clients that commit sessions until the process is killed, and say so once each
+// commit is acknowledged. Every third commit overwrites the one before.
 func commitForEver(table string) error {
 	ctx := context.Background()
 	cfg, err := config.LoadDefaultConfig(ctx)
@@ -72,7 +72,8 @@ func TestI4_KillNine(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// The session may have been overwritten by the next commit, which was applied but not acknowledged any more.
+			// The session may have been overwritten by the next commit, which was applied but not acknowledged any
+			// more.
 			if got := strings.TrimRight(string(data), "x"); !found || got != want && got != next(want) {
 				t.Errorf("round %d: found %v, commit %q; acknowledged was %q", round, found, got, want)
 			}

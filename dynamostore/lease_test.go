@@ -13,7 +13,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// What a lease costs is a promise, too: one write to acquire it, and the session is read by it; one to renew or release it.
+// What a lease costs is a promise, too: one write to acquire it, and the session is read by it; one to renew or release
+// it.
 func TestCallsOfALease(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, dynamostore.Table{})

@@ -16,8 +16,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 )
 
-// Each call of a request under a lease, with its response lost: the request does not fail, and the next one does not wait
-// for the end of a lease.
+// Each call of a request under a lease, with its response lost: the request does not fail, and the next one does not
+// wait for the end of a lease.
 func TestLostResponsesUnderALease(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -38,7 +38,8 @@ func TestLostResponsesUnderALease(t *testing.T) {
 			t.Run(name+"/"+fault, func(t *testing.T) {
 				t.Parallel()
 				events := make(chan sessionstore.Event, 100)
-				// So long a lease that waiting for its end would be waiting in vain; its renewal comes soon all the same.
+				// So long a lease that waiting for its end would be waiting in vain; its renewal comes soon all the
+				// same.
 				lease := lockstrategy.Lease(lockstrategy.LeaseOptions{
 					Duration: time.Hour, Renewal: 50 * time.Millisecond,
 					MaxWait: 10 * time.Second,

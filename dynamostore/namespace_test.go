@@ -17,8 +17,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/tests/storetest"
 )
 
-// What sessions are sealed for by default: the prefix and suffix of the keys, and nothing that a restore or a rename changes. It
-// never changes, or what is stored would not open.
+// What sessions are sealed for by default: the prefix and suffix of the keys, and nothing that a restore or a rename
+// changes. It never changes, or what is stored would not open.
 func TestNamespace(t *testing.T) {
 	t.Parallel()
 	client := dynamodb.NewFromConfig(aws.Config{Region: "us-east-1"}, dynamostore.TuneClient)

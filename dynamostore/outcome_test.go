@@ -11,8 +11,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// writes are the conditional writes, each on a session that is stored under a lease, and whether it is there afterwards.
-// meets is how often a repetition fails its condition because of what the first attempt wrote.
+// writes are the conditional writes, each on a session that is stored under a lease, and whether it is there
+// afterwards. meets is how often a repetition fails its condition because of what the first attempt wrote.
 var writes = []struct {
 	name, operation string
 	meets           int

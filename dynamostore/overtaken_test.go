@@ -10,8 +10,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// lostWays are how it comes to be asked what became of a write whose response was lost. In each, others write between the
-// write and the question.
+// lostWays are how it comes to be asked what became of a write whose response was lost. In each, others write between
+// the write and the question.
 var lostWays = map[string]func(t *testing.T, f *fixture, operation string, do func(context.Context) error, others func()) error{
 	"repeated": func(t *testing.T, f *fixture, operation string, do func(context.Context) error, others func()) error {
 		t.Helper()
@@ -69,8 +69,8 @@ func (f *fixture) lease(t *testing.T, key, id string) {
 	f.mustPut(t, r)
 }
 
-// A write that was applied and then written over is recognised by the ancestry of what is stored now, as far as it reaches.
-// Beyond that it is not known, and said to be so.
+// A write that was applied and then written over is recognised by the ancestry of what is stored now, as far as it
+// reaches. Beyond that it is not known, and said to be so.
 func TestOvertakenWriteIsRecognised(t *testing.T) {
 	t.Parallel()
 	for _, write := range writes {
@@ -110,8 +110,8 @@ func TestOvertakenWriteIsRecognised(t *testing.T) {
 	}
 }
 
-// A write of which one attempt never arrived, and that others were faster than, is a conflict and nothing else: what is stored
-// descends from the version that the write is made over, and not by way of the write.
+// A write of which one attempt never arrived, and that others were faster than, is a conflict and nothing else: what is
+// stored descends from the version that the write is made over, and not by way of the write.
 func TestOvertakenWriteThatNeverArrived(t *testing.T) {
 	t.Parallel()
 	for _, write := range writes {
@@ -181,7 +181,8 @@ func TestOvertakenLease(t *testing.T) {
 	}
 }
 
-// Without an attempt that may have been applied, what a change wants is the work of others, and a conflict all the same.
+// Without an attempt that may have been applied, what a change wants is the work of others, and a conflict all the
+// same.
 func TestConflictIsNotMistakenForSuccess(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, layouts["plain"])

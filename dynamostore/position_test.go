@@ -11,8 +11,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// FuzzPosition hands any text to a scan as the position to start from, as whoever can write to the collector's record can: it is
-// refused, or stands for one key, and is written the same way again.
+// FuzzPosition hands any text to a scan as the position to start from, as whoever can write to the collector's record
+// can: it is refused, or stands for one key, and is written the same way again.
 func FuzzPosition(f *testing.F) {
 	encode := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
 	for _, text := range []string{

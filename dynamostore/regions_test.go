@@ -120,8 +120,8 @@ func TestSecretChangesWithoutTransactions(t *testing.T) {
 	}
 }
 
-// A conflict with a write in another Region goes away by itself, and is repeated by the client of an application that knows
-// nothing of our options: as often as that is set to.
+// A conflict with a write in another Region goes away by itself, and is repeated by the client of an application that
+// knows nothing of our options: as often as that is set to.
 func TestConflictBetweenRegionsIsRepeatedByAnyClient(t *testing.T) {
 	t.Parallel()
 	for name, options := range map[string]dynamodb.Options{

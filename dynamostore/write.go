@@ -166,9 +166,9 @@ func (d *Driver) decide(ctx context.Context, key string) (*storage.Record, error
 	return &record, nil
 }
 
-// inTheWay returns the record for which the condition of a write did not hold, given the item that came with the failure.
-// Engines that never send one are asked for it: until this engine has sent one, a missing item does not tell that there is
-// none.
+// inTheWay returns the record for which the condition of a write did not hold, given the item that came with the
+// failure. Engines that never send one are asked for it: until this engine has sent one, a missing item does not tell
+// that there is none.
 func (d *Driver) inTheWay(ctx context.Context, w write, it item) (*storage.Record, error) {
 	if len(it) > 0 {
 		d.sendsItems.Store(true)

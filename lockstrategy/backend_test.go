@@ -145,7 +145,8 @@ func TestMoveThatFindsTheSessionGone(t *testing.T) {
 	}
 }
 
-// moveDriver has lost the answer to an earlier attempt of a departure, where it is unknown. Eventual reads find nothing.
+// moveDriver has lost the answer to an earlier attempt of a departure, where it is unknown. Eventual reads find
+// nothing.
 type moveDriver struct {
 	staleDriver
 	unknown bool

@@ -199,9 +199,9 @@ func (b *Base) replace(ctx context.Context, stored, next storage.Record, write w
 	}
 }
 
-// hasOnlyMoved reports whether stored is what this request has read, under another key: another request has moved it there,
-// as it does where the secret is changed, and has changed nothing. A commit that ends the session is refused all the same:
-// the other request may have extended it.
+// hasOnlyMoved reports whether stored is what this request has read, under another key: another request has moved it
+// there, as it does where the secret is changed, and has changed nothing. A commit that ends the session is refused all
+// the same: the other request may have extended it.
 func (b *Base) hasOnlyMoved(stored, next storage.Record) bool {
 	if stored.Key == b.view.Key || next.Ended() || b.request.Payload == nil {
 		return false

@@ -92,8 +92,8 @@ func TestAcquisitionMeetsARelease(t *testing.T) {
 	})
 }
 
-// The session of a request without the lease may meanwhile be under the key of another secret: then its commit there is a
-// conflict. Where it is nowhere, it has ended.
+// The session of a request without the lease may meanwhile be under the key of another secret: then its commit there is
+// a conflict. Where it is nowhere, it has ended.
 func TestCommitWithoutTheLeaseAfterAMove(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

@@ -407,7 +407,8 @@ func TestWaitersSeeTheTombstone(t *testing.T) {
 	}
 }
 
-// A process that does not know of the end of a session is told of it when it acquires the lease, and puts none on the tombstone.
+// A process that does not know of the end of a session is told of it when it acquires the lease, and puts none on the
+// tombstone.
 func TestAcquiredTombstone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -393,8 +393,8 @@ func TestMergeWithoutACodecIsOptimistic(t *testing.T) {
 	}
 }
 
-// A commit that would be merged with a session of this process which has expired since is told so, without a call: its payload
-// may not open any more.
+// A commit that would be merged with a session of this process which has expired since is told so, without a call: its
+// payload may not open any more.
 func TestMergeWithAnExpiredSession(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

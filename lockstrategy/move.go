@@ -21,7 +21,8 @@ const moveTries = 8
 func (b *Backend) move(
 	ctx context.Context, from string, next storage.Record, condition storage.Condition, whatever bool,
 ) (inTheWay *storage.Record, err error) {
-	// What others make of the session descends from the departure: where the response to that is lost, it is told by them.
+	// What others make of the session descends from the departure: where the response to that is lost, it is told by
+	// them.
 	departs := storage.NewVersion()
 	next.Succeed(storage.Record{Version: departs, Ancestry: next.Ancestry})
 	arrival, condition, err := b.announce(ctx, from, next, condition, whatever)
@@ -56,8 +57,9 @@ func (b *Backend) recall(ctx context.Context, from string, arrival storage.Recor
 	_ = b.Driver.Put(ctx, back, storage.IfVersion(arrival.Version, now))
 }
 
-// follow says what a conflict means for the session, as judge does. Where the session is gone from its key, it was ended,
-// or another request has moved it: to where its departure says, or else to newKey, if there is one to look under.
+// follow says what a conflict means for the session, as judge does. Where the session is gone from its key, it was
+// ended, or another request has moved it: to where its departure says, or else to newKey, if there is one to look
+// under.
 func (b *Backend) follow(ctx context.Context, err error, newKey string) (inTheWay *storage.Record, _ error) {
 	inTheWay, meaning := b.judge(err)
 	if !errors.Is(meaning, ErrSessionGone) {

@@ -13,8 +13,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage/memory"
 )
 
-// An arrival counts by its own departure alone: that of a session which has gone the same way before, and has ended since, does
-// not bring it back.
+// An arrival counts by its own departure alone: that of a session which has gone the same way before, and has ended
+// since, does not bring it back.
 func TestI2_ArrivalOfAnotherDeparture(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
@@ -103,8 +103,8 @@ func (d denying) Put(ctx context.Context, r storage.Record, c storage.Condition)
 	return d.Driver.Put(ctx, r, c)
 }
 
-// A session that is stored once more under its old key, because another move of it may be on its way, keeps its mark, to which
-// its data may be bound.
+// A session that is stored once more under its old key, because another move of it may be on its way, keeps its mark,
+// to which its data may be bound.
 func TestMoveThatMeetsAnotherKeepsTheMark(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
@@ -126,8 +126,8 @@ func TestMoveThatMeetsAnotherKeepsTheMark(t *testing.T) {
 	}
 }
 
-// What takes the place of a departure descends from it: a process that has lost the response to it knows by that that its
-// session has moved, wherever others have moved it since.
+// What takes the place of a departure descends from it: a process that has lost the response to it knows by that that
+// its session has moved, wherever others have moved it since.
 func TestI4_WhatFollowsADepartureDescendsFromIt(t *testing.T) {
 	t.Parallel()
 	now := time.Now()

@@ -161,7 +161,8 @@ func TestCommitsOfOneRequestAtOnce(t *testing.T) {
 	}
 }
 
-// The same fault gives the same answer under every strategy: refused is refused, and only what is unknown is said to be.
+// The same fault gives the same answer under every strategy: refused is refused, and only what is unknown is said to
+// be.
 func TestSameFaultSameAnswer(t *testing.T) {
 	t.Parallel()
 	later := storage.Change{ExpiresAt: inAnHour().Add(time.Hour), UpdatedAt: time.Now()}

@@ -24,9 +24,9 @@ import (
 	"github.com/scsdynamo/scsdynamo/tests/storetest"
 )
 
-// The attacker can read and write the tables of two applications that have the same secret, knows every record that was ever
-// there, and has a session of their own in each. Some know an old secret, too. They try all that records allow. What they
-// achieve is what SECURITY.md says, sentence by sentence, and nothing else.
+// The attacker can read and write the tables of two applications that have the same secret, knows every record that was
+// ever there, and has a session of their own in each. Some know an old secret, too. They try all that records allow.
+// What they achieve is what SECURITY.md says, sentence by sentence, and nothing else.
 
 const (
 	lifetime = 24 * time.Hour
@@ -121,8 +121,8 @@ func (v *victim) forgeAs(secret []byte, like storage.Record, token string, deadl
 	return like
 }
 
-// during puts a record into the table while a request has the session, once for a request that changes it and once for one that
-// renews its token, and returns who the application takes each of the two sessions for afterwards.
+// during puts a record into the table while a request has the session, once for a request that changes it and once for
+// one that renews its token, and returns who the application takes each of the two sessions for afterwards.
 func (v *victim) during(token string, put func() storage.Record) string {
 	v.t.Helper()
 	var all []string

@@ -12,20 +12,21 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// CommitCtx stores the data of the session until expiry. In a request scope, what it may overwrite is decided by the lock
-// strategy; outside of one it overwrites whatever there is. Where the values are those that the request has read, as with
-// an idle timeout in every request that only reads, a scope moves the expiry and sends no data, and not even that within
-// the touch interval (see [WithTouchInterval]): such requests never get into each other's way, and where the session was
-// changed or ended meanwhile, nothing is written and that is no error.
+// CommitCtx stores the data of the session until expiry. In a request scope, what it may overwrite is decided by the
+// lock strategy; outside of one it overwrites whatever there is. Where the values are those that the request has read,
+// as with an idle timeout in every request that only reads, a scope moves the expiry and sends no data, and not even
+// that within the touch interval (see [WithTouchInterval]): such requests never get into each other's way, and where
+// the session was changed or ended meanwhile, nothing is written and that is no error.
 //
-// In a scope, an expiry that has passed ends the session under the same condition as a commit, and a change of a session
-// that has ended is [ErrSessionGone]; outside of one, it deletes the session. The first commit after a RenewToken puts the
-// session under its new token and ends the old one, in one step: where it fails, the old one is as it was.
+// In a scope, an expiry that has passed ends the session under the same condition as a commit, and a change of a
+// session that has ended is [ErrSessionGone]; outside of one, it deletes the session. The first commit after a
+// RenewToken puts the session under its new token and ends the old one, in one step: where it fails, the old one is as
+// it was.
 //
-// What could not be found out about a commit stays unknown for the rest of the request, until a commit succeeds. Errors:
-// [ErrInvalidToken], [ErrSessionGone], [ErrScopeEnded], [ErrLockLost], [storage.ErrConflict], [storage.ErrTooLarge],
-// [storage.ErrOutcomeUnknown], and the driver's. But for ErrOutcomeUnknown, what was stored before is then intact. It
-// implements [scs.CtxStore].
+// What could not be found out about a commit stays unknown for the rest of the request, until a commit succeeds.
+// Errors: [ErrInvalidToken], [ErrSessionGone], [ErrScopeEnded], [ErrLockLost], [storage.ErrConflict],
+// [storage.ErrTooLarge], [storage.ErrOutcomeUnknown], and the driver's. But for ErrOutcomeUnknown, what was stored
+// before is then intact. It implements [scs.CtxStore].
 func (s *Store) CommitCtx(ctx context.Context, token string, data []byte, expiry time.Time) (err error) {
 	if s.observe != nil {
 		var done func(string, int, error)
@@ -109,8 +110,8 @@ func (s *Store) commit(ctx context.Context, l *layer, token string, data []byte,
 	return err
 }
 
-// missing says what becomes of a commit of a session that was not found, or that the request has ended. done is whether there
-// is nothing to write.
+// missing says what becomes of a commit of a session that was not found, or that the request has ended. done is whether
+// there is nothing to write.
 func (l *layer) missing(e *scopedSession, next storage.Record, unchanged bool) (done bool, _ error) {
 	_, renewed := l.renewal()
 	l.mu.Lock()
@@ -189,8 +190,8 @@ func (s *Store) store(
 	return err
 }
 
-// move stores a session that the request has not changed under the key of the current secret, unless another request has
-// changed, moved or ended it.
+// move stores a session that the request has not changed under the key of the current secret, unless another request
+// has changed, moved or ended it.
 func (s *Store) move(
 	ctx context.Context, l *layer, e *scopedSession, token string, data []byte, next storage.Record,
 ) error {
@@ -205,8 +206,9 @@ func (s *Store) move(
 // errMoved says that another request has moved the session to the key of another secret.
 var errMoved = fmt.Errorf("another request moved the session to another secret while this one was running: %w", storage.ErrConflict)
 
-// touch moves the expiry of a session that the request has not changed, unless it has moved a short while ago. Without an idle
-// timeout there is nothing to move: the handler has put what was there, and expects the cookie, so the session is looked for.
+// touch moves the expiry of a session that the request has not changed, unless it has moved a short while ago. Without
+// an idle timeout there is nothing to move: the handler has put what was there, and expects the cookie, so the session
+// is looked for.
 func (s *Store) touch(
 	ctx context.Context, l *layer, e *scopedSession, before, next storage.Record,
 ) (err error) {
@@ -243,8 +245,8 @@ func (s *Store) touchIntervalOf(l *layer) time.Duration {
 	return min(l.idle()/10, maxTouchInterval)
 }
 
-// endMerged ends the sessions that scs has merged into the one that was just committed. Where one of them has changed or ended
-// since it was read, all are as they were, or the error matches storage.ErrOutcomeUnknown.
+// endMerged ends the sessions that scs has merged into the one that was just committed. Where one of them has changed
+// or ended since it was read, all are as they were, or the error matches storage.ErrOutcomeUnknown.
 func (s *Store) endMerged(ctx context.Context, l *layer, successor string) error {
 	all := l.takeMerged()
 	for i, other := range all {
@@ -280,8 +282,8 @@ func (s *Store) restore(ctx context.Context, other *scopedSession, successor str
 	return nil
 }
 
-// takeBack restores what was stored before a commit, and reports whether that is so: under the token that the session has now,
-// if it was renewed. had is its data, nil where that is not known.
+// takeBack restores what was stored before a commit, and reports whether that is so: under the token that the session
+// has now, if it was renewed. had is its data, nil where that is not known.
 func (s *Store) takeBack(ctx context.Context, l *layer, e *scopedSession, before storage.Record, found bool, had []byte) bool {
 	l.update(func() { e.data, e.gone = nil, !found })
 	if !found {

@@ -17,7 +17,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage/memory"
 )
 
-// A session that has lost its last value, or got its first one, has changed, also where an idle timeout has every request commit.
+// A session that has lost its last value, or got its first one, has changed, also where an idle timeout has every
+// request commit.
 func TestLastAndFirstValueAreChanges(t *testing.T) {
 	t.Parallel()
 	everyStrategy(t, func(t *testing.T, _ *hooked, v *visitor) {
@@ -30,8 +31,8 @@ func TestLastAndFirstValueAreChanges(t *testing.T) {
 	})
 }
 
-// Within a request that has renewed its token or logged out, nothing is found under the old token, although a renewal is
-// stored with the commit alone.
+// Within a request that has renewed its token or logged out, nothing is found under the old token, although a renewal
+// is stored with the commit alone.
 func TestNothingUnderTheOldTokenInTheRequest(t *testing.T) {
 	t.Parallel()
 	everyStrategy(t, func(t *testing.T, _ *hooked, v *visitor) {

@@ -13,7 +13,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 )
 
-// A cookie that scs's own middleware within ours has set for a session of which nothing was stored is removed, and nothing else.
+// A cookie that scs's own middleware within ours has set for a session of which nothing was stored is removed, and
+// nothing else.
 func TestT2_CookieOfAMiddlewareWithin(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -85,7 +86,8 @@ func TestLateCookieIsLoggedOnce(t *testing.T) {
 	}
 }
 
-// A handler that has put what was there already, without an idle timeout, gets no cookie of a session that has ended meanwhile.
+// A handler that has put what was there already, without an idle timeout, gets no cookie of a session that has ended
+// meanwhile.
 func TestT2_SameValueAfterTheEnd(t *testing.T) {
 	t.Parallel()
 	withoutLocks(t, func(t *testing.T, _ *hooked, v *visitor) {

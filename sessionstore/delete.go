@@ -13,7 +13,8 @@ import (
 // gone away, its time is up, or the server stops.
 const saveTimeout = 5 * time.Second
 
-// renewalGrace is how long after a renewal a request with the old token begins no session of its own: see [ErrTokenRenewed].
+// renewalGrace is how long after a renewal a request with the old token begins no session of its own: see
+// [ErrTokenRenewed].
 const renewalGrace = 10 * time.Second
 
 // outlive returns a context that ends saveTimeout later than ctx.
@@ -29,12 +30,13 @@ func outlive(ctx context.Context) (context.Context, context.CancelFunc) {
 	}
 }
 
-// DeleteCtx ends the session, at once and whoever else uses it. That there is none is no error. It implements [scs.CtxStore].
+// DeleteCtx ends the session, at once and whoever else uses it. That there is none is no error. It implements
+// [scs.CtxStore].
 //
-// In a request scope, a delete goes on although ctx has ended, for 5 seconds at the most: nobody who logs out stays logged
-// in because of a lost connection. The delete with which RenewToken and MergeSession begin is put off to
-// the next commit of the session manager, which replaces the session. Where there is none, as after a panic, the session
-// is as it was. Where several sessions of one scope are renewed, each must be committed before the next one is renewed.
+// In a request scope, a delete goes on although ctx has ended, for 5 seconds at the most: nobody who logs out stays
+// logged in because of a lost connection. The delete with which RenewToken and MergeSession begin is put off to the
+// next commit of the session manager, which replaces the session. Where there is none, as after a panic, the session is
+// as it was. Where several sessions of one scope are renewed, each must be committed before the next one is renewed.
 //
 // What has ended leaves a tombstone, so that a create of the session that arrives late does not bring it back.
 func (s *Store) DeleteCtx(ctx context.Context, token string) (err error) {
@@ -62,8 +64,8 @@ func (s *Store) DeleteCtx(ctx context.Context, token string) (err error) {
 	return s.delete(ctx, l, token, by)
 }
 
-// delete ends a session in a scope. A Destroy of the request's own session ends also what was merged into it, and where it
-// comes after a RenewToken, the session that has its old token still.
+// delete ends a session in a scope. A Destroy of the request's own session ends also what was merged into it, and where
+// it comes after a RenewToken, the session that has its old token still.
 func (s *Store) delete(ctx context.Context, l *layer, token string, by caller) error {
 	e := l.find(token)
 	if e != nil && e.leaving == renewed && !by.destroys {
@@ -109,8 +111,8 @@ func (s *Store) endCondemned(ctx context.Context, l *layer) {
 	}
 }
 
-// end ends a session of the scope, under the key of each secret. With several, all keys get a tombstone: another request may
-// be moving the session from one to another, in whichever order its process has the secrets.
+// end ends a session of the scope, under the key of each secret. With several, all keys get a tombstone: another
+// request may be moving the session from one to another, in whichever order its process has the secrets.
 func (s *Store) end(ctx context.Context, l *layer, e *scopedSession) error {
 	l.update(func() {
 		if e.session == nil {
@@ -142,8 +144,8 @@ func (s *Store) end(ctx context.Context, l *layer, e *scopedSession) error {
 	return nil
 }
 
-// deleteUnseen ends a session of which nothing is known. With several secrets, the first keys are asked twice: the session
-// may have moved to one of them from the last.
+// deleteUnseen ends a session of which nothing is known. With several secrets, the first keys are asked twice: the
+// session may have moved to one of them from the last.
 func (s *Store) deleteUnseen(ctx context.Context, token string) error {
 	n, wrote := s.vault.generations(), false
 	for i := range 2*n - 1 {
@@ -159,8 +161,8 @@ func (s *Store) deleteUnseen(ctx context.Context, token string) error {
 	return nil
 }
 
-// deleteKey ends what is under a key, and leaves a tombstone in its place: the write that has made it may arrive once more. ends
-// is whether there was something. What has ended stays ended, and so does what it says of a successor.
+// deleteKey ends what is under a key, and leaves a tombstone in its place: the write that has made it may arrive once
+// more. ends is whether there was something. What has ended stays ended, and so does what it says of a successor.
 func (s *Store) deleteKey(ctx context.Context, key string) (ends bool, _ error) {
 	record, found, err := s.backend.Driver.Get(ctx, key, storage.Strong)
 	switch {
@@ -173,8 +175,8 @@ func (s *Store) deleteKey(ctx context.Context, key string) (ends bool, _ error) 
 	}
 }
 
-// endSuccessor ends the session that has replaced the one which the manager has asked for, as where a user logs out while
-// another request of his renews the session.
+// endSuccessor ends the session that has replaced the one which the manager has asked for, as where a user logs out
+// while another request of his renews the session.
 func (s *Store) endSuccessor(ctx context.Context, l *layer) error {
 	tombstone, found := l.renewal()
 	if !found {

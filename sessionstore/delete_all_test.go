@@ -203,8 +203,8 @@ func TestDeleteAllOfWhatIsDamaged(t *testing.T) {
 	}
 }
 
-// Format 1 has no mark, and a store without a secret does not take it for its own all the same. What a codec of the application
-// writes is never taken for it, as long as the store is told of the codec.
+// Format 1 has no mark, and a store without a secret does not take it for its own all the same. What a codec of the
+// application writes is never taken for it, as long as the store is told of the codec.
 func TestFormat1WithoutASecret(t *testing.T) {
 	t.Parallel()
 	driver := memory.New()

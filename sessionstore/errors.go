@@ -35,11 +35,13 @@ var (
 	// ErrLockTimeout says that a request has waited for its session as long as [lockstrategy.Lease] allows.
 	ErrLockTimeout = lockstrategy.ErrLockTimeout
 
-	// ErrTooManyWaiting says that as many requests of this process wait for the session as may. It matches ErrLockTimeout.
+	// ErrTooManyWaiting says that as many requests of this process wait for the session as may. It matches
+	// ErrLockTimeout.
 	ErrTooManyWaiting = lockstrategy.ErrTooManyWaiting
 
-	// ErrLockLost says that somebody else got the lock on the session while the request was running. Nothing was written.
-	// It matches [storage.ErrConflict], and is the cause with which the request's context may have been cancelled.
+	// ErrLockLost says that somebody else got the lock on the session while the request was running. Nothing was
+	// written. It matches [storage.ErrConflict], and is the cause with which the request's context may have been
+	// cancelled.
 	ErrLockLost = lockstrategy.ErrLockLost
 
 	// ErrInvalidToken says that a session cannot be committed under this token, because it is empty, too long, not
@@ -52,9 +54,9 @@ var (
 	ErrScopeEnded = errors.New("sessionstore: commit after the end of the request; commit before the handler returns, " +
 		"or load the session anew in a scope of its own (Store.Begin)")
 
-	// ErrTokenRenewed says that the session was renewed by another request a moment ago, and that this one, which came with
-	// the old token, does not begin a new session in its place: the cookie of that would take the place of the renewed one.
-	// It is said for 10 seconds after a renewal. Nothing was written. It matches [ErrSessionGone].
+	// ErrTokenRenewed says that the session was renewed by another request a moment ago, and that this one, which came
+	// with the old token, does not begin a new session in its place: the cookie of that would take the place of the
+	// renewed one. It is said for 10 seconds after a renewal. Nothing was written. It matches [ErrSessionGone].
 	ErrTokenRenewed = fmt.Errorf("the session has got a new token a moment ago; send the request again with the new cookie: %w",
 		ErrSessionGone)
 
@@ -67,8 +69,8 @@ var (
 		"that is not given, or one of the two is without a secret, or they are damaged, or no sessions at all; delete them with the " +
 		"secret with which they were stored, or one by one (scsdynamo sessions delete), or leave them to their expiry")
 
-	// ErrNotShown says that a session which scs's Iterate has shown outside of a request scope is not there under the token
-	// that scs hands back. With HashTokenInStore that is so for all of them. Nothing was written.
+	// ErrNotShown says that a session which scs's Iterate has shown outside of a request scope is not there under the
+	// token that scs hands back. With HashTokenInStore that is so for all of them. Nothing was written.
 	ErrNotShown = errors.New("sessionstore: the session that Iterate shows is not there: it has ended meanwhile, or the session manager " +
 		"has HashTokenInStore, with which scs ends and commits what Iterate shows in a scope alone; call Iterate with the context of " +
 		"Store.Begin, or use Store.Sessions and Store.Delete")

@@ -14,8 +14,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage/memory"
 )
 
-// Work on a session outside of a web server, with the same guarantees: of two that read the same version, the optimistic
-// strategy refuses the second.
+// Work on a session outside of a web server, with the same guarantees: of two that read the same version, the
+// optimistic strategy refuses the second.
 func ExampleStore_Begin() {
 	ctx := context.Background()
 	store, err := sessionstore.New(memory.New(), sessionstore.WithStrategy(lockstrategy.Optimistic()))

@@ -12,12 +12,12 @@ import (
 // retryAfter is for how many seconds clients are asked to wait.
 const retryAfter = "1"
 
-// HandleError is an [scs.SessionManager].ErrorFunc that tells people what happened: 409 Conflict where another request of
-// the same user was faster, or the session was ended or renewed meanwhile; 503 Service Unavailable with Retry-After where
-// another request held the session for too long, storage is overloaded or out of reach, or the request's own time was up; and
-// 500 Internal Server Error for everything else, such as where it is not known whether the session was saved. The error itself
-// goes to [slog.Default], not to the client: at error level what somebody should look at, at warn level what was too slow,
-// and at info level the rest.
+// HandleError is an [scs.SessionManager].ErrorFunc that tells people what happened: 409 Conflict where another request
+// of the same user was faster, or the session was ended or renewed meanwhile; 503 Service Unavailable with Retry-After
+// where another request held the session for too long, storage is overloaded or out of reach, or the request's own time
+// was up; and 500 Internal Server Error for everything else, such as where it is not known whether the session was
+// saved. The error itself goes to [slog.Default], not to the client: at error level what somebody should look at, at
+// warn level what was too slow, and at info level the rest.
 func HandleError(w http.ResponseWriter, r *http.Request, err error) {
 	status, level, text := http.StatusInternalServerError, slog.LevelError, "The session could not be loaded or saved."
 	switch {

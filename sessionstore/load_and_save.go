@@ -11,8 +11,8 @@ import (
 )
 
 // LoadAndSave returns the middleware to use in place of sm.LoadAndSave. Where sm.Store is a [Store], it is that store's
-// [Store.LoadAndSave]; for any other store, such as scs's memstore in an application's tests, it is scs's own. It panics if
-// sm is nil.
+// [Store.LoadAndSave]; for any other store, such as scs's memstore in an application's tests, it is scs's own. It
+// panics if sm is nil.
 func LoadAndSave(sm *scs.SessionManager) func(http.Handler) http.Handler {
 	if sm == nil {
 		panic(errNoManager)
@@ -25,30 +25,31 @@ func LoadAndSave(sm *scs.SessionManager) func(http.Handler) http.Handler {
 
 // LoadAndSave returns the middleware to use in place of sm.LoadAndSave: it does the same, within a request scope. The
 // scope remembers which version of a session the request read, so that its commit can tell whether another request was
-// there in between. What the request holds is given back when its response begins, for the session is committed before the
-// first byte; and when the request ends, however it ends.
+// there in between. What the request holds is given back when its response begins, for the session is committed before
+// the first byte; and when the request ends, however it ends.
 //
 // A session that the handler has changed is stored although the client has gone away, the request's time is up, or the
 // server is stopping, for 5 seconds at the most.
 //
-// The session's cookie is sent where the session was stored, or is known to be there: not where a request of an idle session
-// has moved no expiry, nor where another request has ended the session or renewed its token meanwhile.
+// The session's cookie is sent where the session was stored, or is known to be there: not where a request of an idle
+// session has moved no expiry, nor where another request has ended the session or renewed its token meanwhile.
 //
-// Where a commit fails, the client gets the answer of sm.ErrorFunc alone: the body that the handler writes is dropped, and its
-// Write returns the error. Header fields that were set before the handler are as they were. Of those that came since, what
-// describes the handler's answer is dropped: cookies, Location, Retry-After, caching, and Content-*. Others stay, such as those
-// of a CORS or CSP middleware inside. An ErrorFunc that writes nothing, but only logs, leaves the answer to the handler.
+// Where a commit fails, the client gets the answer of sm.ErrorFunc alone: the body that the handler writes is dropped,
+// and its Write returns the error. Header fields that were set before the handler are as they were. Of those that came
+// since, what describes the handler's answer is dropped: cookies, Location, Retry-After, caching, and Content-*. Others
+// stay, such as those of a CORS or CSP middleware inside. An ErrorFunc that writes nothing, but only logs, leaves the
+// answer to the handler.
 //
-// A response can also begin with a Flush or a Hijack. The session is not committed before these, as in scs: write the status
-// first.
+// A response can also begin with a Flush or a Hijack. The session is not committed before these, as in scs: write the
+// status first.
 //
-// The options of sm count as they are when they are used, so that a handler may change them. Temporary files of a multipart
-// form that the handler has parsed are removed at its end, as net/http does for requests that no middleware has copied.
-// Within sm.LoadAndSave, which has loaded the session without a scope, it does what that does.
+// The options of sm count as they are when they are used, so that a handler may change them. Temporary files of a
+// multipart form that the handler has parsed are removed at its end, as net/http does for requests that no middleware
+// has copied. Within sm.LoadAndSave, which has loaded the session without a scope, it does what that does.
 //
-// LoadAndSave panics, when the middleware is made, if sm is nil, or if sm.Store is another store. It may be one that wraps this
-// store, in a method Unwrap() scs.Store or in a field. Such a store must call Delete in the goroutine in which it is called:
-// that tells a renewal from a logout.
+// LoadAndSave panics, when the middleware is made, if sm is nil, or if sm.Store is another store. It may be one that
+// wraps this store, in a method Unwrap() scs.Store or in a field. Such a store must call Delete in the goroutine in
+// which it is called: that tells a renewal from a logout.
 func (s *Store) LoadAndSave(sm *scs.SessionManager) func(http.Handler) http.Handler {
 	if err := s.checkManager(sm); err != nil {
 		panic(err)
@@ -109,8 +110,9 @@ func storeIn(v reflect.Value, depth int) *Store {
 	return nil
 }
 
-// serve runs the handler once, in a request scope, between a load and a commit. repeat is asked about an error that comes
-// before the response has begun; where it agrees, nothing is passed on of what the handler writes, and the error is returned.
+// serve runs the handler once, in a request scope, between a load and a commit. repeat is asked about an error that
+// comes before the response has begun; where it agrees, nothing is passed on of what the handler writes, and the error
+// is returned.
 //
 // It does what scs's own middleware does, step by step, but for what a response says of a commit: see response.
 func (s *Store) serve(
@@ -146,8 +148,8 @@ func (s *Store) serve(
 	return response.dropped
 }
 
-// removeFiles removes what the handler's parsing of a multipart form has left. net/http does not see that: the handler gets a
-// copy of the request.
+// removeFiles removes what the handler's parsing of a multipart form has left. net/http does not see that: the handler
+// gets a copy of the request.
 func removeFiles(r *http.Request) {
 	if r.MultipartForm != nil {
 		_ = r.MultipartForm.RemoveAll()

@@ -382,8 +382,8 @@ func secondManager(store scs.Store) *scs.SessionManager {
 	return sessions
 }
 
-// Two managers over one store: the response of the inner one begins before the outer one has committed, and must not give
-// its session back.
+// Two managers over one store: the response of the inner one begins before the outer one has committed, and must not
+// give its session back.
 func TestManagersOverOneStore(t *testing.T) {
 	t.Parallel()
 	j := &journal{Strategy: lockstrategy.Lease(lockstrategy.LeaseOptions{})}

@@ -11,15 +11,15 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// Session managers that share a store are told apart by the names of their cookies: what one of them commits has a mark, and is
-// not there for another. A session without one, as of an earlier version or of a scope that knows no manager, is everybody's:
-// see docs/decisions/0013.
+// Session managers that share a store are told apart by the names of their cookies: what one of them commits has a
+// mark, and is not there for another. A session without one, as of an earlier version or of a scope that knows no
+// manager, is everybody's: see docs/decisions/0013.
 
 // markBytes is how much of a hash is enough to tell a few names apart.
 const markBytes = 4
 
-// markOf returns the mark of a manager's sessions. Managers with one cookie name, as where an application makes one for each
-// router, share them.
+// markOf returns the mark of a manager's sessions. Managers with one cookie name, as where an application makes one for
+// each router, share them.
 func markOf(sm *scs.SessionManager) string {
 	hash := sha256.Sum256([]byte("session manager:" + sm.Cookie.Name))
 	return base64.RawURLEncoding.EncodeToString(hash[:markBytes])
@@ -43,7 +43,8 @@ func managerMarkOf(record storage.Record) string {
 	return strings.TrimPrefix(mark.Of(record), sealMark)
 }
 
-// sealMark begins the marks of records that are sealed, so that a store without a secret knows them: their data may look like any.
+// sealMark begins the marks of records that are sealed, so that a store without a secret knows them: their data may
+// look like any.
 const sealMark = "+"
 
 // mark returns the mark of a record that this vault seals, or does not.

@@ -43,7 +43,8 @@ func everySecret(t *testing.T, test func(t *testing.T, d *hooked, v *visitor)) {
 	}
 }
 
-// Of two session managers over one store, neither takes the other's token for its own, whatever has been done to the session.
+// Of two session managers over one store, neither takes the other's token for its own, whatever has been done to the
+// session.
 func TestManagersKeepApart(t *testing.T) {
 	t.Parallel()
 	everySecret(t, func(t *testing.T, d *hooked, v *visitor) {
@@ -209,7 +210,8 @@ func TestIterateWithHashedTokens(t *testing.T) {
 	})
 }
 
-// Without HashTokenInStore, Iterate ends and changes without a scope as well, and a session that has ended meanwhile is no error.
+// Without HashTokenInStore, Iterate ends and changes without a scope as well, and a session that has ended meanwhile is
+// no error.
 func TestIterateWithoutScope(t *testing.T) {
 	t.Parallel()
 	everySecret(t, func(t *testing.T, d *hooked, v *visitor) {
@@ -227,7 +229,8 @@ func TestIterateWithoutScope(t *testing.T) {
 	})
 }
 
-// DeleteAll deletes what is the store's own, damaged or not, and leaves what may be another's: nothing is lost by a wrong secret.
+// DeleteAll deletes what is the store's own, damaged or not, and leaves what may be another's: nothing is lost by a
+// wrong secret.
 func TestDeleteAllLeavesOthers(t *testing.T) {
 	t.Parallel()
 	one, two := sessionstore.WithSecret(storetest.Secret(1)), sessionstore.WithSecret(storetest.Secret(2))

@@ -117,7 +117,8 @@ type movers struct {
 	mails    *mails
 	strategy func() lockstrategy.Strategy
 	orders   [][]byte
-	// possible is what the session may hold, "" where it has ended. afloat is what it may become by a write that is on its way.
+	// possible is what the session may hold, "" where it has ended. afloat is what it may become by a write that is on
+	// its way.
 	possible, afloat []string
 	n                int
 }
@@ -294,8 +295,8 @@ func (m *movers) arriveAll() {
 	}
 }
 
-// TestCrashDuringAMove lets each call of a process that moves a session fail in each way, and the process die of it or not. All
-// others then find one session, whichever they are, and can change and end it.
+// TestCrashDuringAMove lets each call of a process that moves a session fail in each way, and the process die of it or
+// not. All others then find one session, whichever they are, and can change and end it.
 func TestCrashDuringAMove(t *testing.T) {
 	t.Parallel()
 	all := maps.Clone(strategies)
@@ -375,9 +376,9 @@ func TestMovesThatMeet(t *testing.T) {
 	}
 }
 
-// TestMovesOfASession checks that there is one session, for processes with the secrets in any order, whatever becomes of any call
-// of any of them while it moves from one key to another, and whichever write arrives late or twice: it holds what was last
-// acknowledged, or what was under way then, and does not come back once it has ended.
+// TestMovesOfASession checks that there is one session, for processes with the secrets in any order, whatever becomes
+// of any call of any of them while it moves from one key to another, and whichever write arrives late or twice: it
+// holds what was last acknowledged, or what was under way then, and does not come back once it has ended.
 func TestMovesOfASession(t *testing.T) {
 	t.Parallel()
 	for name, strategy := range strategies {

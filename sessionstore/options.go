@@ -56,10 +56,11 @@ func WithReads(reads lockstrategy.Reads) Option {
 	}
 }
 
-// WithReadOnly says which requests only read their session, or end it: with [lockstrategy.Lease] they take no lock and never
-// wait, and a commit in one is refused if the session was changed since it was read. A request is one of them if any of the
-// predicates says so. [SafeMethods] and [Paths] are ready-made: name the path of the logout with the latter, or logging out
-// waits for the user's other requests. For a request that is known otherwise, see [ReadOnly]. Default: none.
+// WithReadOnly says which requests only read their session, or end it: with [lockstrategy.Lease] they take no lock and
+// never wait, and a commit in one is refused if the session was changed since it was read. A request is one of them if
+// any of the predicates says so. [SafeMethods] and [Paths] are ready-made: name the path of the logout with the latter,
+// or logging out waits for the user's other requests. For a request that is known otherwise, see [ReadOnly]. Default:
+// none.
 func WithReadOnly(predicates ...func(*http.Request) bool) Option {
 	return func(c *config) {
 		c.readOnly = predicates
@@ -80,10 +81,10 @@ func WithCodec(codec scs.Codec) Option {
 	}
 }
 
-// WithTouchInterval sets by how much the expiry of a session must move to be written where nothing else has changed. With
-// an idle timeout, scs moves it in every request; most of these writes are saved, and in return an idle session may end
-// earlier than the idle timeout says, by this interval at the most. 0 writes in every request. Default: a tenth of the
-// session manager's idle timeout, at most one minute; 0 where [Store.Begin] does not know the manager.
+// WithTouchInterval sets by how much the expiry of a session must move to be written where nothing else has changed.
+// With an idle timeout, scs moves it in every request; most of these writes are saved, and in return an idle session
+// may end earlier than the idle timeout says, by this interval at the most. 0 writes in every request. Default: a tenth
+// of the session manager's idle timeout, at most one minute; 0 where [Store.Begin] does not know the manager.
 func WithTouchInterval(d time.Duration) Option {
 	return func(c *config) {
 		c.touchInterval = d
@@ -93,9 +94,9 @@ func WithTouchInterval(d time.Duration) Option {
 	}
 }
 
-// WithObserver has fn called after each operation, in the goroutine that did it: fn must be quick, and safe for concurrent
-// use. With an observer, DynamoDB is asked for the capacity that each request consumed, which is free. May be given
-// several times. Default: none.
+// WithObserver has fn called after each operation, in the goroutine that did it: fn must be quick, and safe for
+// concurrent use. With an observer, DynamoDB is asked for the capacity that each request consumed, which is free. May
+// be given several times. Default: none.
 func WithObserver(fn Observer) Option {
 	return func(c *config) {
 		c.observers = append(c.observers, fn)
@@ -106,8 +107,8 @@ func WithObserver(fn Observer) Option {
 }
 
 // WithLogger logs each operation: what went as it should at debug level, lost races at info, refused input at warn, and
-// failures at error. Tokens and session data are never logged. Default: nothing is logged but, once and to [slog.Default],
-// that sessions are committed outside of a request scope.
+// failures at error. Tokens and session data are never logged. Default: nothing is logged but, once and to
+// [slog.Default], that sessions are committed outside of a request scope.
 func WithLogger(logger *slog.Logger) Option {
 	return func(c *config) {
 		if logger == nil {
@@ -126,8 +127,8 @@ func WithUnreadableAsMiss() Option {
 	return func(c *config) { c.unreadableIsMiss = true }
 }
 
-// WithPageSize bounds how many sessions [Store.Sessions] and All look at in one call to storage. Default: what the driver
-// finds best; on DynamoDB a page of 1 MB.
+// WithPageSize bounds how many sessions [Store.Sessions] and All look at in one call to storage. Default: what the
+// driver finds best; on DynamoDB a page of 1 MB.
 func WithPageSize(sessions int) Option {
 	return func(c *config) {
 		c.pageSize = sessions

@@ -43,8 +43,8 @@ func (p payload) Encode(key string, deadline time.Time, values map[string]any) (
 	return p.vault.seal(key, manager, token, data, deadline)
 }
 
-// seal returns the payload of a record that is about to be written. l is nil outside of a scope, and the deadline zero where the
-// data was not decoded.
+// seal returns the payload of a record that is about to be written. l is nil outside of a scope, and the deadline zero
+// where the data was not decoded.
 func (s *Store) seal(l *layer, next storage.Record, token string, data []byte, deadline time.Time) ([]byte, error) {
 	if !s.vault.seals() {
 		return data, nil
@@ -58,8 +58,8 @@ func (s *Store) seal(l *layer, next storage.Record, token string, data []byte, d
 	return s.vault.seal(next.Key, managerMarkOf(next), token, data, deadline)
 }
 
-// deadline returns until when the session can live, however often its expiry moves: scs's deadline, which is in the data.
-// Without an idle timeout it is the expiry. What does not decode has none.
+// deadline returns until when the session can live, however often its expiry moves: scs's deadline, which is in the
+// data. Without an idle timeout it is the expiry. What does not decode has none.
 func (s *Store) deadline(l *layer, data []byte, expiry time.Time) time.Time {
 	if l != nil && l.manager != nil && l.idle() == 0 {
 		return expiry

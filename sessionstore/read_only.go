@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// ReadOnly returns a context for a request that only reads its session: a strategy that locks takes no lock for it, and it
-// never waits. It must be set before the session is loaded. A commit in such a request is refused with
+// ReadOnly returns a context for a request that only reads its session: a strategy that locks takes no lock for it, and
+// it never waits. It must be set before the session is loaded. A commit in such a request is refused with
 // [storage.ErrConflict] if the session was changed since it was read; see also [WithReadOnly].
 func ReadOnly(ctx context.Context) context.Context {
 	return context.WithValue(ctx, readOnlyKey{}, true)
@@ -20,8 +20,8 @@ func isReadOnly(ctx context.Context) bool {
 	return readOnly
 }
 
-// Paths returns a predicate for [WithReadOnly] that takes requests for these paths, exactly as given, for such that only read
-// their session, or end it.
+// Paths returns a predicate for [WithReadOnly] that takes requests for these paths, exactly as given, for such that
+// only read their session, or end it.
 func Paths(paths ...string) func(*http.Request) bool {
 	return func(r *http.Request) bool { return slices.Contains(paths, r.URL.Path) }
 }

@@ -19,7 +19,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/tests/storetest"
 )
 
-// What a handler does after a RenewToken, by what it is. others is the token of another session, which has the value "other".
+// What a handler does after a RenewToken, by what it is. others is the token of another session, which has the value
+// "other".
 var afterRenewal = map[string]func(v *visitor, ctx context.Context, own, other string) error{
 	"nothing":            func(*visitor, context.Context, string, string) error { return nil },
 	"renews again":       func(v *visitor, ctx context.Context, _, _ string) error { return v.sessions.RenewToken(ctx) },
@@ -127,8 +128,8 @@ func TestT3_RenewalAndMore(t *testing.T) {
 	})
 }
 
-// Where the application deletes the old token by hand, as to be on the safe side, it ends with the renewal, and also where none
-// comes.
+// Where the application deletes the old token by hand, as to be on the safe side, it ends with the renewal, and also
+// where none comes.
 func TestT3_OldTokenDeletedByHand(t *testing.T) {
 	t.Parallel()
 	everyStrategy(t, func(t *testing.T, d *hooked, v *visitor) {
@@ -229,8 +230,8 @@ func TestT2_ErrorAfterARenewalHasTheCookie(t *testing.T) {
 	})
 }
 
-// A login that renews the token and takes in another session is refused as a whole, where that one is not as it was: the
-// user has what he had, under the new token.
+// A login that renews the token and takes in another session is refused as a whole, where that one is not as it was:
+// the user has what he had, under the new token.
 func TestT3_RenewedAndMerged(t *testing.T) {
 	t.Parallel()
 	for name, options := range map[string][]sessionstore.Option{
@@ -297,7 +298,8 @@ func TestI3_MergedAndLoggedOut(t *testing.T) {
 	})
 }
 
-// A session that is deleted without having been read stays deleted, although the write that has made it arrives once more.
+// A session that is deleted without having been read stays deleted, although the write that has made it arrives once
+// more.
 func TestI2_UnreadSessionStaysDeleted(t *testing.T) {
 	t.Parallel()
 	everyStrategy(t, func(t *testing.T, d *hooked, v *visitor) {
@@ -398,7 +400,8 @@ func TestSecretChangeHidesNoSession(t *testing.T) {
 	}
 }
 
-// While the secret is being changed, a request that only reads moves the session, and is in the way of none that writes.
+// While the secret is being changed, a request that only reads moves the session, and is in the way of none that
+// writes.
 func TestSecretChangeReadersAreInNobodysWay(t *testing.T) {
 	t.Parallel()
 	one, two := storetest.Secret(1), storetest.Secret(2)

@@ -20,8 +20,8 @@ const (
 	merged                  // by the session of the request, into which it was merged
 )
 
-// scs deletes a session in Destroy, in RenewToken and in MergeSession, and only the first means that it ends at once. A store
-// is not told which it is, so it looks who calls: docs/decisions/0010.
+// scs deletes a session in Destroy, in RenewToken and in MergeSession, and only the first means that it ends at once. A
+// store is not told which it is, so it looks who calls: docs/decisions/0010.
 var replacements = map[string]replacement{
 	nameOf((*scs.SessionManager).RenewToken):   renewed,
 	nameOf((*scs.SessionManager).MergeSession): merged,
@@ -75,8 +75,8 @@ func callers() iter.Seq[string] {
 	}
 }
 
-// checkShown reports a session that Iterate has shown outside of a scope, and that is not there under this token. One that has
-// ended is: it leaves a tombstone.
+// checkShown reports a session that Iterate has shown outside of a scope, and that is not there under this token. One
+// that has ended is: it leaves a tombstone.
 func (s *Store) checkShown(ctx context.Context, token string) error {
 	if !callerOf().iterates {
 		return nil

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// replay is the body of a request, which each try reads from its beginning. Nothing is read before a handler does: it may
-// refuse a request for its header alone, and Expect: 100-continue works.
+// replay is the body of a request, which each try reads from its beginning. Nothing is read before a handler does: it
+// may refuse a request for its header alone, and Expect: 100-continue works.
 type replay struct {
 	source io.ReadCloser
 	limit  int64

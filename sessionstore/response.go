@@ -15,8 +15,8 @@ import (
 	"github.com/alexedwards/scs/v2"
 )
 
-// response is what the handler of a request writes to. Before the first byte, and at the latest after the handler, it commits
-// the session and adds the session's cookie. It has the methods that the response writer of scs has.
+// response is what the handler of a request writes to. Before the first byte, and at the latest after the handler, it
+// commits the session and adds the session's cookie. It has the methods that the response writer of scs has.
 //
 // A framework may go on writing after the middleware is over, as one that answers the errors of its handlers: then the
 // session is committed once more, before that first byte.
@@ -48,8 +48,8 @@ func (w *response) run(next http.Handler) {
 	w.save()
 }
 
-// keepAnswer lets an error that was answered stay the answer where the handler aborts because of it, as a ReverseProxy does
-// whose Write fails: net/http would drop the connection, and the answer with it.
+// keepAnswer lets an error that was answered stay the answer where the handler aborts because of it, as a ReverseProxy
+// does whose Write fails: net/http would drop the connection, and the answer with it.
 func (w *response) keepAnswer() {
 	if w.failed == nil || w.dropped != nil || errors.Is(w.failed, http.ErrHijacked) {
 		return
@@ -112,9 +112,9 @@ func (w *response) commit(ctx context.Context) error {
 	return nil
 }
 
-// endOwn is for a request that has ended its own session among others, by iterating over them, and has changed it all the
-// same, as with a message for the next page. What it has changed begins a session of its own, as after a Destroy; the rest
-// has ended.
+// endOwn is for a request that has ended its own session among others, by iterating over them, and has changed it all
+// the same, as with a message for the next page. What it has changed begins a session of its own, as after a Destroy;
+// the rest has ended.
 func (w *response) endOwn(ctx context.Context) error {
 	sm := w.layer.manager
 	data, ended := w.layer.takeEnded(storedToken(sm, sm.Token(ctx)))
@@ -211,8 +211,8 @@ func setOrDelete(header http.Header, name string, values []string) {
 	header[name] = values
 }
 
-// fail lets the manager's ErrorFunc respond in place of the handler. Where it writes nothing, the handler's response stands,
-// as in scs.
+// fail lets the manager's ErrorFunc respond in place of the handler. Where it writes nothing, the handler's response
+// stands, as in scs.
 func (w *response) fail(err error) {
 	if !w.begun && !w.over && w.repeat(w.layer.scope, err) {
 		w.failed, w.dropped = err, err
@@ -240,8 +240,8 @@ func (w *response) fail(err error) {
 	}
 }
 
-// keepForError makes a header that of an answer in place of the handler's: what was set before the handler is as it was, and
-// of what came to it those fields stay that say nothing of the handler's answer.
+// keepForError makes a header that of an answer in place of the handler's: what was set before the handler is as it
+// was, and of what came to it those fields stay that say nothing of the handler's answer.
 func keepForError(header, before http.Header) {
 	maps.DeleteFunc(header, func(name string, _ []string) bool { return ofAnswer(name) })
 	maps.Copy(header, before.Clone())

@@ -14,8 +14,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage/memory"
 )
 
-// A handler that only changes its session may run more than once. Then two clicks at the same time both count, and neither is
-// answered with an error.
+// A handler that only changes its session may run more than once. Then two clicks at the same time both count, and
+// neither is answered with an error.
 func ExampleStore_Retry() {
 	store, err := sessionstore.New(memory.New(), sessionstore.WithStrategy(lockstrategy.Optimistic()))
 	if err != nil {

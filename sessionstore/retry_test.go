@@ -261,8 +261,8 @@ func TestRetryRemovesTemporaryFiles(t *testing.T) {
 	}
 }
 
-// Whatever a handler reads of a body, and however it comes, each try can read it from the beginning; only where more was
-// read than is kept, there is no further try.
+// Whatever a handler reads of a body, and however it comes, each try can read it from the beginning; only where more
+// was read than is kept, there is no further try.
 func TestRetryBody(t *testing.T) {
 	t.Parallel()
 	const kept = 1000
@@ -761,7 +761,8 @@ func TestRetryPassesResponsesOn(t *testing.T) {
 	})
 }
 
-// A try that has stored or deleted something cannot be undone: to run it again would do that twice, or miss what is gone.
+// A try that has stored or deleted something cannot be undone: to run it again would do that twice, or miss what is
+// gone.
 func TestRetryNotAfterAChange(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(ctx context.Context, s *site) error{

@@ -19,8 +19,8 @@ import (
 const releaseTimeout = time.Second
 
 // Begin opens a request scope by hand, for what is not an HTTP request or has a middleware of its own: load, change and
-// commit the session with the returned context, then call end, which also cancels that context. Commits after end fail with
-// [ErrScopeEnded]. A scope that is already open in ctx is used on, and its end is left to who opened it.
+// commit the session with the returned context, then call end, which also cancels that context. Commits after end fail
+// with [ErrScopeEnded]. A scope that is already open in ctx is used on, and its end is left to who opened it.
 //
 // The first session that is found in the scope is the one that the lock strategy may lock.
 func (s *Store) Begin(ctx context.Context) (scoped context.Context, end func()) {
@@ -28,8 +28,8 @@ func (s *Store) Begin(ctx context.Context) (scoped context.Context, end func()) 
 	return scoped, end
 }
 
-// openScope is Begin for who needs the scope, too. sm is the session manager whose sessions they are, nil where that is not
-// known.
+// openScope is Begin for who needs the scope, too. sm is the session manager whose sessions they are, nil where that is
+// not known.
 func (s *Store) openScope(ctx context.Context, sm *scs.SessionManager) (context.Context, *layer, func()) {
 	if outer := s.layerFrom(ctx); outer != nil {
 		outer.allowLock() // for the session of another manager
@@ -122,8 +122,8 @@ type scopedSession struct {
 	leaving replacement
 	// iterated says that it is leaving as one of those that Iterate shows.
 	iterated bool
-	// condemned says that the application has deleted the session, by the token that it is leaving. It ends with the commit that
-	// replaces it, or else with the scope.
+	// condemned says that the application has deleted the session, by the token that it is leaving. It ends with the
+	// commit that replaces it, or else with the scope.
 	condemned bool
 	// renewing says that the session has its new token, and is stored under the old one still.
 	renewing bool
@@ -188,8 +188,8 @@ func (sc *scope) opened(ctx context.Context, e *scopedSession, session lockstrat
 	}
 }
 
-// read notes the data of a session that was found, unless the request has it already. It makes a copy: the caller may change
-// what it got.
+// read notes the data of a session that was found, unless the request has it already. It makes a copy: the caller may
+// change what it got.
 func (sc *scope) read(token string, data []byte) {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
@@ -303,8 +303,8 @@ func (l *layer) leave(token string, by caller) bool {
 var errManyRenewed = errors.New("sessionstore: several sessions were renewed in one request scope before one of them was " +
 	"committed; commit each after its RenewToken, before the next one is renewed")
 
-// renewing returns the session that the caller renews, nil where there is none: the request's own, or within Iterate one of
-// those that it shows.
+// renewing returns the session that the caller renews, nil where there is none: the request's own, or within Iterate
+// one of those that it shows.
 func (sc *scope) renewing(manager *scs.SessionManager, by caller) (*scopedSession, error) {
 	all := slices.Collect(sc.leavingOf(manager, renewed))
 	of := slices.DeleteFunc(slices.Clone(all), func(e *scopedSession) bool { return e.iterated != by.iterates })
@@ -321,7 +321,8 @@ func (sc *scope) renewing(manager *scs.SessionManager, by caller) (*scopedSessio
 	}
 }
 
-// leavingOf returns the sessions that the manager is replacing, or another one is where nothing is known of the manager.
+// leavingOf returns the sessions that the manager is replacing, or another one is where nothing is known of the
+// manager.
 func (sc *scope) leavingOf(manager *scs.SessionManager, how replacement) iter.Seq[*scopedSession] {
 	return func(yield func(*scopedSession) bool) {
 		for _, e := range sc.sessions {
@@ -376,8 +377,8 @@ func (sc *scope) isQuiet(token string) bool {
 	return e != nil && (e.ended || e.gone || e.quiet && !e.changed)
 }
 
-// takeEnded reports whether this request has ended the session of the token, also if it has renewed that since, and returns what
-// the session had. What the manager commits after that is another one.
+// takeEnded reports whether this request has ended the session of the token, also if it has renewed that since, and
+// returns what the session had. What the manager commits after that is another one.
 func (l *layer) takeEnded(token string) (had []byte, ended bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

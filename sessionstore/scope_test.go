@@ -102,8 +102,8 @@ func TestI2_EndedSessionsStayEnded(t *testing.T) {
 	}
 }
 
-// With an idle timeout scs commits in every request, also in those that only read. They must not get into each other's way,
-// nor bring anything back.
+// With an idle timeout scs commits in every request, also in those that only read. They must not get into each other's
+// way, nor bring anything back.
 func TestRequestsThatOnlyRead(t *testing.T) {
 	t.Parallel()
 	driver := memory.New()
@@ -361,7 +361,8 @@ func TestExpiredRecordsAreNotFound(t *testing.T) {
 	}
 }
 
-// A request holds a session once, however often and from however many goroutines it reads it, and nothing after its end.
+// A request holds a session once, however often and from however many goroutines it reads it, and nothing after its
+// end.
 func TestScopeHoldsASessionOnce(t *testing.T) {
 	t.Parallel()
 	counts := &releases{}
@@ -384,8 +385,8 @@ func TestScopeHoldsASessionOnce(t *testing.T) {
 		t.Errorf("held %d times, released %d times; want once", counts.loaded, counts.released)
 	}
 
-	// Another goroutine that reads while the session is being opened does not open it a second time: with a strategy that
-	// locks, it would wait for its own request.
+	// Another goroutine that reads while the session is being opened does not open it a second time: with a strategy
+	// that locks, it would wait for its own request.
 	held := &releases{}
 	opening, read := make(chan struct{}), make(chan struct{})
 	together := newStore(t, nil, sessionstore.WithStrategy(slowStrategy{held.strategy(t), opening, read}))

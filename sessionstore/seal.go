@@ -26,19 +26,19 @@ import (
 //	rest           AES-256-GCM of: instant of sealing, deadline (8 bytes each, microseconds since 1970, big-endian; a deadline
 //	               of 0 means none), length of the token (uvarint), token, data
 //
-// From a secret are derived by HKDF-SHA-256, with the salt "scsdynamo v1": the generation (info "generation", 4 bytes) and
-// the storage key's key (info "storage key", 32 bytes). With the salt "scsdynamo v2", and the application's context behind
-// the info: the context's tag (info "context:", 4 bytes) and the data's key (info "session data:", 32 bytes). A session is
-// stored under base64url(HMAC-SHA-256(the storage key's key, token)), without padding. It is sealed under a key of its own,
-// HKDF-Expand of the data's key with the storage key as info, so that the random nonces of one key stay few. What stands
-// before the nonce and the storage key are authenticated with it. So a record that was moved, to another key or to another
-// application, or relabelled, does not open.
+// From a secret are derived by HKDF-SHA-256, with the salt "scsdynamo v1": the generation (info "generation", 4 bytes)
+// and the storage key's key (info "storage key", 32 bytes). With the salt "scsdynamo v2", and the application's context
+// behind the info: the context's tag (info "context:", 4 bytes) and the data's key (info "session data:", 32 bytes). A
+// session is stored under base64url(HMAC-SHA-256(the storage key's key, token)), without padding. It is sealed under a
+// key of its own, HKDF-Expand of the data's key with the storage key as info, so that the random nonces of one key stay
+// few. What stands before the nonce and the storage key are authenticated with it. So a record that was moved, to
+// another key or to another application, or relabelled, does not open.
 //
-// The context has no part in the storage key: it would hide a session of format 1 under another key, which would have to be
-// read for each token that nobody has. The tokens of two applications differ anyway.
+// The context has no part in the storage key: it would hide a session of format 1 under another key, which would have
+// to be read for each token that nobody has. The tokens of two applications differ anyway.
 //
-// Format 1, which is opened and no longer made, has neither context nor instants: its header has 5 bytes, the data's key the
-// salt "scsdynamo v1" and the info "session data".
+// Format 1, which is opened and no longer made, has neither context nor instants: its header has 5 bytes, the data's
+// key the salt "scsdynamo v1" and the info "session data".
 const (
 	sealFormat1    = 1
 	sealFormat     = 2
@@ -138,8 +138,8 @@ func (g *generation) seal(key, manager string, c content) ([]byte, error) {
 	return aead.Seal(sealed, nil, plain, slices.Concat(sealed, []byte(key), []byte(manager))), nil //nolint:gosec // it draws the nonce itself
 }
 
-// headerOf returns what stands before the nonce of sealed data, if it is of a format that is known, and whether what must follow
-// may be there, too.
+// headerOf returns what stands before the nonce of sealed data, if it is of a format that is known, and whether what
+// must follow may be there, too.
 func headerOf(sealed []byte) (header []byte, whole bool) {
 	size := 0
 	if len(sealed) > 0 {

@@ -11,8 +11,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/tests/storetest"
 )
 
-// BenchmarkSealed is a request of the session manager over the memory driver, where sealing and opening is most of the work: one
-// that reads the session, and one that changes it.
+// BenchmarkSealed is a request of the session manager over the memory driver, where sealing and opening is most of the
+// work: one that reads the session, and one that changes it.
 func BenchmarkSealed(b *testing.B) {
 	for name, idle := range map[string]time.Duration{"lifetime": 0, "idle": time.Hour} {
 		v := newVisitor(b, memory.New(), sessionstore.WithSecret(storetest.Secret(1)))

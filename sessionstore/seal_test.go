@@ -25,8 +25,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/tests/storetest"
 )
 
-// The vectors of format 2 were computed once, by another implementation of HMAC, HKDF and AES-GCM, from the description in
-// seal.go. They never change: what is stored must open.
+// The vectors of format 2 were computed once, by another implementation of HMAC, HKDF and AES-GCM, from the description
+// in seal.go. They never change: what is stored must open.
 func TestSealVectors(t *testing.T) {
 	t.Parallel()
 	for _, v := range sealVectors(t) {

@@ -17,8 +17,8 @@ const MinSecretBytes = 32
 // maxSecretFileBytes is far more than a secret needs.
 const maxSecretFileBytes = 4096
 
-// Secret is a secret for [WithSecret], which takes it as it takes any bytes. However it is printed, logged or encoded as text,
-// it is "[redacted]".
+// Secret is a secret for [WithSecret], which takes it as it takes any bytes. However it is printed, logged or encoded
+// as text, it is "[redacted]".
 type Secret []byte
 
 const redacted = "[redacted]"
@@ -55,9 +55,10 @@ func (e *InvalidSecretError) Unwrap() error { return e.Err }
 
 const makeSecret = "; make one with: openssl rand -base64 32"
 
-// ParseSecret reads a secret as people hand it around: base64, standard or for URLs, with or without padding, or hexadecimal,
-// as "openssl rand -base64 32" and "openssl rand -hex 32" write it. White space around it, such as a line break at the end,
-// is left out. A secret that is too short, or cannot be random, is refused. The error is a [*InvalidSecretError].
+// ParseSecret reads a secret as people hand it around: base64, standard or for URLs, with or without padding, or
+// hexadecimal, as "openssl rand -base64 32" and "openssl rand -hex 32" write it. White space around it, such as a line
+// break at the end, is left out. A secret that is too short, or cannot be random, is refused. The error is a
+// [*InvalidSecretError].
 func ParseSecret(text string) (Secret, error) {
 	refuse := func(problem string) (Secret, error) { return nil, &InvalidSecretError{Problem: problem} }
 	text = strings.TrimSpace(text)
@@ -77,8 +78,8 @@ func ParseSecret(text string) (Secret, error) {
 	return secret, nil
 }
 
-// decodeSecret decodes base64 and hexadecimal. Digits to the base of 16 could be base64, too; no random base64 of 32 bytes has
-// nothing else.
+// decodeSecret decodes base64 and hexadecimal. Digits to the base of 16 could be base64, too; no random base64 of 32
+// bytes has nothing else.
 func decodeSecret(text string) (Secret, bool) {
 	if secret, err := hex.DecodeString(text); err == nil {
 		return secret, true
@@ -95,8 +96,8 @@ func decodeSecret(text string) (Secret, bool) {
 	return nil, false
 }
 
-// SecretFromEnv reads the secret in an environment variable, as [ParseSecret] does. The error is a [*InvalidSecretError] with the name
-// of the variable.
+// SecretFromEnv reads the secret in an environment variable, as [ParseSecret] does. The error is a
+// [*InvalidSecretError] with the name of the variable.
 func SecretFromEnv(variable string) (Secret, error) {
 	text, found := os.LookupEnv(variable)
 	if !found {
@@ -106,10 +107,10 @@ func SecretFromEnv(variable string) (Secret, error) {
 	return secret, withSource(variable, err)
 }
 
-// SecretFromFile reads the secret in a file, as [ParseSecret] does, such as one that Docker, Kubernetes or systemd mounts. A file
-// that other users of the machine may change, or replace, is refused: they would choose the secret. One that all of them may
-// read is told of to the default logger of package slog, at level Warn. Windows has other rights, and is not looked at. The
-// error is a [*InvalidSecretError] with the path.
+// SecretFromFile reads the secret in a file, as [ParseSecret] does, such as one that Docker, Kubernetes or systemd
+// mounts. A file that other users of the machine may change, or replace, is refused: they would choose the secret. One
+// that all of them may read is told of to the default logger of package slog, at level Warn. Windows has other rights,
+// and is not looked at. The error is a [*InvalidSecretError] with the path.
 func SecretFromFile(path string) (Secret, error) {
 	data, err := plainfile.Read(path, maxSecretFileBytes)
 	var others plainfile.Others

@@ -15,8 +15,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/tests/storetest"
 )
 
-// A commit that finds its session moved to another secret meanwhile, by a process that has the secrets in another order, is a
-// conflict. One that finds it ended is not.
+// A commit that finds its session moved to another secret meanwhile, by a process that has the secrets in another
+// order, is a conflict. One that finds it ended is not.
 func TestCommitAfterAMoveToAnotherSecret(t *testing.T) {
 	t.Parallel()
 	older, newer := storetest.Secret(1), storetest.Secret(2)
@@ -146,8 +146,8 @@ func TestSealedDeadlineIsNotEarly(t *testing.T) {
 	}
 }
 
-// A request that only reads, and would move its session to another secret, is not told that others have changed, moved or ended
-// it meanwhile, and sends no cookie of what has ended.
+// A request that only reads, and would move its session to another secret, is not told that others have changed, moved
+// or ended it meanwhile, and sends no cookie of what has ended.
 func TestReaderWhileTheSecretChanges(t *testing.T) {
 	t.Parallel()
 	older, newer := storetest.Secret(1), storetest.Secret(2)

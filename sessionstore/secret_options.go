@@ -22,24 +22,24 @@ type givenSecret struct {
 	by    string // the option
 }
 
-// WithSecret makes a copy of the storage useless to whoever has no secret: sessions are stored under a keyed hash of their
-// token, and token and data are encrypted and bound to that place, to the application ([WithSecretContext]) and to the
-// deadline of the session. A secret is at least [MinSecretBytes] random bytes, the same for all processes that share the
-// sessions; one that cannot be random is refused. [ParseSecret], [SecretFromFile] and [SecretFromEnv] read one. Without this
-// option, storage holds tokens and data as they are.
+// WithSecret makes a copy of the storage useless to whoever has no secret: sessions are stored under a keyed hash of
+// their token, and token and data are encrypted and bound to that place, to the application ([WithSecretContext]) and
+// to the deadline of the session. A secret is at least [MinSecretBytes] random bytes, the same for all processes that
+// share the sessions; one that cannot be random is refused. [ParseSecret], [SecretFromFile] and [SecretFromEnv] read
+// one. Without this option, storage holds tokens and data as they are.
 //
-// To change the secret, take two steps. First give the new one behind the current one, in all processes, so that each of them
-// finds sessions under it. When that is everywhere, put the new one first and the old one behind it: sessions of old secrets
-// are found, and move to the new one with their next commit. A process that does not know the new secret does not find a
-// session that has moved: it takes the user for a stranger, and cannot log him out. An old secret can be left out once the
-// lifetime of a session has passed; [WithPreviousSecret] takes one out by itself. Whoever knows an old one, and can write to the storage, can make
-// sessions as long as it is there: after a leak, leave it out at once. As long as it is there, a miss costs one more read, and
-// a delete one more write, for each old secret. Adding the first secret to a store that had none ends the sessions that are
-// stored.
+// To change the secret, take two steps. First give the new one behind the current one, in all processes, so that each
+// of them finds sessions under it. When that is everywhere, put the new one first and the old one behind it: sessions
+// of old secrets are found, and move to the new one with their next commit. A process that does not know the new secret
+// does not find a session that has moved: it takes the user for a stranger, and cannot log him out. An old secret can
+// be left out once the lifetime of a session has passed; [WithPreviousSecret] takes one out by itself. Whoever knows an
+// old one, and can write to the storage, can make sessions as long as it is there: after a leak, leave it out at once.
+// As long as it is there, a miss costs one more read, and a delete one more write, for each old secret. Adding the
+// first secret to a store that had none ends the sessions that are stored.
 //
-// The deadline is that of the session manager: however the expiry in the storage is moved, the session is over then. It is
-// read from the data with the manager's codec in a scope that [Store.LoadAndSave] opens, with that of [WithCodec] otherwise.
-// Data that does not decode has no deadline but the expiry.
+// The deadline is that of the session manager: however the expiry in the storage is moved, the session is over then. It
+// is read from the data with the manager's codec in a scope that [Store.LoadAndSave] opens, with that of [WithCodec]
+// otherwise. Data that does not decode has no deadline but the expiry.
 func WithSecret(current []byte, previous ...[]byte) Option {
 	return func(c *config) {
 		c.sealing.secrets = nil
@@ -49,11 +49,11 @@ func WithSecret(current []byte, previous ...[]byte) Option {
 	}
 }
 
-// WithPreviousSecret adds a secret that was current before, as the further ones of [WithSecret], and that counts until an
-// instant. From then on its sessions are not found, and it costs nothing more. What moves to the current secret before ends at
-// that instant, too, unless the session's token is renewed: no session outlives the secret that it began with. So let it be the
-// end of the last process that has the secret as its current one, and the lifetime of a session. May be given several times,
-// the latest secret first. Default: none.
+// WithPreviousSecret adds a secret that was current before, as the further ones of [WithSecret], and that counts until
+// an instant. From then on its sessions are not found, and it costs nothing more. What moves to the current secret
+// before ends at that instant, too, unless the session's token is renewed: no session outlives the secret that it began
+// with. So let it be the end of the last process that has the secret as its current one, and the lifetime of a session.
+// May be given several times, the latest secret first. Default: none.
 func WithPreviousSecret(previous []byte, until time.Time) Option {
 	return func(c *config) {
 		c.sealing.previous = append(c.sealing.previous, newGivenSecret("WithPreviousSecret", previous, until))
@@ -63,12 +63,12 @@ func WithPreviousSecret(previous []byte, until time.Time) Option {
 	}
 }
 
-// WithSecretContext names the application whose sessions these are. A session that was sealed for one application does not open
-// in another, whoever moves it there, although the two have the same secret. It is the same for all processes that share the
-// sessions; changing it ends the sessions that are stored, each with an error that matches [storage.ErrCorrupt], or as
-// [WithUnreadableAsMiss] says. Default: what the driver says of its namespace, as dynamostore's does of the prefix and
-// suffix of the table's keys: that is the same for all applications without either, also where each has a table of its own. Without
-// a secret this option does nothing.
+// WithSecretContext names the application whose sessions these are. A session that was sealed for one application does
+// not open in another, whoever moves it there, although the two have the same secret. It is the same for all processes
+// that share the sessions; changing it ends the sessions that are stored, each with an error that matches
+// [storage.ErrCorrupt], or as [WithUnreadableAsMiss] says. Default: what the driver says of its namespace, as
+// dynamostore's does of the prefix and suffix of the table's keys: that is the same for all applications without
+// either, also where each has a table of its own. Without a secret this option does nothing.
 func WithSecretContext(application string) Option {
 	return func(c *config) {
 		c.sealing.context = &application
@@ -78,10 +78,11 @@ func WithSecretContext(application string) Option {
 	}
 }
 
-// WithSealedSince refuses sessions that were sealed before an instant: they are not there, and their users log in again. It is
-// for after a restore, which brings back sessions that have ended, and after a leak. Sealing is what each commit does that
-// changes a session, and the instant is that of the clock of its process. A session of an earlier version of this module,
-// which does not say when it was sealed, is refused whatever the instant. It needs [WithSecret]. Default: none are refused.
+// WithSealedSince refuses sessions that were sealed before an instant: they are not there, and their users log in
+// again. It is for after a restore, which brings back sessions that have ended, and after a leak. Sealing is what each
+// commit does that changes a session, and the instant is that of the clock of its process. A session of an earlier
+// version of this module, which does not say when it was sealed, is refused whatever the instant. It needs
+// [WithSecret]. Default: none are refused.
 func WithSealedSince(t time.Time) Option {
 	return func(c *config) {
 		c.sealing.since = t

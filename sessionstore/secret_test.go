@@ -26,7 +26,8 @@ func sequence(n byte) []byte {
 	return secret
 }
 
-// vectors are of format 1, which is opened and no longer made. They were computed by another implementation of HMAC, HKDF and AES-GCM, from the description in vault.go.
+// vectors are of format 1, which is opened and no longer made. They were computed by another implementation of HMAC,
+// HKDF and AES-GCM, from the description in vault.go.
 var vectors = []struct {
 	secret      byte
 	token, data string
@@ -237,8 +238,8 @@ func TestSecretOptionsAreChecked(t *testing.T) {
 	}
 }
 
-// Out of a scope, what fails under the key of one secret, after something was written under that of another, is not told as
-// if nothing was.
+// Out of a scope, what fails under the key of one secret, after something was written under that of another, is not
+// told as if nothing was.
 func TestT1_HalfWrittenUnderSeveralSecrets(t *testing.T) {
 	t.Parallel()
 	for name, write := range map[string]func(*sessionstore.Store) error{

@@ -49,18 +49,19 @@ func (s *Store) Lookup(ctx context.Context, token string) (session Session, foun
 	return Session{}, false, err
 }
 
-// StorageKey returns the key under which the session of a token is stored: with a secret a keyed hash of the token, which
-// may be shown and logged, and without one the token itself, which may not.
+// StorageKey returns the key under which the session of a token is stored: with a secret a keyed hash of the token,
+// which may be shown and logged, and without one the token itself, which may not.
 func (s *Store) StorageKey(token string) string { return s.vault.keyOf(0, token) }
 
 // Sessions returns all sessions that are not expired, in no particular order. It reads a page at a time, as the loop
 // needs them, and holds no more than that: any number of sessions can be walked over. Sessions that are committed or
 // deleted meanwhile may be missing; all others are there.
 //
-// Sessions that were sealed for another application (see [WithSecretContext]) are not among them. Any other session that cannot be
-// read is an error beside an empty Session, and the loop may go on behind it; see [WithUnreadableAsMiss]. Without a secret, that
-// includes data that looks sealed and does not decode: tell the store of a codec of your own by [WithCodec]. Any other error ends
-// the sequence. On DynamoDB this scans the whole table and is billed so.
+// Sessions that were sealed for another application (see [WithSecretContext]) are not among them. Any other session
+// that cannot be read is an error beside an empty Session, and the loop may go on behind it; see
+// [WithUnreadableAsMiss]. Without a secret, that includes data that looks sealed and does not decode: tell the store of
+// a codec of your own by [WithCodec]. Any other error ends the sequence. On DynamoDB this scans the whole table and is
+// billed so.
 func (s *Store) Sessions(ctx context.Context) iter.Seq2[Session, error] {
 	return func(yield func(Session, error) bool) {
 		s.walk(ctx, func(session Session, _ storage.Record, err error) bool { return yield(session, err) })
@@ -68,9 +69,9 @@ func (s *Store) Sessions(ctx context.Context) iter.Seq2[Session, error] {
 }
 
 // AllCtx returns the data of all sessions that are not expired, by token. It holds them all in memory: [Store.Sessions]
-// does not. In a request scope, the request may then commit each of them, as a handler does within scs's Iterate, under the
-// condition that nobody has changed it since; in one of LoadAndSave, those of another session manager are left out. It
-// implements [scs.IterableCtxStore].
+// does not. In a request scope, the request may then commit each of them, as a handler does within scs's Iterate, under
+// the condition that nobody has changed it since; in one of LoadAndSave, those of another session manager are left out.
+// It implements [scs.IterableCtxStore].
 func (s *Store) AllCtx(ctx context.Context) (all map[string][]byte, err error) {
 	all = map[string][]byte{}
 	l := s.layerFrom(ctx)

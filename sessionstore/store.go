@@ -17,8 +17,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// Store keeps the sessions of an [scs.SessionManager]. It is made by dynamostore.New and boltstore.Open, or by [New] over
-// any driver. It is safe for concurrent use.
+// Store keeps the sessions of an [scs.SessionManager]. It is made by dynamostore.New and boltstore.Open, or by [New]
+// over any driver. It is safe for concurrent use.
 type Store struct {
 	backend          lockstrategy.Backend
 	strategy         lockstrategy.Strategy
@@ -64,10 +64,10 @@ func New(driver storage.Driver, options ...Option) (*Store, error) {
 	}, nil
 }
 
-// FindCtx returns the data of the session. A token that is unknown, expired, empty, oversized or malformed is not found;
-// the last three without a call to storage. Within a request scope it also remembers what it read, for the commit, and
-// waits for the session where the lock strategy says so. Errors: [ErrLockTimeout], and the driver's. It implements
-// [scs.CtxStore].
+// FindCtx returns the data of the session. A token that is unknown, expired, empty, oversized or malformed is not
+// found; the last three without a call to storage. Within a request scope it also remembers what it read, for the
+// commit, and waits for the session where the lock strategy says so. Errors: [ErrLockTimeout], and the driver's. It
+// implements [scs.CtxStore].
 func (s *Store) FindCtx(ctx context.Context, token string) (data []byte, found bool, err error) {
 	if s.observe != nil {
 		var done func(string, int, error)
@@ -158,9 +158,9 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// find reads the session under the key of each secret in turn. Without a layer, it takes no part in a scope. The first read
-// of a token in a scope opens the session there; later ones leave it alone, because what the request holds is what the first
-// one returned.
+// find reads the session under the key of each secret in turn. Without a layer, it takes no part in a scope. The first
+// read of a token in a scope opens the session there; later ones leave it alone, because what the request holds is what
+// the first one returned.
 func (s *Store) find(ctx context.Context, l *layer, token string) (record storage.Record, found bool, err error) {
 	if l == nil {
 		for key := range s.keysOf(token, &record) {
@@ -220,8 +220,8 @@ func (s *Store) load(
 // maxMoves bounds how often a session is followed that others move from key to key while it is read.
 const maxMoves = 8
 
-// keysOf returns the keys under which to look for a session, in turn: that of each secret, and then the one of them that the
-// last record says the session has moved to.
+// keysOf returns the keys under which to look for a session, in turn: that of each secret, and then the one of them
+// that the last record says the session has moved to.
 func (s *Store) keysOf(token string, last *storage.Record) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for key := range s.vault.keysOf(token) {

@@ -7,8 +7,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// maxTokenBytes is the length of the longest token. The tokens of scs have 43 bytes. A longer one is a miss, and an error
-// in Commit. Drivers may have a lower limit, with the same effect: see dynamostore.Table.
+// maxTokenBytes is the length of the longest token. The tokens of scs have 43 bytes. A longer one is a miss, and an
+// error in Commit. Drivers may have a lower limit, with the same effect: see dynamostore.Table.
 const maxTokenBytes = 2048
 
 // validToken reports whether a token can be that of a session at all. Tokens are cookies and come from anybody: what

@@ -22,8 +22,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/tests/storetest"
 )
 
-// A slow request that only reads sends no cookie of a session that was renewed, or ended, meanwhile: it would log out who has
-// logged in.
+// A slow request that only reads sends no cookie of a session that was renewed, or ended, meanwhile: it would log out
+// who has logged in.
 func TestT2_SlowReaderSendsNoOldCookie(t *testing.T) {
 	t.Parallel()
 	for _, interval := range []time.Duration{0, time.Minute} {
@@ -140,8 +140,8 @@ func TestDeadlineInThePastEndsTheSession(t *testing.T) {
 	})
 }
 
-// A request that has ended its session with a past deadline, and committed that itself, is told nothing of what it does not
-// change any more, and gets no cookie with a later deadline.
+// A request that has ended its session with a past deadline, and committed that itself, is told nothing of what it does
+// not change any more, and gets no cookie with a later deadline.
 func TestT1_NothingAfterTheEnd(t *testing.T) {
 	t.Parallel()
 	for later, want := range map[bool]int{false: http.StatusOK, true: http.StatusConflict} {
@@ -202,7 +202,8 @@ func (d failingTouch) Update(context.Context, string, storage.Change, storage.Co
 	return storage.ErrThrottled
 }
 
-// A touch that fails after a logout of which it is not known whether it was applied is not told as if nothing was written.
+// A touch that fails after a logout of which it is not known whether it was applied is not told as if nothing was
+// written.
 func TestT1_TouchAfterAnUnknownLogout(t *testing.T) {
 	t.Parallel()
 	d := newHooked()
@@ -250,7 +251,8 @@ func TestNewSessionWithADeadlineInThePast(t *testing.T) {
 	})
 }
 
-// A new session of which it is not known whether it was stored is not taken for one that was not, whatever its deadline.
+// A new session of which it is not known whether it was stored is not taken for one that was not, whatever its
+// deadline.
 func TestT1_UnknownCreateIsNotForgotten(t *testing.T) {
 	t.Parallel()
 	for _, applied := range []bool{true, false} {
@@ -358,8 +360,8 @@ func TestI3_LateCreateBringsNothingBack(t *testing.T) {
 	}
 }
 
-// A logout leaves no session under the key of any secret, in whatever order processes have the secrets, and whenever another
-// request moves the session.
+// A logout leaves no session under the key of any secret, in whatever order processes have the secrets, and whenever
+// another request moves the session.
 func TestI3_LogoutWhileTheSecretChanges(t *testing.T) {
 	t.Parallel()
 	older, newer := storetest.Secret(1), storetest.Secret(2)

@@ -8,8 +8,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/internal/equal"
 )
 
-// sameValues reports whether two encodings hold the same session. Bytes do not tell: gob writes maps in random order. What
-// cannot be decoded is not the same.
+// sameValues reports whether two encodings hold the same session. Bytes do not tell: gob writes maps in random order.
+// What cannot be decoded is not the same.
 func sameValues(codec scs.Codec, a, b []byte) bool {
 	if bytes.Equal(a, b) {
 		return true

@@ -19,8 +19,8 @@ type vault struct {
 	now     func() time.Time
 }
 
-// errOver is what is opened and no longer counts: its deadline has passed, it was sealed too early, or with a secret whose
-// time is up. It is a miss, like any session that has ended.
+// errOver is what is opened and no longer counts: its deadline has passed, it was sealed too early, or with a secret
+// whose time is up. It is a miss, like any session that has ended.
 var errOver = errors.New("sessionstore: the session is over")
 
 // seals reports whether there is a secret.
@@ -37,9 +37,9 @@ func (v *vault) keyOf(i int, token string) string {
 	return v.secrets[i].storageKey(token)
 }
 
-// keysOf returns the storage keys under which the session of the token may be, in the order in which they are to be read.
-// The current one comes first and, where there are others, once more at the end: a session that moved there between the
-// reads would be missed otherwise.
+// keysOf returns the storage keys under which the session of the token may be, in the order in which they are to be
+// read. The current one comes first and, where there are others, once more at the end: a session that moved there
+// between the reads would be missed otherwise.
 func (v *vault) keysOf(token string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		current := v.keyOf(0, token)
@@ -182,7 +182,8 @@ func looksSealed(data []byte, codec scs.Codec) bool {
 	return err != nil
 }
 
-// ownerOfUnreadable is ownerOf for what is no whole record. Without a secret, nothing tells a damaged session from any other item.
+// ownerOfUnreadable is ownerOf for what is no whole record. Without a secret, nothing tells a damaged session from any
+// other item.
 func (v *vault) ownerOfUnreadable(u storage.Unreadable) ownership {
 	if !v.seals() {
 		return unknown
@@ -203,8 +204,8 @@ func (v *vault) generation(header []byte) *generation {
 	return nil
 }
 
-// bounded returns the data of a session that ends at the instant, if there is one, or before. A session keeps its deadline when
-// it moves to another secret; without a bound, whoever has an old secret could make one that outlives it.
+// bounded returns the data of a session that ends at the instant, if there is one, or before. A session keeps its
+// deadline when it moves to another secret; without a bound, whoever has an old secret could make one that outlives it.
 func bounded(codec scs.Codec, data []byte, until time.Time) []byte {
 	if until.IsZero() {
 		return data

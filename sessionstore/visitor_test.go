@@ -76,8 +76,8 @@ var strategies = map[string]func() lockstrategy.Strategy{
 	"lease":      func() lockstrategy.Strategy { return lockstrategy.Lease(lockstrategy.LeaseOptions{}) },
 }
 
-// everyStrategy runs a test with each of them. Requests of other paths than /own take no lock, so that a test may send them from
-// within a handler.
+// everyStrategy runs a test with each of them. Requests of other paths than /own take no lock, so that a test may send
+// them from within a handler.
 func everyStrategy(t *testing.T, test func(t *testing.T, d *hooked, v *visitor)) {
 	t.Helper()
 	with(t, strategies, test)

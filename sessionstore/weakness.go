@@ -13,8 +13,8 @@ const (
 	maxUnprintable = 16                 // text has less than one byte in so many that cannot be typed
 )
 
-// weaknessOf says why bytes are no secret, empty where they may be random. It knows what people take for random and is not: it
-// cannot know what was derived from a password, or published.
+// weaknessOf says why bytes are no secret, empty where they may be random. It knows what people take for random and is
+// not: it cannot know what was derived from a password, or published.
 func weaknessOf(secret []byte) string {
 	switch {
 	case len(secret) < MinSecretBytes:
@@ -66,7 +66,8 @@ func repeats(b []byte) bool {
 	return false
 }
 
-// varied reports whether there are enough different bytes, none of them too often, and enough different steps between them.
+// varied reports whether there are enough different bytes, none of them too often, and enough different steps between
+// them.
 func varied(b []byte) bool {
 	var bytes, steps [256]int
 	for i, one := range b {

@@ -54,8 +54,9 @@ func IfLive(now time.Time) Condition { return Condition{Kind: KindLive, At: now}
 // never been: nothing of it survives.
 func IfAbsent(now time.Time) Condition { return Condition{Kind: KindAbsent, At: now} }
 
-// IfVersion holds if there is a record of that version that is not expired at now. Expiry is part of it because a session
-// that ended while a request was running must not come back with that request's commit, although nobody wrote meanwhile.
+// IfVersion holds if there is a record of that version that is not expired at now. Expiry is part of it because a
+// session that ended while a request was running must not come back with that request's commit, although nobody wrote
+// meanwhile.
 func IfVersion(version string, now time.Time) Condition {
 	return Condition{Kind: KindVersion, Version: version, At: now}
 }
@@ -68,17 +69,18 @@ func IfVersionAndLease(version, leaseID string, now time.Time) Condition {
 // IfLease holds if there is a record, expired or not, whose lease is the one named.
 func IfLease(leaseID string) Condition { return Condition{Kind: KindLease, LeaseID: leaseID} }
 
-// IfExpiredAndFree holds if there is a record that is expired at t and on which nobody has a lease. It is the condition of
-// collection where only the key was read, from an index: whatever has happened to the record, it is dead, and nobody uses it.
+// IfExpiredAndFree holds if there is a record that is expired at t and on which nobody has a lease. It is the condition
+// of collection where only the key was read, from an index: whatever has happened to the record, it is dead, and nobody
+// uses it.
 func IfExpiredAndFree(t time.Time) Condition { return Condition{Kind: KindExpiredAndFree, At: t} }
 
-// IfFree holds if there is a session that is live at now (see [Record.Live]), and on which nobody has a lease. It is the
-// condition under which a lease is acquired: never on a record that has ended.
+// IfFree holds if there is a session that is live at now (see [Record.Live]), and on which nobody has a lease. It is
+// the condition under which a lease is acquired: never on a record that has ended.
 func IfFree(now time.Time) Condition { return Condition{Kind: KindFree, At: now} }
 
-// IfFreeOrUnchanged holds if [IfFree] does, or if the lease on a live session is still the one seen, neither renewed nor
-// released since. It is the condition under which a lease is taken from a holder that has not been heard of for longer
-// than its lease lasts.
+// IfFreeOrUnchanged holds if [IfFree] does, or if the lease on a live session is still the one seen, neither renewed
+// nor released since. It is the condition under which a lease is taken from a holder that has not been heard of for
+// longer than its lease lasts.
 func IfFreeOrUnchanged(seen Lease, now time.Time) Condition {
 	return Condition{Kind: KindFreeOrUnchanged, LeaseID: seen.ID, LeaseExpiresAt: seen.ExpiresAt, At: now}
 }
@@ -93,8 +95,8 @@ func IfUnchanged(seen Record) Condition {
 	}
 }
 
-// Holds judges the condition on the stored record, nil for none. It is the definition of each condition, and what drivers
-// use whose engine runs in the same process.
+// Holds judges the condition on the stored record, nil for none. It is the definition of each condition, and what
+// drivers use whose engine runs in the same process.
 func (c Condition) Holds(current *Record) bool {
 	switch c.Kind {
 	case KindAlways:

@@ -2,8 +2,8 @@
 //
 // It is for authors of drivers: applications need none of it but the errors, which package sessionstore names too.
 //
-// A [Driver] keeps one [Record] per key. Everything that can go wrong between two requests of one user is decided here, by
-// the [Condition] that a write carries: the driver must judge the condition and apply the write as one atomic step.
+// A [Driver] keeps one [Record] per key. Everything that can go wrong between two requests of one user is decided here,
+// by the [Condition] that a write carries: the driver must judge the condition and apply the write as one atomic step.
 //
 // Package storage/memory is the reference driver. Where this text and that code seem to differ, the text is right and
 // the code has a bug.

@@ -40,24 +40,25 @@ type Driver interface {
 	// Acquire sets the lease of the record under key if the condition holds, changes nothing else, and returns the
 	// record as it is then. It never creates a record: where there is none, it is a *ConflictError without a current
 	// record, whatever the condition. The lease needs an ID that no other acquisition has used; a record that already
-	// has this very lease, because the response to an earlier attempt was lost, is success. A record that cannot be read
-	// is a *CorruptError; it may then have the lease. A lease is renewed and released by Update, under [IfLease].
+	// has this very lease, because the response to an earlier attempt was lost, is success. A record that cannot be
+	// read is a *CorruptError; it may then have the lease. A lease is renewed and released by Update, under [IfLease].
 	Acquire(ctx context.Context, key string, lease Lease, condition Condition) (Record, error)
 
-	// Delete removes the record under key if the condition holds. That there is none is success, whatever the condition.
+	// Delete removes the record under key if the condition holds. That there is none is success, whatever the
+	// condition.
 	Delete(ctx context.Context, key string, condition Condition) error
 
-	// DeleteBatch removes the records under the keys, whatever they are, in as few calls as the storage can. Missing ones
-	// are no error. It is not atomic: where it fails, some may be gone.
+	// DeleteBatch removes the records under the keys, whatever they are, in as few calls as the storage can. Missing
+	// ones are no error. It is not atomic: where it fails, some may be gone.
 	DeleteBatch(ctx context.Context, keys []string) error
 
-	// Scan returns the next page of records. It returns only this driver's records: on a table shared with others, those
-	// within its key prefix. A page may be empty although more follow.
+	// Scan returns the next page of records. It returns only this driver's records: on a table shared with others,
+	// those within its key prefix. A page may be empty although more follow.
 	Scan(ctx context.Context, request ScanRequest) (Page, error)
 
 	// Namespace names what the records of this driver have in common, and others in the same storage do not, such as a
-	// prefix of their keys. It is empty where there is nothing of the kind. Sessions are sealed for it: it is the same for
-	// all processes that share the sessions, and stays so.
+	// prefix of their keys. It is empty where there is nothing of the kind. Sessions are sealed for it: it is the same
+	// for all processes that share the sessions, and stays so.
 	Namespace() string
 }
 

@@ -52,8 +52,8 @@ func (e *ConflictError) Error() string {
 // Is matches ErrConflict.
 func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
 
-// TooLargeError says that a record exceeds what the driver can store. Nothing was written, and the record that was stored
-// before is intact.
+// TooLargeError says that a record exceeds what the driver can store. Nothing was written, and the record that was
+// stored before is intact.
 type TooLargeError struct {
 	// Size is the size of the record as the driver counts it, in bytes; Limit is the most it can store.
 	Size, Limit int

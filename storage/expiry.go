@@ -6,17 +6,19 @@ import (
 	"time"
 )
 
-// ExpiryScanner is a driver that can have an index of its records by their expiry. Through it, those that have expired are
-// found without looking at any other: what that costs does not depend on how many others there are.
+// ExpiryScanner is a driver that can have an index of its records by their expiry. Through it, those that have expired
+// are found without looking at any other: what that costs does not depend on how many others there are.
 type ExpiryScanner interface {
-	// ExpiryShards is into how many shards the index is divided, each of which is walked by itself. 0 says that there is no
-	// index.
+	// ExpiryShards is into how many shards the index is divided, each of which is walked by itself. 0 says that there
+	// is no index.
 	ExpiryShards() int
-	// ScanExpired returns the next page of a shard, the earliest expiries first. Only this driver's own records are on it.
+	// ScanExpired returns the next page of a shard, the earliest expiries first. Only this driver's own records are on
+	// it.
 	//
-	// An index may be coarse: records that have expired within the last hour before the cutoff may be missing. It may be
-	// behind the records, by seconds. And it may not know records that were stored before there was an index. So an entry
-	// says that a record seems to have expired; the condition of a write says whether it has: see [IfExpiredAndFree].
+	// An index may be coarse: records that have expired within the last hour before the cutoff may be missing. It may
+	// be behind the records, by seconds. And it may not know records that were stored before there was an index. So an
+	// entry says that a record seems to have expired; the condition of a write says whether it has: see
+	// [IfExpiredAndFree].
 	ScanExpired(ctx context.Context, request ExpiredRequest) (ExpiredPage, error)
 }
 

@@ -14,14 +14,15 @@ type Record struct {
 	// CreatedAt is when the session was first stored. In a Put, the zero value means "not known": the driver keeps the
 	// value of the record it overwrites, and takes UpdatedAt where there is none.
 	CreatedAt time.Time
-	// UpdatedAt is when the record was last written. Drivers keep it as exactly as ExpiresAt: that the one is not after the
-	// other tells a record that has ended; see [Record.Ended].
+	// UpdatedAt is when the record was last written. Drivers keep it as exactly as ExpiresAt: that the one is not after
+	// the other tells a record that has ended; see [Record.Ended].
 	UpdatedAt time.Time
 	// ExpiresAt is the instant at which the session ends: it is dead at that instant, not after it. Drivers keep it to
 	// the nanosecond, in any year from 1 to 9999. Its time zone is not kept.
 	ExpiresAt time.Time
-	// Version names the payload. It is drawn at random for each Put (see [NewVersion]) and never reused, so that a record
-	// that was deleted and made anew is never mistaken for the old one, as it could be with a counter. Updates keep it.
+	// Version names the payload. It is drawn at random for each Put (see [NewVersion]) and never reused, so that a
+	// record that was deleted and made anew is never mistaken for the old one, as it could be with a counter. Updates
+	// keep it.
 	Version string
 	// Ancestry names the versions that this one was made from; see [Record.Succeed]. Updates keep it.
 	Ancestry string
@@ -46,7 +47,8 @@ type Lease struct {
 	// ID names the acquisition, not the holder: it is drawn anew each time, so that a late release or renewal never
 	// touches a later acquisition.
 	ID string
-	// Duration is how long the lease lasts from its acquisition or last renewal. Who waits measures it on the own clock.
+	// Duration is how long the lease lasts from its acquisition or last renewal. Who waits measures it on the own
+	// clock.
 	Duration time.Duration
 	// ExpiresAt is when the lease ends by the holder's clock. It guides waiting; safety never rests on it.
 	ExpiresAt time.Time
@@ -57,19 +59,19 @@ func (l Lease) Free() bool { return l.ID == "" }
 
 // NewVersion draws the version of a record about to be written: 128 random bits or more, as text.
 //
-// It is drawn once per write and stays the same when the write is tried again; that is how a driver tells its own write,
-// whose response was lost, from a foreign one.
+// It is drawn once per write and stays the same when the write is tried again; that is how a driver tells its own
+// write, whose response was lost, from a foreign one.
 func NewVersion() string { return rand.Text() }
 
-// The ancestry of a record is that of the last few versions before it, the newest first, each cut to a length that still
-// tells it from any other of one session.
+// The ancestry of a record is that of the last few versions before it, the newest first, each cut to a length that
+// still tells it from any other of one session.
 const (
 	ancestors    = 4
 	ancestorSize = 10
 )
 
-// Succeed notes that r is made from seen: that whoever wrote r had read seen. It is how a write whose response was lost is
-// recognised although others have written since; see [Record.Descends].
+// Succeed notes that r is made from seen: that whoever wrote r had read seen. It is how a write whose response was lost
+// is recognised although others have written since; see [Record.Descends].
 func (r *Record) Succeed(seen Record) {
 	if len(seen.Version) < ancestorSize {
 		r.Ancestry = "" // no version that NewVersion draws
@@ -95,8 +97,8 @@ func (r Record) Descends(version string) bool {
 	return false
 }
 
-// Change is what an Update does to a record. Its zero fields change nothing. The payload, its version and the instant of
-// creation always stay as they are.
+// Change is what an Update does to a record. Its zero fields change nothing. The payload, its version and the instant
+// of creation always stay as they are.
 type Change struct {
 	// ExpiresAt moves the expiry.
 	ExpiresAt time.Time

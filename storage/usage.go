@@ -11,8 +11,8 @@ type Usage struct {
 	Calls int
 	// Recovered counts the writes whose response was lost and that were found to have been applied.
 	Recovered int
-	// Throttled counts the attempts that the service refused because it has too many requests, and that were repeated: those
-	// of requests that failed are told by their error, ErrThrottled.
+	// Throttled counts the attempts that the service refused because it has too many requests, and that were repeated:
+	// those of requests that failed are told by their error, ErrThrottled.
 	Throttled int
 	// ReadUnits and WriteUnits are the consumed capacity units as the service reported them. DynamoDB bills writes
 	// whose condition did not hold, and does not report them: their units are estimated, from the size of the record

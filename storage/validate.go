@@ -12,8 +12,8 @@ func ValidKey(key string, limit int) bool {
 	return key != "" && len(key) <= limit && utf8.ValidString(key) && !strings.Contains(key, "\x00")
 }
 
-// Validate reports what makes it impossible to Put the record under any condition. Drivers call it before anything else;
-// keyLimit is the length of the longest key that they can hold.
+// Validate reports what makes it impossible to Put the record under any condition. Drivers call it before anything
+// else; keyLimit is the length of the longest key that they can hold.
 func (r Record) Validate(keyLimit int) error {
 	switch {
 	case !ValidKey(r.Key, keyLimit):

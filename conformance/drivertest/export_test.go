@@ -9,8 +9,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// Results runs every case on a driver of its own, as Run does, and returns what failed and what was skipped, by the name
-// of the subtest.
+// Results runs every case on a driver of its own, as Run does, and returns what failed and what was skipped, by the
+// name of the subtest.
 func Results(t *testing.T, newDriver func() storage.Driver, options Options) (failed, skipped map[string]string) {
 	t.Helper()
 	failed, skipped = map[string]string{}, map[string]string{}

@@ -10,7 +10,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage/memory"
 )
 
-// The suite leaves nothing running where the driver is right. Not parallel: the broken drivers of other tests leave much.
+// The suite leaves nothing running where the driver is right. Not parallel: the broken drivers of other tests leave
+// much.
 func TestRunLeavesNothingRunning(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	t.Run("run", func(t *testing.T) {

@@ -61,8 +61,8 @@ func TestDriverTriesEveryCondition(t *testing.T) {
 	}
 }
 
-// TestDriverFindsFaults runs the suite on drivers with one fault each. The cases named must fail: they are those that are
-// about the rule which the fault breaks. Others may fail as well. No case may be there that no fault makes fail.
+// TestDriverFindsFaults runs the suite on drivers with one fault each. The cases named must fail: they are those that
+// are about the rule which the fault breaks. Others may fail as well. No case may be there that no fault makes fail.
 func TestDriverFindsFaults(t *testing.T) {
 	t.Parallel()
 	idle := drivertest.CaseNames()

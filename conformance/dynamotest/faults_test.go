@@ -173,8 +173,8 @@ func TestUnusedNamesWhatDidNotHappen(t *testing.T) {
 	}
 }
 
-// TestErrorsAreLikeTheRealThing compares errors that were made up with those of a real engine and of a real network, type
-// by type.
+// TestErrorsAreLikeTheRealThing compares errors that were made up with those of a real engine and of a real network,
+// type by type.
 func TestErrorsAreLikeTheRealThing(t *testing.T) {
 	t.Parallel()
 	faults, tab, _ := newFaults(t)

@@ -53,7 +53,8 @@ func TestRecorder(t *testing.T) {
 	if got := recorder.Attempts("PutItem"); got != 3 {
 		t.Errorf("%d attempts to put, want 3", got)
 	}
-	// Small items: a write is 1 unit, a consistent read 1, an eventually consistent one half. Failed calls report nothing.
+	// Small items: a write is 1 unit, a consistent read 1, an eventually consistent one half. Failed calls report
+	// nothing.
 	for operation, want := range map[string]float64{"PutItem": 1, "GetItem": 10.5, "BatchWriteItem": 2, "Scan": 0} {
 		if got := recorder.Units(operation); got != want {
 			t.Errorf("%s consumed %v units, want %v", operation, got, want)

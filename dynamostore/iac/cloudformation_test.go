@@ -184,8 +184,8 @@ func decodeTemplate(t rapid.TB, text string) cloudFormation {
 	return template
 }
 
-// plain returns the value of a YAML node, with CloudFormation's short tags written out. Other tags, and a key that comes
-// twice, are mistakes.
+// plain returns the value of a YAML node, with CloudFormation's short tags written out. Other tags, and a key that
+// comes twice, are mistakes.
 func plain(t rapid.TB, node *yaml.Node) any {
 	t.Helper()
 	switch node.Tag {

@@ -221,7 +221,8 @@ func TestPolicyOfALocation(t *testing.T) {
 	}
 }
 
-// The condition on keys lets every session through, and, where all of prefix and suffix can be in a policy, nothing else.
+// The condition on keys lets every session through, and, where all of prefix and suffix can be in a policy, nothing
+// else.
 func TestPolicyLetsSessionsThrough(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -67,7 +67,8 @@ func newLease(id string) storage.Lease {
 	return storage.Lease{ID: id, Duration: time.Minute, ExpiresAt: time.Now().Add(time.Minute)}
 }
 
-// The policy of an application is enough for all that a store does, and no more than that, also in a table that it shares.
+// The policy of an application is enough for all that a store does, and no more than that, also in a table that it
+// shares.
 func TestAppNeedsItsPolicy(t *testing.T) {
 	t.Parallel()
 	for name, layout := range layouts {

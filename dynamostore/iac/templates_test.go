@@ -106,8 +106,8 @@ func strictJSON(t rapid.TB, text []byte, value any) {
 	}
 }
 
-// anyText draws text with all that must be quoted somewhere. It is in Unicode's normal form C, into which HCL brings all
-// text.
+// anyText draws text with all that must be quoted somewhere. It is in Unicode's normal form C, into which HCL brings
+// all text.
 func anyText(shortest, longest int) *rapid.Generator[string] {
 	return rapid.StringOfN(rapid.SampledFrom([]rune("ab#:- _.*?$&%{}[]<>!@|\\\"'`~,=\n\t\r\a\x7f\u0085\u200b\ufeffäßÿ€日😀")), shortest, longest, -1)
 }

@@ -1,5 +1,6 @@
-// Package ended makes and reads what lies under the key of a session that has ended, or is about to arrive: records that
-// are in the way of any other, and no sessions. To drivers and strategies they are records that [storage.Record.Ended].
+// Package ended makes and reads what lies under the key of a session that has ended, or is about to arrive: records
+// that are in the way of any other, and no sessions. To drivers and strategies they are records that
+// [storage.Record.Ended].
 package ended
 
 import (
@@ -21,11 +22,11 @@ const (
 
 // Tombstone returns the record that takes the place of an ended session: no session, and in the way of any record that
 // somebody has tried to create under the key before. It stays for [TombstoneTime] after now, or after the last write of
-// the session where the clock of that was ahead, and is then like any expired record. successor is the key of the session
-// that has replaced the ended one, empty where none has.
+// the session where the clock of that was ahead, and is then like any expired record. successor is the key of the
+// session that has replaced the ended one, empty where none has.
 //
-// A tombstone is a record that ended when it was last written, as no session does: it needs no attribute of its own, and
-// no clock is asked whether it is one. Its CreatedAt is when the session ended. It has the mark of the session.
+// A tombstone is a record that ended when it was last written, as no session does: it needs no attribute of its own,
+// and no clock is asked whether it is one. Its CreatedAt is when the session ended. It has the mark of the session.
 func Tombstone(ended storage.Record, successor string, now time.Time) storage.Record {
 	until := now
 	for _, written := range []time.Time{ended.CreatedAt, ended.UpdatedAt} {
@@ -40,8 +41,8 @@ func Tombstone(ended storage.Record, successor string, now time.Time) storage.Re
 	}
 }
 
-// Successor returns the key of the session that has replaced an ended one, empty where none has. Of one that has only moved,
-// see [Record.Destination].
+// Successor returns the key of the session that has replaced an ended one, empty where none has. Of one that has only
+// moved, see [Record.Destination].
 func Successor(r storage.Record) string {
 	if !r.Ended() || Arriving(r) || Destination(r) != "" {
 		return ""
@@ -49,9 +50,10 @@ func Successor(r storage.Record) string {
 	return string(r.Data)
 }
 
-// A session moves to another key in three writes, none of which needs a transaction. Its arrival is stored under the new
-// key; a departure takes the place of the session under the old one, which is the step that decides; and the session takes
-// the place of its arrival. docs/decisions/0014-a-session-moves-in-three-writes.md says what is left by a crash in between.
+// A session moves to another key in three writes, none of which needs a transaction. Its arrival is stored under the
+// new key; a departure takes the place of the session under the old one, which is the step that decides; and the
+// session takes the place of its arrival. docs/decisions/0014-a-session-moves-in-three-writes.md says what is left by a
+// crash in between.
 
 // arrivalMark is by how much an arrival seems to be written after its end. No session is, and no tombstone.
 const arrivalMark = time.Second
@@ -59,9 +61,9 @@ const arrivalMark = time.Second
 // nul separates the parts of what arrivals and departures hold. No key has it in it.
 const nul = "\x00"
 
-// Arrival returns the record that announces next under its key, to which it is to move from another one. It is no session,
-// and in the way like a [Tombstone], until the session has left the old key; see [Record.Departed]. It expires with the
-// session.
+// Arrival returns the record that announces next under its key, to which it is to move from another one. It is no
+// session, and in the way like a [Tombstone], until the session has left the old key; see [Record.Departed]. It expires
+// with the session.
 func Arrival(next storage.Record, from string) storage.Record {
 	arrival := next
 	arrival.Data = append([]byte(from+nul+next.Version+nul), next.Data...)
@@ -75,8 +77,8 @@ func Arriving(r storage.Record) bool {
 	return r.Version != "" && r.UpdatedAt.Sub(r.ExpiresAt) == arrivalMark
 }
 
-// Arrived returns the session that an [Arrival] announces, and the key that it comes from. The session's UpdatedAt is that
-// of its creation.
+// Arrived returns the session that an [Arrival] announces, and the key that it comes from. The session's UpdatedAt is
+// that of its creation.
 func Arrived(r storage.Record) (session storage.Record, from string, ok bool) {
 	from, rest, _ := strings.Cut(string(r.Data), nul)
 	version, data, complete := strings.Cut(rest, nul)
@@ -88,8 +90,8 @@ func Arrived(r storage.Record) (session storage.Record, from string, ok bool) {
 	return session, from, true
 }
 
-// Departure returns the tombstone that a session leaves under a key that it moves away from. It stays for as long as the
-// arrival may need it, and no shorter than others.
+// Departure returns the tombstone that a session leaves under a key that it moves away from. It stays for as long as
+// the arrival may need it, and no shorter than others.
 func Departure(from string, arrival storage.Record, now time.Time) storage.Record {
 	departure := Tombstone(storage.Record{Key: from, CreatedAt: arrival.CreatedAt}, nul+arrival.Key+nul+arrival.Version, now)
 	if departure.ExpiresAt.Before(arrival.ExpiresAt) {

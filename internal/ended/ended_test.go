@@ -10,7 +10,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// What a move leaves is no session, says what it is, and is taken for nothing else: for each session, whatever its data.
+// What a move leaves is no session, says what it is, and is taken for nothing else: for each session, whatever its
+// data.
 func TestArrivalsAndDepartures(t *testing.T) {
 	t.Parallel()
 	now := time.Now()

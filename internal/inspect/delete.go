@@ -19,8 +19,8 @@ func (s *Sessions) Delete(ctx context.Context, found Found) error {
 	return store.DeleteCtx(ctx, found.Token)
 }
 
-// DeleteAll deletes all sessions, as [sessionstore.Store.DeleteAll] does: everybody is logged out. progress is called with
-// how many are deleted so far, after each batch; nil for nothing.
+// DeleteAll deletes all sessions, as [sessionstore.Store.DeleteAll] does: everybody is logged out. progress is called
+// with how many are deleted so far, after each batch; nil for nothing.
 func (s *Sessions) DeleteAll(ctx context.Context, progress func(deleted int)) (int, error) {
 	store, err := s.newStore(&batches{Driver: s.driver, progress: progress})
 	if err != nil {

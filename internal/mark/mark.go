@@ -1,5 +1,5 @@
-// Package mark puts a mark on records: text behind what is drawn of their version. It says whose a record is among those
-// who share a key space, and is known wherever the version is. Who writes a record again keeps its mark.
+// Package mark puts a mark on records: text behind what is drawn of their version. It says whose a record is among
+// those who share a key space, and is known wherever the version is. Who writes a record again keeps its mark.
 package mark
 
 import (

@@ -65,8 +65,8 @@ func collect(ctx context.Context, p *place, source gcrunner.Source) error {
 	return err
 }
 
-// undivided is the number of segments that keeps a collector that deletes from dividing the table on dynoxide 1.2.1, which does not find its way
-// through a divided table once an item is deleted. It costs one read more to divide it.
+// undivided is the number of segments that keeps a collector that deletes from dividing the table on dynoxide 1.2.1,
+// which does not find its way through a divided table once an item is deleted. It costs one read more to divide it.
 func (p *place) undivided() int {
 	if p.engine == "dynoxide" {
 		return 1

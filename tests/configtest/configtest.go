@@ -1,4 +1,5 @@
-// Package configtest is what the tests of configurations share: how they load one, and compare what it says with golden files.
+// Package configtest is what the tests of configurations share: how they load one, and compare what it says with golden
+// files.
 package configtest
 
 import (

@@ -126,8 +126,8 @@ func start(t *testing.T, c cell) *app {
 // servers counts those that were made.
 var servers atomic.Uint32
 
-// newServer is httptest.NewUnstartedServer on an address of its own, where there are many: of one address, the ports that
-// thousands of servers have used are not free for a minute, and looking for a free one takes half of the time.
+// newServer is httptest.NewUnstartedServer on an address of its own, where there are many: of one address, the ports
+// that thousands of servers have used are not free for a minute, and looking for a free one takes half of the time.
 func newServer(t *testing.T, handler http.Handler) *httptest.Server {
 	t.Helper()
 	n := servers.Add(1)

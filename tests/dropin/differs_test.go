@@ -1,7 +1,8 @@
 package dropin
 
-// differences are the behaviours in which our middleware is not like that of scs, with the reason. A key is a behaviour, or
-// behaviour/use, behaviour/use/idle or behaviour/use/idle/world. What is so for all handlers is in (cell).judge.
+// differences are the behaviours in which our middleware is not like that of scs, with the reason. A key is a
+// behaviour, or behaviour/use, behaviour/use/idle or behaviour/use/idle/world. What is so for all handlers is in
+// (cell).judge.
 var differences = map[string]string{
 	"Commit by a goroutine after the end": "A commit after the end of its request is refused, with ErrScopeEnded.",
 	"Iterate and Destroy all/changed/idle": "The session was ended: that scs commits it again, for its idle timeout, does " +

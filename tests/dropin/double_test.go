@@ -55,7 +55,8 @@ func useBoth(a *app, w http.ResponseWriter, r *http.Request) {
 	a.write(w, "body "+a.second.GetString(r.Context(), "role"))
 }
 
-// oneCookieName has two managers that share the store and the cookie, as where an application makes one for each router.
+// oneCookieName has two managers that share the store and the cookie, as where an application makes one for each
+// router.
 func oneCookieName(a *app) http.Handler {
 	admin := a.admin(true)
 	a.second.Cookie.Name = a.sessions.Cookie.Name

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestClientGone has the client go away while a handler works. What the handler has finished is stored, as with plain scs, and
-// a logout happens.
+// TestClientGone has the client go away while a handler works. What the handler has finished is stored, as with plain
+// scs, and a logout happens.
 func TestClientGone(t *testing.T) {
 	t.Parallel()
 	for name, work := range map[string]func(*site, *http.Request){

@@ -12,7 +12,8 @@ import (
 	"testing"
 )
 
-// TestHTTP2 runs the behaviours once more over HTTP/2, where a connection is no longer what a handler can see or take over.
+// TestHTTP2 runs the behaviours once more over HTTP/2, where a connection is no longer what a handler can see or take
+// over.
 func TestHTTP2(t *testing.T) {
 	t.Parallel()
 	for _, b := range behaviours {
@@ -41,7 +42,8 @@ func TestHTTP2(t *testing.T) {
 	}
 }
 
-// exchange2 sends a request over HTTP/2, and returns the response as HTTP/1.1 would write it, to be compared in the same way.
+// exchange2 sends a request over HTTP/2, and returns the response as HTTP/1.1 would write it, to be compared in the
+// same way.
 func (a *app) exchange2(t *testing.T, text string) string {
 	t.Helper()
 	request, err := http.ReadRequest(bufio.NewReader(strings.NewReader(text)))

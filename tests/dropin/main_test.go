@@ -1,7 +1,7 @@
-// Package dropin shows that store.LoadAndSave(sessions) stands in for sessions.LoadAndSave: each behaviour of a handler is
-// run in two worlds, plain scs on its memstore and ours, over raw TCP. The bytes on the connection, what the handler was
-// told, what the server logged and what is stored afterwards must be the same. What differs, and why, is said in one
-// place: rules_test.go for whole kinds of requests, differs_test.go for single behaviours.
+// Package dropin shows that store.LoadAndSave(sessions) stands in for sessions.LoadAndSave: each behaviour of a handler
+// is run in two worlds, plain scs on its memstore and ours, over raw TCP. The bytes on the connection, what the handler
+// was told, what the server logged and what is stored afterwards must be the same. What differs, and why, is said in
+// one place: rules_test.go for whole kinds of requests, differs_test.go for single behaviours.
 package dropin
 
 import (

@@ -221,7 +221,8 @@ func (f *found) note(c cell, differs bool) (why string, may bool) {
 	return differences[pattern], differs
 }
 
-// check fails the test where a difference is listed that is none. Where only some cells are run, there is nothing to say.
+// check fails the test where a difference is listed that is none. Where only some cells are run, there is nothing to
+// say.
 func (f *found) check(t *testing.T) {
 	t.Helper()
 	for pattern := range differences {

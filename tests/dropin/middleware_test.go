@@ -51,7 +51,8 @@ var middlewares = []behaviour{
 	{name: "reverse proxy outside", serve: outside(proxied, body)},
 }
 
-// outside is an application with another middleware outside of ours, inside one where it is between ours and the handler.
+// outside is an application with another middleware outside of ours, inside one where it is between ours and the
+// handler.
 func outside(
 	wrap func(*app, http.Handler) http.Handler, handle func(*app, http.ResponseWriter, *http.Request),
 ) func(*app) http.Handler {
@@ -81,7 +82,8 @@ func (d aDeadline) Err() error {
 	}
 }
 
-// deadline is a middleware that limits the time of a request, as chi's Timeout: what is done about it is up to handlers.
+// deadline is a middleware that limits the time of a request, as chi's Timeout: what is done about it is up to
+// handlers.
 func deadline(a *app, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(w, r.WithContext(aDeadline{r.Context(), a.deadline}))

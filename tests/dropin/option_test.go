@@ -57,8 +57,8 @@ var options = []behaviour{
 	}},
 }
 
-// set is a handler that changes its session manager, as applications do that learn there how they are reached. It counts in
-// this very response.
+// set is a handler that changes its session manager, as applications do that learn there how they are reached. It
+// counts in this very response.
 func set(change func(*scs.SessionManager)) func(*app, http.ResponseWriter, *http.Request) {
 	return func(a *app, w http.ResponseWriter, r *http.Request) {
 		a.sessions.Put(r.Context(), "x", 1)
@@ -90,7 +90,8 @@ func refusedBody(a *app, w http.ResponseWriter, r *http.Request) {
 
 func recovering(a *app, next http.Handler) http.Handler { return a.recoverer(next) }
 
-// jsonCodec keeps sessions as JSON; its data is told from gob's, so that a handler can change the codec. All values are text.
+// jsonCodec keeps sessions as JSON; its data is told from gob's, so that a handler can change the codec. All values are
+// text.
 type jsonCodec struct{}
 
 func (jsonCodec) Encode(deadline time.Time, values map[string]any) ([]byte, error) {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestT3_BurstOfRenewals sends requests that all renew the token, at once and with one cookie, as a page does whose every
-// request renews. Whichever response the browser sees last, it is still logged in.
+// TestT3_BurstOfRenewals sends requests that all renew the token, at once and with one cookie, as a page does whose
+// every request renews. Whichever response the browser sees last, it is still logged in.
 func TestT3_BurstOfRenewals(t *testing.T) {
 	t.Parallel()
 	for _, puts := range []bool{false, true} {
@@ -68,8 +68,8 @@ func TestT3_BurstOfRenewals(t *testing.T) {
 	}
 }
 
-// TestT2_SlowReader has a request that only reads begin before the session moves or ends, and answer after that. Its response
-// must not take the browser back.
+// TestT2_SlowReader has a request that only reads begin before the session moves or ends, and answer after that. Its
+// response must not take the browser back.
 func TestT2_SlowReader(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -112,8 +112,8 @@ func TestT2_SlowReader(t *testing.T) {
 	}
 }
 
-// TestT3_PollDuringLogin has a request with the old cookie, which puts a value as the CSRF middlewares do, overlap a login, or
-// come right after it. The session that it would begin must not take the place of the login's.
+// TestT3_PollDuringLogin has a request with the old cookie, which puts a value as the CSRF middlewares do, overlap a
+// login, or come right after it. The session that it would begin must not take the place of the login's.
 func TestT3_PollDuringLogin(t *testing.T) {
 	t.Parallel()
 	for _, during := range []bool{true, false} {

@@ -9,8 +9,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 )
 
-// TestEndedMeanwhile has another request end the session while a handler changes it: the handler's writer says so, and the
-// client gets 409, no cookie, and the headers that middlewares inside of ours have set for every answer.
+// TestEndedMeanwhile has another request end the session while a handler changes it: the handler's writer says so, and
+// the client gets 409, no cookie, and the headers that middlewares inside of ours have set for every answer.
 func TestEndedMeanwhile(t *testing.T) {
 	t.Parallel()
 	eachSite(t, protects, func(t *testing.T, s *site) {

@@ -12,13 +12,13 @@ import (
 
 // judge says in what a cell differs from plain scs, beyond what is documented for all handlers:
 //
-//   - A refused commit sends the error page alone, and no cookie. A session that another request has ended meanwhile is not
-//     brought back, which is such a refusal; with lockstrategy.None it is as in plain scs.
-//   - With an idle timeout, a request that has stored nothing sends no cookie: within the touch interval, and where the session
-//     was ended meanwhile.
+//   - A refused commit sends the error page alone, and no cookie. A session that another request has ended meanwhile is
+//     not brought back, which is such a refusal; with lockstrategy.None it is as in plain scs.
+//   - With an idle timeout, a request that has stored nothing sends no cookie: within the touch interval, and where the
+//     session was ended meanwhile.
 //   - A session that was ended while a request read it stays ended.
-//   - A cookie is sent once. Where somebody writes after its middleware has returned, scs commits again and sends it again; the
-//     second commit of ours stores nothing.
+//   - A cookie is sent once. Where somebody writes after its middleware has returned, scs commits again and sends it
+//     again; the second commit of ours stores nothing.
 //
 // refusal is what plain scs answers to a refused commit, and silent the same where the handler writes nothing.
 func (c cell) judge(scs, refusal, silent, got outcome) []string {
@@ -101,8 +101,9 @@ func once(wire string) string {
 	return strings.Join(responses, "")
 }
 
-// errorPageAlone says what is wrong with a response in place of which the client should get the error page and nothing else.
-// Whether headers that the handler has set are on it is not said: it has those that were there before the handler began.
+// errorPageAlone says what is wrong with a response in place of which the client should get the error page and nothing
+// else. Whether headers that the handler has set are on it is not said: it has those that were there before the handler
+// began.
 func errorPageAlone(scs, silent, got string) string {
 	gotHead, gotBody, gotRest := parse(got)
 	wantHead, wantBody, wantRest := parse(silent)

@@ -56,8 +56,8 @@ func Late(d time.Duration) Fault {
 	}, false}
 }
 
-// Twice delivers the request twice, and answers as the engine did the second time: what a client sees whose first attempt a
-// proxy has repeated.
+// Twice delivers the request twice, and answers as the engine did the second time: what a client sees whose first
+// attempt a proxy has repeated.
 func Twice() Fault {
 	return Fault{"twice", func(e *exchange) { e.pass(); e.respond(e.pass()) }, true}
 }
@@ -74,7 +74,8 @@ func TwiceLate(d time.Duration) Fault {
 // Refuse answers with an error of the service, such as 400 and "ThrottlingException". The engine is not asked.
 func Refuse(status int, code string) Fault { return RefuseWith(status, code, "made up by faultproxy") }
 
-// RefuseWith is Refuse with a message. "$BODY" in it becomes the body of the request: some gateways quote what they refuse.
+// RefuseWith is Refuse with a message. "$BODY" in it becomes the body of the request: some gateways quote what they
+// refuse.
 func RefuseWith(status int, code, message string) Fault {
 	return Fault{code, func(e *exchange) {
 		e.note(0)

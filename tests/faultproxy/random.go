@@ -14,8 +14,8 @@ type Random struct {
 	Seed uint64
 	// Percent is how many of a hundred attempts meet a fault.
 	Percent int
-	// Outages is how many of a hundred runs of eight attempts of an operation are struck as a whole, so that all attempts of a
-	// call are, too.
+	// Outages is how many of a hundred runs of eight attempts of an operation are struck as a whole, so that all
+	// attempts of a call are, too.
 	Outages int
 	// Longest bounds the delays.
 	Longest time.Duration

@@ -64,8 +64,8 @@ type Held struct {
 	answered int
 }
 
-// Hold keeps the next n attempts that match from the engine until [Held.Release]. A client that has given up meanwhile does
-// not keep them from being delivered then.
+// Hold keeps the next n attempts that match from the engine until [Held.Release]. A client that has given up meanwhile
+// does not keep them from being delivered then.
 func (p *Proxy) Hold(match Match, n int) *Held {
 	h := p.newHeld()
 	p.On(match, n, Fault{"hold", h.hold(func(e *exchange) { e.note(0) }, func(e *exchange) { e.respond(e.pass()) }), false})
@@ -80,7 +80,8 @@ func (p *Proxy) newHeld() *Held {
 	return h
 }
 
-// HoldResponse lets the engine do what the next n attempts that match ask, and keeps the answers back until [Held.Release].
+// HoldResponse lets the engine do what the next n attempts that match ask, and keeps the answers back until
+// [Held.Release].
 func (p *Proxy) HoldResponse(match Match, n int) *Held {
 	h := p.newHeld()
 	p.On(match, n, Fault{"hold response", func(e *exchange) {

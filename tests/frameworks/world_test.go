@@ -1,6 +1,6 @@
-// Package frameworks shows that store.LoadAndSave(sessions) stands in for sessions.LoadAndSave where a framework writes the
-// answers. Each application is run twice over HTTP, with plain scs and with ours; what the browser gets, what is stored and
-// what the server logs must be the same. It is a module of its own: see go.mod.
+// Package frameworks shows that store.LoadAndSave(sessions) stands in for sessions.LoadAndSave where a framework writes
+// the answers. Each application is run twice over HTTP, with plain scs and with ours; what the browser gets, what is
+// stored and what the server logs must be the same. It is a module of its own: see go.mod.
 package frameworks
 
 import (
@@ -97,8 +97,8 @@ func (a *app) login(w http.ResponseWriter, r *http.Request) {
 type application struct {
 	name string
 	root func(*app) http.Handler
-	// requests are "METHOD /path" and headers, one on each line. They come from a browser that has logged in, and from one
-	// that never was there.
+	// requests are "METHOD /path" and headers, one on each line. They come from a browser that has logged in, and from
+	// one that never was there.
 	requests []string
 }
 
@@ -176,8 +176,9 @@ func (a *app) roundTrip(address, request string, cookies map[string]string) stri
 	return once(mask(wire))
 }
 
-// once leaves out a session cookie that is sent again with the same value, and the Cache-Control that comes with it: scs
-// commits twice where somebody writes after its middleware has returned, and the second commit of ours stores nothing.
+// once leaves out a session cookie that is sent again with the same value, and the Cache-Control that comes with it:
+// scs commits twice where somebody writes after its middleware has returned, and the second commit of ours stores
+// nothing.
 func once(response string) string {
 	const cacheControl = "Cache-Control: no-cache=\"Set-Cookie\"\r\n"
 	sent := map[string]bool{}

@@ -51,8 +51,8 @@ type proc struct {
 	answers *json.Decoder
 }
 
-// newFleet starts the processes with a store of that name. They end when the test does, however it ends: what they read is
-// closed then.
+// newFleet starts the processes with a store of that name. They end when the test does, however it ends: what they read
+// is closed then.
 func newFleet(t *testing.T, name string) *fleet {
 	t.Helper()
 	client := dynamotest.Client(t)

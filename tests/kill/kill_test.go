@@ -126,7 +126,8 @@ type fleet struct {
 	addresses [servers]string // empty where there is none
 }
 
-// start starts a server and waits until it listens. It ends with the test, however that ends: what it reads is closed then.
+// start starts a server and waits until it listens. It ends with the test, however that ends: what it reads is closed
+// then.
 func (f *fleet) start(t *testing.T, i int) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])

@@ -1,6 +1,6 @@
-// Package layouts_test attacks what keeps sessions apart that lie in one storage: two applications, with a prefix, a suffix, a
-// sort key or a secret each, or none. Whatever one of them does, no session of the other is read, counted, changed or ended; or
-// the layout is refused before there is any.
+// Package layouts_test attacks what keeps sessions apart that lie in one storage: two applications, with a prefix, a
+// suffix, a sort key or a secret each, or none. Whatever one of them does, no session of the other is read, counted,
+// changed or ended; or the layout is refused before there is any.
 package layouts_test
 
 import (
@@ -49,7 +49,8 @@ func (l layout) options() []sessionstore.Option {
 	return options
 }
 
-// samePlace reports whether the keys of two layouts are made in the same way: nothing but a secret tells their sessions apart.
+// samePlace reports whether the keys of two layouts are made in the same way: nothing but a secret tells their sessions
+// apart.
 func samePlace(a, b layout) bool { return a.partition == b.partition && a.sort == b.sort }
 
 // place is a storage that can be looked at past all drivers.

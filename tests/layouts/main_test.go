@@ -9,8 +9,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// Each pair takes some hundred calls, and the rule by which pairs are told apart has a faster test beside it. More of
-	// them: -rapid.checks=100
+	// Each pair takes some hundred calls, and the rule by which pairs are told apart has a faster test beside it. More
+	// of them: -rapid.checks=100
 	if err := flag.Set("rapid.checks", "15"); err != nil {
 		panic(err)
 	}

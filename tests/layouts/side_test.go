@@ -30,7 +30,8 @@ type side struct {
 	driver storage.Driver
 	store  *sessionstore.Store
 	all    *inspect.Sessions
-	// alone says that the other side is in another place, by the prefix or suffix of its keys, and not only by its secret.
+	// alone says that the other side is in another place, by the prefix or suffix of its keys, and not only by its
+	// secret.
 	alone  bool
 	tokens map[string]string // of live sessions, with their data
 	hidden int               // expired sessions

@@ -19,7 +19,8 @@ const (
 // baseline is the pessimistic locking of aws-sessionstore-dynamodb 4.0.0 (dynamo_db/locking/pessimistic.rb) with its
 // defaults, call for call:
 //
-//   - It remembers when the first lock that it met expires, and then takes the lock from whoever has it, without a condition.
+//   - It remembers when the first lock that it met expires, and then takes the lock from whoever has it, without a
+//     condition.
 //   - It tries again after a fixed delay.
 //   - It releases the lock only where it saves the session. Rack saves in every request, scs only where something has
 //     changed: other requests would leave the lock behind, so they are not measured.

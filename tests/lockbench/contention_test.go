@@ -30,8 +30,8 @@ type limit struct {
 	inside  int    // handlers at once
 	calls   [2]int // to storage
 	refused [2]int // writes whose condition does not hold
-	// wall is the time from the first request of one process to the last response, in handler times. It is shown, but not
-	// asserted: it is the machine's as much as the strategy's.
+	// wall is the time from the first request of one process to the last response, in handler times. It is shown, but
+	// not asserted: it is the machine's as much as the strategy's.
 	wall float64
 }
 

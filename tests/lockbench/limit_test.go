@@ -48,8 +48,8 @@ func TestMeasurement(t *testing.T) {
 	}
 }
 
-// TestLimits asserts what the project promises for requests that meet in one session, on each engine, and many times over
-// in memory, where the clock is a fake one: who waits for a lease asks again at random intervals.
+// TestLimits asserts what the project promises for requests that meet in one session, on each engine, and many times
+// over in memory, where the clock is a fake one: who waits for a lease asks again at random intervals.
 func TestLimits(t *testing.T) {
 	t.Parallel()
 	for _, c := range contenders {

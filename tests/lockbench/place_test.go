@@ -94,8 +94,8 @@ func (p *place) reset() {
 	}
 }
 
-// units are the capacity units that DynamoDB bills. It reports none for a write that it has refused; that is billed like
-// a write, which is 1 unit for each of the small sessions here.
+// units are the capacity units that DynamoDB bills. It reports none for a write that it has refused; that is billed
+// like a write, which is 1 unit for each of the small sessions here.
 type units struct{ read, write float64 }
 
 // cost returns what was used since reset. The calls of drivers must be what DynamoDB has seen.

@@ -10,8 +10,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/tests/markdown"
 )
 
-// The benchmarks print tables in Markdown. "make bench-locks" runs them on one engine after the other, and puts the rows
-// together: the widths of columns are fixed.
+// The benchmarks print tables in Markdown. "make bench-locks" runs them on one engine after the other, and puts the
+// rows together: the widths of columns are fixed.
 
 // BenchmarkContention shows what comes of requests that meet in one session.
 func BenchmarkContention(b *testing.B) {
@@ -53,8 +53,8 @@ func (p *place) shown(units float64) string {
 	return fmt.Sprint(math.Round(units*10) / 10)
 }
 
-// BenchmarkUncontended shows what a request costs whose session nobody else uses: calls and, on DynamoDB, read and write
-// units.
+// BenchmarkUncontended shows what a request costs whose session nobody else uses: calls and, on DynamoDB, read and
+// write units.
 func BenchmarkUncontended(b *testing.B) {
 	for _, engine := range engines {
 		b.Run(engine.name, func(b *testing.B) {

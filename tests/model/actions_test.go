@@ -206,7 +206,8 @@ func (w *world) doDisconnect(rt *rapid.T) {
 	r.cancel()
 }
 
-// doCollide lets a request pass on its session in the very moment in which the user of the one goes away that waits for it.
+// doCollide lets a request pass on its session in the very moment in which the user of the one goes away that waits for
+// it.
 func (w *world) doCollide(rt *rapid.T) {
 	holds := func(r *request) bool {
 		return r.holds && slices.ContainsFunc(w.requests, func(other *request) bool { return other.waitsFor(r) })

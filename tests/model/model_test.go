@@ -102,8 +102,8 @@ func TestInvariants(t *testing.T) {
 	}
 }
 
-// FuzzInvariants goes on where TestInvariants ends. It draws from a seed, not from the fuzzer's bytes: which of them lead to
-// which goroutine being first they cannot say, and to make them fewer takes the fuzzer a minute each.
+// FuzzInvariants goes on where TestInvariants ends. It draws from a seed, not from the fuzzer's bytes: which of them
+// lead to which goroutine being first they cannot say, and to make them fewer takes the fuzzer a minute each.
 func FuzzInvariants(f *testing.F) {
 	for strategy := range strategies {
 		f.Add(uint8(strategy), uint64(1))

@@ -180,7 +180,8 @@ func (r *request) mayBeGone(op *operation) bool {
 	return r.deleted
 }
 
-// mayConflict reports whether somebody has changed the session since the request has read it, as far as the strategy minds.
+// mayConflict reports whether somebody has changed the session since the request has read it, as far as the strategy
+// minds.
 func (w *world) mayConflict(r *request, op *operation) bool {
 	changes := 0
 	for i := r.readAt + 1; i <= op.to; i++ {
@@ -287,7 +288,8 @@ func (w *world) judgeCommit(r *request, op *operation) {
 	}
 }
 
-// mayWrite reports whether the operation is about the session: it has read it, makes it, or ends what it was renewed to.
+// mayWrite reports whether the operation is about the session: it has read it, makes it, or ends what it was renewed
+// to.
 func (op *operation) mayWrite(s *session, record storage.Record) bool {
 	return s == op.session || s == op.renews || record.Ended() && op.logsOut() && op.session.became(s)
 }
@@ -323,7 +325,8 @@ func (w *world) judgeRenewal(r *request, op *operation) {
 	r.scoped[r.session], r.session.known = true, true
 }
 
-// judgeSuccessors checks that a request which has read a session, and ended it, has ended what it was renewed to meanwhile.
+// judgeSuccessors checks that a request which has read a session, and ended it, has ended what it was renewed to
+// meanwhile.
 func (w *world) judgeSuccessors(op *operation) {
 	for next := op.session.successor(); next != nil && w.kind.strategy != "none"; next = next.successor() {
 		if next.now().live(op.ended) {

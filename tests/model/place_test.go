@@ -119,8 +119,8 @@ func (p *place) put(ctx context.Context, c call, record storage.Record, conditio
 	return nil
 }
 
-// moved follows the writes of a move, of which the one that takes the place of the session under its old key decides, and the
-// others change nothing.
+// moved follows the writes of a move, of which the one that takes the place of the session under its old key decides,
+// and the others change nothing.
 func (p *place) moved(c call, s *session, record, before storage.Record, found bool) (done bool) {
 	arrived, _, completes := ended.Arrived(before)
 	switch {
@@ -259,8 +259,8 @@ func (p *place) collect(seen storage.Record) {
 	})
 }
 
-// collectByIndex deletes a record as a collector does that knows its key from an index. By its clock, which may be ahead, it
-// is cutoff.
+// collectByIndex deletes a record as a collector does that knows its key from an index. By its clock, which may be
+// ahead, it is cutoff.
 func (p *place) collectByIndex(key string, cutoff time.Time) {
 	p.deleteDead(key, storage.IfExpiredAndFree(cutoff), func(s *session, before storage.Record) {
 		if !before.Expired(cutoff) || !before.Lease.Free() {

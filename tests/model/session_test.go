@@ -22,8 +22,8 @@ type session struct {
 	// malformed says that no session can have this token.
 	malformed bool
 	known     bool // it has been acknowledged, so that others may know the token
-	// successors are the sessions that have taken its place, with a new token, the last one of which its tombstone names,
-	// unless that was removed.
+	// successors are the sessions that have taken its place, with a new token, the last one of which its tombstone
+	// names, unless that was removed.
 	successors []*session
 	forgotten  bool
 	// states are all that it has been in, the current one last. There is always one.
@@ -57,8 +57,9 @@ func (s *session) now() state { return s.states[len(s.states)-1] }
 
 func (s *session) enter(next state) { s.states = append(s.states, next) }
 
-// unbury notes that nothing is in the way any more of creates that arrive late, and nothing tells any more what has replaced the
-// session: a tombstone was removed, by a collector whose clock is ahead, or by a delete that has not looked.
+// unbury notes that nothing is in the way any more of creates that arrive late, and nothing tells any more what has
+// replaced the session: a tombstone was removed, by a collector whose clock is ahead, or by a delete that has not
+// looked.
 func (s *session) unbury() {
 	s.forgotten = true
 	for i := range s.states {
@@ -199,7 +200,8 @@ func (p *place) observe(s *session) (values, bool) {
 	return decode(data), true
 }
 
-// additive is the key of a value to which every commit adds a word. Under the same-key policy add, all of them are kept.
+// additive is the key of a value to which every commit adds a word. Under the same-key policy add, all of them are
+// kept.
 const additive = "words"
 
 // apply returns the values with what was changed from base to changed.
@@ -234,8 +236,8 @@ func words(of values) []string {
 	return strings.Fields(text)
 }
 
-// add is the same-key policy that keeps the words of both. That a word which is there already is not added again is what
-// a policy cannot know about a counter, so it does not try.
+// add is the same-key policy that keeps the words of both. That a word which is there already is not added again is
+// what a policy cannot know about a counter, so it does not try.
 func add(key string, base, ours, theirs lockstrategy.Value) (lockstrategy.Value, error) {
 	if key != additive {
 		return lockstrategy.Ours(key, base, ours, theirs)

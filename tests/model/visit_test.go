@@ -24,7 +24,8 @@ const (
 	destroys = "destroys"
 )
 
-// idleTimeout is that of visits. The touch interval is a minute. Where clocks are wrong by an hour, a short one ends sessions.
+// idleTimeout is that of visits. The touch interval is a minute. Where clocks are wrong by an hour, a short one ends
+// sessions.
 func (w *world) idleTimeout() time.Duration {
 	if w.skewed {
 		return 100 * time.Hour
@@ -157,8 +158,8 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// judgeVisit checks that the answer sets the cookie of a session only where this request has stored it, and takes it away only
-// where it has ended it. place.mu is held.
+// judgeVisit checks that the answer sets the cookie of a session only where this request has stored it, and takes it
+// away only where it has ended it. place.mu is held.
 func (w *world) judgeVisit(op *operation) {
 	v, p := op.visit, w.place
 	stored := op.applied+v.touched > 0

@@ -37,8 +37,8 @@ const (
 	lost faultKind = "lost"
 	// unsent does not apply the call, and tells the caller that this is not known.
 	unsent faultKind = "unsent"
-	// repeated applies the call, loses the response and applies the call once more after the delay, as the SDK does. The
-	// caller gets what a driver makes of that.
+	// repeated applies the call, loses the response and applies the call once more after the delay, as the SDK does.
+	// The caller gets what a driver makes of that.
 	repeated faultKind = "repeated"
 	// meanwhile applies the call as ever; only something else happens at the same time.
 	meanwhile faultKind = "meanwhile"
@@ -92,8 +92,8 @@ func (w *wire) strikes(name string) (fault, bool) {
 	return fault{}, false
 }
 
-// send makes a call, with what happens to it on the way. apply does it in the place. again says what a driver makes of the
-// error of a call that was applied before, and whose response was lost.
+// send makes a call, with what happens to it on the way. apply does it in the place. again says what a driver makes of
+// the error of a call that was applied before, and whose response was lost.
 func (w *wire) send(ctx context.Context, name string, apply func(context.Context, call) error, again func(error) error) error {
 	c := call{client: w.client, op: operationFrom(ctx), name: name, sent: time.Now()}
 	select {
@@ -243,8 +243,8 @@ func (w *wire) Scan(ctx context.Context, request storage.ScanRequest) (storage.P
 	return w.place.driver.Scan(ctx, request)
 }
 
-// settle is what a driver makes of the error of a write whose first attempt may have been applied. ours is whether what is
-// stored says that it was.
+// settle is what a driver makes of the error of a write whose first attempt may have been applied. ours is whether what
+// is stored says that it was.
 func settle(err error, ours bool) error {
 	if err == nil || ours {
 		return nil

@@ -1,14 +1,15 @@
-// Command mutate changes one line of the code at a time and runs the tests that should notice. It prints the mutants that
-// none has noticed, and exits with 1 where fewer were killed than wanted.
+// Command mutate changes one line of the code at a time and runs the tests that should notice. It prints the mutants
+// that none has noticed, and exits with 1 where fewer were killed than wanted.
 //
 //	go run ./tests/mutate -want 92 -sample 100 -test './lockstrategy; ./sessionstore -skip=Conformance' lockstrategy/*.go
 //
-// The tests are first run on the code as it is: they must pass, and how long they take bounds how long they may take on a
-// mutant. A mutant is killed when tests fail or take longer; further steps are for those that have survived.
+// The tests are first run on the code as it is: they must pass, and how long they take bounds how long they may take on
+// a mutant. A mutant is killed when tests fail or take longer; further steps are for those that have survived.
 //
-// The tree stays as it is: mutants are compiled through an overlay, all at once, each behind a switch; one by one only those
-// that cannot be switched, such as constants. Those that do not compile do not count, and neither do those that the file of
-// equivalent mutants excuses. That file must be true: an excuse for no mutant, or for one that is killed, is a failure.
+// The tree stays as it is: mutants are compiled through an overlay, all at once, each behind a switch; one by one only
+// those that cannot be switched, such as constants. Those that do not compile do not count, and neither do those that
+// the file of equivalent mutants excuses. That file must be true: an excuse for no mutant, or for one that is killed,
+// is a failure.
 package main
 
 import (
@@ -127,8 +128,8 @@ func (s *settings) read(names []string, excused, steps, match string) (all []mut
 	return all, nil
 }
 
-// prepare sorts out the mutants that do not compile, and compiles the tests with those that can be switched. Then it runs
-// them on the code as it is, as many at a time as there will be.
+// prepare sorts out the mutants that do not compile, and compiles the tests with those that can be switched. Then it
+// runs them on the code as it is, as many at a time as there will be.
 func (s *settings) prepare(all []mutant) (valid []switchable, invalid int, err error) {
 	var together []switchable
 	for i, m := range all {

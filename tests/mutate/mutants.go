@@ -40,8 +40,8 @@ type finder struct {
 	all []mutant
 }
 
-// mutantsOf returns the mutants of a file: operators exchanged, conditions negated, statements left out, numbers and truth
-// values changed.
+// mutantsOf returns the mutants of a file: operators exchanged, conditions negated, statements left out, numbers and
+// truth values changed.
 func mutantsOf(f *file) []mutant {
 	find := finder{file: f}
 	ast.Inspect(f.syntax, func(n ast.Node) bool {

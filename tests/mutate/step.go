@@ -56,8 +56,8 @@ func (s *step) compile(dir, overlay string) (string, error) {
 
 var failure = regexp.MustCompile(`(?m)^--- FAIL: (\S+)`)
 
-// run runs the tests with a mutant switched on, 0 for none. The error is what has failed, or that they took too long. A test
-// must fail twice: timed ones may fail where the machine has too much to do.
+// run runs the tests with a mutant switched on, 0 for none. The error is what has failed, or that they took too long. A
+// test must fail twice: timed ones may fail where the machine has too much to do.
 func (s *step) run(binary string, id int) error {
 	skip := s.skip
 	for {

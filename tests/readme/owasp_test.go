@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// The tests that docs/owasp.md names are there, and each requirement says where it is met, or that it is the application's.
+// The tests that docs/owasp.md names are there, and each requirement says where it is met, or that it is the
+// application's.
 func TestOWASPNamesTests(t *testing.T) {
 	t.Parallel()
 	var tests strings.Builder

@@ -10,8 +10,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/tests/webapp"
 )
 
-// TestT5_HungStorage checks that requests of one session do not add up their waits where storage does not answer: each one sends
-// its write within a bound of its own, although none of those before it is over.
+// TestT5_HungStorage checks that requests of one session do not add up their waits where storage does not answer: each
+// one sends its write within a bound of its own, although none of those before it is over.
 func TestT5_HungStorage(t *testing.T) {
 	t.Parallel()
 	const requests = 6
@@ -38,8 +38,8 @@ func TestT5_HungStorage(t *testing.T) {
 	})
 }
 
-// TestT5_LoneClientLetsOthersIn checks that a client which comes again and again to one process does not keep the session from
-// another process for much longer than a lease.
+// TestT5_LoneClientLetsOthersIn checks that a client which comes again and again to one process does not keep the
+// session from another process for much longer than a lease.
 func TestT5_LoneClientLetsOthersIn(t *testing.T) {
 	t.Parallel()
 	const (
@@ -63,8 +63,8 @@ func TestT5_LoneClientLetsOthersIn(t *testing.T) {
 	})
 }
 
-// TestI5_AcquisitionThatArrivesLate checks that a lease which nobody has, as its request was given up before it arrived, keeps
-// others waiting for the lease and the allowance at most.
+// TestI5_AcquisitionThatArrivesLate checks that a lease which nobody has, as its request was given up before it
+// arrived, keeps others waiting for the lease and the allowance at most.
 func TestI5_AcquisitionThatArrivesLate(t *testing.T) {
 	t.Parallel()
 	config := webapp.Config{

@@ -9,7 +9,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/tests/webapp"
 )
 
-// broken are answers that no service means: those of a connection that broke off, and of what stands before the service.
+// broken are answers that no service means: those of a connection that broke off, and of what stands before the
+// service.
 var broken = map[string]faultproxy.Fault{
 	"cut": faultproxy.Cut(), "HTML 408": faultproxy.HTML(http.StatusRequestTimeout),
 	"HTML 429": faultproxy.HTML(http.StatusTooManyRequests), "HTML 502": faultproxy.HTML(http.StatusBadGateway),
@@ -46,7 +47,8 @@ func TestT1_BrokenAnswerOnce(t *testing.T) {
 	}
 }
 
-// TestT1_BrokenAnswers checks what users are told where all answers are broken: to try again, where nothing can have been saved.
+// TestT1_BrokenAnswers checks what users are told where all answers are broken: to try again, where nothing can have
+// been saved.
 func TestT1_BrokenAnswers(t *testing.T) {
 	t.Parallel()
 	for name, fault := range broken {

@@ -9,8 +9,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/tests/webapp"
 )
 
-// TestI1_ReaderPastDeadline checks that a reader whose session's deadline has passed while it ran does not end what others
-// have extended.
+// TestI1_ReaderPastDeadline checks that a reader whose session's deadline has passed while it ran does not end what
+// others have extended.
 func TestI1_ReaderPastDeadline(t *testing.T) {
 	t.Parallel()
 	each(t, webapp.Strict(), webapp.Config{Lifetime: time.Hour, IdleTimeout: 5 * time.Hour}, func(s *site) {
@@ -50,8 +50,8 @@ func TestI4_ChangePastDeadline(t *testing.T) {
 	}
 }
 
-// TestI1_ChangePastDeadlineOfOthers checks that a change after the deadline that its request knows does not end what others
-// have extended.
+// TestI1_ChangePastDeadlineOfOthers checks that a change after the deadline that its request knows does not end what
+// others have extended.
 func TestI1_ChangePastDeadlineOfOthers(t *testing.T) {
 	t.Parallel()
 	each(t, []string{"optimistic", "merge"}, webapp.Config{Lifetime: time.Hour}, func(s *site) {
@@ -73,8 +73,8 @@ func TestI1_ChangePastDeadlineOfOthers(t *testing.T) {
 	})
 }
 
-// TestI2_DeadlineMovedThereAndBack checks that a request which has ended its session, by a deadline that has passed, does not
-// bring it back by what it does next.
+// TestI2_DeadlineMovedThereAndBack checks that a request which has ended its session, by a deadline that has passed,
+// does not bring it back by what it does next.
 func TestI2_DeadlineMovedThereAndBack(t *testing.T) {
 	t.Parallel()
 	for _, then := range []string{"10h", "-1h"} {

@@ -13,8 +13,8 @@ import (
 // impatient is a client that gives up an attempt soon.
 var impatient = webapp.Config{AttemptTimeout: 200 * time.Millisecond, OperationTimeout: 20 * time.Second, Pause: time.Millisecond}
 
-// TestI2_CreateThatArrivesLate checks that a session which was ended is not made once more by the write that was to make it,
-// and that was held up on its way until then.
+// TestI2_CreateThatArrivesLate checks that a session which was ended is not made once more by the write that was to
+// make it, and that was held up on its way until then.
 func TestI2_CreateThatArrivesLate(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ create, end string }{
@@ -97,8 +97,8 @@ func TestI2_RenewalThatArrivesLate(t *testing.T) {
 	})
 }
 
-// TestT1_WriteThatArrivesLate checks that nobody is told that nothing was saved, or to try again, whose write is still on its way
-// and is stored when it arrives.
+// TestT1_WriteThatArrivesLate checks that nobody is told that nothing was saved, or to try again, whose write is still
+// on its way and is stored when it arrives.
 func TestT1_WriteThatArrivesLate(t *testing.T) {
 	t.Parallel()
 	for _, target := range []string{"/inc?k=a", "/login?user=u"} {

@@ -9,7 +9,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/tests/webapp"
 )
 
-// TestI1_ValueThatDoesNotEqualItself checks that a value which nobody has touched is nobody's change, although it is NaN.
+// TestI1_ValueThatDoesNotEqualItself checks that a value which nobody has touched is nobody's change, although it is
+// NaN.
 func TestI1_ValueThatDoesNotEqualItself(t *testing.T) {
 	t.Parallel()
 	each(t, []string{"merge"}, webapp.Config{}, func(s *site) {
@@ -35,7 +36,8 @@ func TestI1_ValueThatDoesNotEqualItself(t *testing.T) {
 	})
 }
 
-// TestI1_EngineWithoutItem checks that an engine which does not tell what has failed a condition costs a read, and no truth.
+// TestI1_EngineWithoutItem checks that an engine which does not tell what has failed a condition costs a read, and no
+// truth.
 func TestI1_EngineWithoutItem(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -80,8 +82,8 @@ func TestI1_EngineWithoutItem(t *testing.T) {
 	}
 }
 
-// TestT1_UnknownStaysUnknown checks that a commit of which nobody knows what became is not forgotten by what the same request
-// does next: a change that was taken back may be stored all the same.
+// TestT1_UnknownStaysUnknown checks that a commit of which nobody knows what became is not forgotten by what the same
+// request does next: a change that was taken back may be stored all the same.
 func TestT1_UnknownStaysUnknown(t *testing.T) {
 	t.Parallel()
 	each(t, webapp.Strict(), impatient, func(s *site) {

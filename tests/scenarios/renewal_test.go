@@ -35,8 +35,8 @@ func TestI2I3_LogoutWhileRenewing(t *testing.T) {
 	}
 }
 
-// TestI3_RenewalWhileLoggingOut checks that a logout which has seen the session ends it, although it has got another token
-// meanwhile; or that it says that it did not.
+// TestI3_RenewalWhileLoggingOut checks that a logout which has seen the session ends it, although it has got another
+// token meanwhile; or that it says that it did not.
 func TestI3_RenewalWhileLoggingOut(t *testing.T) {
 	t.Parallel()
 	each(t, webapp.Strict(), webapp.Config{}, func(s *site) {
@@ -89,8 +89,8 @@ func TestT3_TwoRenewalsAtOnce(t *testing.T) {
 	})
 }
 
-// TestT3_FailedRenewal checks that whoever could not renew the token has the session still, with all that is in it, whichever
-// of the writes of the renewal has failed; or that it is not known.
+// TestT3_FailedRenewal checks that whoever could not renew the token has the session still, with all that is in it,
+// whichever of the writes of the renewal has failed; or that it is not known.
 func TestT3_FailedRenewal(t *testing.T) {
 	t.Parallel()
 	table := newTable(t)
@@ -165,8 +165,8 @@ func TestT3_BurstOfRenewals(t *testing.T) {
 	})
 }
 
-// TestT2_OldTokenAfterRenewal checks that a request which still has the old token, as it was sent before the answer of the
-// renewal came, does not put a new session in the place of the one that the browser has now.
+// TestT2_OldTokenAfterRenewal checks that a request which still has the old token, as it was sent before the answer of
+// the renewal came, does not put a new session in the place of the one that the browser has now.
 func TestT2_OldTokenAfterRenewal(t *testing.T) {
 	t.Parallel()
 	for _, target := range []string{"/inc?k=a", "/renew"} {

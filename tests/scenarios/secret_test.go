@@ -9,8 +9,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/tests/webapp"
 )
 
-// TestI3_LogoutAcrossSecrets checks that a logout ends the session although another process, which has the secrets in another
-// order, moves it at the same time; whichever of the logout's writes that comes before.
+// TestI3_LogoutAcrossSecrets checks that a logout ends the session although another process, which has the secrets in
+// another order, moves it at the same time; whichever of the logout's writes that comes before.
 func TestI3_LogoutAcrossSecrets(t *testing.T) {
 	t.Parallel()
 	table := newTable(t)

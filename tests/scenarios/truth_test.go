@@ -120,8 +120,8 @@ var troublesOfWrites = []trouble{
 	{"HTML 429, and reads", faultproxy.Writes, faultproxy.HTML(http.StatusTooManyRequests), unavailable, slog.LevelError, false},
 }
 
-// TestT1_SameFaultSameAnswer checks that the same fault has the same answer, and the same line in the log, under every strategy,
-// and that it is the truth.
+// TestT1_SameFaultSameAnswer checks that the same fault has the same answer, and the same line in the log, under every
+// strategy, and that it is the truth.
 func TestT1_SameFaultSameAnswer(t *testing.T) {
 	t.Parallel()
 	for _, op := range operations {
@@ -300,7 +300,8 @@ func TestT1_ClientGoesAway(t *testing.T) {
 	}
 }
 
-// TestT1_TooLarge checks that a session which storage cannot take is refused, under every strategy, and what was there stays.
+// TestT1_TooLarge checks that a session which storage cannot take is refused, under every strategy, and what was there
+// stays.
 func TestT1_TooLarge(t *testing.T) {
 	t.Parallel()
 	for _, existing := range []bool{true, false} {
@@ -330,8 +331,8 @@ func TestT1_TooLarge(t *testing.T) {
 	}
 }
 
-// TestT1_EndedMeanwhile checks that whoever changes a session which others have ended, or renewed, is told that, whichever
-// process they were in; and that readers are not.
+// TestT1_EndedMeanwhile checks that whoever changes a session which others have ended, or renewed, is told that,
+// whichever process they were in; and that readers are not.
 func TestT1_EndedMeanwhile(t *testing.T) {
 	t.Parallel()
 	table := newTable(t)

@@ -12,16 +12,16 @@ import (
 	"testing"
 )
 
-// artefact is the one test of scs that cannot pass: it stores a session under the empty token, by hand. We refuse that; no
-// path of scs commits one.
+// artefact is the one test of scs that cannot pass: it stores a session under the empty token, by hand. We refuse that;
+// no path of scs commits one.
 const artefact = "^TestSessionManager_Load$/^with_empty_token$"
 
 func TestScsOwnTests(t *testing.T) {
 	t.Parallel()
 	module := strings.TrimSpace(goTool(t, "list", "-m", "-f", "{{.Dir}}", "github.com/alexedwards/scs/v2"))
 	overlay := newOverlay(t)
-	// Inside is a copy of scs, which knows nothing of ours: the tests that look into it cannot be in its own package, for
-	// our store imports that.
+	// Inside is a copy of scs, which knows nothing of ours: the tests that look into it cannot be in its own package,
+	// for our store imports that.
 	for _, file := range []string{
 		"codec.go", "data.go", "session.go", "session_go120.go", "store.go", "data_test.go",
 		"session_test.go", "session_go120_test.go",
@@ -59,8 +59,8 @@ func TestScsOwnTests(t *testing.T) {
 	}
 }
 
-// runTests runs a test program, of which at least so many tests must pass. The tests of scs go by the clock, to a tenth of a
-// second: on a busy machine one can fail that is right, and so what fails may try again.
+// runTests runs a test program, of which at least so many tests must pass. The tests of scs go by the clock, to a tenth
+// of a second: on a busy machine one can fail that is right, and so what fails may try again.
 func runTests(t *testing.T, slots chan struct{}, program string, least int, variant []string) {
 	t.Helper()
 	slots <- struct{}{}

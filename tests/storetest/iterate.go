@@ -8,8 +8,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 )
 
-// Iterate walks over all sessions of a store, checks that there are want, each once, and returns by how much the heap grew
-// at most meanwhile, in bytes, garbage included.
+// Iterate walks over all sessions of a store, checks that there are want, each once, and returns by how much the heap
+// grew at most meanwhile, in bytes, garbage included.
 func Iterate(t testing.TB, store *sessionstore.Store, want int) (grown uint64) {
 	t.Helper()
 	seen := make(map[string]struct{}, want)

@@ -79,8 +79,8 @@ var scenarios = []struct {
 		c.wantStored(nil)
 	}},
 	{"slow_request_and_renewed_token", func(c *cell) {
-		// As scs does with an idle timeout: the renewal deletes the old session and commits the new one, and a request that
-		// has changed nothing commits what it has read.
+		// As scs does with an idle timeout: the renewal deletes the old session and commits the new one, and a request
+		// that has changed nothing commits what it has read.
 		renew := func(v *visit) error {
 			defer v.end()
 			c.want("the delete", v.store.DeleteCtx(v.ctx, token), nil)

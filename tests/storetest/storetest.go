@@ -1,5 +1,5 @@
-// Package storetest runs the conformance suite on the project's own store, over any driver, with every strategy, with and
-// without a secret. It is for tests only.
+// Package storetest runs the conformance suite on the project's own store, over any driver, with every strategy, with
+// and without a secret. It is for tests only.
 package storetest
 
 import (
@@ -43,8 +43,8 @@ func Secret(n byte) []byte {
 	return secret[:]
 }
 
-// strategies are the lock strategies that the suites are run with. Leases are short: the suites let requests die that hold
-// one.
+// strategies are the lock strategies that the suites are run with. Leases are short: the suites let requests die that
+// hold one.
 var strategies = map[string]func() lockstrategy.Strategy{
 	"none":       lockstrategy.None,
 	"optimistic": lockstrategy.Optimistic,

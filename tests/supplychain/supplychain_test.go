@@ -1,5 +1,5 @@
-// Package supplychain_test holds the rules for what this repository runs, builds with and is tested on: pinned to what somebody
-// has looked at, and watched by Dependabot, so that a pin does not grow old in silence.
+// Package supplychain_test holds the rules for what this repository runs, builds with and is tested on: pinned to what
+// somebody has looked at, and watched by Dependabot, so that a pin does not grow old in silence.
 package supplychain_test
 
 import (
@@ -140,8 +140,8 @@ func unwatched(files []file) []string {
 	return problems
 }
 
-// movable says what others can change although we have looked at it: actions by tag, images without a digest, tools whose version
-// is not in tools.
+// movable says what others can change although we have looked at it: actions by tag, images without a digest, tools
+// whose version is not in tools.
 func movable(files []file) []string {
 	var problems []string
 	say := func(f file, format string, arguments ...any) {

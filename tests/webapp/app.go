@@ -41,8 +41,9 @@ const (
 //	POST /logout               destroys the session
 //	POST /deadline?in=1h       sets the deadline of the session; with then=2h, commits, and sets another one
 //
-// Each takes id=ID, which names the request; work=10ms, how long the handler takes; timeout=1s, the request's own deadline; and
-// gate=NAME and after=NAME, where the handler waits before and after what it does. Each answers with a [Reply].
+// Each takes id=ID, which names the request; work=10ms, how long the handler takes; timeout=1s, the request's own
+// deadline; and gate=NAME and after=NAME, where the handler waits before and after what it does. Each answers with a
+// [Reply].
 type App struct {
 	Store    *sessionstore.Store
 	Sessions *scs.SessionManager

@@ -133,8 +133,8 @@ func (c Config) hurry(o *dynamodb.Options) {
 	}
 }
 
-// hasty is a retryer whose pauses are short, and whose attempts are not counted against a budget: a test makes more faults in a
-// minute than a client meets in a month.
+// hasty is a retryer whose pauses are short, and whose attempts are not counted against a budget: a test makes more
+// faults in a minute than a client meets in a month.
 type hasty struct {
 	aws.RetryerV2
 	longest time.Duration
