@@ -10,10 +10,6 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// moveTries is how often a move starts again because the remains of other moves are under the new key, and how often
-// one without a condition does because it was overtaken.
-const moveTries = 8
-
 // move takes a session from one key to another if the condition holds for it there, in three writes: an arrival under
 // the new key, which is no session yet; a departure in place of the session, which decides; and the session in place of
 // its arrival, which the next write makes up for if this process stops before that. What each leaves behind is in

@@ -59,6 +59,10 @@ func (b *Backend) arrived(ctx context.Context, arrival storage.Record) (storage.
 	return session, true, nil
 }
 
+// moveTries is how often a session is followed that others move; how often a move starts again because the remains of
+// other moves are under the new key; and how often one without a condition does because it was overtaken.
+const moveTries = 8
+
 // moved says what it means that a session is gone from its old key: it was deleted, or other requests have moved it to
 // the new one, and on. Then it is in the way there.
 func (b *Backend) moved(ctx context.Context, newKey string) (inTheWay *storage.Record, err error) {
