@@ -3,6 +3,7 @@ package sessionstore
 import (
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -17,8 +18,9 @@ const MinSecretBytes = 32
 // maxSecretFileBytes is far more than a secret needs.
 const maxSecretFileBytes = 4096
 
-// Secret is a secret for [WithSecret], which takes it as it takes any bytes. However it is printed, logged or encoded as text,
-// it is "[redacted]".
+// Secret is a secret for [WithSecret], which takes it as it takes any bytes. Printed, logged or encoded as text it is "[redacted]", and
+// gob refuses it. That holds where its methods are called: package fmt prints the bytes of one in an unexported field of another
+// struct, and so does what reads memory or fields by reflection.
 type Secret []byte
 
 const redacted = "[redacted]"
@@ -31,6 +33,11 @@ func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // MarshalText implements encoding.TextMarshaler.
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// GobEncode implements gob.GobEncoder. It fails, so that no session and no file gets a secret by mistake.
+func (Secret) GobEncode() ([]byte, error) {
+	return nil, errors.New("sessionstore: a Secret is not encoded; keep it out of what is encoded")
+}
 
 // InvalidSecretError says why there is no secret.
 type InvalidSecretError struct {
@@ -57,7 +64,7 @@ const makeSecret = "; make one with: openssl rand -base64 32"
 
 // ParseSecret reads a secret as people hand it around: base64, standard or for URLs, with or without padding, or hexadecimal,
 // as "openssl rand -base64 32" and "openssl rand -hex 32" write it. White space around it, such as a line break at the end,
-// is left out. A secret that is too short, or cannot be random, is refused. The error is a [*InvalidSecretError].
+// is left out. A secret that is too short or cannot be random, and text that reads as typed, are refused: see [WithSecret]. The error is a [*InvalidSecretError].
 func ParseSecret(text string) (Secret, error) {
 	refuse := func(problem string) (Secret, error) { return nil, &InvalidSecretError{Problem: problem} }
 	text = strings.TrimSpace(text)
