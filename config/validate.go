@@ -174,10 +174,10 @@ func (l *loader) collectSecrets(c *Config, given layer) []keys.Secret {
 	if direct == 0 && file == 0 && c.isSet("secret.sealed_since") {
 		l.together(c, "there is no secret, so nothing is sealed; set secret.current", "secret.sealed_since", current, currentFile)
 	}
-	for _, key := range secretTextKeys {
+	for _, key := range slices.Concat(secretTextKeys, secretFileKeys) {
 		if source := c.s.sources[key]; source.Kind == fromFile {
 			if text := changedByOthers(source.Name); text != "" {
-				l.problems.add(source, key, "a secret is in this file, and %s", text)
+				l.problems.add(source, key, "this file says which secret is used, and %s", text)
 			}
 		}
 	}
