@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"strings"
@@ -41,7 +42,7 @@ func (Secret) GobEncode() ([]byte, error) {
 
 // InvalidSecretError says why there is no secret.
 type InvalidSecretError struct {
-	// Source is the file or the variable, empty where the caller has the text.
+	// Source is the file or the variable, empty where the caller has the text or gave a secret in its place.
 	Source string
 	// Problem says what is wrong and what to do. Nothing of the secret is in it but its length.
 	Problem string
@@ -106,6 +107,9 @@ func decodeSecret(text string) (Secret, bool) {
 // of the variable.
 func SecretFromEnv(variable string) (Secret, error) {
 	text, found := os.LookupEnv(variable)
+	if !found && isSecret(variable) {
+		return nil, &InvalidSecretError{Problem: "there is no such environment variable, and " + misplaced}
+	}
 	if !found {
 		return nil, &InvalidSecretError{Source: variable, Problem: "there is no such environment variable"}
 	}
@@ -115,13 +119,17 @@ func SecretFromEnv(variable string) (Secret, error) {
 
 // SecretFromFile reads the secret in a file, as [ParseSecret] does, such as one that Docker, Kubernetes or systemd mounts. A file
 // that other users of the machine own, may change or may replace, where a directory or link on the way to it lets them, is
-// refused: they would choose the secret. This user and root are no others. One that all of them may read is told of to the default logger of package slog, at level Warn. Windows has other rights, and is not looked at. The
-// error is a [*InvalidSecretError] with the path.
+// refused: they would choose the secret. This user and root are no others. One that all of them may read is told of to the default
+// logger of package slog, at level Warn. Windows has other rights, and is not looked at. The error is a [*InvalidSecretError] with
+// the path.
 func SecretFromFile(path string) (Secret, error) {
 	data, err := plainfile.Read(path, maxSecretFileBytes)
 	var others plainfile.Others
 	if err == nil {
 		others, err = plainfile.OthersOf(path)
+	}
+	if errors.Is(err, fs.ErrNotExist) && isSecret(path) {
+		return nil, &InvalidSecretError{Problem: "there is no such file, and " + misplaced, Err: fs.ErrNotExist}
 	}
 	if err != nil {
 		return nil, &InvalidSecretError{Source: path, Problem: err.Error(), Err: err}
@@ -135,6 +143,15 @@ func SecretFromFile(path string) (Secret, error) {
 			"file", path)
 	}
 	return secret, withSource(path, err)
+}
+
+// misplaced is said in place of a name that is none.
+const misplaced = "what was given as its name is a secret; read that with ParseSecret"
+
+// isSecret reports whether a text is a secret.
+func isSecret(text string) bool {
+	_, err := ParseSecret(text)
+	return err == nil
 }
 
 func withSource(source string, err error) error {

@@ -238,6 +238,28 @@ func TestSecretFromFile(t *testing.T) { // not parallel: it looks at the default
 	}
 }
 
+// A secret in the place of a name is not repeated.
+func TestI9_SecretInPlaceOfItsName(t *testing.T) {
+	t.Parallel()
+	raw := storetest.Secret(1)
+	for _, text := range []string{
+		base64.StdEncoding.EncodeToString(raw), base64.RawURLEncoding.EncodeToString(raw), hex.EncodeToString(raw), base64.StdEncoding.EncodeToString(raw) + "\n",
+	} {
+		for name, read := range map[string]func(string) (sessionstore.Secret, error){"file": sessionstore.SecretFromFile, "variable": sessionstore.SecretFromEnv} {
+			_, err := read(text)
+			var wrong *sessionstore.InvalidSecretError
+			if !errors.As(err, &wrong) || !strings.Contains(err.Error(), "ParseSecret") {
+				t.Errorf("%s: %v; want a InvalidSecretError that says what to do", name, err)
+			}
+			for ; err != nil; err = errors.Unwrap(err) {
+				if strings.Contains(fmt.Sprintf("%+v %#v", err, err), text[8:20]) {
+					t.Errorf("%s: the secret is told by %T", name, err)
+				}
+			}
+		}
+	}
+}
+
 // A secret is printed nowhere, whatever is done with it.
 func TestSecretIsNotPrinted(t *testing.T) {
 	t.Parallel()
