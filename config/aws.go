@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"net/url"
 	"os/exec"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/smithy-go"
+
+	"github.com/scsdynamo/scsdynamo/internal/keys"
 )
 
 // ProfileError says that the profile which dynamodb.profile or AWS_PROFILE names cannot be used.
@@ -44,7 +47,7 @@ func sharedConfigError(err error) error {
 
 // EndpointError says that the endpoint is not a usable URL.
 type EndpointError struct {
-	// Endpoint is what was given, without a user or password in it.
+	// Endpoint is what was given, and "..." where that may have a user or password in it.
 	Endpoint string
 	// Problem says what is wrong with it.
 	Problem string
@@ -63,19 +66,32 @@ func checkEndpointOf(options dynamodb.Options) error {
 		return nil
 	}
 	u, err := url.Parse(endpoint)
-	switch {
-	case err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "":
+	if err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" {
 		return nil
-	case err == nil && u.User != nil:
-		return &EndpointError{u.Redacted(), "is not a URL such as http://127.0.0.1:8000"}
 	}
-	if u, err := url.Parse("http://" + endpoint); err == nil && u.Host != "" && u.User == nil && u.Port() != "" {
+	const problem = "is not a URL such as http://127.0.0.1:8000"
+	if strings.Contains(endpoint, "@") || strings.ContainsAny(endpoint, "?#") || keys.HoldsSecret(endpoint) {
+		return &EndpointError{"...", problem} // There may be a password in it.
+	}
+	if u, err := url.Parse("http://" + endpoint); err == nil && u.Host != "" && u.Port() != "" {
 		return &EndpointError{endpoint, "has no scheme: write http://" + endpoint + ", or https"}
 	}
-	if err != nil { // What it is cannot be told, so there may be a password in it.
+	if err != nil { // What it is cannot be told.
 		endpoint = "..."
 	}
-	return &EndpointError{endpoint, "is not a URL such as http://127.0.0.1:8000"}
+	return &EndpointError{endpoint, problem}
+}
+
+// RegionError says that an AWS Region cannot be one.
+type RegionError struct {
+	// Region is what was given.
+	Region string
+}
+
+// Error implements error.
+func (e *RegionError) Error() string {
+	return fmt.Sprintf("config: %s is not the name of an AWS Region such as eu-central-1; see dynamodb.region, AWS_REGION and the profile",
+		keys.Quote(e.Region))
 }
 
 // Where credentials should have come from: see CredentialsError.Kind.

@@ -159,3 +159,30 @@ func TestSealedSinceThatLiesAhead(t *testing.T) {
 		}
 	}
 }
+
+// The SDK's own settings are looked at, too, and a password among them is not repeated.
+func TestI9_EndpointsAndRegionsOfTheSDK(t *testing.T) {
+	for endpoint, shown := range map[string]bool{
+		"http://user:hunter2@[": false, "user:hunter2@127.0.0.1:8000": false, "//user:hunter2@127.0.0.1": false, "ftp://hunter2@127.0.0.1": false,
+		"127.0.0.1:8000?key=hunter2": false, "127.0.0.1:8000": true, "ftp://127.0.0.1": true,
+	} {
+		t.Setenv("AWS_REGION", "us-east-1")
+		t.Setenv("AWS_ENDPOINT_URL_DYNAMODB", endpoint)
+		_, err := mustLoad(t).Client(t.Context())
+		wrong := (*config.EndpointError)(nil)
+		if !errors.As(err, &wrong) || strings.Contains(err.Error()+wrong.Endpoint, "hunter2") || strings.Contains(err.Error(), endpoint) != shown {
+			t.Errorf("%s: %v; want an EndpointError without a password", endpoint, err)
+		}
+	}
+	t.Setenv("AWS_ENDPOINT_URL_DYNAMODB", "")
+	for _, region := range []string{"eu central", "*", "eu-central-1 ", "x/y", "eu-central-1\n"} {
+		t.Setenv("AWS_REGION", region)
+		_, err := mustLoad(t).Client(t.Context())
+		if wrong := (*config.RegionError)(nil); !errors.As(err, &wrong) || wrong.Region != region {
+			t.Errorf("%q: %v; want a RegionError", region, err)
+		}
+		if _, err := load(t, config.With("dynamodb.region", region)); err == nil || !strings.Contains(err.Error(), "dynamodb.region") {
+			t.Errorf("dynamodb.region %q: %v; want it refused", region, err)
+		}
+	}
+}

@@ -384,3 +384,15 @@ func checkEndpoint(value any) string {
 	}
 	return ""
 }
+
+var region = regexp.MustCompile(`^[A-Za-z0-9]+([_-][A-Za-z0-9]+)*$`)
+
+// IsRegion reports whether an AWS Region may be called so, or what stands for one at another endpoint.
+func IsRegion(name string) bool { return region.MatchString(name) }
+
+func checkRegion(value any) string {
+	if text := value.(string); !IsRegion(text) {
+		return Quote(text) + " is not the name of an AWS Region such as eu-central-1"
+	}
+	return ""
+}
