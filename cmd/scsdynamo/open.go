@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
@@ -35,6 +36,12 @@ func sealed(cfg *config.Config) bool {
 // rotating reports whether there are previous secrets.
 func rotating(cfg *config.Config) bool {
 	return text(cfg, "secret.previous") != "" || text(cfg, "secret.previous_files") != ""
+}
+
+// outdated reports whether previous secrets count no more.
+func outdated(cfg *config.Config) bool {
+	until, err := time.Parse(time.RFC3339, text(cfg, "secret.previous_until"))
+	return err == nil && !time.Now().Before(until)
 }
 
 // table returns the table and a client for it.

@@ -20,10 +20,7 @@ func (s *Sessions) Delete(ctx context.Context, found Found) error {
 	if err != nil {
 		return err
 	}
-	if err := store.DeleteCtx(ctx, found.Token); err != nil || found.State != Over {
-		return err
-	}
-	return s.driver.Delete(ctx, found.Record.Key, storage.Always()) // The store does not look where nothing counts.
+	return store.DeleteCtx(ctx, found.Token)
 }
 
 // DeleteAll deletes all sessions of the store, as [sessionstore.Store.DeleteAll] does: everybody is logged out. progress is called with

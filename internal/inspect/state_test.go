@@ -14,7 +14,9 @@ func TestStates(t *testing.T) {
 	t.Parallel()
 	sealed := sessionstore.WithSecret(current)
 	shop := sessionstore.WithSecretContext("shop")
-	until := func(d time.Duration) sessionstore.Option { return sessionstore.WithPreviousSecret(previous, time.Now().Add(d)) }
+	until := func(d time.Duration) sessionstore.Option {
+		return sessionstore.WithPreviousSecret(previous, time.Now().Add(d))
+	}
 	since := func(d time.Duration) sessionstore.Option { return sessionstore.WithSealedSince(time.Now().Add(d)) }
 	for name, c := range map[string]struct {
 		committed, options []sessionstore.Option

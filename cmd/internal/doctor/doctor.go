@@ -47,8 +47,10 @@ type Settings struct {
 	Source string
 	// Warnings are what should be seen to in the configuration.
 	Warnings []config.Warning
-	// Sealed says that there is a secret, and Rotating that there are previous ones, too.
-	Sealed, Rotating bool
+	// Sealed says that there is a secret, Rotating that there are previous ones, too, and Outdated that they count no more.
+	Sealed, Rotating, Outdated bool
+	// Context says that secret.context is set, and SealedSince that secret.sealed_since is.
+	Context, SealedSince bool
 	// ReadOnly leaves out what would write anything.
 	ReadOnly bool
 }
@@ -104,6 +106,9 @@ func (e examination) settings() {
 	case !e.Sealed:
 		e.warn(checkSecret, "set secret.current_file when all sessions may end, because those of now do; make a secret with: openssl rand -base64 32",
 			"none: tokens and data are stored as they are, and a copy of them logs everybody in")
+	case e.Rotating && e.Outdated:
+		e.ok(checkSecret, "tokens are hashed and data is sealed; previous secrets are not accepted any more, for secret.previous_until has passed: "+
+			"they can be left out")
 	case e.Rotating:
 		e.ok(checkSecret, "tokens are hashed and data is sealed; previous secrets are still accepted")
 	default:

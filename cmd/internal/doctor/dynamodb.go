@@ -91,7 +91,8 @@ func (d DynamoDB) Examine(ctx context.Context, settings Settings, report func(Fi
 		return
 	}
 	if d.rights(ctx, e) {
-		e.content(ctx, d.Sessions, sample, func(error) string { return fixCall })
+		e.content(ctx, d.Sessions, sample, func(error) string { return fixCall },
+			"correct the names in table.attributes: they are those with which the application writes")
 	} else {
 		e.skip("these credentials may not call Scan", checkContent)
 	}
@@ -103,7 +104,7 @@ func (d DynamoDB) Examine(ctx context.Context, settings Settings, report func(Fi
 func Unreachable(settings Settings, err error, report func(Finding)) {
 	e := examination{settings, report}
 	e.settings()
-	if errors.Is(err, dynamostore.ErrNoRegion) {
+	if wrong := (*config.RegionError)(nil); errors.As(err, &wrong) || errors.Is(err, dynamostore.ErrNoRegion) {
 		e.failed(checkRegion, fixCall, err)
 	} else {
 		check := checkCredentials

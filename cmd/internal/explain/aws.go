@@ -19,6 +19,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/scsdynamo/scsdynamo/config"
+	"github.com/scsdynamo/scsdynamo/internal/keys"
 )
 
 // Credentials explains why there are none, or why AWS does not accept them, at an endpoint in a Region.
@@ -151,8 +152,14 @@ func ofClient(err error) *Explanation {
 	var (
 		endpoint *config.EndpointError
 		profile  *config.ProfileError
+		region   *config.RegionError
 	)
 	switch {
+	case errors.As(err, &region):
+		return &Explanation{
+			Kind: Configuration, Text: keys.Quote(region.Region) + " is not the name of an AWS Region such as eu-central-1", Err: err,
+			Fix: "correct dynamodb.region, AWS_REGION, or the region of the profile",
+		}
 	case errors.As(err, &endpoint):
 		return &Explanation{
 			Kind: Configuration, Text: fmt.Sprintf("the endpoint %q %s", endpoint.Endpoint, endpoint.Problem), Err: err,
