@@ -183,8 +183,8 @@ func (l *loader) find() (environment, path string) {
 			return environment, ""
 		}
 		if fileSource.rank() < environmentSource.rank() {
-			l.problems.add(fileSource, "", "both name a file: this variable, and the environment that %v names; unset the variable for the file of "+
-				"the environment, or leave the environment out", environmentSource)
+			l.problems.add(fileSource, "", "both name a file: this variable, and the environment that is asked for; unset the variable for "+
+				"the file of the environment, or leave the environment out")
 		}
 		path = l.path(path)
 		if !exists(path) && keys.HoldsSecret(path) {

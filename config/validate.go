@@ -18,6 +18,11 @@ import (
 func (l *loader) checkTogether(c *Config) {
 	report := func(err error, alsoAbout ...string) {
 		for _, p := range translate(err) {
+			for _, key := range schema {
+				if value := c.text(key.Name); keys.HoldsSecret(value) { // in the wrong place
+					p.text = strings.ReplaceAll(p.text, value, keys.Shown(value))
+				}
+			}
 			l.together(c, p.text, append(p.keys, alsoAbout...)...)
 		}
 	}

@@ -374,8 +374,18 @@ func TestReadmeShowsThePolicy(t *testing.T) {
 func TestPolicyRefusesLocations(t *testing.T) {
 	t.Parallel()
 	for _, at := range []dynamostore.Location{
-		{Account: "12*"}, {Account: "*"}, {Account: "1234"}, {Account: "1234567890123"}, {Account: "12345678901?"}, {Account: "123456789012\n"},
-		{Region: "*"}, {Region: "eu central"}, {Region: "eu-central-1:123456789012:table/other"}, {Region: "eu-central-1\n"}, {Partition: "aws*"}, {Partition: "aws:dynamodb"},
+		{Account: "12*"},
+		{Account: "*"},
+		{Account: "1234"},
+		{Account: "1234567890123"},
+		{Account: "12345678901?"},
+		{Account: "123456789012\n"},
+		{Region: "*"},
+		{Region: "eu central"},
+		{Region: "eu-central-1:123456789012:table/other"},
+		{Region: "eu-central-1\n"},
+		{Partition: "aws*"},
+		{Partition: "aws:dynamodb"},
 	} {
 		if text, err := (dynamostore.Table{Name: "sessions"}).Policy(dynamostore.RoleApp, at); err == nil || text != "" {
 			t.Errorf("%+v: a policy is made:\n%s", at, text)

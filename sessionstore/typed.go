@@ -102,10 +102,12 @@ var (
 func habitsFor(symbols int) []habit {
 	all := make([]byte, symbols)
 	for i := range all {
-		all[i] = byte(i) //nolint:gosec // at most 64
+		all[i] = byte(i)
 	}
-	return []habit{among(0, symbols), sure(symbols, echo), step(symbols, all, 0, 1), step(symbols, all, 1, 1),
-		step(symbols, all, -1, 1), step(symbols, all, 1, 2)}
+	return []habit{
+		among(0, symbols), sure(symbols, echo), step(symbols, all, 0, 1), step(symbols, all, 1, 1),
+		step(symbols, all, -1, 1), step(symbols, all, 1, 2),
+	}
 }
 
 // among is any of n symbols.

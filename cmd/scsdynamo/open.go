@@ -40,8 +40,14 @@ func rotating(cfg *config.Config) bool {
 
 // outdated reports whether previous secrets count no more.
 func outdated(cfg *config.Config) bool {
-	until, err := time.Parse(time.RFC3339, text(cfg, "secret.previous_until"))
-	return err == nil && !time.Now().Before(until)
+	until := instantOf(cfg, "secret.previous_until")
+	return !until.IsZero() && !time.Now().Before(until)
+}
+
+// instantOf returns the value of a key that is an instant, zero where it is not set.
+func instantOf(cfg *config.Config, key string) time.Time {
+	t, _ := time.Parse(time.RFC3339, text(cfg, key)) // Load has checked it.
+	return t
 }
 
 // table returns the table and a client for it.

@@ -117,7 +117,7 @@ func (a *app) sessionsCount(ctx context.Context) (err error) {
 	}
 	var lines []string
 	if count.Over > 0 {
-		lines = append(lines, terminal.Count(int64(count.Over), "session is over", "sessions are over")+", whatever their expiry: "+overProblem)
+		lines = append(lines, terminal.Count(int64(count.Over), "session is over before its expiry", "sessions are over before their expiry")+": "+overProblem)
 	}
 	if n := count.Unopened + count.Another; n > 0 {
 		lines = append(lines, doNotOpen(n))
@@ -185,7 +185,7 @@ const (
 )
 
 // overProblem says what ends a session before its expiry.
-const overProblem = "its secret's time is up (secret.previous_until), it was sealed before secret.sealed_since, or its deadline has passed"
+const overProblem = "sealed before secret.sealed_since, or with a secret whose secret.previous_until has passed, or past the deadline of scs"
 
 // statuses are those of sessions whose expiry has not passed.
 var statuses = map[inspect.State]string{
@@ -209,7 +209,7 @@ func (o *opened) reportOf(found inspect.Found, now time.Time) sessionReport {
 	case record.Expired(now):
 		r.Status = expired
 	case r.Status == over:
-		r.Problem = "it is over: " + overProblem
+		r.Problem = "over: " + overProblem
 	}
 	if !record.Lease.Free() {
 		r.Lease = &leaseReport{record.Lease.ID, record.Lease.ExpiresAt}

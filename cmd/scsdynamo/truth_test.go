@@ -109,6 +109,11 @@ func TestWhatIsSaidOfSessionsIsTrue(t *testing.T) {
 						t.Errorf("the doctor has found %+v; want %q", f, words)
 					}
 				}
+				if strings.HasPrefix(name, "sealed before") { // in which the application finds no session at all
+					if f := s.examined()["round trip"]; f.Status != "warn" || !strings.Contains(f.Detail, "secret.sealed_since") {
+						t.Errorf("the doctor has found %+v", f)
+					}
+				}
 				type deletion struct{ Deleted, Left int }
 				if got := decoded[deletion](s, "sessions", "delete", "--all", "--dry-run"); got != (deletion{test.deleted, 1 - test.deleted}) {
 					t.Errorf("it would have been %+v; want %d deleted", got, test.deleted)
@@ -143,8 +148,13 @@ func TestWhatIsConsumedIsSaid(t *testing.T) {
 	s := onDynamoDB(t).withoutTTL()
 	s.seed()
 	for _, args := range [][]string{
-		{"sessions", "count"}, {"sessions", "list"}, {"sessions", "show", tokenLive}, {"sessions", "delete", "--expired"},
-		{"sessions", "delete", "--all", "--dry-run"}, {"sessions", "delete", tokenLive, "--yes"}, {"sessions", "delete", "--all", "--confirm", s.place()},
+		{"sessions", "count"},
+		{"sessions", "list"},
+		{"sessions", "show", tokenLive},
+		{"sessions", "delete", "--expired"},
+		{"sessions", "delete", "--all", "--dry-run"},
+		{"sessions", "delete", tokenLive, "--yes"},
+		{"sessions", "delete", "--all", "--confirm", s.place()},
 	} {
 		r := s.execute("", append(args, "--verbose")...)
 		if r.code != 0 || !strings.Contains(r.stderr, "units consumed") || strings.Contains(r.stderr, "0 calls") || strings.Contains(r.stderr, "0.0 read and 0.0 write") {
@@ -176,7 +186,8 @@ func TestConfigInitKeepsSecrets(t *testing.T) {
 		{"--config", "second.yaml", "--secret-file", "s.key", "--force"},
 		{"--config", "s.key", "--force"},
 		{"--config", "s.key", "--secret-file", "s.key", "--force"},
-		{"--config", "inline.yaml"}, {"--config", "inline.yaml", "--force"},
+		{"--config", "inline.yaml"},
+		{"--config", "inline.yaml", "--force"},
 		{"--config", "flow.yaml", "--force"},
 		{"--config", "list.yaml", "--force"},
 		{"--config", "quoted.yaml", "--force"},
@@ -215,9 +226,15 @@ func TestI9_SecretsOnTheCommandLine(t *testing.T) {
 	t.Parallel()
 	s := onBolt(t)
 	for _, args := range [][]string{
-		{"--set", "secret.current=" + secret}, {"--set", "secret.previous=" + secret}, {"--set", "secret.current_file=" + secret},
-		{"--set", "secret.previous_files=" + secret}, {"--set", "secret." + secret + "=x"}, {"--set", secret}, {"--set", "secret.sealed_since=" + secret},
-		{"--config", secret}, {"--environment", secret},
+		{"--set", "secret.current=" + secret},
+		{"--set", "secret.previous=" + secret},
+		{"--set", "secret.current_file=" + secret},
+		{"--set", "secret.previous_files=" + secret},
+		{"--set", "secret." + secret + "=x"},
+		{"--set", secret},
+		{"--set", "secret.sealed_since=" + secret},
+		{"--config", secret},
+		{"--environment", secret},
 	} {
 		for _, command := range [][]string{{"config", "check"}, {"config", "show"}, {"config", "init"}, {"doctor"}, {"sessions", "count"}} {
 			if command[1%len(command)] == "init" && (args[0] != "--set" && args[0] != "--config" || strings.Contains(args[1], "file")) {
@@ -269,9 +286,17 @@ func TestI9_PasswordOfAnEndpoint(t *testing.T) {
 			s.set("AWS_ENDPOINT_URL", endpoint)
 			s.set("SCSDYNAMO_DYNAMODB_MAX_ATTEMPTS", "1")
 			for _, args := range [][]string{
-				{"sessions", "delete", "--all"}, {"sessions", "delete", "--all", "--dry-run"}, {"sessions", "delete", "--all", "--confirm", s.place()},
-				{"sessions", "count", "--verbose"}, {"doctor"}, {"doctor", "--output", "json"}, {"config", "show"}, {"config", "check"},
-				{"table", "describe", "--verbose"}, {"table", "verify", "--set", "table.name=nowhere", "--verbose"}, {"table", "delete"},
+				{"sessions", "delete", "--all"},
+				{"sessions", "delete", "--all", "--dry-run"},
+				{"sessions", "delete", "--all", "--confirm", s.place()},
+				{"sessions", "count", "--verbose"},
+				{"doctor"},
+				{"doctor", "--output", "json"},
+				{"config", "show"},
+				{"config", "check"},
+				{"table", "describe", "--verbose"},
+				{"table", "verify", "--set", "table.name=nowhere", "--verbose"},
+				{"table", "delete"},
 			} {
 				if r := s.execute("", args...); strings.Contains(r.stdout+r.stderr, password) {
 					t.Errorf("%s %q: %s%s", endpoint, args, r.stdout, r.stderr)
@@ -316,8 +341,19 @@ func TestOutputThatCannotBeWritten(t *testing.T) {
 	s := onBolt(t)
 	s.seed()
 	for _, args := range [][]string{
-		{}, {"--help"}, {"help"}, {"help", "doctor"}, {"doctor", "--help"}, {"--version"}, {"completion", "bash"}, {"config", "show"}, {"config", "init", "--print"},
-		{"sessions", "count"}, {"sessions", "list", "--output", "json"}, {"doctor"}, {"sessions", "delete", "--expired"},
+		{},
+		{"--help"},
+		{"help"},
+		{"help", "doctor"},
+		{"doctor", "--help"},
+		{"--version"},
+		{"completion", "bash"},
+		{"config", "show"},
+		{"config", "init", "--print"},
+		{"sessions", "count"},
+		{"sessions", "list", "--output", "json"},
+		{"doctor"},
+		{"sessions", "delete", "--expired"},
 	} {
 		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 		if err != nil {

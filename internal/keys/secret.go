@@ -62,7 +62,9 @@ func (s Secret) Reveal() string { return base64.StdEncoding.EncodeToString(s.byt
 func HoldsSecret(text string) bool {
 	const least, most, enough = 43, 90, 300 // bytes: of 32 in base64, of 64 with padding, of what is looked at
 	text = text[:min(len(text), enough)]
-	edge := func(i int) bool { return i == 0 || i == len(text) || strings.IndexByte(" ,:;=/_-.#@?&\"'`(){}[]<>\t\r\n", text[i]) >= 0 }
+	edge := func(i int) bool {
+		return i == 0 || i == len(text) || strings.IndexByte(" ,:;=/_-.#@?&\"'`(){}[]<>\t\r\n", text[i]) >= 0
+	}
 	for from := range text {
 		if from > 0 && !edge(from-1) {
 			continue

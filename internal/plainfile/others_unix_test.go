@@ -100,7 +100,7 @@ func TestOthersMayReplaceTheWorkingDirectory(t *testing.T) {
 	if others, err := plainfile.OthersOf("file"); err != nil || others.Change != "" {
 		t.Errorf("%q, %v", others.Change, err)
 	}
-	if err := os.Chmod(filepath.Dir(directory), 0o777); err != nil { //nolint:gosec // That is the mistake.
+	if err := os.Chmod(filepath.Dir(directory), 0o777); err != nil {
 		t.Fatal(err)
 	}
 	if others, err := plainfile.OthersOf("file"); err != nil || !strings.Contains(others.Change, "0777") {

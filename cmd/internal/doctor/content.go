@@ -137,7 +137,8 @@ func (e examination) healthy(s stored, enough int) string {
 	}
 	text += ", all that are live open"
 	if n := s.states[inspect.Over]; n > 0 {
-		text += fmt.Sprintf("; %s are over, whatever their expiry, as configured: %s", sessionsOf(n), strings.Join(e.ending(), ", "))
+		text += fmt.Sprintf("; %s, by %s", terminal.Count(int64(n), "session is over before its expiry", "sessions are over before their expiry"),
+			strings.Join(e.ending(), " or "))
 	}
 	return text
 }
@@ -145,13 +146,13 @@ func (e examination) healthy(s stored, enough int) string {
 // ending are the settings that end sessions.
 func (e examination) ending() []string {
 	var keys []string
-	if e.SealedSince {
+	if !e.SealedSince.IsZero() {
 		keys = append(keys, "secret.sealed_since")
 	}
 	if e.Outdated {
 		keys = append(keys, "secret.previous_until")
 	}
-	return append(keys, "the deadline of each")
+	return append(keys, "the deadline of scs")
 }
 
 func sessionsOf(n int) string { return terminal.Count(int64(n), "session", "sessions") }

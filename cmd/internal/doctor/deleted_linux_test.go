@@ -85,7 +85,7 @@ func TestAdviceOnAFileDeletedUnderAProcess(t *testing.T) {
 			}
 			command, _, _ := strings.Cut(fix[strings.Index(fix, "cp "):], ";")
 			words := strings.Fields(command)
-			if out, err := exec.CommandContext(t.Context(), words[0], words[1:]...).CombinedOutput(); err != nil { //nolint:gosec // It is the advice.
+			if out, err := exec.CommandContext(t.Context(), words[0], words[1:]...).CombinedOutput(); err != nil {
 				t.Fatalf("%q: %v, %s", command, err, out)
 			}
 			if err := old.Close(); err != nil {
