@@ -119,9 +119,9 @@ func SecretFromEnv(variable string) (Secret, error) {
 
 // SecretFromFile reads the secret in a file, as [ParseSecret] does, such as one that Docker, Kubernetes or systemd mounts. A file
 // that other users of the machine own, may change or may replace, where a directory or link on the way to it lets them, is
-// refused: they would choose the secret. This user and root are no others. One that all of them may read is told of to the default
-// logger of package slog, at level Warn. Windows has other rights, and is not looked at. The error is a [*InvalidSecretError] with
-// the path.
+// refused: they would choose the secret. This user and root are no others, and on a read-only mount, such as Docker and Kubernetes
+// make, nobody changes anything. One that all of them may read is told of to the default logger of package slog, at level Warn.
+// Windows has other rights, and is not looked at. The error is a [*InvalidSecretError] with the path.
 func SecretFromFile(path string) (Secret, error) {
 	data, err := plainfile.Read(path, maxSecretFileBytes)
 	var others plainfile.Others

@@ -25,7 +25,8 @@ const (
 )
 
 // OthersOf looks at the owners and modes of a file, of every directory on the way to it, and of the links there. This user and
-// root are no others. On Windows, which has other rights, it finds nothing.
+// root are no others. On a mount that is read-only, as Docker and Kubernetes mount what they give to containers, nobody changes
+// anything, whatever its owner and mode. On Windows, which has other rights, it finds nothing.
 func OthersOf(path string) (Others, error) {
 	if runtime.GOOS == "windows" {
 		return Others{}, nil
@@ -36,6 +37,8 @@ func OthersOf(path string) (Others, error) {
 	}
 	o := Others{Read: info.Mode()&allRead != 0}
 	switch mode := info.Mode().Perm(); {
+	case readOnly(path):
+		o.Change, err = replaceable(path)
 	case mode&groupOrAllWrite != 0:
 		o.Change = fmt.Sprintf("other users may change the file (mode %04o); chmod 600", mode)
 	case !trusted(info):
@@ -108,10 +111,10 @@ func openTo(directory string, entry fs.FileInfo) (string, error) {
 	}
 	const problem = "other users may put another file in its place: "
 	switch mode := info.Mode(); {
+	case trusted(info) && mode&groupOrAllWrite == 0, readOnly(directory):
+		return "", nil
 	case !trusted(info):
 		return problem + fmt.Sprintf("one of them owns the directory %s; chown it to this user or to root", directory), nil
-	case mode&groupOrAllWrite == 0:
-		return "", nil
 	case mode&fs.ModeSticky == 0:
 		return problem + fmt.Sprintf("the directory %s has the mode %04o; chmod go-w it", directory, mode.Perm()), nil
 	case !trusted(entry): // In a sticky directory, each may replace his own.

@@ -107,3 +107,46 @@ func TestOthersMayReplaceTheWorkingDirectory(t *testing.T) {
 		t.Errorf("%q, %v", others.Change, err)
 	}
 }
+
+// What Kubernetes mounts of a ConfigMap, and Docker of a file of another user, is read-only: it is not refused for its modes.
+func TestReadOnlyMountsAreNoOnes(t *testing.T) {
+	root := t.TempDir()
+	volume := filepath.Join(root, "volume")
+	if err := os.MkdirAll(filepath.Join(volume, "..2030"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(volume, "..2030", "sessions.yaml")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for link, target := range map[string]string{"..data": "..2030", "sessions.yaml": "..data/sessions.yaml"} {
+		if err := os.Symlink(target, filepath.Join(volume, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for path, mode := range map[string]os.FileMode{volume: 0o777, file: 0o666} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	look := func() string {
+		others, err := plainfile.OthersOf(filepath.Join(volume, "sessions.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return others.Change
+	}
+	if plainfile.ReadOnly(volume) || look() == "" {
+		t.Errorf("a directory for all is taken for read-only, or not refused: %s", look())
+	}
+	t.Cleanup(plainfile.SetReadOnly(func(path string) bool { return strings.HasPrefix(path, volume) }))
+	if why := look(); why != "" {
+		t.Errorf("a read-only mount is refused: %s", why)
+	}
+	if err := os.Chmod(root, 0o777); err != nil { // Whoever may replace what it is mounted on is another matter.
+		t.Fatal(err)
+	}
+	if look() == "" {
+		t.Error("a directory above the mount is not looked at")
+	}
+}
