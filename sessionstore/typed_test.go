@@ -81,7 +81,7 @@ func TestTypistIsFair(t *testing.T) {
 // Markov's inequality, seen: of random secrets, at most 16 in 2ⁿ look typed by n bits, and none by as many as are refused.
 func TestRandomSecretsAreNotTyped(t *testing.T) {
 	t.Parallel()
-	const secrets = 30_000
+	const secrets = 10_000
 	var seen [64]int
 	for range secrets {
 		secret := make([]byte, sessionstore.MinSecretBytes)

@@ -128,15 +128,12 @@ func (i *initialize) check() error {
 				"use it with --set secret.current_file="+terminal.ShellWord(i.secretFile)+" in place of --secret-file, or name another file")
 		}
 	}
-	if !i.force {
-		return nil
-	}
 	content, err := os.ReadFile(i.target())
 	if err == nil && hasSecret(content) {
 		return explain.New(explain.Failed, i.target()+" may have a secret in it, which --force would destroy", "put the secret into a file of its own first, "+
 			"and name it with --set secret.current_file=...; or name another file with --config")
 	}
-	return nil // What cannot be read is not there, or cannot be replaced either.
+	return nil // What cannot be read is not there, or writing it fails.
 }
 
 // setsSecret matches a line that sets a secret, as far as that can be told of any file.

@@ -195,6 +195,9 @@ func TestConfigInitKeepsSecrets(t *testing.T) {
 		{"--config", "broken.yaml", "--force"},
 	} {
 		r := s.execute("", append([]string{"config", "init"}, args...)...)
+		if strings.Contains(r.stderr, "overwrite the configuration with --force") {
+			t.Errorf("%q: it advises --force, which destroys: %s", args, r.stderr)
+		}
 		if r.code == 0 || losing.MatchString(r.stderr) || strings.Contains(r.stdout+r.stderr, secret) {
 			t.Errorf("%q: exit code %d, %s", args, r.code, r.stderr)
 		}
