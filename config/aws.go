@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"net/url"
 	"os/exec"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/smithy-go"
+
+	"github.com/scsdynamo/scsdynamo/internal/keys"
 )
 
 // sharedConfigError is the error of AWS's own files.
@@ -38,20 +41,33 @@ func checkEndpointOf(options dynamodb.Options) error {
 	}
 	endpoint, wrong := *options.BaseEndpoint, "is not a URL such as http://127.0.0.1:8000"
 	u, err := url.Parse(endpoint)
+	problem := func(endpoint, wrong string) error {
+		return &Error{[]Problem{{
+			Source: Source{Kind: fromAWS}, Key: "dynamodb.endpoint", Text: fmt.Sprintf("the endpoint %q %s", endpoint, wrong),
+			Fix: "correct AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL, or endpoint_url of the profile",
+		}}}
+	}
 	bare, bareErr := url.Parse("http://" + endpoint)
 	switch {
 	case err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "":
 		return nil
-	case err == nil && u.User != nil:
-		endpoint = u.Redacted()
-	case bareErr == nil && bare.Host != "" && bare.User == nil && bare.Port() != "":
-		wrong = "has no scheme: write http://" + endpoint + ", or https"
-	case err != nil: // What it is cannot be told, so there may be a password in it.
-		endpoint = "..."
+	case strings.ContainsAny(endpoint, "@?#") || keys.HoldsSecret(endpoint): // There may be a password in it.
+		return problem("...", wrong)
+	case bareErr == nil && bare.Host != "" && bare.Port() != "":
+		return problem(endpoint, "has no scheme: write http://"+endpoint+", or https")
+	case err != nil: // What it is cannot be told.
+		return problem("...", wrong)
+	default:
+		return problem(endpoint, wrong)
 	}
+}
+
+// regionError says that an AWS Region cannot be one.
+func regionError(region string) error {
 	return &Error{[]Problem{{
-		Source: Source{Kind: fromAWS}, Key: "dynamodb.endpoint", Text: fmt.Sprintf("the endpoint %q %s", endpoint, wrong),
-		Fix: "correct AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL, or endpoint_url of the profile",
+		Source: Source{Kind: fromAWS}, Key: "dynamodb.region",
+		Text: keys.Quote(region) + " is not the name of an AWS Region such as eu-central-1",
+		Fix:  "correct dynamodb.region, AWS_REGION, or the region of the profile",
 	}}}
 }
 

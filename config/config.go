@@ -39,7 +39,8 @@ var schema = keys.All()
 type Value struct {
 	// Key is the name of the key.
 	Key string `json:"key"`
-	// Value is written as in an environment variable. A secret is "[redacted]". It is empty where the key is not set
+	// Value is written as in an environment variable. A secret is "[redacted]", also where it is the value of another key
+	// of the section. It is empty where the key is not set
 	// and has no default: docs/configuration.md says what holds then.
 	Value string `json:"value"`
 	// Source is where it was set.
@@ -64,7 +65,11 @@ func (c Config) Value(key string) (value Value, ok bool) {
 }
 
 func (c Config) value(key string) Value {
-	return Value{Key: key, Value: keys.Format(c.s.values.Get(key)), Source: c.s.sources[key]}
+	text := keys.Format(c.s.values.Get(key))
+	if strings.HasPrefix(key, keys.SecretSection+".") {
+		text = keys.Shown(text)
+	}
+	return Value{Key: key, Value: text, Source: c.s.sources[key]}
 }
 
 // Environment returns the name of the environment, empty where none was given.

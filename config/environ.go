@@ -17,7 +17,7 @@ func readEnviron(ours map[string]string, found *problems) layer {
 		case name == keys.FileVariable || name == keys.EnvironmentVariable:
 			continue
 		case !ok:
-			source.Name = keys.Shorten(name, keys.LongestName)
+			source.Name = keys.Shorten(keys.Shown(name), keys.LongestName)
 			found.add(source, "", "%s", unknownVariable(name))
 			continue
 		}

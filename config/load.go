@@ -39,7 +39,8 @@ type codeSetting struct {
 func WithFile(path string) Option { return func(l *loader) { l.file = &path } }
 
 // WithEnvironment names the environment, such as "production". Where no file is named,
-// config/scsdynamo/<environment>.yaml must exist. Default: that of SCSDYNAMO_ENV, else none.
+// config/scsdynamo/<environment>.yaml must exist. It does not go together with SCSDYNAMO_CONFIG_FILE, which names another
+// one. Default: that of SCSDYNAMO_ENV, else none.
 func WithEnvironment(name string) Option { return func(l *loader) { l.environment = &name } }
 
 // WithEnviron sets the environment variables, as in os.Environ; nil for none. Default: those of the process.
@@ -57,7 +58,8 @@ func With(key string, value any) Option {
 	return WithFlag("", key, value)
 }
 
-// WithFlag is [With] for what a flag of a command sets, such as "--interval": errors name it, in place of code.
+// WithFlag is [With] for what a flag of a command sets, such as "--interval": errors name it, in place of code. It does not
+// take secrets, which a command line tells to every user of the machine.
 func WithFlag(flag, key string, value any) Option {
 	return func(l *loader) { l.code = append(l.code, codeSetting{key, value, flag}) }
 }
@@ -148,6 +150,9 @@ func (l *loader) readCode() layer {
 			continue
 		}
 		value, wrong := key.Convert(s.value)
+		if key.Secret && s.flag != "" {
+			wrong = keys.OnCommandLine
+		}
 		if wrong != "" {
 			l.problems.add(source, key.Name, "%s", wrong)
 			continue
@@ -177,7 +182,17 @@ func (l *loader) find() (environment, path string) {
 			l.problems.add(fileSource, "", "the name of the file is empty; leave it out for the default")
 			return environment, ""
 		}
-		return environment, l.path(path)
+		if fileSource.rank() < environmentSource.rank() {
+			l.problems.add(fileSource, "", "both name a file: this variable, and the environment that is asked for; unset the variable for "+
+				"the file of the environment, or leave the environment out")
+		}
+		path = l.path(path)
+		if !exists(path) && keys.HoldsSecret(path) {
+			l.problems = append(l.problems, Problem{Source: fileSource, Err: fs.ErrNotExist, Text: "there is no such file, and what is in the place " +
+				"of its name reads like a secret"})
+			return environment, ""
+		}
+		return environment, path
 	}
 	return environment, l.findDefault(environment, environmentSource)
 }

@@ -120,8 +120,8 @@ func (c Config) Table() dynamostore.Table {
 }
 
 // Client returns a DynamoDB client, as [dynamostore.TuneClient] makes it, with what is configured on top. It makes
-// no call, but the SDK may read AWS's own files and ask the machine for its role. Errors: [*Error] where a profile or
-// an endpoint cannot be used, [dynamostore.ErrNoRegion], and what else the SDK reports. Without credentials, its calls
+// no call, but the SDK may read AWS's own files and ask the machine for its role. Errors: [*Error] where a profile, an
+// endpoint or a Region cannot be used, [dynamostore.ErrNoRegion], and what else the SDK reports. Without credentials, its calls
 // fail with a [*CredentialsError].
 func (c Config) Client(ctx context.Context) (*dynamodb.Client, error) {
 	var load []func(*awsconfig.LoadOptions) error
@@ -138,8 +138,11 @@ func (c Config) Client(ctx context.Context) (*dynamodb.Client, error) {
 	sdk.Credentials = explainCredentials(sdk.Credentials, c.profile())
 	options := []func(*dynamodb.Options){dynamostore.TuneClient, c.tune}
 	client := dynamodb.NewFromConfig(sdk, append(options, c.s.clientOptions...)...)
-	if client.Options().Region == "" {
+	switch region := client.Options().Region; {
+	case region == "":
 		return nil, noRegionError{}
+	case !keys.IsRegion(region):
+		return nil, regionError(region)
 	}
 	if err := checkEndpointOf(client.Options()); err != nil {
 		return nil, err

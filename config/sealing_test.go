@@ -69,6 +69,21 @@ func TestSecretFileOfOthersIsRefused(t *testing.T) {
 					t.Errorf("a configuration with a secret and mode %04o: %v; want it refused", mode, err)
 				}
 			}
+			if mode&0o022 != 0 { // Whoever changes the configuration may name another secret.
+				secret := write(t, t.TempDir(), "secret", secretB)
+				section, _, _ := strings.Cut(key, ".")
+				text := section + ":\n  current_file: " + secret + "\n"
+				if key == "secret.previous_files" {
+					text = section + ":\n  current_file: " + write(t, t.TempDir(), "current", secretA) + "\n  previous_files: [" + secret + "]\n"
+				}
+				path := write(t, t.TempDir(), "sessions.yaml", text)
+				if err := os.Chmod(path, mode); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := load(t, config.WithFile(path)); err == nil || !strings.Contains(err.Error(), key) {
+					t.Errorf("a configuration that names a secret, with mode %04o: %v; want it refused", mode, err)
+				}
+			}
 			_, err := load(t, options...)
 			if refused != (err != nil) || refused && (!strings.Contains(err.Error(), key) || !strings.Contains(err.Error(), "chmod")) {
 				t.Errorf("%s with mode %04o: %v; want refused %v", key, mode, err, refused)

@@ -2,6 +2,8 @@ package config
 
 import (
 	"errors"
+	"io/fs"
+	"os"
 
 	"github.com/scsdynamo/scsdynamo/internal/keys"
 	"github.com/scsdynamo/scsdynamo/internal/plainfile"
@@ -10,7 +12,7 @@ import (
 // maxSecretFileBytes is far more than a secret needs.
 const maxSecretFileBytes = 4096
 
-// readSecretFile reads a file that holds a secret as it would stand in the configuration.
+// readSecretFile reads a file that holds a secret as it would stand in the configuration. Where there is none, its path is not repeated.
 func readSecretFile(path string) (keys.Secret, Problem) {
 	data, problem := readRegular(path, maxSecretFileBytes)
 	var s keys.Secret
@@ -20,8 +22,15 @@ func readSecretFile(path string) (keys.Secret, Problem) {
 	if problem.Text == "" {
 		s, problem.Text = keys.ParseSecret(string(data))
 	}
-	if problem.Text != "" {
+	if problem.Text == "" {
+		return s, problem
+	}
+	if _, err := os.Lstat(path); err == nil {
 		problem.Text = path + ": " + problem.Text
+	}
+	var failed *fs.PathError // has the path, which may be a secret that is in the wrong place
+	if errors.As(problem.Err, &failed) {
+		problem.Err = failed.Err
 	}
 	return s, problem
 }

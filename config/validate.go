@@ -2,12 +2,15 @@ package config
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/scsdynamo/scsdynamo/gcrunner"
 	"github.com/scsdynamo/scsdynamo/internal/keys"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
+	"github.com/scsdynamo/scsdynamo/sessionstore"
+	"github.com/scsdynamo/scsdynamo/storage/memory"
 )
 
 // checkTogether reports what does not go together. Each value alone was checked when it was read; the rules between
@@ -15,6 +18,11 @@ import (
 func (l *loader) checkTogether(c *Config) {
 	report := func(err error, alsoAbout ...string) {
 		for _, p := range translate(err) {
+			for _, key := range schema {
+				if value := c.text(key.Name); keys.HoldsSecret(value) { // in the wrong place
+					p.text = strings.ReplaceAll(p.text, value, keys.Shown(value))
+				}
+			}
 			l.together(c, p.text, append(p.keys, alsoAbout...)...)
 		}
 	}
@@ -113,7 +121,7 @@ func translate(err error) []translated {
 // toKeys replaces the names of Go options by keys.
 var toKeys = func() *strings.Replacer {
 	pairs := map[string]string{
-		"dynamostore: ": "", "lockstrategy: ": "", "gcrunner: ": "",
+		"dynamostore: ": "", "lockstrategy: ": "", "gcrunner: ": "", "sessionstore: ": "", "WithSealedSince": sealedSince,
 		"Table.PartitionKey": "table.partition_key", "Table.SortKey": "table.sort_key",
 		"; set Name, or": "; set its name, or", "use a client of": "set dynamodb.region or AWS_REGION to",
 	}
@@ -145,9 +153,10 @@ var toKeys = func() *strings.Replacer {
 // collectSecrets returns the secrets, the current one first. Those in files are read here.
 func (l *loader) collectSecrets(c *Config, given layer) []keys.Secret {
 	var all []keys.Secret
-	read := func(key, path string) {
+	read := func(key, path, item string) {
 		s, problem := readSecretFile(resolve(l.dir, path))
 		if problem.Text != "" {
+			problem.Text = item + problem.Text
 			problem.Source, problem.Key = c.s.sources[key], key
 			l.problems = append(l.problems, problem)
 			return
@@ -164,28 +173,28 @@ func (l *loader) collectSecrets(c *Config, given layer) []keys.Secret {
 	case direct > file:
 		all = append(all, given[current].value.(keys.Secret))
 	case file > direct:
-		read(currentFile, c.text(currentFile))
+		read(currentFile, c.text(currentFile), "")
 	case given[previous].value != nil || c.isSet(previousFiles):
 		l.together(c, "there is no current secret for the previous ones to be followed by; set secret.current", previous,
 			previousFiles, current, currentFile)
 	}
-	if direct == 0 && file == 0 && c.isSet("secret.sealed_since") {
-		l.together(c, "there is no secret, so nothing is sealed; set secret.current",
-			"secret.sealed_since", current, currentFile)
+	if direct == 0 && file == 0 && c.isSet(sealedSince) {
+		l.together(c, "there is no secret, so nothing is sealed; set secret.current", sealedSince, current, currentFile)
 	}
-	for _, key := range secretTextKeys {
+	for _, key := range slices.Concat(secretTextKeys, secretFileKeys) {
 		if source := c.s.sources[key]; source.Kind == fromFile {
 			if text := changedByOthers(source.Name); text != "" {
-				l.problems.add(source, key, "a secret is in this file, and %s", text)
+				l.problems.add(source, key, "this file says which secret is used, and %s", text)
 			}
 		}
 	}
 	if list, ok := given[previous].value.([]keys.Secret); ok {
 		all = append(all, list...)
 	}
-	for _, path := range get[[]string](*c, previousFiles) {
-		read(previousFiles, path)
+	for i, path := range get[[]string](*c, previousFiles) {
+		read(previousFiles, path, fmt.Sprintf("item %d: ", i+1))
 	}
+	l.checkSealing(c, all)
 	for i, s := range all {
 		if slices.ContainsFunc(all[:i], func(other keys.Secret) bool { return string(other.Bytes()) == string(s.Bytes()) }) {
 			l.together(c, "a secret is there twice; take one out", previous, previousFiles, current, currentFile)
@@ -194,3 +203,22 @@ func (l *loader) collectSecrets(c *Config, given layer) []keys.Secret {
 	}
 	return all
 }
+
+// checkSealing asks the store what it refuses.
+func (l *loader) checkSealing(c *Config, secrets []keys.Secret) {
+	if len(secrets) == 0 {
+		return
+	}
+	bytes := make([][]byte, len(secrets))
+	for i, s := range secrets {
+		bytes[i] = s.Bytes()
+	}
+	_, err := sessionstore.New(memory.New(), c.sealOptions(bytes)...)
+	for _, p := range translate(err) {
+		if slices.Contains(p.keys, sealedSince) { // The others are found in the values themselves.
+			l.together(c, p.text, sealedSince)
+		}
+	}
+}
+
+const sealedSince = "secret.sealed_since"

@@ -51,8 +51,9 @@
 // A strategy that locks does so for the session that a middleware loads, for each session manager whose LoadAndSave is
 // around the handler. Two managers must be nested in the same order everywhere: two requests that each have one session
 // and wait for the other's would wait until their time is up. A session that the handler reads beside it, as with
-// MergeSession, is not locked. A commit to one, as within scs's Iterate, takes its lock for that one write, and waits for
-// it like any request: two handlers that each have one session and commit to the other's wait until their time is up.
+// MergeSession, is not locked. A commit to one, as within scs's Iterate, takes its lock for that one write, and waits
+// for it like any request: two handlers that each have one session and commit to the other's wait until their time is
+// up.
 //
 // Managers may share a store. Those with different cookie names do not accept each other's tokens, and do not iterate
 // over each other's sessions, in scopes of LoadAndSave: a commit marks the session with the name. Sessions without a

@@ -1,7 +1,9 @@
 package sessionstore
 
 import (
+	"encoding/base64"
 	"encoding/binary"
+	"encoding/hex"
 	"slices"
 	"time"
 
@@ -76,4 +78,27 @@ func KeysOf(secret []byte, context string) [][]byte {
 		derive(secret, "scsdynamo v1", "storage key", 32), derive(secret, "scsdynamo v1", "session data", 32),
 		derive(secret, "scsdynamo v2", "session data:"+context, 32),
 	}
+}
+
+// TypedBits returns by how many bits a secret is more likely to be typed than to be random, in base64 and in
+// hexadecimal.
+func TypedBits(secret []byte) (asBase64, asHex float64) {
+	return typedBase64(base64.RawStdEncoding.EncodeToString(secret)), typedHex(hex.EncodeToString(secret))
+}
+
+// TypistTotals returns what the chances of all symbols add up to behind a text, in base64 and in hexadecimal.
+func TypistTotals(text []byte) (asBase64, asHex float64) {
+	total := func(habits []habit, symbols int) (total float64) {
+		t := newTypist(habits)
+		all := make([]byte, len(text))
+		for i, b := range text {
+			all[i] = b % byte(symbols)
+			t.learn(t.chance(all[:i], all[i]))
+		}
+		for next := range symbols {
+			total += t.chance(all, byte(next))
+		}
+		return total
+	}
+	return total(base64Habits, len(base64Symbols)), total(hexHabits, len(hexSymbols))
 }

@@ -3,7 +3,9 @@ package sessionstore
 import (
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"strings"
@@ -17,8 +19,9 @@ const MinSecretBytes = 32
 // maxSecretFileBytes is far more than a secret needs.
 const maxSecretFileBytes = 4096
 
-// Secret is a secret for [WithSecret], which takes it as it takes any bytes. However it is printed, logged or encoded
-// as text, it is "[redacted]".
+// Secret is a secret for [WithSecret], which takes it as it takes any bytes. Printed, logged or encoded as text it is
+// "[redacted]", and gob refuses it. That holds where its methods are called: package fmt prints the bytes of one in an
+// unexported field of another struct, and so does what reads memory or fields by reflection.
 type Secret []byte
 
 const redacted = "[redacted]"
@@ -32,9 +35,14 @@ func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 // MarshalText implements encoding.TextMarshaler.
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
+// GobEncode implements gob.GobEncoder. It fails, so that no session and no file gets a secret by mistake.
+func (Secret) GobEncode() ([]byte, error) {
+	return nil, errors.New("sessionstore: a Secret is not encoded; keep it out of what is encoded")
+}
+
 // InvalidSecretError says why there is no secret.
 type InvalidSecretError struct {
-	// Source is the file or the variable, empty where the caller has the text.
+	// Source is the file or the variable, empty where the caller has the text or gave a secret in its place.
 	Source string
 	// Problem says what is wrong and what to do. Nothing of the secret is in it but its length.
 	Problem string
@@ -57,8 +65,8 @@ const makeSecret = "; make one with: openssl rand -base64 32"
 
 // ParseSecret reads a secret as people hand it around: base64, standard or for URLs, with or without padding, or
 // hexadecimal, as "openssl rand -base64 32" and "openssl rand -hex 32" write it. White space around it, such as a line
-// break at the end, is left out. A secret that is too short, or cannot be random, is refused. The error is a
-// [*InvalidSecretError].
+// break at the end, is left out. A secret that is too short or cannot be random, and text that reads as typed, are
+// refused: see [WithSecret]. The error is a [*InvalidSecretError].
 func ParseSecret(text string) (Secret, error) {
 	refuse := func(problem string) (Secret, error) { return nil, &InvalidSecretError{Problem: problem} }
 	text = strings.TrimSpace(text)
@@ -100,6 +108,9 @@ func decodeSecret(text string) (Secret, bool) {
 // [*InvalidSecretError] with the name of the variable.
 func SecretFromEnv(variable string) (Secret, error) {
 	text, found := os.LookupEnv(variable)
+	if !found && isSecret(variable) {
+		return nil, &InvalidSecretError{Problem: "there is no such environment variable, and " + misplaced}
+	}
 	if !found {
 		return nil, &InvalidSecretError{Source: variable, Problem: "there is no such environment variable"}
 	}
@@ -108,14 +119,19 @@ func SecretFromEnv(variable string) (Secret, error) {
 }
 
 // SecretFromFile reads the secret in a file, as [ParseSecret] does, such as one that Docker, Kubernetes or systemd
-// mounts. A file that other users of the machine may change, or replace, is refused: they would choose the secret. One
-// that all of them may read is told of to the default logger of package slog, at level Warn. Windows has other rights,
-// and is not looked at. The error is a [*InvalidSecretError] with the path.
+// mounts. A file that other users of the machine own, may change or may replace, where a directory or link on the way
+// to it lets them, is refused: they would choose the secret. This user and root are no others, and on a read-only
+// mount, such as Docker and Kubernetes make, nobody changes anything. One that all of them may read is told of to the
+// default logger of package slog, at level Warn. Windows has other rights, and is not looked at. The error is a
+// [*InvalidSecretError] with the path.
 func SecretFromFile(path string) (Secret, error) {
 	data, err := plainfile.Read(path, maxSecretFileBytes)
 	var others plainfile.Others
 	if err == nil {
 		others, err = plainfile.OthersOf(path)
+	}
+	if errors.Is(err, fs.ErrNotExist) && isSecret(path) {
+		return nil, &InvalidSecretError{Problem: "there is no such file, and " + misplaced, Err: fs.ErrNotExist}
 	}
 	if err != nil {
 		return nil, &InvalidSecretError{Source: path, Problem: err.Error(), Err: err}
@@ -129,6 +145,15 @@ func SecretFromFile(path string) (Secret, error) {
 			"file", path)
 	}
 	return secret, withSource(path, err)
+}
+
+// misplaced is said in place of a name that is none.
+const misplaced = "what was given as its name is a secret; read that with ParseSecret"
+
+// isSecret reports whether a text is a secret.
+func isSecret(text string) bool {
+	_, err := ParseSecret(text)
+	return err == nil
 }
 
 func withSource(source string, err error) error {

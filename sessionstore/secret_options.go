@@ -25,8 +25,10 @@ type givenSecret struct {
 // WithSecret makes a copy of the storage useless to whoever has no secret: sessions are stored under a keyed hash of
 // their token, and token and data are encrypted and bound to that place, to the application ([WithSecretContext]) and
 // to the deadline of the session. A secret is at least [MinSecretBytes] random bytes, the same for all processes that
-// share the sessions; one that cannot be random is refused. [ParseSecret], [SecretFromFile] and [SecretFromEnv] read
-// one. Without this option, storage holds tokens and data as they are.
+// share the sessions. One is refused that is text, repeats a short piece or has little variety, or whose base64 or
+// hexadecimal reads as English words, neighbouring keys, counting, or digits alone. Of random ones, less than one in
+// 10⁹ is. That is a net for mistakes, no proof: what was derived from a password looks random. [ParseSecret],
+// [SecretFromFile] and [SecretFromEnv] read one. Without this option, storage holds tokens and data as they are.
 //
 // To change the secret, take two steps. First give the new one behind the current one, in all processes, so that each
 // of them finds sessions under it. When that is everywhere, put the new one first and the old one behind it: sessions

@@ -13,8 +13,8 @@ const (
 	maxUnprintable = 16                 // text has less than one byte in so many that cannot be typed
 )
 
-// weaknessOf says why bytes are no secret, empty where they may be random. It knows what people take for random and is
-// not: it cannot know what was derived from a password, or published.
+// weaknessOf says why bytes are no secret, empty where they may be random. It knows some of what people take for random
+// and is not: it cannot know what was derived from a password, or published, nor words of every language.
 func weaknessOf(secret []byte) string {
 	switch {
 	case len(secret) < MinSecretBytes:
@@ -26,6 +26,8 @@ func weaknessOf(secret []byte) string {
 		return "repeats a short piece, so it is not random" + makeSecret
 	case !varied(secret):
 		return "has too little variety to be random" + makeSecret
+	case typed(secret):
+		return "reads as typed: words, neighbouring keys, counting, or digits alone" + makeSecret
 	default:
 		return ""
 	}

@@ -24,11 +24,17 @@ type Usage struct {
 type Meter struct {
 	mu    sync.Mutex
 	usage Usage
+	both  *[2]*Meter // of a context with a meter in one with a meter: what is added goes to these
 }
 
 // Add adds u. Drivers call it after each request. On a nil Meter it does nothing.
 func (m *Meter) Add(u Usage) {
 	if m == nil {
+		return
+	}
+	if m.both != nil {
+		m.both[0].Add(u)
+		m.both[1].Add(u)
 		return
 	}
 	m.mu.Lock()
@@ -49,12 +55,16 @@ func (m *Meter) Usage() Usage {
 
 type meterKey struct{}
 
-// WithMeter returns a context under which drivers report to m what they consume. A meter already in ctx is replaced.
+// WithMeter returns a context under which drivers report to m what they consume, and to the meter that ctx has already. A nil m
+// is none, and takes that of ctx away.
 func WithMeter(ctx context.Context, m *Meter) context.Context {
+	if outer := MeterFrom(ctx); m != nil && outer != nil && outer != m {
+		m = &Meter{both: &[2]*Meter{m, outer}}
+	}
 	return context.WithValue(ctx, meterKey{}, m)
 }
 
-// MeterFrom returns the meter of ctx, or nil. Drivers ask the service for consumed capacity only where there is one.
+// MeterFrom returns the meter of ctx to Add to, or nil. Drivers ask the service for consumed capacity only where there is one.
 func MeterFrom(ctx context.Context) *Meter {
 	m, _ := ctx.Value(meterKey{}).(*Meter)
 	return m

@@ -62,16 +62,37 @@ func (s *transcript) follow(f finding) {
 	}
 }
 
+// adviceOnDynamoDB is what is wrong, what the doctor is to find, and how its advice is followed.
+type adviceOnDynamoDB struct {
+	env           []string
+	bare          bool // without a table
+	hurt          func(t *testing.T, s *transcript)
+	check, status string
+	mend          func(s *transcript, f finding)
+}
+
+// mistypedAttribute is an attribute that the application writes by another name. Whoever logged in anew, as with
+// sessions.unreadable_as_miss, would lose his session when it is corrected.
+func mistypedAttribute(name string) adviceOnDynamoDB {
+	key := "SCSDYNAMO_TABLE_ATTRIBUTES_" + strings.ToUpper(name)
+	return adviceOnDynamoDB{
+		hurt:  func(_ *testing.T, s *transcript) { s.set(key, "mistyped") },
+		check: "content", status: "fail",
+		mend: func(s *transcript, f finding) {
+			s.t.Helper()
+			if !strings.HasPrefix(f.Fix, "correct the names in table.attributes") || strings.Contains(f.Fix, "lets their users log in anew") ||
+				!strings.Contains(f.Detail, `"mistyped"`) {
+				s.t.Errorf("found is %+v; want table.attributes first, and what is missing", f)
+			}
+			s.unset(key)
+		},
+	}
+}
+
 // What the doctor advises mends what it has found, and loses no session.
 func TestAdviceOnDynamoDB(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]struct {
-		env           []string
-		bare          bool // without a table
-		hurt          func(t *testing.T, s *transcript)
-		check, status string
-		mend          func(s *transcript, f finding)
-	}{
+	for name, test := range map[string]adviceOnDynamoDB{
 		"no table": {
 			bare: true, check: "table", status: "fail", mend: (*transcript).follow,
 		},
@@ -122,6 +143,27 @@ func TestAdviceOnDynamoDB(t *testing.T) {
 			check: "content", status: "fail",
 			mend: func(s *transcript, _ finding) { s.set("SCSDYNAMO_SECRET_PREVIOUS", secret) },
 		},
+		"another context": {
+			env:   []string{"SCSDYNAMO_SECRET_CURRENT=" + secret},
+			hurt:  func(_ *testing.T, s *transcript) { s.set("SCSDYNAMO_SECRET_CONTEXT", "shop") },
+			check: "content", status: "fail",
+			mend: func(s *transcript, f finding) {
+				s.t.Helper()
+				if !strings.Contains(f.Fix, "secret.context") || strings.Contains(f.Fix, "secret.previous") {
+					s.t.Errorf("found is %+v", f)
+				}
+				s.unset("SCSDYNAMO_SECRET_CONTEXT")
+			},
+		},
+		"no context": {
+			env:   []string{"SCSDYNAMO_SECRET_CURRENT=" + secret, "SCSDYNAMO_SECRET_CONTEXT=shop"},
+			hurt:  func(_ *testing.T, s *transcript) { s.unset("SCSDYNAMO_SECRET_CONTEXT") },
+			check: "content", status: "fail",
+			mend: func(s *transcript, _ finding) { s.set("SCSDYNAMO_SECRET_CONTEXT", "shop") },
+		},
+		"another attribute for the data":    mistypedAttribute("data"),
+		"another attribute for the expiry":  mistypedAttribute("expiry"),
+		"another attribute for the version": mistypedAttribute("version"),
 		"a secret that is missing": {
 			env:   []string{"SCSDYNAMO_SECRET_CURRENT=" + secret},
 			hurt:  func(_ *testing.T, s *transcript) { s.unset("SCSDYNAMO_SECRET_CURRENT") },

@@ -6,6 +6,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -36,7 +39,8 @@ func (a *app) configInitCommand() *cobra.Command {
 		Short: "Write a configuration file with every key and its default",
 		Long: `Write a configuration file in which every key is explained and commented out, with its default. It goes to the file of
 --config, else to config/scsdynamo/<environment>.yaml with --environment, else to config/scsdynamo.yaml. What --set
-sets is set in it. A file that is there is not overwritten without --force.
+sets is set in it. A file that is there is not overwritten without --force, and never where there is a secret in it. The
+file of --secret-file is never overwritten.
 
 With --from-ruby, the settings of the gem aws-sessionstore-dynamodb are read, from its YAML file or, with the word
 "environment", from AWS_DYNAMO_DB_SESSION_ variables and the file that Rails reads. They are converted, with their
@@ -51,7 +55,7 @@ units, and what has no counterpart here is named. Nothing of theirs is changed.`
 	cmd.Flags().StringVar(&i.fromRuby, "from-ruby", "", "take over the settings of the Ruby gem: its `FILE`, or environment")
 	cmd.Flags().StringVar(&i.secretFile, "secret-file", "", "draw a secret, write it to this `FILE`, and set secret.current_file")
 	cmd.Flags().BoolVar(&i.printOnly, "print", false, "print the file instead of writing it")
-	cmd.Flags().BoolVar(&i.force, "force", false, "overwrite the configuration file that is there")
+	cmd.Flags().BoolVar(&i.force, "force", false, "overwrite the configuration file that is there, unless a secret is in it")
 	return cmd
 }
 
@@ -76,6 +80,9 @@ func (i *initialize) run() error {
 	if i.printOnly {
 		_, err := i.Out.Write(content)
 		return outputError(err)
+	}
+	if err := i.check(); err != nil {
+		return err
 	}
 	result := initialized{File: i.target(), SecretFile: i.secretFile, Notes: notes}
 	if i.secretFile != "" {
@@ -103,6 +110,38 @@ func (i *initialize) run() error {
 		i.note("there is no secret: sessions are stored as they are. Draw one with --secret-file, or see secret.current in the file")
 	}
 	return nil
+}
+
+// check looks at what is there already, before anything is written. No secret is ever lost: it would log everybody out.
+func (i *initialize) check() error {
+	for flag, path := range map[string]string{"--config": i.file, "--secret-file": i.secretFile} {
+		if _, wrong := keys.ParseSecret(path); wrong == "" {
+			return explain.New(explain.Usage, flag+" is the name of a file, and what is given reads like a secret", "name a file")
+		}
+	}
+	if i.secretFile != "" {
+		switch _, err := os.Lstat(i.secretFile); {
+		case err == nil && filepath.Clean(i.secretFile) == filepath.Clean(i.target()):
+			return explain.New(explain.Usage, "--secret-file is the configuration file", "name another file for the secret")
+		case err == nil:
+			return explain.New(explain.Failed, i.secretFile+" is already there, and may hold the secret of sessions: it is not overwritten",
+				"use it with --set secret.current_file="+terminal.ShellWord(i.secretFile)+" in place of --secret-file, or name another file")
+		}
+	}
+	content, err := os.ReadFile(i.target())
+	if err == nil && hasSecret(content) {
+		return explain.New(explain.Failed, i.target()+" may have a secret in it, which --force would destroy", "put the secret into a file of its own first, "+
+			"and name it with --set secret.current_file=...; or name another file with --config")
+	}
+	return nil // What cannot be read is not there, or writing it fails.
+}
+
+// setsSecret matches a line that sets a secret, as far as that can be told of any file.
+var setsSecret = regexp.MustCompile(`(?m)^[^#\n]*\b(?:current|previous)["']?[ \t]*:`)
+
+// hasSecret reports whether a file sets a secret, or has one anywhere, such as behind a #.
+func hasSecret(content []byte) bool {
+	return setsSecret.Match(content) || slices.ContainsFunc(strings.Split(string(content), "\n"), keys.HoldsSecret)
 }
 
 // content returns the file, and what became of the settings that were taken over.
@@ -162,7 +201,7 @@ func writeNew(path string, content []byte, overwrite bool) error {
 	}
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // It is the file that the user names.
 	if errors.Is(err, fs.ErrExist) {
-		return explain.New(explain.Failed, path+" is already there", "name another file, remove it, or overwrite the configuration with --force")
+		return explain.New(explain.Failed, path+" is already there", "name another file, or overwrite the configuration with --force")
 	}
 	if err != nil {
 		return fmt.Errorf("the file cannot be written: %w", err)

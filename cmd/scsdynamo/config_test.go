@@ -120,7 +120,7 @@ func TestConfigInitForceIsPrivate(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"own.yaml", "link.yaml"} {
-		r := s.execute("", "config", "init", "--config", name, "--force", "--set", "secret.current="+secret)
+		r := s.execute("", "config", "init", "--config", name, "--force")
 		info, err := os.Lstat(filepath.Join(s.dir, name))
 		if err != nil || r.code != 0 || info.Mode() != 0o600 {
 			t.Errorf("%s: exit code %d, mode %v, %v; %s", name, r.code, info.Mode(), err, r.stderr)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -132,6 +133,12 @@ func (d *deletion) named(ctx context.Context, sessions *opened, names []string) 
 		}
 		return e
 	}
+	seen := map[string]bool{} // Two names may be of one session.
+	all = slices.DeleteFunc(all, func(found inspect.Found) bool {
+		twice := seen[found.Record.Key]
+		seen[found.Record.Key] = true
+		return twice
+	})
 	if now := time.Now(); !d.yes && d.Asks {
 		for _, found := range all {
 			report := sessions.reportOf(found, now)
@@ -153,6 +160,7 @@ func (d *deletion) named(ctx context.Context, sessions *opened, names []string) 
 type emptied struct {
 	DryRun  bool   `json:"dry_run"`
 	Deleted int    `json:"deleted"`
+	Left    int    `json:"left,omitempty"` // in a dry run: of another application or secret
 	Of      string `json:"of"`
 }
 
@@ -175,20 +183,23 @@ func (d *deletion) everything(ctx context.Context, sessions *opened) error {
 	if err != nil {
 		return partly(n, err)
 	}
-	return d.print(emptied{false, n, target.text}, fmt.Sprintf("deleted %s of %s", plural(n), target.text))
+	return d.print(emptied{false, n, 0, target.text}, fmt.Sprintf("deleted %s of %s", plural(n), target.text))
 }
 
 // confirmAll says what would be deleted, and reports whether it is to be.
 func (d *deletion) confirmAll(ctx context.Context, sessions *opened, target target, expected int64) (bool, error) {
 	progress := d.NewProgress("counting", expected)
-	count, err := sessions.Count(ctx, time.Now(), func(c inspect.Count) { progress.Set(int64(c.Total())) })
+	would, err := sessions.WouldDelete(ctx, time.Now(), func(w inspect.Deletion) { progress.Set(int64(w.Deleted)) })
 	progress.Done()
 	if err != nil {
 		return false, err
 	}
-	what := fmt.Sprintf("%s of %s, %d of them live", plural(count.Total()), target.text, count.Live)
+	what := fmt.Sprintf("%s of %s, %d of them live", plural(would.Deleted), target.text, would.Live)
+	if would.Left > 0 {
+		what += fmt.Sprintf("; %s of another application or secret would be left", plural(would.Left))
+	}
 	if d.dryRun {
-		return false, d.print(emptied{true, count.Total(), target.text}, "would delete "+what)
+		return false, d.print(emptied{true, would.Deleted, would.Left, target.text}, "would delete "+what)
 	}
 	if d.confirmed == nil && d.Asks {
 		d.Say("This deletes %s. Everybody is logged out.", what)

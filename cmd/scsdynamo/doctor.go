@@ -70,6 +70,7 @@ func (a *app) doctor(ctx context.Context, readOnly bool) error {
 	result := examined{Findings: []doctor.Finding{}}
 	settings := doctor.Settings{
 		Source: describeConfig(cfg), Warnings: cfg.Warnings(), Sealed: sealed(cfg), Rotating: rotating(cfg), ReadOnly: readOnly,
+		Outdated: rotating(cfg) && outdated(cfg), Context: text(cfg, "secret.context") != "", SealedSince: instantOf(cfg, "secret.sealed_since"),
 	}
 	var writing error
 	report := func(finding doctor.Finding) {

@@ -123,7 +123,9 @@ func TestDoctorOnBolt(t *testing.T) {
 		s.run("sessions", "delete", "--all", "--confirm", s.place(), "--set", "bolt.lock_timeout=1ms", "--output", "json")
 	})
 	s.note("sessions that another secret has sealed")
-	s.run("doctor", "--set", "secret.current="+secret)
+	s.set("SCSDYNAMO_SECRET_CURRENT", secret)
+	s.run("doctor")
+	s.unset("SCSDYNAMO_SECRET_CURRENT")
 	s.note("no bbolt file")
 	if err := os.WriteFile(path, []byte("no database"), 0o600); err != nil {
 		t.Fatal(err)

@@ -40,9 +40,9 @@ func (a *app) sessionsListCommand() *cobra.Command {
 		Use:   "list",
 		Short: "List the live sessions, or the expired ones",
 		Long: `List the live sessions, in no particular order, with the name that "show" and "delete" take: with a secret the storage
-key, without one a fingerprint. Those that cannot be read, or do not open with the secret that is configured, are
-listed and marked. All are listed with --limit 0; they are printed as they are read, and a page of them is held in
-memory. On DynamoDB this scans the table, up to the limit.`,
+key, without one a fingerprint. Those that cannot be read, do not open with the secret that is configured, or are over
+by it, are listed and marked. All are listed with --limit 0; they are printed as they are read, and a page of them is
+held in memory. On DynamoDB this scans the table, up to the limit.`,
 		Example: `  scsdynamo sessions list
   scsdynamo sessions list --expired --limit 0 --output json | jq -r '.sessions[].session'`,
 		Args: noArgs,
@@ -141,7 +141,7 @@ func (l *listing) read(ctx context.Context) error {
 // page prints the sessions of a page.
 func (l *listing) page(ctx context.Context, page storage.Page) error {
 	for _, bad := range page.Unreadable {
-		found := inspect.Found{Record: storage.Record{Key: bad.Key}, Err: bad.Err}
+		found := inspect.UnreadableOf(bad.Key, bad.Err)
 		if err := l.add(l.sessions.reportOf(found, l.now), ""); err != nil {
 			return err
 		}
@@ -170,7 +170,7 @@ func (l *listing) add(report sessionReport, token string) error {
 		return nil
 	}
 	l.printed++
-	if report.Status == unopened {
+	if report.Status == unopened || report.Status == another {
 		l.unopened++
 	}
 	report.Token = token
@@ -198,8 +198,8 @@ func (l *listing) add(report sessionReport, token string) error {
 	cells = append(cells, terminal.Cell{Text: terminal.Time(report.CreatedAt)}, terminal.Cell{Text: terminal.Time(report.UpdatedAt)},
 		terminal.Cell{Text: terminal.From(l.now, report.ExpiresAt)}, terminal.Cell{Text: terminal.Bytes(int64(report.Bytes))},
 		terminal.Cell{Text: lease})
-	if report.Status == unopened {
-		l.table.Row(append(cells, terminal.Cell{Text: "does not open: " + report.Problem, Style: terminal.Bad})...)
+	if remark, marked := map[string]string{unopened: "does not open: ", another: "does not open: ", over: ""}[report.Status]; marked {
+		l.table.Row(append(cells, terminal.Cell{Text: remark + report.Problem, Style: terminal.Bad})...)
 		return nil
 	}
 	if l.showToken {

@@ -151,6 +151,17 @@ func (s *transcript) executeIn(ctx context.Context, stdin string, args ...string
 	return result{cmd.ProcessState.ExitCode(), shown.Replace(stdout.String()), shown.Replace(stderr.String())}
 }
 
+// executeTo runs the command with standard output to a file.
+func (s *transcript) executeTo(stdout *os.File, args ...string) (code int, stderr string) {
+	s.t.Helper()
+	cmd := exec.CommandContext(s.t.Context(), s.command, args...)
+	cmd.Dir, cmd.Env, cmd.Stdout = s.dir, s.env, stdout
+	var errors bytes.Buffer
+	cmd.Stderr = &errors
+	_ = cmd.Run() // The exit code says how it ended.
+	return cmd.ProcessState.ExitCode(), errors.String()
+}
+
 // note adds a remark to the transcript.
 func (s *transcript) note(text string) { fmt.Fprintf(&s.text, "# %s\n\n", text) }
 

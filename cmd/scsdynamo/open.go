@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
@@ -35,6 +36,18 @@ func sealed(cfg *config.Config) bool {
 // rotating reports whether there are previous secrets.
 func rotating(cfg *config.Config) bool {
 	return text(cfg, "secret.previous") != "" || text(cfg, "secret.previous_files") != ""
+}
+
+// outdated reports whether previous secrets count no more.
+func outdated(cfg *config.Config) bool {
+	until := instantOf(cfg, "secret.previous_until")
+	return !until.IsZero() && !time.Now().Before(until)
+}
+
+// instantOf returns the value of a key that is an instant, zero where it is not set.
+func instantOf(cfg *config.Config, key string) time.Time {
+	t, _ := time.Parse(time.RFC3339, text(cfg, key)) // Load has checked it.
+	return t
 }
 
 // table returns the table and a client for it.

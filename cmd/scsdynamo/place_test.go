@@ -188,11 +188,11 @@ func (s *transcript) stored() (live, leased, expired bool) {
 	s.driver(func(driver storage.Driver) {
 		store := s.store(driver)
 		for _, token := range []string{tokenLive, tokenLeased, tokenExpired} {
-			_, found, err := driver.Get(s.t.Context(), store.StorageKey(token), storage.Strong)
+			record, found, err := driver.Get(s.t.Context(), store.StorageKey(token), storage.Strong)
 			if err != nil {
 				s.t.Fatal(err)
 			}
-			there[token] = found
+			there[token] = found && !record.Ended()
 		}
 	})
 	return there[tokenLive], there[tokenLeased], there[tokenExpired]

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -42,13 +44,32 @@ var outputs = []string{outputTable, outputJSON}
 func run(ctx context.Context, t *terminal.Terminal, args []string) int {
 	a := &app{Terminal: t, output: outputTable, cancel: func() {}}
 	root := a.root() //nolint:contextcheck // Cobra hands the context on.
+	help := &watchedWriter{Writer: a.Out}
+	root.SetOut(help)
 	root.SetArgs(arguments(root, args))
 	err := root.ExecuteContext(ctx)
 	a.cancel()
+	if help.err != nil {
+		a.began = true
+		err = outputError(help.err)
+	}
 	if err == nil {
 		return 0
 	}
 	return a.fail(err)
+}
+
+// watchedWriter keeps the first error of writing: cobra, which prints help, versions and completions, does not look at it.
+type watchedWriter struct {
+	io.Writer
+	err error
+}
+
+// Write implements io.Writer.
+func (w *watchedWriter) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	w.err = cmp.Or(w.err, err)
+	return n, err
 }
 
 const rootLong = `scsdynamo operates session stores on DynamoDB or in a bbolt file, as the application is configured to use them.
@@ -87,7 +108,6 @@ func (a *app) root() *cobra.Command {
 	}
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
-	root.SetOut(a.Out)
 	root.SetErr(a.Err)
 	flags := root.PersistentFlags()
 	flags.SortFlags = false
@@ -205,6 +225,9 @@ func (a *app) set() ([]setting, error) {
 	var set []setting
 	for _, text := range a.settings {
 		key, value, ok := strings.Cut(text, "=")
+		if known, _ := keys.Find(key); known.Secret {
+			return nil, explain.New(explain.Configuration, "--set "+key+": "+keys.OnCommandLine, "")
+		}
 		if !ok {
 			return nil, explain.New(explain.Usage, "a --set has no value", "write --set KEY=VALUE")
 		}

@@ -43,8 +43,9 @@ func (a *app) sessionsCountCommand() *cobra.Command {
 		Use:   "count",
 		Short: "Count the sessions, live and expired, and their size",
 		Long: `Count the sessions, live and expired, and add up the size of their data. Any number of sessions can be counted: a page
-of them is held in memory. Sessions that do not open with the secret that is configured are not counted as live, but
-as unopened. On DynamoDB this scans the table, which is billed by its size.`,
+of them is held in memory. Sessions that are over whatever their expiry, as secret.previous_until or
+secret.sealed_since says, those of another application with the same secret, and those that do not open otherwise, are
+not counted as live, but on lines of their own. On DynamoDB this scans the table, which is billed by its size.`,
 		Example: `  scsdynamo sessions count
   scsdynamo sessions count --output json | jq .live`,
 		Args: noArgs,
@@ -56,12 +57,16 @@ as unopened. On DynamoDB this scans the table, which is billed by its size.`,
 type counted struct {
 	Live          int       `json:"live"`
 	Expired       int       `json:"expired"`
+	Over          int       `json:"over"`
+	Another       int       `json:"another_application"`
 	Unopened      int       `json:"unopened"`
 	Unreadable    int       `json:"unreadable"`
 	Total         int       `json:"total"`
 	Leased        int       `json:"leased"`
 	LiveBytes     int64     `json:"live_bytes"`
 	ExpiredBytes  int64     `json:"expired_bytes"`
+	OverBytes     int64     `json:"over_bytes"`
+	AnotherBytes  int64     `json:"another_application_bytes"`
 	UnopenedBytes int64     `json:"unopened_bytes"`
 	LargestBytes  int64     `json:"largest_bytes"`
 	OldestExpired time.Time `json:"oldest_expired,omitzero"`
@@ -84,8 +89,8 @@ func (a *app) sessionsCount(ctx context.Context) (err error) {
 	a.consumed(used)
 	if a.output == outputJSON {
 		return a.print(counted{
-			count.Live, count.Expired, count.Unopened, count.Unreadable, count.Total(), count.Leased,
-			count.LiveBytes, count.ExpiredBytes, count.UnopenedBytes, count.Largest, count.OldestExpired,
+			count.Live, count.Expired, count.Over, count.Another, count.Unopened, count.Unreadable, count.Total(), count.Leased,
+			count.LiveBytes, count.ExpiredBytes, count.OverBytes, count.AnotherBytes, count.UnopenedBytes, count.Largest, count.OldestExpired,
 		})
 	}
 	table := a.NewTable("", "SESSIONS", "DATA").AlignRight(1, 2)
@@ -94,19 +99,28 @@ func (a *app) sessionsCount(ctx context.Context) (err error) {
 	}
 	row("live", count.Live, terminal.Bytes(count.LiveBytes))
 	row("expired", count.Expired, terminal.Bytes(count.ExpiredBytes))
+	if count.Over > 0 {
+		row("over", count.Over, terminal.Bytes(count.OverBytes))
+	}
+	if count.Another > 0 {
+		row("of another application", count.Another, terminal.Bytes(count.AnotherBytes))
+	}
 	if count.Unopened > 0 {
 		row("unopened", count.Unopened, terminal.Bytes(count.UnopenedBytes))
 	}
 	if count.Unreadable > 0 {
 		row("unreadable", count.Unreadable, "-")
 	}
-	row("total", count.Total(), terminal.Bytes(count.LiveBytes+count.ExpiredBytes+count.UnopenedBytes))
+	row("total", count.Total(), terminal.Bytes(count.Bytes()))
 	if err := table.Flush(); err != nil {
 		return err
 	}
 	var lines []string
-	if count.Unopened > 0 {
-		lines = append(lines, doNotOpen(count.Unopened))
+	if count.Over > 0 {
+		lines = append(lines, terminal.Count(int64(count.Over), "session is over before its expiry", "sessions are over before their expiry")+": "+overProblem)
+	}
+	if n := count.Unopened + count.Another; n > 0 {
+		lines = append(lines, doNotOpen(n))
 	}
 	if count.Leased > 0 {
 		lines = append(lines, terminal.Count(int64(count.Leased), "live session has", "live sessions have")+" a lease")
@@ -164,19 +178,29 @@ type leaseReport struct {
 const (
 	live       = "live"
 	expired    = "expired"
-	unopened   = "unopened"   // It does not open with the secrets that are configured.
-	unreadable = "unreadable" // The driver cannot read it.
+	over       = "over"                // It opens, and does not count.
+	another    = "another application" // It is of one that has the same secret.
+	unopened   = "unopened"            // It does not open with the secrets that are configured.
+	unreadable = "unreadable"          // The driver cannot read it.
 )
+
+// overProblem says what ends a session before its expiry.
+const overProblem = "sealed before secret.sealed_since, or with a secret whose secret.previous_until has passed, or past the deadline of scs"
+
+// statuses are those of sessions whose expiry has not passed.
+var statuses = map[inspect.State]string{
+	inspect.Opens: live, inspect.Over: over, inspect.OfAnother: another, inspect.Foreign: unopened, inspect.Unsealed: unopened, inspect.Damaged: unopened,
+	inspect.Unreadable: unreadable,
+}
 
 // reportOf returns what may be printed of a record, opened or not.
 func (o *opened) reportOf(found inspect.Found, now time.Time) sessionReport {
 	record := found.Record
-	r := sessionReport{Session: o.Name(found), Fingerprint: inspect.Fingerprint(record.Key), Status: live}
+	r := sessionReport{Session: o.Name(found), Fingerprint: inspect.Fingerprint(record.Key), Status: statuses[found.State]}
 	if found.Err != nil {
 		r.Problem = found.Err.Error()
 	}
-	if found.Err != nil && record.Version == "" { // The driver cannot read it.
-		r.Status = unreadable
+	if found.State == inspect.Unreadable {
 		return r
 	}
 	r.CreatedAt, r.UpdatedAt, r.ExpiresAt = record.CreatedAt, record.UpdatedAt, record.ExpiresAt
@@ -184,8 +208,8 @@ func (o *opened) reportOf(found inspect.Found, now time.Time) sessionReport {
 	switch {
 	case record.Expired(now):
 		r.Status = expired
-	case found.Err != nil:
-		r.Status = unopened
+	case r.Status == over:
+		r.Problem = "over: " + overProblem
 	}
 	if !record.Lease.Free() {
 		r.Lease = &leaseReport{record.Lease.ID, record.Lease.ExpiresAt}

@@ -114,7 +114,9 @@ func (a *app) showTable(report sessionReport, now time.Time) error {
 	if report.Token != "" {
 		row("token", report.Token, terminal.Warning)
 	}
-	row("status", report.Status, map[string]terminal.Style{live: terminal.Good, expired: terminal.Warning, unopened: terminal.Bad, unreadable: terminal.Bad}[report.Status])
+	row("status", report.Status, map[string]terminal.Style{
+		live: terminal.Good, expired: terminal.Warning, over: terminal.Warning, another: terminal.Bad, unopened: terminal.Bad, unreadable: terminal.Bad,
+	}[report.Status])
 	if report.Status != unreadable {
 		row("created", at(report.CreatedAt), terminal.Plain)
 		row("updated", at(report.UpdatedAt), terminal.Plain)

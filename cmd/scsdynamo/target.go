@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -51,9 +52,19 @@ func describeTarget(ctx context.Context, table dynamostore.Table, client *dynamo
 	}
 	text := fmt.Sprintf("the table %s, region %s, account %s", table.Name, options.Region, account)
 	if endpoint := aws.ToString(options.BaseEndpoint); endpoint != "" {
-		text += ", endpoint " + endpoint
+		text += ", endpoint " + withoutUser(endpoint)
 	}
 	return text
+}
+
+// withoutUser returns an endpoint without what credentials it may have.
+func withoutUser(endpoint string) string {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return "not known"
+	}
+	u.User = nil
+	return u.String()
 }
 
 // confirm is the flag that confirms it.

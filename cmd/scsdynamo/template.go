@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -79,6 +80,8 @@ func (a *app) documentCommand(
 	return cmd
 }
 
+var accountNumber = regexp.MustCompile(`^[0-9]{12}$`)
+
 func (a *app) tableIAMCommand() *cobra.Command {
 	var role, account string
 	cmd := &cobra.Command{
@@ -104,6 +107,9 @@ Statements called "OnlyFor..." can be left out where that is not needed. The Reg
 			cfg, err := a.layout()
 			if err != nil {
 				return err
+			}
+			if cmd.Flags().Changed("account") && !accountNumber.MatchString(account) { // An empty variable of a script must not mean none.
+				return usage(cmd, "--account must be the number of an AWS account, which has twelve digits; leave it out to fill it in by hand")
 			}
 			at := iac.Location{Account: account}
 			if client, err := cfg.Client(cmd.Context()); err == nil { // Without a Region, the policy says REGION.

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/scsdynamo/scsdynamo/dynamostore"
@@ -29,6 +31,24 @@ func (l Location) withDefaults() Location {
 	return l
 }
 
+var (
+	accountNumber = regexp.MustCompile(`^[0-9]{12}$`)
+	labelOfARN    = regexp.MustCompile(`^[A-Za-z0-9-]+$`)
+)
+
+// validate refuses what is no part of an ARN, such as a wildcard: a policy would hold for more than the table.
+func (l Location) validate() error {
+	switch {
+	case l.Account != "" && !accountNumber.MatchString(l.Account):
+		return errors.New("iac: Location.Account: the number of an AWS account has twelve digits; leave it empty to fill it in by hand")
+	case l.Region != "" && !labelOfARN.MatchString(l.Region):
+		return errors.New("iac: Location.Region: not the name of an AWS Region such as eu-central-1")
+	case l.Partition != "" && !labelOfARN.MatchString(l.Partition):
+		return errors.New("iac: Location.Partition: not the name of a partition such as aws-cn")
+	}
+	return nil
+}
+
 func (l Location) arn(service, resource string) string {
 	return strings.Join([]string{"arn", l.Partition, service, l.Region, l.Account, resource}, ":")
 }
@@ -46,9 +66,13 @@ func (l Location) arn(service, resource string) string {
 // keys, is read as a whole too. A customer managed KMS key needs rights as well, unless its key policy grants them.
 // Give it as an ARN: of an alias, IAM only knows which key it stands for at the moment.
 //
-// Errors: what [dynamostore.Table.Validate] reports, and an unknown role. It makes no call.
+// Errors: what [dynamostore.Table.Validate] reports, an unknown role, and a location that cannot be one. It makes no
+// call.
 func Policy(of dynamostore.Table, role Role, at Location) (string, error) {
 	if err := validate(of, role); err != nil {
+		return "", err
+	}
+	if err := at.validate(); err != nil {
 		return "", err
 	}
 	t, at := table{of.WithDefaults()}, at.withDefaults()

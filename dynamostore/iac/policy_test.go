@@ -397,3 +397,31 @@ func TestPolicyOfEachPartition(t *testing.T) {
 		}
 	}
 }
+
+// A location that cannot be one is refused: a wildcard in it would allow more than the table.
+func TestPolicyRefusesLocations(t *testing.T) {
+	t.Parallel()
+	for _, at := range []iac.Location{
+		{Account: "12*"},
+		{Account: "*"},
+		{Account: "1234"},
+		{Account: "1234567890123"},
+		{Account: "12345678901?"},
+		{Account: "123456789012\n"},
+		{Region: "*"},
+		{Region: "eu central"},
+		{Region: "eu-central-1:123456789012:table/other"},
+		{Region: "eu-central-1\n"},
+		{Partition: "aws*"},
+		{Partition: "aws:dynamodb"},
+	} {
+		if text, err := iac.Policy(dynamostore.Table{Name: "sessions"}, iac.RoleApp, at); err == nil || text != "" {
+			t.Errorf("%+v: a policy is made:\n%s", at, text)
+		}
+	}
+	for _, at := range []iac.Location{{}, {Account: "123456789012"}, {Region: "eu-central-1", Partition: "aws-cn"}} {
+		if _, err := iac.Policy(dynamostore.Table{Name: "sessions"}, iac.RoleApp, at); err != nil {
+			t.Errorf("%+v: %v", at, err)
+		}
+	}
+}

@@ -1,14 +1,17 @@
 package inspect
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/scsdynamo/scsdynamo/internal/ended"
 	"github.com/scsdynamo/scsdynamo/internal/sealed"
+	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -28,16 +31,37 @@ var (
 // leastDigits is the length of the shortest beginning of a fingerprint that is looked for.
 const leastDigits = 4
 
+// State is what a session is to the application, whatever its expiry.
+type State uint8
+
+// The states.
+const (
+	Opens      State = iota
+	Over             // it opens, and counts no more: its secret's time is up, its deadline has passed, or it was sealed too early
+	OfAnother        // it was sealed with the same secret, for another application
+	Foreign          // it was sealed with another secret, or with one where there is none
+	Unsealed         // it was stored without a secret, and there is one
+	Damaged          // it was changed, or moved to another place
+	Unreadable       // the driver cannot read it
+)
+
 // Found is a session that was found.
 type Found struct {
 	// Record is the session as it is stored. Of one that the driver cannot read, only the key is known.
 	Record storage.Record
+	// State is what it is to the application.
+	State State
 	// Token is the session's token. It is empty where it cannot be found out.
 	Token string
 	// Data is what the session manager's codec made of the values.
 	Data []byte
 	// Err says why token and data are not known, nil where they are: it matches [storage.ErrCorrupt].
 	Err error
+}
+
+// UnreadableOf returns what the driver cannot read.
+func UnreadableOf(key string, err error) Found {
+	return Found{Record: storage.Record{Key: key}, State: Unreadable, Err: err}
 }
 
 // IsFingerprint reports whether a name is a fingerprint or the beginning of one: Find then reads all sessions.
@@ -112,18 +136,23 @@ func (s *Sessions) findToken(ctx context.Context, token string) (Found, error) {
 	if err != nil {
 		return Found{}, err
 	}
-	session, found, err := store.Lookup(ctx, token)
+	_, found, err := store.Lookup(ctx, token)
+	record := watched.record
 	switch {
+	case errors.Is(err, storage.ErrCorrupt) && record.Version == "":
+		return UnreadableOf(record.Key, err), nil
 	case errors.Is(err, storage.ErrCorrupt):
-		return Found{Record: watched.record, Err: err}, nil
+		opened := s.Open(ctx, record)
+		if opened.Err == nil { // It is another session's.
+			opened = Found{Record: record, State: Damaged, Err: err}
+		}
+		return opened, nil
 	case err != nil:
 		return Found{}, err
-	case !found && watched.record.Key != "" && !watched.record.Ended(): // with WithUnreadableAsMiss among the options
-		return Found{Record: watched.record, Err: errSealed}, nil
-	case !found:
+	case !found && (record.Key == "" || record.Ended()):
 		return Found{}, ErrNotFound
 	}
-	return Found{Record: watched.record, Token: session.Token, Data: session.Data}, nil
+	return s.Open(ctx, record), nil // Not found may be one that does not open, with WithUnreadableAsMiss among the options.
 }
 
 func (s *Sessions) findKey(ctx context.Context, key string) (Found, error) {
@@ -133,7 +162,7 @@ func (s *Sessions) findKey(ctx context.Context, key string) (Found, error) {
 	record, found, err := s.driver.Get(ctx, key, storage.Strong)
 	switch {
 	case errors.Is(err, storage.ErrCorrupt):
-		return Found{Record: storage.Record{Key: key}, Err: err}, nil
+		return UnreadableOf(key, err), nil
 	case err != nil:
 		return Found{}, err
 	case !found, record.Ended():
@@ -142,25 +171,60 @@ func (s *Sessions) findKey(ctx context.Context, key string) (Found, error) {
 	return s.Open(ctx, record), nil
 }
 
-// Open returns the token and the data of a record that was read whole.
+// Open returns the state, the token and the data of a record that was read whole.
 func (s *Sessions) Open(ctx context.Context, record storage.Record) Found {
 	if !s.sealed && sealed.Likely(record.Data) {
-		return Found{Record: record, Err: errNoSecret}
+		return Found{Record: record, State: Foreign, Err: errNoSecret}
 	}
-	for session, err := range s.opener.Sessions(context.WithValue(ctx, recordOf{}, record)) {
-		if err != nil {
-			return Found{Record: record, Err: err}
+	ctx = context.WithValue(ctx, recordOf{}, record)
+	found, err := open(ctx, s.opener)
+	if err == nil && found == nil { // It is over, or the store keeps to itself what is wrong.
+		found, err = open(ctx, s.ever)
+		if found != nil {
+			return Found{Record: record, State: Over, Token: found.Token, Data: found.Data}
 		}
-		return Found{Record: record, Token: session.Token, Data: session.Data}
 	}
-	return Found{Record: record, Err: errSealed} // with WithUnreadableAsMiss among the options
+	if found != nil {
+		return Found{Record: record, Token: found.Token, Data: found.Data}
+	}
+	state, problem := s.stateOf(ctx, record)
+	return Found{Record: record, State: state, Err: cmp.Or[error](err, problem)}
 }
 
-// errSealed stands for the error that a store keeps to itself.
-var errSealed = &storage.CorruptError{Part: "data", Problem: "cannot be opened with the secrets that are configured"}
+// open returns the session of the one record, nil where the store takes it for none.
+func open(ctx context.Context, store *sessionstore.Store) (*sessionstore.Session, error) {
+	for session, err := range store.Sessions(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		return &session, nil
+	}
+	return nil, nil //nolint:nilnil // There is none.
+}
 
-// errNoSecret says that there is no secret to open data with that looks sealed.
-var errNoSecret = &storage.CorruptError{Part: "data", Problem: "is sealed, and no secret is configured"}
+// stateOf returns the state of a record that does not open, by what a store does with it that deletes all its own.
+func (s *Sessions) stateOf(ctx context.Context, record storage.Record) (State, error) {
+	deleted, err := s.owner.DeleteAll(ctx)
+	switch left := errors.Is(err, sessionstore.ErrSessionsLeft); {
+	case deleted > 0:
+		return Damaged, errDamaged
+	case !left:
+		return OfAnother, errOfAnother
+	case s.sealed && !sealed.Likely(record.Data):
+		return Unsealed, errUnsealed
+	default:
+		return Foreign, errForeign
+	}
+}
+
+// What a store keeps to itself, or may.
+var (
+	errDamaged   = &storage.CorruptError{Part: "data", Problem: "does not open: it was changed, or moved to another key"}
+	errOfAnother = &storage.CorruptError{Part: "data", Problem: "was sealed with this secret for another application, or another prefix of its keys"}
+	errUnsealed  = &storage.CorruptError{Part: "data", Problem: "is not sealed, and there is a secret"}
+	errForeign   = &storage.CorruptError{Part: "data", Problem: "was sealed with a secret that is not given"}
+	errNoSecret  = &storage.CorruptError{Part: "data", Problem: "is sealed, and no secret is configured"}
+)
 
 // fingerprintsAmong returns the names that are fingerprints. It refuses those that only look like one.
 func fingerprintsAmong(names []string) (fingerprints []string, err error) {
@@ -239,11 +303,20 @@ func (d *lastRead) Get(ctx context.Context, key string, consistency storage.Cons
 // recordOf is the key of the record in a context that oneRecord returns.
 type recordOf struct{}
 
-// oneRecord is a driver that has one record: that of the context.
-type oneRecord struct{ storage.Driver }
+// oneRecord is a driver that has one record: that of the context. Nothing deletes it.
+type oneRecord struct {
+	storage.Driver
+	lifted bool // whatever its expiry
+}
 
 // Scan implements storage.Driver.
-func (oneRecord) Scan(ctx context.Context, _ storage.ScanRequest) (storage.Page, error) {
+func (d oneRecord) Scan(ctx context.Context, _ storage.ScanRequest) (storage.Page, error) {
 	record, _ := ctx.Value(recordOf{}).(storage.Record)
+	if d.lifted {
+		record.ExpiresAt = time.Now().Add(time.Hour)
+	}
 	return storage.Page{Records: []storage.Record{record}}, nil
 }
+
+// DeleteBatch implements storage.Driver.
+func (oneRecord) DeleteBatch(context.Context, []string) error { return nil }

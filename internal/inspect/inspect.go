@@ -3,6 +3,7 @@
 package inspect
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -18,8 +19,10 @@ import (
 type Sessions struct {
 	driver   storage.Driver
 	newStore StoreFunc
-	opener   *sessionstore.Store // over the one record that a context has
 	sealed   bool
+	// Over the one record that a context has: as the application opens it, whatever its expiry; whatever ends it; and
+	// as one that deletes it judges whose it is.
+	opener, ever, owner *sessionstore.Store
 }
 
 // StoreFunc returns the store over a driver, with the options of the application and these behind them.
@@ -29,16 +32,19 @@ type StoreFunc func(driver storage.Driver, options ...sessionstore.Option) (*ses
 // function.
 func New(driver storage.Driver, newStore StoreFunc, sealed bool) (*Sessions, error) {
 	s := &Sessions{driver: driver, newStore: newStore, sealed: sealed}
-	var err error
-	if s.opener, err = s.timeless(oneRecord{driver}); err != nil {
+	var all [3]error
+	s.opener, all[0] = newStore(oneRecord{Driver: driver, lifted: true})
+	s.ever, all[1] = s.timeless(oneRecord{Driver: driver})
+	s.owner, all[2] = newStore(oneRecord{Driver: driver})
+	if err := cmp.Or(all[:]...); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-// timeless returns a store that takes no session for expired: an operator wants to see everything that is stored.
+// timeless returns a store to which no session is over: an operator wants to see everything that is stored.
 func (s *Sessions) timeless(driver storage.Driver) (*sessionstore.Store, error) {
-	return s.newStore(driver, sessionstore.WithClock(func() time.Time { return time.Time{} }))
+	return s.newStore(driver, sessionstore.WithClock(func() time.Time { return time.Time{} }), sessionstore.WithSealedSince(time.Time{}))
 }
 
 // fingerprintPrefix begins all fingerprints, and no token or key.
@@ -99,20 +105,28 @@ func (s *Sessions) pages(ctx context.Context, request storage.ScanRequest, most 
 
 // Count is how many sessions there are, and how large they are.
 type Count struct {
-	// Live and Expired are how many there are by whether their expiry has passed. Unopened is how many would be live,
-	// but do not open with the secrets that are configured; Unreadable is how many the driver cannot read.
-	Live, Expired, Unopened, Unreadable int
+	// Live and Expired are how many there are by whether their expiry has passed. Over, Another and Unopened would be
+	// live by that, and are not to the application: see the states Over, OfAnother, and the further ones. Unreadable is
+	// how many the driver cannot read.
+	Live, Expired, Over, Another, Unopened, Unreadable int
 	// Leased is how many of the live ones have a lease on them, whether or not its holder is alive.
 	Leased int
-	// LiveBytes, ExpiredBytes and UnopenedBytes are the sizes of their data; Largest is the size of the largest.
-	LiveBytes, ExpiredBytes, UnopenedBytes, Largest int64
+	// These are the sizes of their data; Largest is the size of the largest.
+	LiveBytes, ExpiredBytes, OverBytes, AnotherBytes, UnopenedBytes, Largest int64
 	// OldestExpired is the earliest expiry that has passed: how far tidying up is behind. Zero where nothing has
 	// expired.
 	OldestExpired time.Time
 }
 
 // Total is how many there are.
-func (c Count) Total() int { return c.Live + c.Expired + c.Unopened + c.Unreadable }
+func (c Count) Total() int {
+	return c.Live + c.Expired + c.Over + c.Another + c.Unopened + c.Unreadable
+}
+
+// Bytes is the size of them all.
+func (c Count) Bytes() int64 {
+	return c.LiveBytes + c.ExpiredBytes + c.OverBytes + c.AnotherBytes + c.UnopenedBytes
+}
 
 // Count counts the sessions. progress is called after each page; nil for nothing. Where it fails, it returns what it
 // has counted until then.
@@ -124,8 +138,7 @@ func (s *Sessions) Count(ctx context.Context, now time.Time, progress func(Count
 		}
 		count.Unreadable += len(page.Unreadable)
 		for _, record := range page.Records {
-			opens := record.Expired(now) || s.Open(ctx, record).Err == nil
-			count.add(record, now, opens)
+			count.add(ctx, s, record, now)
 		}
 		if progress != nil {
 			progress(count)
@@ -134,24 +147,32 @@ func (s *Sessions) Count(ctx context.Context, now time.Time, progress func(Count
 	return count, nil
 }
 
-func (c *Count) add(record storage.Record, now time.Time, opens bool) {
+func (c *Count) add(ctx context.Context, s *Sessions, record storage.Record, now time.Time) {
 	size := int64(len(record.Data))
 	c.Largest = max(c.Largest, size)
-	switch {
-	case record.Expired(now):
+	if record.Expired(now) {
 		c.Expired++
 		c.ExpiredBytes += size
 		if c.OldestExpired.IsZero() || record.ExpiresAt.Before(c.OldestExpired) {
 			c.OldestExpired = record.ExpiresAt
 		}
-	case !opens:
-		c.Unopened++
-		c.UnopenedBytes += size
-	default:
+		return
+	}
+	switch s.Open(ctx, record).State {
+	case Opens:
 		c.Live++
 		c.LiveBytes += size
 		if !record.Lease.Free() {
 			c.Leased++
 		}
+	case Over:
+		c.Over++
+		c.OverBytes += size
+	case OfAnother:
+		c.Another++
+		c.AnotherBytes += size
+	default:
+		c.Unopened++
+		c.UnopenedBytes += size
 	}
 }

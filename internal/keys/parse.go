@@ -59,6 +59,9 @@ func (k Key) ParseList(items []string) (any, string) {
 			return nil, fmt.Sprintf("item %d: %s", i+1, wrong)
 		}
 		if slices.Contains(items[:i], item) {
+			if strings.HasPrefix(k.Name, SecretSection+".") {
+				return nil, fmt.Sprintf("item %d is there twice", i+1)
+			}
 			return nil, fmt.Sprintf("item %d, %s, is there twice", i+1, Quote(item))
 		}
 	}
@@ -309,8 +312,8 @@ func Format(value any) string {
 	}
 }
 
-// Quote shows a value, shortened.
-func Quote(text string) string { return strconv.Quote(Shorten(text, 40)) }
+// Quote shows a value, shortened, and without a secret.
+func Quote(text string) string { return strconv.Quote(Shorten(Shown(text), 40)) }
 
 // Printable is the text in one line, without control characters.
 func Printable(text string) string {
@@ -345,7 +348,8 @@ func checkMethods(value any) string {
 	return ""
 }
 
-// checkPath refuses what nobody has meant: an escape has become it, or it was copied along.
+// checkPath refuses what nobody has meant: an escape has become it, or it was copied along. It does not repeat it:
+// where there is no such file, a secret may be in its place.
 func checkPath(value any) string {
 	paths, _ := value.([]string)
 	if path, ok := value.(string); ok {
@@ -353,16 +357,17 @@ func checkPath(value any) string {
 	}
 	for _, path := range paths {
 		if strings.ContainsFunc(path, func(r rune) bool { return !unicode.IsPrint(r) }) {
-			return Quote(path) + " is a path with characters that cannot be seen"
+			return "the path has characters that cannot be seen"
 		}
 	}
 	return ""
 }
 
-// checkInstant accepts nothing that could be meant in another time zone.
+// checkInstant accepts nothing that could be meant in another time zone. It is for keys beside secrets, and repeats
+// nothing.
 func checkInstant(value any) string {
 	if _, err := time.Parse(time.RFC3339, value.(string)); err != nil {
-		return Quote(value.(string)) + " is not an instant with its time zone, such as 2030-01-31T12:00:00Z"
+		return "not an instant with its time zone, such as 2030-01-31T12:00:00Z"
 	}
 	return ""
 }
@@ -377,6 +382,18 @@ func checkEndpoint(value any) string {
 		return "the URL has a user or password in it; credentials are the AWS SDK's matter"
 	case u.RawQuery != "" || u.Fragment != "":
 		return "the URL has a query or fragment; only scheme, host, port and path are used"
+	}
+	return ""
+}
+
+var region = regexp.MustCompile(`^[A-Za-z0-9]+([_-][A-Za-z0-9]+)*$`)
+
+// IsRegion reports whether an AWS Region may be called so, or what stands for one at another endpoint.
+func IsRegion(name string) bool { return region.MatchString(name) }
+
+func checkRegion(value any) string {
+	if text := value.(string); !IsRegion(text) {
+		return Quote(text) + " is not the name of an AWS Region such as eu-central-1"
 	}
 	return ""
 }

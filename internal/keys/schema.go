@@ -49,7 +49,7 @@ func newSchema() []Key {
 
 func dynamoKeys() []Key {
 	return []Key{{
-		Name: "dynamodb.region", Kind: Text, Otherwise: "what the AWS SDK finds, such as AWS_REGION", Example: "eu-central-1",
+		Name: "dynamodb.region", Kind: Text, Otherwise: "what the AWS SDK finds, such as AWS_REGION", Example: "eu-central-1", Check: checkRegion,
 		Doc: "AWS Region of the table.", Option: "aws-sdk-go-v2/config.WithRegion",
 	}, {
 		Name: "dynamodb.endpoint", Kind: Text, Otherwise: "that of AWS, or what the AWS SDK finds in AWS_ENDPOINT_URL_DYNAMODB",

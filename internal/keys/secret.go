@@ -57,3 +57,38 @@ func (s Secret) Bytes() []byte { return s.bytes() }
 
 // Reveal returns the secret as it is written in a file or a variable.
 func (s Secret) Reveal() string { return base64.StdEncoding.EncodeToString(s.bytes()) }
+
+// HoldsSecret reports whether a text is a secret, or has one as a part. What is in the wrong place is then not shown.
+func HoldsSecret(text string) bool {
+	const least, most, enough = 43, 90, 300 // bytes: of 32 in base64, of 64 with padding, of what is looked at
+	text = text[:min(len(text), enough)]
+	edge := func(i int) bool {
+		return i == 0 || i == len(text) || strings.IndexByte(" ,:;=/_-.#@?&\"'`(){}[]<>\t\r\n", text[i]) >= 0
+	}
+	for from := range text {
+		if from > 0 && !edge(from-1) {
+			continue
+		}
+		for to := from + least; to <= min(len(text), from+most); to++ {
+			if !edge(to) {
+				continue
+			}
+			if _, wrong := ParseSecret(text[from:to]); wrong == "" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Shown returns a name or a path as it may be shown: without a secret that is there by mistake.
+func Shown(name string) string {
+	if HoldsSecret(name) {
+		return redacted
+	}
+	return name
+}
+
+// OnCommandLine says why a secret is not set by a flag.
+const OnCommandLine = "a command line is seen by every user of the machine, and kept in the history of the shell; set SCSDYNAMO_SECRET_CURRENT " +
+	"or SCSDYNAMO_SECRET_PREVIOUS, or name a file with secret.current_file or secret.previous_files"

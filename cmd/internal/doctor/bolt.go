@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -84,7 +85,7 @@ func (b Bolt) Examine(ctx context.Context, settings Settings, report func(Findin
 		}
 	}()
 	e.ok(checkLock, "no other process has the file open")
-	e.content(ctx, sessions, 0, b.fix)
+	e.content(ctx, sessions, 0, b.fix, "")
 	e.roundTrip(ctx, store)
 }
 
@@ -95,9 +96,15 @@ func (b Bolt) file(e examination) bool {
 	info, err := os.Stat(b.Path)
 	held := heldDeleted(b.Path)
 	if held != "" {
-		e.fail(checkFile, "save it before that process ends, at a quiet moment: cp "+held+" "+terminal.ShellWord(b.Path+".saved")+"; then stop "+
-			"the process, put the copy in the place of the file, and see what deletes files there",
-			"a process still has a file open that was deleted from %s: what it stores is gone when it ends", b.Path)
+		save := "save it before that process ends, at a quiet moment: cp " + held + " " + terminal.ShellWord(unused(b.Path+".saved")) + "; "
+		what := "see what deletes files there"
+		if err != nil {
+			what = "then stop the process, and put the copy where the file was, unless another is there by then; " + what
+		} else {
+			what = "leave the file that is there now as it is, for it is another one, with sessions of its own; stop one of the processes that use " +
+				"the two; " + what
+		}
+		e.fail(checkFile, save+what, "a process still has a file open that was deleted from %s: what it stores is gone when it ends", b.Path)
 	}
 	switch {
 	case held != "" && err != nil:
@@ -123,6 +130,16 @@ func (b Bolt) file(e examination) bool {
 	}
 	e.skip("there is no file", rest...)
 	return false
+}
+
+// unused returns a path at which nothing is, like this one.
+func unused(path string) string {
+	for i, name := 2, path; ; i++ {
+		if _, err := os.Lstat(name); err != nil {
+			return name
+		}
+		name = fmt.Sprintf("%s-%d", path, i)
+	}
 }
 
 func (b Bolt) permissions(e examination) {

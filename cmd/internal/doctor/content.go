@@ -3,28 +3,33 @@ package doctor
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/scsdynamo/scsdynamo/cmd/internal/explain"
 	"github.com/scsdynamo/scsdynamo/cmd/internal/terminal"
 	"github.com/scsdynamo/scsdynamo/internal/inspect"
-	"github.com/scsdynamo/scsdynamo/internal/sealed"
 )
 
 // stored is what became of sessions that were opened as the application opens them.
 type stored struct {
-	opened     int // those that open
-	expired    int // those that nobody opens any more
-	unreadable int // those that the driver cannot read
-	foreign    int // those that are sealed with another secret, or with one where there is none
-	unsealed   int // those that are not sealed, where there is a secret
+	expired    int // those that nobody opens any more, whatever their state
+	states     map[inspect.State]int
+	unreadable error // what is the matter with one of those
 }
 
-func (s stored) all() int { return s.opened + s.expired + s.unreadable + s.foreign + s.unsealed }
+func (s stored) all() int {
+	n := s.expired
+	for _, count := range s.states {
+		n += count
+	}
+	return n
+}
 
 // look opens stored sessions: a sample of about so many, or with 0 all.
 func look(ctx context.Context, sessions *inspect.Sessions, enough int) (stored, error) {
-	var s stored
+	s := stored{states: map[inspect.State]int{}}
 	now, pages := time.Now(), sessions.Pages(ctx, false)
 	if enough > 0 {
 		pages = sessions.Sample(ctx, enough)
@@ -33,19 +38,16 @@ func look(ctx context.Context, sessions *inspect.Sessions, enough int) (stored, 
 		if err != nil {
 			return s, err
 		}
-		s.unreadable += len(page.Unreadable)
+		for _, unreadable := range page.Unreadable {
+			s.states[inspect.Unreadable]++
+			s.unreadable = unreadable.Err
+		}
 		for _, record := range page.Records {
-			found := sessions.Open(ctx, record)
-			switch {
-			case record.Expired(now):
+			if record.Expired(now) {
 				s.expired++
-			case found.Err == nil:
-				s.opened++
-			case sealed.Likely(record.Data):
-				s.foreign++
-			default:
-				s.unsealed++
+				continue
 			}
+			s.states[sessions.Open(ctx, record).State]++
 		}
 		if enough > 0 && s.all() >= enough {
 			break
@@ -57,39 +59,103 @@ func look(ctx context.Context, sessions *inspect.Sessions, enough int) (stored, 
 // checkContent is the check of what is stored.
 const checkContent = "content"
 
-// content looks at what is stored: at a sample, or with 0 at all. fix is for an error that does not say what to do.
-func (e examination) content(ctx context.Context, sessions *inspect.Sessions, enough int, fix func(error) string) {
+// What to do about sessions that do not open. None of it loses one.
+const (
+	sameSecret = "give this command and all processes the same secret: the bytes that its base64 stands for, not that text; put one that " +
+		"was changed behind the new one, as secret.previous, unless it has leaked: then these sessions are to end, and docs/emergencies.md says how"
+	sameContext = "give this command and all processes the same secret.context, or none and the same prefix and suffix in table.partition_key; nothing " +
+		"is to be done where these are the sessions of another application"
+)
+
+// content looks at what is stored: at a sample, or with 0 at all. fix is for an error that does not say what to do, and
+// names for sessions that cannot be read because they were written under other names. It reports whether all can be read.
+func (e examination) content(
+	ctx context.Context, sessions *inspect.Sessions, enough int, fix func(error) string, names string,
+) (readable bool) {
 	s, err := look(ctx, sessions, enough)
 	if err != nil {
 		why := explain.Error(err)
 		e.fail(checkContent, cmp.Or(why.Fix, fix(err)), "%s", why.Text)
-		return
+		return true // as far as is known
 	}
-	const sameSecret = "give this command and all processes the same secret: the bytes that its base64 stands for, not that text; put one that " +
-		"was changed behind the new one, as secret.previous"
-	live := s.opened + s.foreign + s.unsealed
+	ours := s.states[inspect.Opens] + s.states[inspect.Over]
+	live := s.all() - s.expired - s.states[inspect.Unreadable]
+	some := func(state inspect.State) string {
+		return fmt.Sprintf("%s of %s that have not expired", sessionsOf(s.states[state]), terminal.Number(int64(live)))
+	}
 	switch {
-	case s.unreadable > 0:
-		e.fail(checkContent, `see "scsdynamo sessions list"; set sessions.unreadable_as_miss, so that their users can log in anew`,
-			"%s of %s cannot be read", sessionsOf(s.unreadable), terminal.Number(int64(s.all())))
-	case s.foreign > 0 && !e.Sealed:
-		e.fail(checkContent, "set secret.current to the secret of the application", "%s of %s that are live are sealed, and there is no secret: "+
-			"their users are logged out", sessionsOf(s.foreign), terminal.Number(int64(live)))
-	case s.foreign > 0 && s.opened == 0:
-		e.fail(checkContent, sameSecret, "none of %s that are live opens with the secret that is configured: their users are logged out",
-			sessionsOf(live))
-	case s.foreign > 0:
-		e.warn(checkContent, sameSecret, "%s of %s that are live do not open with the secrets that are configured: their users are logged out",
-			sessionsOf(s.foreign), terminal.Number(int64(live)))
-	case s.unsealed > 0:
+	case s.states[inspect.Unreadable] > 0:
+		e.unreadable(s, names)
+	case s.states[inspect.Foreign] > 0 && !e.Sealed:
+		e.fail(checkContent, "set secret.current to the secret of the application", "%s are sealed, and there is no secret: their users are logged out",
+			some(inspect.Foreign))
+	case s.states[inspect.Foreign] > 0 && ours == 0:
+		e.fail(checkContent, sameSecret, "none of %s opens with the secret that is configured: their users are logged out", sessionsOf(live))
+	case s.states[inspect.Foreign] > 0:
+		e.warn(checkContent, sameSecret, "%s do not open with the secrets that are configured: their users are logged out", some(inspect.Foreign))
+	case s.states[inspect.OfAnother] > 0 && ours == 0:
+		e.fail(checkContent, sameContext, "none of %s opens: the secret is right, and they were sealed %s", sessionsOf(live), e.otherContext())
+	case s.states[inspect.OfAnother] > 0:
+		e.warn(checkContent, sameContext, "%s do not open: the secret is right, and they were sealed %s", some(inspect.OfAnother), e.otherContext())
+	case s.states[inspect.Damaged] > 0:
+		e.warn(checkContent, `"scsdynamo sessions list" shows which; see who may write there, as docs/emergencies.md says`,
+			"%s do not open: they were changed, or moved to another place", some(inspect.Damaged))
+	case s.states[inspect.Unsealed] > 0:
 		e.warn(checkContent, "nothing, where the secret is new: they end when all processes have it; else see which process has none",
-			"%s of %s that are live were stored without a secret, and do not open with one: processes without a secret accept them, those "+
-				"with one do not", sessionsOf(s.unsealed), terminal.Number(int64(live)))
-	case enough > 0 && s.all() >= enough:
-		e.ok(checkContent, "a sample of %s, all that are live open", sessionsOf(s.all()))
+			"%s were stored without a secret, and do not open with one: processes without a secret accept them, those with one do not",
+			some(inspect.Unsealed))
 	default:
-		e.ok(checkContent, "%s, all that are live open", sessionsOf(s.all()))
+		e.ok(checkContent, "%s", e.healthy(s, enough))
 	}
+	return s.states[inspect.Unreadable] == 0
+}
+
+// unreadable reports what the driver cannot read.
+func (e examination) unreadable(s stored, names string) {
+	const asMiss = `"scsdynamo sessions list" shows them; where they are damaged, sessions.unreadable_as_miss lets their users log in anew`
+	n, fix := s.states[inspect.Unreadable], asMiss
+	switch {
+	case names != "" && n == s.all(): // Whoever logged in anew would have a session that is an orphan when the name is corrected.
+		fix = names + `; do not set sessions.unreadable_as_miss before they are right`
+	case names != "":
+		fix = names + ". If they are right: " + asMiss
+	}
+	e.fail(checkContent, fix, "%s of %s cannot be read, such as one with this problem: %s", sessionsOf(n), terminal.Number(int64(s.all())),
+		explain.Error(s.unreadable).Text)
+}
+
+// otherContext says what the sessions were sealed for.
+func (e examination) otherContext() string {
+	if e.Context {
+		return "for another application than secret.context says"
+	}
+	return "for another application, with a secret.context or with another prefix or suffix"
+}
+
+// healthy says what was found where nothing is wrong.
+func (e examination) healthy(s stored, enough int) string {
+	text := sessionsOf(s.all())
+	if enough > 0 && s.all() >= enough {
+		text = "a sample of " + text
+	}
+	text += ", all that are live open"
+	if n := s.states[inspect.Over]; n > 0 {
+		text += fmt.Sprintf("; %s, by %s", terminal.Count(int64(n), "session is over before its expiry", "sessions are over before their expiry"),
+			strings.Join(e.ending(), " or "))
+	}
+	return text
+}
+
+// ending are the settings that end sessions.
+func (e examination) ending() []string {
+	var keys []string
+	if !e.SealedSince.IsZero() {
+		keys = append(keys, "secret.sealed_since")
+	}
+	if e.Outdated {
+		keys = append(keys, "secret.previous_until")
+	}
+	return append(keys, "the deadline of scs")
 }
 
 func sessionsOf(n int) string { return terminal.Count(int64(n), "session", "sessions") }

@@ -47,8 +47,12 @@ type Settings struct {
 	Source string
 	// Warnings are what should be seen to in the configuration.
 	Warnings []config.Problem
-	// Sealed says that there is a secret, and Rotating that there are previous ones, too.
-	Sealed, Rotating bool
+	// Sealed says that there is a secret, Rotating that there are previous ones, too, and Outdated that they count no more.
+	Sealed, Rotating, Outdated bool
+	// Context says that secret.context is set.
+	Context bool
+	// SealedSince is secret.sealed_since, zero where it is not set.
+	SealedSince time.Time
 	// ReadOnly leaves out what would write anything.
 	ReadOnly bool
 }
@@ -106,6 +110,9 @@ func (e examination) settings() {
 	case !e.Sealed:
 		e.warn(checkSecret, "set secret.current_file when all sessions may end, because those of now do; make a secret with: openssl rand -base64 32",
 			"none: tokens and data are stored as they are, and a copy of them logs everybody in")
+	case e.Rotating && e.Outdated:
+		e.ok(checkSecret, "tokens are hashed and data is sealed; previous secrets are not accepted any more, for secret.previous_until has passed: "+
+			"they can be left out")
 	case e.Rotating:
 		e.ok(checkSecret, "tokens are hashed and data is sealed; previous secrets are still accepted")
 	default:
@@ -120,6 +127,11 @@ func (e examination) roundTrip(ctx context.Context, store *sessionstore.Store) {
 		return
 	}
 	began := time.Now()
+	if began.Before(e.SealedSince) {
+		e.warn(checkRoundTrip, "nothing, where that is meant: from then on, sessions are found",
+			"not tried: secret.sealed_since comes in %s, and until then no session is found, also none that begins", e.SealedSince.Sub(began).Round(time.Second))
+		return
+	}
 	if err := smoke.Check(ctx, store); err != nil {
 		why := explain.Error(err)
 		e.fail(checkRoundTrip, cmp.Or(why.Fix, "see to the findings above, then try again"), "a session of the doctor's own could not be stored, found and deleted: %s", why.Text)

@@ -90,12 +90,18 @@ func (d DynamoDB) Examine(ctx context.Context, settings Settings, report func(Fi
 	if !d.table(ctx, e, err) {
 		return
 	}
+	readable := true
 	if d.rights(ctx, e) {
-		e.content(ctx, d.Sessions, sample, func(error) string { return fixCall })
+		readable = e.content(ctx, d.Sessions, sample, func(error) string { return fixCall },
+			"correct the names in table.attributes: they are those with which the application writes")
 	} else {
 		e.skip("these credentials may not call Scan", checkContent)
 	}
 	d.latency(ctx, e)
+	if !readable { // what is tried would be written under the same names, perhaps, and left there
+		e.skip("what is stored cannot be read", checkRoundTrip)
+		return
+	}
 	e.roundTrip(ctx, d.Store)
 }
 
@@ -103,11 +109,15 @@ func (d DynamoDB) Examine(ctx context.Context, settings Settings, report func(Fi
 func Unreachable(settings Settings, err error, report func(Finding)) {
 	e := examination{settings, report}
 	e.settings()
-	if errors.Is(err, dynamostore.ErrNoRegion) {
+	key := ""
+	if wrong := (*config.Error)(nil); errors.As(err, &wrong) {
+		key = wrong.Problems[0].Key
+	}
+	if key == "dynamodb.region" || errors.Is(err, dynamostore.ErrNoRegion) {
 		e.failed(checkRegion, fixCall, err)
 	} else {
 		check := checkCredentials
-		if wrong := (*config.Error)(nil); errors.As(err, &wrong) && wrong.Problems[0].Key == "dynamodb.endpoint" {
+		if key == "dynamodb.endpoint" {
 			check = checkEndpoint
 		}
 		e.failed(check, "correct dynamodb.profile, AWS_PROFILE, or the files of the AWS SDK", err)
