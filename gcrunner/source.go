@@ -34,8 +34,6 @@ func (s Source) choose(driver storage.Driver, rules Rules) (source, error) {
 	indexed := ok && index.ExpiryShards() > 0
 	byExpiry := rules.MaxAge <= 0 && rules.MaxStale <= 0
 	switch {
-	case driver == nil:
-		return nil, errors.New("gcrunner: NewCollector: the driver is nil")
 	case s == SourceIndex && !indexed:
 		return nil, ErrNoIndex
 	case s == SourceIndex && !byExpiry:

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -206,14 +207,32 @@ func TestWrongWordsAreNotRepeated(t *testing.T) {
 	const word = "Sh0uldNotBeSeen"
 	schedule := []string{"--schedule", "17 3 * * *"}
 	for _, args := range [][]string{
-		{word}, {"--", word}, {"-" + word}, {"--" + word}, {"--" + word + "=1"}, {"-o" + word}, {"-q" + word}, {"-q=" + word},
-		{"--set", word}, {"--dry-run=" + word}, {"--once=" + word}, {"--pprof=" + word}, {"--output", word},
-		{"--log-level", word}, {"--log-format", word}, {"--host", word + "/"}, {"--host", word + ":1"}, {"--host", word + "*"}, {"--host", word + " "},
-		{"--time-zone", word}, append(schedule, "--time-zone", word), append(schedule, "--listen", word), append(schedule, "--listen", word+":1:1"),
-		append(schedule, "--listen", "127.0.0.1:"+word), {"help", word},
+		{word},
+		{"--", word},
+		{"-" + word},
+		{"--" + word},
+		{"--" + word + "=1"},
+		{"-o" + word},
+		{"-q" + word},
+		{"-q=" + word},
+		{"--set", word},
+		{"--dry-run=" + word},
+		{"--once=" + word},
+		{"--pprof=" + word},
+		{"--output", word},
+		{"--log-level", word},
+		{"--log-format", word},
+		{"--host", word + "/"},
+		{"--host", word + ":1"},
+		{"--host", word + "*"},
+		{"--host", word + " "},
+		{"--time-zone", word},
+		append(schedule, "--time-zone", word), append(schedule, "--listen", word), append(schedule, "--listen", word+":1:1"),
+		append(schedule, "--listen", "127.0.0.1:"+word),
+		{"help", word},
 	} {
 		for _, more := range [][]string{nil, {"--output", "json"}, {"--log-format", "json"}} {
-			all := append(more[:len(more):len(more)], args...)
+			all := append(slices.Clip(more), args...)
 			if r := invoke(t, env, all...); r.code != 2 || strings.Contains(r.stdout+r.stderr, word) || r.stderr == "" {
 				t.Errorf("%q: exit code %d:\n%s%s", all, r.code, r.stdout, r.stderr)
 			}
