@@ -349,3 +349,37 @@ func TestHigherPrecedenceWinsOverTheOtherKey(t *testing.T) {
 		t.Errorf("a tag: %v", err)
 	}
 }
+
+// A position that would replace the sessions, or a secret, is refused however its path is written.
+func TestPositionInThePlaceOfSomethingElse(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, text := range map[string]string{"s.db": "", "current": secretA, "previous": secretB} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(os.Symlink(name, filepath.Join(dir, name+".symlink")),
+			os.Link(filepath.Join(dir, name), filepath.Join(dir, name+".link"))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	load := func(driver, position string) error {
+		_, err := config.Load(config.WithDir(dir), config.WithEnviron(nil), config.With("driver", driver),
+			config.With("bolt.path", "s.db"), config.With("secret.current_file", "current"),
+			config.With("secret.previous_files", []string{"previous"}), config.With("collection.checkpoint", "file"),
+			config.With("collection.checkpoint_file", position))
+		return err
+	}
+	for file, key := range map[string]string{"s.db": "bolt.path", "current": "secret.current_file", "previous": "secret.previous_files"} {
+		for _, position := range []string{file, "./x/../" + file, filepath.Join(dir, file), file + ".symlink", file + ".link"} {
+			if err := load("bolt", position); err == nil || !strings.Contains(err.Error(), "this is the file of "+key) {
+				t.Errorf("%s: %v", position, err)
+			}
+		}
+	}
+	for driver, position := range map[string]string{"bolt": "position", "dynamodb": "s.db"} { // whose file is not used
+		if err := load(driver, position); err != nil {
+			t.Errorf("%s, %s: %v", driver, position, err)
+		}
+	}
+}

@@ -251,6 +251,8 @@ func badInputs() []badInput {
 		file("no shards", "table:\n  expiry_index: {name: expiry, shards: 0}\n"),
 		file("checkpoint without its file", "collection:\n  checkpoint: file\n"),
 		file("file without its checkpoint", "collection:\n  checkpoint_file: position\n"),
+		file("position in the file of the sessions",
+			"driver: bolt\nbolt:\n  path: s.db\ncollection:\n  checkpoint: file\n  checkpoint_file: ./s.db\n"),
 		file("mistake in what is not chosen", "driver: bolt\ntable:\n  name: '?'\nstrategy: merge\nlease:\n  renewal: 9s\n"),
 
 		{

@@ -3,6 +3,8 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -44,6 +46,39 @@ func (l *loader) checkTogether(c *Config) {
 	}
 	report(c.Rules().Validate())
 	l.checkCollection(c)
+	l.checkPositionFile(c)
+}
+
+// checkPositionFile reports a position that would be kept in the place of something else, which must not be lost.
+func (l *loader) checkPositionFile(c *Config) {
+	const position = "collection.checkpoint_file"
+	if !c.isSet(position) || c.text("collection.checkpoint") != keys.CheckpointFile {
+		return
+	}
+	for _, key := range []string{"bolt.path", "secret.current_file", "secret.previous_files"} {
+		paths := []string{c.text(key)}
+		if key == "secret.previous_files" {
+			paths = get[[]string](*c, key)
+		}
+		if key == "bolt.path" && c.text("driver") != keys.DriverBolt {
+			continue
+		}
+		for _, path := range paths {
+			if path != "" && sameFile(c.path(position), resolve(l.dir, path)) {
+				l.together(c, "this is the file of "+key+"; name another one for the position", position, key)
+			}
+		}
+	}
+}
+
+// sameFile reports whether two paths name one file, which need not exist.
+func sameFile(a, b string) bool {
+	if filepath.Clean(a) == filepath.Clean(b) {
+		return true
+	}
+	ofA, errA := os.Stat(a)
+	ofB, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(ofA, ofB)
 }
 
 // region returns the Region of the client, empty where only a profile or the machine says.

@@ -31,6 +31,7 @@ func (r *run) attempt(
 		if err := pace.take(ctx, estimate); err != nil {
 			return consumed, err
 		}
+		pace.begin()
 		meter := &storage.Meter{}
 		err := operation(storage.WithMeter(sent, meter))
 		usage := meter.Usage()

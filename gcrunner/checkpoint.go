@@ -1,15 +1,16 @@
 package gcrunner
 
 import (
+	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/internal/plainfile"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -18,7 +19,8 @@ import (
 // does, the next one tries again, and the run returns the error of the last. An old position does no harm: what is
 // behind it is looked at again.
 type Checkpoint interface {
-	// Load returns the position that was saved last, or the zero Position.
+	// Load returns the position that was saved last, or the zero Position. A run takes what [Position.UnmarshalText]
+	// refuses for no position, and logs a warning.
 	Load(ctx context.Context) (Position, error)
 	// Save keeps the position. The zero Position means that a run has completed.
 	Save(ctx context.Context, position Position) error
@@ -46,29 +48,42 @@ func (c *memoryCheckpoint) Save(_ context.Context, position Position) error {
 }
 
 // FileCheckpoint keeps the position in a file of mode 0600, which it replaces as a whole: a crash leaves the old one or
-// the new one. The directory must exist. It is for collectors on one machine; see [TableCheckpoint] for several.
+// the new one. The directory must exist. It is for collectors on one machine; see [TableCheckpoint] for several. A file
+// that holds anything else than a position is left as it is, and what is no regular file is not read: both methods then
+// return an error, [ErrNoPosition] for the first.
 func FileCheckpoint(path string) Checkpoint { return fileCheckpoint(path) }
 
 type fileCheckpoint string
 
-// Load implements Checkpoint.
+// maxPositionFile is how large the file of a position can be: it holds a few bytes for each segment, and a key for each
+// that is being scanned.
+const maxPositionFile = 64 << 20
+
+// Load implements Checkpoint. A file that begins as a position does is one that is damaged, or of a later version.
 func (c fileCheckpoint) Load(context.Context) (Position, error) {
-	text, err := os.ReadFile(string(c))
+	text, err := plainfile.Read(string(c), maxPositionFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Position{}, nil
 	}
 	if err != nil {
-		return Position{}, err
+		return Position{}, &fs.PathError{Op: "read", Path: string(c), Err: err}
 	}
 	position, err := parsePosition(text)
+	if err != nil && !bytes.HasPrefix(text, []byte(positionBegins)) {
+		err = ErrNoPosition
+	}
 	if err != nil {
-		return Position{}, fmt.Errorf("%w: delete the file %s", err, string(c))
+		return Position{}, &fs.PathError{Op: "read", Path: string(c), Err: err}
 	}
 	return position, nil
 }
 
 // Save implements Checkpoint.
-func (c fileCheckpoint) Save(_ context.Context, position Position) error {
+func (c fileCheckpoint) Save(ctx context.Context, position Position) error {
+	// Whoever has put something else there meanwhile, or has resumed at another position, must not lose it.
+	if _, err := c.Load(ctx); err != nil && !errors.Is(err, errPosition) {
+		return err
+	}
 	return c.replace(position)
 }
 
@@ -108,6 +123,9 @@ type tableCheckpoint struct{ driver storage.Driver }
 // Load implements Checkpoint.
 func (c tableCheckpoint) Load(ctx context.Context) (Position, error) {
 	record, found, err := c.driver.Get(ctx, positionKey, storage.Strong)
+	if errors.Is(err, storage.ErrCorrupt) {
+		return Position{}, errPosition
+	}
 	if err != nil || !found {
 		return Position{}, err
 	}

@@ -51,27 +51,17 @@ func (r *run) collect(b *brake, candidates []candidate) bool {
 
 // delete deletes the candidate as soon as there is a slot. False where the run may not delete any more.
 func (r *run) delete(b *brake, deletes *sync.WaitGroup, c candidate) bool {
-	if reason := r.claim(); reason != "" {
-		b.reached(reason)
-		return false
-	}
 	if r.options.DryRun {
-		if c.indexed() {
-			if err := r.sample(b.deleting, c); err != nil {
-				r.unclaim()
-				if b.deleting.Err() == nil {
-					b.fail(err)
-				}
-				return false
-			}
-		}
-		r.deleted(c)
-		return true
+		return r.claimFor(b) && r.pretend(b, c)
 	}
 	select {
 	case r.slots <- struct{}{}:
 	case <-b.deleting.Done():
-		r.unclaim()
+		return false
+	}
+	// Only now, so that nothing but what holds a slot can exceed a limit.
+	if !r.claimFor(b) {
+		<-r.slots
 		return false
 	}
 	deletes.Go(func() {
@@ -81,6 +71,30 @@ func (r *run) delete(b *brake, deletes *sync.WaitGroup, c candidate) bool {
 		}
 	})
 	return true
+}
+
+// pretend counts what a dry run would delete.
+func (r *run) pretend(b *brake, c candidate) bool {
+	if c.indexed() {
+		if err := r.sample(b.deleting, c); err != nil {
+			r.unclaim()
+			if b.deleting.Err() == nil {
+				b.fail(err)
+			}
+			return false
+		}
+	}
+	r.deleted(c)
+	return true
+}
+
+// claimFor reserves one of the deletes that the limits allow, or stops the run.
+func (r *run) claimFor(b *brake) bool {
+	reason := r.claim()
+	if reason != "" {
+		b.reached(reason)
+	}
+	return reason == ""
 }
 
 // claim reserves one of the deletes that the limits allow, or says which limit is reached.

@@ -44,10 +44,11 @@ func NewCollector(driver storage.Driver, rules Rules, options CollectorOptions) 
 // started has ended, its position is saved, and its election is released. If ctx ends with the cause [ErrElectionLost],
 // it stops at once and saves nothing.
 //
-// Errors: the context's, [ErrNotElected], [ErrElectionLost], [ErrRunning], [ErrCheckpoint], and the driver's, after
-// which nothing more is deleted. A limit is no error, and neither is throttling, while the service accepts
-// something: the run slows down. If all reads, or all deletes, are refused until a limit is reached or ctx
-// ends, or for two minutes without a limit of duration, the error is the last refusal.
+// Errors: the context's, [ErrNotElected], [ErrElectionLost], [ErrTimeUp], [ErrRunning], [ErrCheckpoint], and the
+// driver's, after which nothing more is deleted. A limit is no error, and neither is throttling, while the service
+// accepts something: the run slows down. If all reads, or all deletes, are refused until a limit is reached or ctx
+// ends, or for two minutes without a limit of duration, the error is the last refusal. If none was answered when the
+// limit of duration is reached, it is [ErrTimeUp].
 func (c *Collector) Run(ctx context.Context) (Report, error) {
 	return c.run(ctx, c.options.Election, func(func() soFar) {})
 }
@@ -66,15 +67,16 @@ func (c *Collector) run(ctx context.Context, election *Election, began func(func
 	// Standing for election is part of the time that a run may take.
 	standing, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	timeUp := time.AfterFunc(r.left(), func() { end(ErrNotElected) })
+	late := fmt.Errorf("%w: this process was not elected by then", ErrTimeUp)
+	timeUp := time.AfterFunc(r.left(), func() { end(late) })
 	err := election.Lead(standing, func(term context.Context) error {
 		if !timeUp.Stop() { // it was elected a moment too late
-			return ErrNotElected
+			return late
 		}
 		return r.do(term)
 	})
-	if context.Cause(standing) == ErrNotElected && ctx.Err() == nil { //nolint:errorlint // This very one.
-		err = ErrNotElected
+	if context.Cause(standing) == late && ctx.Err() == nil && !errors.Is(err, ErrNotElected) { //nolint:errorlint // This one.
+		err = late
 	}
 	return r.finish(ctx, err)
 }
@@ -88,7 +90,12 @@ func (c *Collector) startAt(ctx context.Context) (Position, error) {
 	}
 	if resume.IsZero() && !c.options.DryRun {
 		var err error
-		if resume, err = c.options.Checkpoint.Load(ctx); err != nil {
+		resume, err = c.options.Checkpoint.Load(ctx)
+		switch {
+		case errors.Is(err, errPosition):
+			c.options.Logger.WarnContext(ctx, "the position of the last run is damaged; beginning at the beginning", "error", err)
+			return Position{}, nil
+		case err != nil:
 			return Position{}, fmt.Errorf("%w: %w", ErrCheckpoint, err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/internal/backoff"
 	"github.com/scsdynamo/scsdynamo/internal/defaults"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/storage"
@@ -28,11 +29,15 @@ type Election struct {
 	rules    Rules         // of the collector that it is for
 }
 
-// minElectionLease is the shortest lease of an election.
-const minElectionLease = 200 * time.Millisecond
+// The shortest and the longest lease of an election.
+const (
+	minElectionLease = 200 * time.Millisecond
+	maxElectionLease = time.Hour
+)
 
 // NewElection returns an election among all processes that make one over the same sessions. After the elected process
-// has died, another one is elected within lease; 0 means 15 seconds. It makes no call. Error: a lease shorter than 200 ms.
+// has died, another one is elected within lease; 0 means 15 seconds. It makes no call. Error: a lease shorter than 200
+// ms, or longer than an hour.
 func NewElection(driver storage.Driver, lease time.Duration) (*Election, error) {
 	if driver == nil {
 		return nil, errors.New("gcrunner: NewElection: the driver is nil")
@@ -44,12 +49,16 @@ func NewElection(driver storage.Driver, lease time.Duration) (*Election, error) 
 		return nil, fmt.Errorf("gcrunner: NewElection: a lease of %v; at least %v are needed, as calls to storage take time",
 			lease, minElectionLease)
 	}
+	if lease > maxElectionLease {
+		return nil, fmt.Errorf("gcrunner: NewElection: a lease of %v; at most %v are allowed, as nobody collects for so long "+
+			"after the elected process has died", lease, maxElectionLease)
+	}
 	// A successor has to see the last renewal, and then no change for the lease and a tenth: all that must take no
 	// longer than the caller has asked for.
 	poll := max(lease/10, defaults.MinLeasePoll)
 	duration := lease * 8 / 10
 	e := &Election{
-		backend: lockstrategy.Backend{Driver: driver, Now: time.Now},
+		backend: lockstrategy.Backend{Driver: electionDriver{driver}, Now: time.Now},
 		lease:   duration,
 		strategy: lockstrategy.Lease(lockstrategy.LeaseOptions{
 			Duration: duration, Poll: poll, MaxHold: -1,
@@ -77,16 +86,20 @@ func (e *Election) Lead(ctx context.Context, work func(ctx context.Context) erro
 	lose := func() { cancel(ErrElectionLost) }
 	end := time.AfterFunc(time.Hour, lose) // set below, and with each renewal
 	defer end.Stop()
+	held := false // by another process, as far as this one has seen
 	session, err := e.enter(ctx, &lockstrategy.Request{
 		Backend: &e.backend, Lock: true,
 		Cancel: func(error) { lose() },
 		Notify: func(n lockstrategy.Notice) {
-			if n.Event == lockstrategy.Renewed && n.Err == nil {
+			switch {
+			case n.Event == lockstrategy.Waited:
+				held = true
+			case n.Event == lockstrategy.Renewed && n.Err == nil:
 				end.Reset(e.lease - n.Duration) // from when the call began
 			}
 		},
 	})
-	if errors.Is(err, lockstrategy.ErrLockTimeout) {
+	if errors.Is(err, lockstrategy.ErrLockTimeout) || err != nil && held && errors.Is(context.Cause(ctx), ErrTimeUp) {
 		return ErrNotElected
 	}
 	if err != nil {
@@ -107,19 +120,71 @@ func (e *Election) Lead(ctx context.Context, work func(ctx context.Context) erro
 	return err
 }
 
+const (
+	// enterTries is how often a process tries to make the record of the election. Each time that it is refused, another
+	// process may have been faster; it is there the next time then.
+	enterTries      = 8
+	firstEnterPause = 50 * time.Millisecond
+	lastEnterPause  = time.Second
+)
+
 // enter returns the session that is the election, under a lease.
 func (e *Election) enter(ctx context.Context, request *lockstrategy.Request) (lockstrategy.Session, error) {
-	for {
+	pause := backoff.Backoff{First: firstEnterPause, Limit: lastEnterPause, Even: true}
+	for tries := 1; ; tries++ {
 		session, err := e.strategy.Load(ctx, request, electionKey)
 		if err != nil {
 			return nil, err
 		}
-		if _, found := session.Record(); found {
+		record, found := session.Record()
+		if found {
 			return session, nil
 		}
-		err = e.backend.Driver.Put(ctx, reservedRecord(electionKey, nil), storage.IfAbsent(e.backend.Now()))
-		if err != nil && !errors.Is(err, storage.ErrConflict) { // another process was faster, and stands for election, too
+		now := e.backend.Now()
+		condition := storage.IfAbsent(now)
+		if record.Ended() && !record.Expired(now) { // whoever has ended it: the election is no session, and goes on
+			condition = storage.IfVersion(record.Version, now)
+		}
+		err = e.backend.Driver.Put(ctx, reservedRecord(electionKey, nil), condition)
+		switch {
+		case err != nil && !errors.Is(err, storage.ErrConflict):
+			return nil, err
+		case err != nil && tries == enterTries:
+			return nil, fmt.Errorf("gcrunner: the record of the election, %s, can neither be used nor replaced: %w", electionKey, err)
+		case err != nil:
+			err = pause.Wait(ctx)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
+}
+
+// electionDriver is the driver of an election. A lease that lasts longer than any election makes one is nobody's: it
+// must not keep collection off, so that it seems to last no time, and can be taken over.
+type electionDriver struct{ storage.Driver }
+
+// Get implements storage.Driver.
+func (d electionDriver) Get(ctx context.Context, key string, c storage.Consistency) (storage.Record, bool, error) {
+	record, found, err := d.Driver.Get(ctx, key, c)
+	return believed(record), found, err
+}
+
+// Acquire implements storage.Driver.
+func (d electionDriver) Acquire(
+	ctx context.Context, key string, lease storage.Lease, c storage.Condition,
+) (storage.Record, error) {
+	record, err := d.Driver.Acquire(ctx, key, lease, c)
+	if conflict := (*storage.ConflictError)(nil); errors.As(err, &conflict) && conflict.Current != nil {
+		*conflict.Current = believed(*conflict.Current)
+	}
+	return record, err
+}
+
+// believed returns the record as an election believes it.
+func believed(record storage.Record) storage.Record {
+	if record.Lease.Duration > maxElectionLease {
+		record.Lease.Duration = 0
+	}
+	return record
 }

@@ -3,6 +3,7 @@ package gcrunner_test
 import (
 	"context"
 	"errors"
+	"math"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -301,6 +302,9 @@ func TestElectionsThatAreRefused(t *testing.T) {
 			t.Errorf("a lease of %v is accepted", short)
 		}
 	}
+	if _, err := gcrunner.NewElection(memory.New(), time.Hour+1); err == nil {
+		t.Error("a lease of more than an hour is accepted")
+	}
 	if _, err := gcrunner.NewElection(memory.New(), 0); err != nil {
 		t.Error(err)
 	}
@@ -333,3 +337,125 @@ func (h hanging) Load(ctx context.Context) (gcrunner.Position, error) {
 }
 
 func (hanging) Save(context.Context, gcrunner.Position) error { return nil }
+
+// calling counts the calls of an election, and refuses what is put, if that is said.
+type calling struct {
+	*memory.Driver
+	calls   int
+	refuses bool
+}
+
+func (d *calling) Get(ctx context.Context, key string, c storage.Consistency) (storage.Record, bool, error) {
+	d.calls++
+	return d.Driver.Get(ctx, key, c)
+}
+
+func (d *calling) Put(ctx context.Context, record storage.Record, c storage.Condition) error {
+	d.calls++
+	if d.refuses {
+		return &storage.ConflictError{}
+	}
+	return d.Driver.Put(ctx, record, c)
+}
+
+func (d *calling) Acquire(ctx context.Context, key string, l storage.Lease, c storage.Condition) (storage.Record, error) {
+	d.calls++
+	return d.Driver.Acquire(ctx, key, l, c)
+}
+
+// Whatever somebody has put in the place of the election, there is one, after a few calls.
+func TestElectionOverWhatIsThere(t *testing.T) {
+	record := func(change func(*storage.Record)) storage.Record {
+		r := session(storage.ReservedPrefix+"collector", time.Minute, time.Minute, 100*365*24*time.Hour)
+		change(&r)
+		return r
+	}
+	held := func(duration, left time.Duration) storage.Record {
+		return record(func(r *storage.Record) {
+			r.Lease = storage.Lease{ID: storage.NewVersion(), Duration: duration, ExpiresAt: time.Now().Add(left)}
+		})
+	}
+	for name, test := range map[string]func() storage.Record{
+		"a session": func() storage.Record { return record(func(*storage.Record) {}) },
+		"an expired session": func() storage.Record {
+			return record(func(r *storage.Record) { r.ExpiresAt = time.Now().Add(-time.Second) })
+		},
+		"an expired tombstone": func() storage.Record {
+			return record(func(r *storage.Record) { r.UpdatedAt = time.Now().Add(-time.Minute); r.ExpiresAt = r.UpdatedAt })
+		},
+		"a tombstone": func() storage.Record {
+			return record(func(r *storage.Record) { r.UpdatedAt = time.Now().Add(time.Hour); r.ExpiresAt = r.UpdatedAt })
+		},
+		"a tombstone for ever": func() storage.Record { return record(func(r *storage.Record) { r.UpdatedAt = r.ExpiresAt }) },
+		"a session from the future": func() storage.Record {
+			return record(func(r *storage.Record) { r.UpdatedAt = r.ExpiresAt.Add(time.Hour) })
+		},
+		"a tombstone under a lease": func() storage.Record {
+			r := held(100*365*24*time.Hour, 100*365*24*time.Hour)
+			r.UpdatedAt = r.ExpiresAt
+			return r
+		},
+		"a lease for ever":         func() storage.Record { return held(100*365*24*time.Hour, 200*365*24*time.Hour) },
+		"the longest lease":        func() storage.Record { return held(math.MaxInt64, 0) },
+		"a lease of a day":         func() storage.Record { return held(24*time.Hour, time.Hour) },
+		"a lease that ends before": func() storage.Record { return held(-time.Hour, time.Hour) },
+		"a lease as long as ours":  func() storage.Record { return held(lease*8/10, lease) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				driver := &calling{Driver: memory.New()}
+				put(t, driver, test())
+				elected := false
+				err := newElection(t, driver).Lead(t.Context(), func(context.Context) error { elected = true; return nil })
+				if err != nil || !elected || driver.calls > 30 { // as it looks about ten times in a lease
+					t.Errorf("%v, after %d calls", err, driver.calls)
+				}
+			})
+		})
+	}
+}
+
+// A lease that another process may well have is respected, although it is longer than ours.
+func TestElectionBelievesALongerLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		driver := memory.New()
+		first, err := gcrunner.NewElection(driver, time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() {
+			ended <- first.Lead(ctx, func(ctx context.Context) error { <-ctx.Done(); return nil })
+		}()
+		synctest.Wait()
+		second := newElection(t, driver)
+		for range 30 {
+			if err := second.Lead(t.Context(), func(context.Context) error { return nil }); !errors.Is(err, gcrunner.ErrNotElected) {
+				t.Errorf("%v while another process is elected", err)
+			}
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Where the record of the election can never be made, an error says so, after some tries and pauses.
+func TestElectionGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		driver := &calling{Driver: memory.New(), refuses: true}
+		began := time.Now()
+		err := newElection(t, driver).Lead(t.Context(), func(context.Context) error { return nil })
+		took := time.Since(began)
+		if !errors.Is(err, storage.ErrConflict) || errors.Is(err, gcrunner.ErrNotElected) || driver.calls > 20 || took < time.Second || took > lease {
+			t.Errorf("%v after %v and %d calls", err, took, driver.calls)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if err := newElection(t, driver).Lead(ctx, func(context.Context) error { return nil }); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("whose context ends meanwhile: %v", err)
+		}
+	})
+}

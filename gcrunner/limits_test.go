@@ -1,9 +1,11 @@
 package gcrunner_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -61,7 +63,7 @@ func TestLimitOfUnits(t *testing.T) {
 		total, runs := 0, 0
 		for completed := false; !completed; {
 			report := run(t, collector)
-			// What was under way: two deletes, and a page of each of two segments.
+			// What was under way: two deletes, and a page of each of two segments, of a twentieth.
 			if units := report.ReadUnits + report.WriteUnits; units > 50+2+2*2.5 {
 				t.Errorf("one of %d expired: a run consumed %v units; 50 were allowed", every, units)
 			}
@@ -84,7 +86,7 @@ func TestLimitOfUnitsWithinAPage(t *testing.T) {
 	driver.readUnits, driver.writeUnits = 0.001, 1
 	fill(t, driver, 200, 1)
 	report := run(t, newCollector(t, driver, gcrunner.CollectorOptions{Limits: gcrunner.Limits{Units: 20}, Concurrency: 3}))
-	if report.Stopped != "units" || report.Total() < 15 || report.WriteUnits > 20+3+3 { // under way, and about to be
+	if report.Stopped != "units" || report.Total() < 15 || report.WriteUnits > 20+3 { // under way
 		t.Errorf("%+v", report)
 	}
 }
@@ -196,13 +198,21 @@ func TestLimitOfDurationIsTheEnd(t *testing.T) {
 	for name, test := range map[string]struct {
 		slow    string // operation
 		takes   time.Duration
-		elected bool // whether somebody else is
+		elected bool          // whether somebody else is
+		failed  time.Duration // the longest limit in which nothing is answered
+		err     error
 		stopped gcrunner.StopReason
 	}{
-		"scans":    {slow: "Scan", takes: time.Hour, stopped: "duration"},
-		"deletes":  {slow: "Delete", takes: time.Hour, stopped: "duration"},
-		"pages":    {slow: "Delete", takes: 700 * time.Millisecond, stopped: "duration"},
-		"election": {elected: true, stopped: "not elected"},
+		"scans":    {slow: "Scan", takes: time.Hour, failed: time.Minute, err: gcrunner.ErrTimeUp, stopped: "failed"},
+		"deletes":  {slow: "Delete", takes: time.Hour, failed: time.Minute, err: gcrunner.ErrTimeUp, stopped: "failed"},
+		"pages":    {slow: "Delete", takes: 700 * time.Millisecond, failed: time.Second, err: gcrunner.ErrTimeUp, stopped: "failed"},
+		"election": {elected: true, failed: time.Minute, err: gcrunner.ErrNotElected, stopped: "not elected"},
+		"to be elected": {
+			slow: "Get", takes: time.Hour, failed: time.Minute, err: gcrunner.ErrTimeUp, stopped: "failed",
+		},
+		"to be elected, in a second": {
+			slow: "Acquire", takes: time.Second, failed: time.Second, err: gcrunner.ErrTimeUp, stopped: "failed",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -228,13 +238,13 @@ func TestLimitOfDurationIsTheEnd(t *testing.T) {
 					if took := time.Since(began); took > limit {
 						t.Errorf("a run of at most %v took %v", limit, took)
 					}
-					if test.elected {
-						if !errors.Is(err, gcrunner.ErrNotElected) || report.Stopped != "not elected" {
-							t.Errorf("%v: %v, %+v", limit, err, report)
+					if limit <= test.failed {
+						if !errors.Is(err, test.err) || report.Stopped != test.stopped || (report.Err == nil) != test.elected {
+							t.Errorf("%v: %v, %+v; want %v", limit, err, report, test.err)
 						}
 						continue
 					}
-					if err != nil || report.Stopped != test.stopped && report.Stopped != gcrunner.Completed {
+					if err != nil || report.Stopped != "duration" && report.Stopped != gcrunner.Completed {
 						t.Errorf("%v: %v, %+v", limit, err, report)
 					}
 				}
@@ -260,6 +270,22 @@ func (d *slowly) hang(ctx context.Context, operation string) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+func (d *slowly) Get(ctx context.Context, key string, c storage.Consistency) (storage.Record, bool, error) {
+	if err := d.hang(ctx, "Get"); err != nil {
+		return storage.Record{}, false, err
+	}
+	return d.Driver.Get(ctx, key, c)
+}
+
+func (d *slowly) Acquire(
+	ctx context.Context, key string, lease storage.Lease, c storage.Condition,
+) (storage.Record, error) {
+	if err := d.hang(ctx, "Acquire"); err != nil {
+		return storage.Record{}, err
+	}
+	return d.Driver.Acquire(ctx, key, lease, c)
 }
 
 func (d *slowly) Scan(ctx context.Context, request storage.ScanRequest) (storage.Page, error) {
@@ -468,9 +494,121 @@ func TestPositionsThatAreRefused(t *testing.T) {
 	driver := memory.New()
 	put(t, driver, expired("a"))
 	report, err := newCollector(t, driver, gcrunner.CollectorOptions{Checkpoint: gcrunner.FileCheckpoint(path)}).Run(t.Context())
-	if err == nil || !strings.Contains(err.Error(), notAPosition) || !strings.Contains(err.Error(), path) || report.Stopped != "failed" || !stored(t, driver, "a") {
+	if !errors.Is(err, gcrunner.ErrNoPosition) || !strings.Contains(err.Error(), path) || report.Stopped != "failed" || !stored(t, driver, "a") {
 		t.Errorf("a file that holds no position: %v, %+v", err, report)
 	}
+}
+
+// A file that is no position stays what it is, whoever wants to save one there; and what is no regular file is not read.
+func TestFileCheckpointReplacesNothingElse(t *testing.T) {
+	t.Parallel()
+	directory := t.TempDir()
+	position, err := parsePosition(`{"format":1,"segments":[{"next":"a"}]}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"a bbolt file": "\x00\x00\x00\x00\xed\xda\x0c\xed", "a secret": "cGFzc3dvcmQ=", "YAML": "table: {name: sessions}\n",
+		"JSON": `{"segments":[{}]}`, "a line": "\n", "a large file": strings.Repeat(" ", 64<<20+1),
+	} {
+		path := filepath.Join(directory, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		checkpoint := gcrunner.FileCheckpoint(path)
+		_, loading := checkpoint.Load(t.Context())
+		saving := checkpoint.Save(t.Context(), position)
+		for _, err := range []error{loading, saving} {
+			if err == nil || strings.Count(err.Error(), path) != 1 || strings.Contains(err.Error(), "delete") {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if left, err := os.ReadFile(path); err != nil || string(left) != text {
+			t.Errorf("%s was overwritten, %v", name, err)
+		}
+		// A run that resumes does not load a position, and would save one.
+		driver := newBetween()
+		fill(t, driver, 10, 1)
+		report, err := newCollector(t, driver, gcrunner.CollectorOptions{Checkpoint: checkpoint, Resume: position}).Run(t.Context())
+		if !errors.Is(err, gcrunner.ErrCheckpoint) || report.Total() != 0 {
+			t.Errorf("%s: %v, %+v", name, err, report)
+		}
+	}
+	for _, path := range []string{os.DevNull, "/dev/zero", "/dev/full", directory} {
+		if _, err := os.Stat(path); err != nil {
+			continue // which this system does not have
+		}
+		if path != directory { // by a link: code that is broken replaces no device
+			link := filepath.Join(t.TempDir(), "position")
+			if err := os.Symlink(path, link); err != nil {
+				t.Fatal(err)
+			}
+			path = link
+		}
+		_, loading := gcrunner.FileCheckpoint(path).Load(t.Context())
+		saving := gcrunner.FileCheckpoint(path).Save(t.Context(), position)
+		for _, err := range []error{loading, saving} {
+			if err == nil || !strings.Contains(err.Error(), "name a") {
+				t.Errorf("%s: %v", path, err)
+			}
+		}
+	}
+}
+
+// A position that is damaged is taken for none, wherever it is kept: a warning says so, the run begins at the beginning,
+// and leaves a position that is none any more.
+func TestDamagedPosition(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"cut": `{"format":1,"segments":[{"next":"secr`, "of a later version": `{"format":2,"parts":[]}`, "without segments": `{"format":1}`,
+		"no JSON": "\x1b[2Jsecret", "other JSON": "{}", "zeros": "\x00\x00\x00",
+	} {
+		for _, kept := range []string{"in the table", "in the table, unreadable", "in a file"} {
+			ours := strings.HasPrefix(text, `{"format"`)
+			if kept == "in a file" && !ours {
+				continue
+			}
+			driver := newBetween()
+			dead := fill(t, driver, 10, 1)
+			path := filepath.Join(t.TempDir(), "position")
+			checkpoint := gcrunner.FileCheckpoint(path)
+			if kept != "in a file" {
+				checkpoint = gcrunner.TableCheckpoint(driver)
+			}
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			record := session(storage.ReservedPrefix+"collector-position", time.Hour, time.Hour, time.Hour)
+			record.Data = []byte(text)
+			put(t, driver, record)
+			if kept == "in the table, unreadable" {
+				checkpoint = gcrunner.TableCheckpoint(unreadable{driver})
+			}
+			var log bytes.Buffer
+			report, err := newCollector(t, driver, gcrunner.CollectorOptions{
+				Checkpoint: checkpoint, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+			}).Run(t.Context())
+			if err != nil || report.Total() != dead {
+				t.Errorf("%s, %s: %v, %+v", name, kept, err, report)
+			}
+			if strings.Count(log.String(), "level=WARN") != 1 || strings.Contains(log.String(), "secr") {
+				t.Errorf("%s, %s: it is logged:\n%s", name, kept, log.String())
+			}
+			if kept == "in the table, unreadable" {
+				continue
+			}
+			if after, err := checkpoint.Load(t.Context()); err != nil || !after.IsZero() {
+				t.Errorf("%s, %s: %v and %v is left", name, kept, after, err)
+			}
+		}
+	}
+}
+
+// unreadable is a driver that cannot read the records that it has.
+type unreadable struct{ *between }
+
+func (unreadable) Get(context.Context, string, storage.Consistency) (storage.Record, bool, error) {
+	return storage.Record{}, false, storage.ErrCorrupt
 }
 
 func TestFileCheckpoint(t *testing.T) {

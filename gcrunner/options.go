@@ -49,7 +49,8 @@ type CollectorOptions struct {
 	// StopTimeout is how long a run may take to finish the pages it is working on, once its context has ended or it has
 	// reached a limit. A negative one stops at once. Default: 5 seconds.
 	StopTimeout time.Duration
-	// Logger is where a [Runner] logs its runs and elections, without keys. Default: nowhere.
+	// Logger is where a [Runner] logs its runs and elections, and a run that the position of the last one is damaged,
+	// without keys. Default: nowhere.
 	Logger *slog.Logger
 	// Now is the clock by which sessions are judged, for tests. Pauses and limits have their own. Default: [time.Now].
 	Now func() time.Time
@@ -68,8 +69,9 @@ type Budget struct {
 type Limits struct {
 	// Items is how many sessions are deleted at most.
 	Items int
-	// Units is how many capacity units are consumed at most, read and write units together. Operations under way may
-	// exceed it.
+	// Units is after how many capacity units a run stops, read and write units together. What is under way by then may
+	// exceed it: at most CollectorOptions.Concurrency deletes and as many pages, each of which is made for a twentieth of
+	// the limit by the size of the records before; and saving the position.
 	Units float64
 	// Duration is how long the run may take, standing for election included; only saving the position comes after it.
 	// The last tenth of it, or CollectorOptions.StopTimeout where that is less, is for finishing pages.

@@ -24,8 +24,12 @@ type segment struct {
 	Done bool             `json:"done,omitempty"`
 }
 
-// positionFormat is the version of the text.
-const positionFormat = 1
+const (
+	// positionFormat is the version of the text.
+	positionFormat = 1
+	// positionBegins is how the text of each version begins.
+	positionBegins = `{"format":`
+)
 
 type positionText struct {
 	Format   int       `json:"format"`

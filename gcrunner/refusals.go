@@ -12,9 +12,17 @@ const refusalLimit = 2 * time.Minute
 // refusals tell a service that accepts some operations of a kind from one that refuses all of them.
 type refusals struct {
 	mu    sync.Mutex
+	begun bool      // whether one was begun
 	ever  bool      // whether one was accepted
 	since time.Time // since when all are refused, the zero time where the last one was accepted
 	last  error     // what the last one was refused with
+}
+
+// begin notes that an operation is begun.
+func (r *refusals) begin() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.begun = true
 }
 
 // accepted notes that an operation was done, or was refused for what is stored.
@@ -43,4 +51,11 @@ func (r *refusals) throughout() error {
 		return nil
 	}
 	return r.last
+}
+
+// answered reports whether one was ever accepted, and whether any was begun.
+func (r *refusals) answered() (ever, begun bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ever, r.begun
 }

@@ -88,6 +88,9 @@ func (r *run) conclude(ctx context.Context, why *stopped) error {
 		return why.err
 	}
 	refused := r.refused()
+	if refused == nil && why.reason == stoppedByDuration {
+		refused = r.unanswered()
+	}
 	if refused != nil && why.reason != Canceled {
 		r.end(failed, func() {})
 	}
@@ -108,6 +111,17 @@ func (r *run) refused() error {
 		return err
 	}
 	return r.writes.throughout()
+}
+
+// unanswered says that the time of the run was up before a read, or a delete, was answered, nil where that is not so.
+func (r *run) unanswered() error {
+	if ever, _ := r.reads.answered(); !ever {
+		return fmt.Errorf("%w: no read was answered by then", ErrTimeUp)
+	}
+	if ever, begun := r.writes.answered(); begun && !ever {
+		return fmt.Errorf("%w: no delete was answered by then", ErrTimeUp)
+	}
+	return nil
 }
 
 // left is how much of its time the run has left.

@@ -66,12 +66,24 @@ func (a *app) runAgain(
 	return err
 }
 
-// badListen explains why nobody can listen there. An address that is in use may be free later; others are mistakes.
+// badListen explains why nobody can listen there. An address that is in use may be free later; others are mistakes, and
+// may be something else that is in the wrong place.
 func badListen(address string, err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("--listen %s: %w", address, err)
 	}
-	e := explain.New(explain.Usage, "--listen "+address+": "+err.Error(), "write --listen HOST:PORT, of this machine, or none")
+	why := "this is no address"
+	part, name := (*net.AddrError)(nil), (*net.DNSError)(nil)
+	refused := syscall.Errno(0)
+	switch {
+	case errors.As(err, &part):
+		why = part.Err
+	case errors.As(err, &refused):
+		why = refused.Error()
+	case errors.As(err, &name):
+		why = "there is no such host or port"
+	}
+	e := explain.New(explain.Usage, "--listen: "+why, "write --listen HOST:PORT, of this machine, or none")
 	e.Err = err
 	return e
 }

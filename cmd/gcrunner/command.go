@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"strings"
 	"time"
@@ -84,12 +85,13 @@ func (a *app) command() *cobra.Command {
 		Long:    commandLong + codes.String(),
 		Example: commandExample,
 		Version: version.Line(),
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE:    a.main,
 
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	cmd.SetFlagErrorFunc(flagError)
 	cmd.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	cmd.SetOut(a.Out)
 	cmd.SetErr(a.Err)
@@ -112,9 +114,7 @@ func (a *app) command() *cobra.Command {
 	flags.StringVar(&a.logLevel, "log-level", "info", "what to log: debug, info, warn or error")
 	flags.StringVarP(&a.output, "output", "o", outputTable, "how to print the result of a single run: table or json")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "print errors only: no result of a single run, and no progress")
-	for flag, words := range map[string][]string{
-		"output": {outputTable, outputJSON}, "log-format": {"text", "json"}, "log-level": {"debug", "info", "warn", "error"},
-	} { // It fails for flags that there are not.
+	for flag, words := range choices { // It fails for flags that there are not.
 		_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 	}
 	return cmd
@@ -122,11 +122,12 @@ func (a *app) command() *cobra.Command {
 
 // main checks the command line, and runs once or by a schedule.
 func (a *app) main(cmd *cobra.Command, _ []string) (err error) {
-	logger, err := a.checkFlags()
-	if err != nil {
+	if err := a.checkFlags(cmd.Flags()); err != nil {
 		return err
 	}
 	a.began = true
+	level, logger := a.newLogger()
+	slog.SetDefault(logger) // also that of packages which know no other
 	cfg, err := a.load()
 	if err != nil {
 		return err
@@ -134,6 +135,9 @@ func (a *app) main(cmd *cobra.Command, _ []string) (err error) {
 	schedule, err := a.scheduleOf(cfg)
 	if err != nil {
 		return err
+	}
+	if schedule == (gcrunner.Schedule{}) && a.quiet {
+		level.Set(slog.LevelError)
 	}
 	ctx := cmd.Context()
 	driver, err := openDriver(ctx, cfg)
@@ -146,14 +150,14 @@ func (a *app) main(cmd *cobra.Command, _ []string) (err error) {
 		}
 	}()
 	if schedule == (gcrunner.Schedule{}) {
-		return a.runOnce(ctx, cfg, driver)
+		return a.runOnce(ctx, cfg, driver, logger)
 	}
 	return a.runAgain(ctx, cfg, driver, schedule, logger)
 }
 
 // load reads the configuration. Flags with a name of their own win over --set.
 func (a *app) load() (*config.Config, error) {
-	var options []config.Option
+	options := []config.Option{config.WithClientOptions(logClient)}
 	if a.file != "" {
 		options = append(options, config.WithFile(a.file))
 	}
@@ -165,7 +169,7 @@ func (a *app) load() (*config.Config, error) {
 	for _, setting := range a.settings {
 		key, value, ok := strings.Cut(setting, "=")
 		if !ok {
-			return nil, explain.New(explain.Usage, "--set "+setting+": there is no value", "write --set KEY=VALUE")
+			return nil, usage("a --set has no value", "write --set KEY=VALUE")
 		}
 		if when && (key == interval || key == schedule) {
 			continue
@@ -187,15 +191,22 @@ func (a *app) load() (*config.Config, error) {
 // scheduleOf returns the schedule, the zero one for a single run.
 func (a *app) scheduleOf(cfg *config.Config) (gcrunner.Schedule, error) {
 	s := cfg.Schedule()
-	if a.once || s.Interval == 0 && s.Cron == "" {
-		return gcrunner.Schedule{}, nil
+	if a.once {
+		s = gcrunner.Schedule{}
 	}
-	if a.timeZone != "" {
+	switch {
+	case a.timeZone == "":
+	case s.Cron == "":
+		return s, usage("--time-zone without a cron schedule, which it is for", "give --schedule, too, or leave it out")
+	default:
 		zone, err := time.LoadLocation(a.timeZone)
 		if err != nil {
-			return s, usage("--time-zone "+a.timeZone+": there is no such time zone", "write it as in Europe/Berlin")
+			return s, usage("--time-zone: there is no such time zone", "write it as in Europe/Berlin")
 		}
 		s.Zone = zone
+	}
+	if s.Interval == 0 && s.Cron == "" {
+		return gcrunner.Schedule{}, nil
 	}
 	if err := s.Validate(); err != nil {
 		return s, misconfigured(err)
@@ -237,9 +248,6 @@ func place(cfg *config.Config) string {
 	name := text(cfg, "table.name")
 	return "DynamoDB table " + name[strings.LastIndexByte(name, '/')+1:]
 }
-
-// usage is the error of a command line that is wrong.
-func usage(text, fix string) error { return explain.New(explain.Usage, text, fix) }
 
 // misconfigured is the error of a configuration that config finds no mistakes in, and gcrunner does.
 func misconfigured(err error) error {

@@ -16,8 +16,21 @@ var codes = explain.ExitCodes{
 // fail prints the error and returns the exit code.
 func (a *app) fail(err error) int {
 	e := explain.Error(err)
-	if !a.began && e.Kind == explain.Failed { // What cobra has to say about flags and arguments has no type.
-		e = explain.New(explain.Usage, e.Text, `see "gcrunner --help"`)
+	if !a.began && e.Kind == explain.Failed { // What cobra has to say about its own commands repeats words.
+		e = explain.New(explain.Usage, "the command line is not understood", seeHelp)
 	}
-	return explain.Report{Command: "gcrunner", JSON: a.output == outputJSON}.Write(a.Terminal, e)
+	report := explain.Report{Command: "gcrunner", JSON: a.output == outputJSON}
+	if a.logFormat != logJSON || report.JSON {
+		return report.Write(a.Terminal, e)
+	}
+	attrs := []any{"kind", e.Kind}
+	if len(e.Problems) > 0 {
+		attrs = append(attrs, "problems", e.Problems)
+	}
+	if e.Fix != "" {
+		attrs = append(attrs, "fix", e.Fix)
+	}
+	_, logger := a.newLogger()
+	logger.Error(e.Text, attrs...)
+	return report.Code(e)
 }

@@ -1,35 +1,42 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/smithy-go/logging"
 )
 
-// checkFlags checks what is not the configuration's matter, and returns the logger.
-func (a *app) checkFlags() (*slog.Logger, error) {
-	if a.output != outputTable && a.output != outputJSON {
-		wrong := a.output
-		a.output = outputTable
-		return nil, usage(fmt.Sprintf("--output %q is neither table nor json", wrong), "")
+const (
+	logText = "text"
+	logJSON = "json"
+)
+
+// newLogger returns the logger that the flags ask for, and its level. A program that reads the result of a single run
+// as JSON reads lines of JSON on standard error, too.
+func (a *app) newLogger() (*slog.LevelVar, *slog.Logger) {
+	level := &slog.LevelVar{}
+	_ = level.UnmarshalText([]byte(a.logLevel)) // It was checked.
+	if a.logFormat == logJSON || a.output == outputJSON {
+		return level, slog.New(slog.NewJSONHandler(a.Err, &slog.HandlerOptions{Level: level, ReplaceAttr: printable}))
 	}
-	if a.once && (a.interval != "" || a.schedule != "") {
-		return nil, usage("--once together with --interval or --schedule", "leave one of them out")
-	}
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(a.logLevel)); err != nil {
-		return nil, usage(fmt.Sprintf("--log-level %q is neither debug, info, warn nor error", a.logLevel), "")
-	}
-	switch a.logFormat {
-	case "text":
-		return slog.New(slog.NewTextHandler(a.Err, &slog.HandlerOptions{Level: level})), nil
-	case "json":
-		return slog.New(slog.NewJSONHandler(a.Err, &slog.HandlerOptions{Level: level, ReplaceAttr: printable})), nil
-	default:
-		return nil, usage(fmt.Sprintf("--log-format %q is neither text nor json", a.logFormat), "")
-	}
+	return level, slog.New(slog.NewTextHandler(a.Err, &slog.HandlerOptions{Level: level}))
+}
+
+// logClient makes the AWS SDK log as everything else does.
+func logClient(o *dynamodb.Options) {
+	o.Logger = logging.LoggerFunc(func(kind logging.Classification, format string, values ...any) {
+		level := slog.LevelDebug
+		if kind == logging.Warn {
+			level = slog.LevelWarn
+		}
+		slog.Log(context.Background(), level, fmt.Sprintf(format, values...))
+	})
 }
 
 // printable escapes what a terminal may obey. The text handler of slog does so by itself; that for JSON lets control

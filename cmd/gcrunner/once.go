@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 
 	"github.com/scsdynamo/scsdynamo/config"
 	"github.com/scsdynamo/scsdynamo/gcrunner"
@@ -10,14 +11,14 @@ import (
 )
 
 // runOnce makes one run, with its progress on a terminal, and prints its report.
-func (a *app) runOnce(ctx context.Context, cfg *config.Config, driver config.Driver) error {
+func (a *app) runOnce(ctx context.Context, cfg *config.Config, driver config.Driver, logger *slog.Logger) error {
 	progress := a.newProgress()
 	election, err := electionOf(cfg, driver)
 	if err != nil {
 		return err
 	}
 	collector, err := cfg.Collector(driver, func(o *gcrunner.CollectorOptions) {
-		o.Progress, o.Election = progress.tell, election
+		o.Progress, o.Election, o.Logger = progress.tell, election, logger
 	})
 	if err != nil {
 		return misconfigured(err)

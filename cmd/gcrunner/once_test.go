@@ -7,12 +7,14 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
+	"github.com/scsdynamo/scsdynamo/storage"
 )
 
 func TestOnceOnBolt(t *testing.T) {
@@ -79,20 +81,34 @@ func TestOnceOnDynamoDB(t *testing.T) {
 func TestBadInput(t *testing.T) {
 	path := newFile(t, 3, 5)
 	env := onBolt(path)
+	other := newFile(t, 1, 0)
 	for _, test := range []struct {
 		name string
 		args []string
 		code int
 		says string
 	}{
-		{"unknown flag", []string{"--frobnicate"}, 2, "unknown flag: --frobnicate"},
-		{"argument", []string{"now"}, 2, `unknown command "now"`},
-		{"output", []string{"--output", "xml"}, 2, `--output "xml" is neither table nor json`},
-		{"log format", []string{"--log-format", "xml"}, 2, `--log-format "xml"`},
-		{"log level", []string{"--log-level", "loud"}, 2, `--log-level "loud"`},
+		{"unknown flag", []string{"--frobnicate"}, 2, `it does not have such a flag; see "gcrunner --help"`},
+		{"argument", []string{"now"}, 2, "it takes no arguments, and has 1"},
+		{"output", []string{"--output", "xml"}, 2, "--output must be table or json"},
+		{"log format", []string{"--log-format", "xml"}, 2, "--log-format must be text or json"},
+		{"log level", []string{"--log-level", "loud"}, 2, "--log-level must be debug, info, warn or error"},
 		{"once and interval", []string{"--once", "--interval", "1h"}, 2, "--once together with"},
-		{"set without a value", []string{"--set", "collection.grace"}, 2, "there is no value"},
+		{"set without a value", []string{"--set", "collection.grace"}, 2, "a --set has no value"},
 		{"time zone", []string{"--schedule", "17 3 * * *", "--time-zone", "Mars/Olympus"}, 2, "no such time zone"},
+		{"time zone without a schedule", []string{"--time-zone", "Europe/Berlin"}, 2, "--time-zone without a cron schedule"},
+		{"time zone of an interval", []string{"--interval", "1h", "--time-zone", "Europe/Berlin"}, 2, "--time-zone without a cron schedule"},
+		{"time zone of a single run", []string{
+			"--once", "--set", "collection.schedule=17 3 * * *", "--time-zone", "Europe/Berlin",
+		}, 2, "--time-zone without a cron schedule"},
+		{"host with a scheme", []string{"--host", "http://gc.example"}, 2, "write the name alone"},
+		{"host with a path", []string{"--host", "gc.example/gc"}, 2, "write the name alone"},
+		{"host with a port", []string{"--host", "gc.example:80"}, 2, "a name is served at every port"},
+		{"hosts by a pattern", []string{"--host", "*.example"}, 2, "repeat --host for each name, or write * for any"},
+		{"host with a space", []string{"--host", "gc example"}, 2, "--host is not the name of a host"},
+		{"host that browsers write otherwise", []string{"--host", "b\u00fccher.example"}, 2, "with the letters that browsers send"},
+		{"flag for a host", []string{"--host", "--pprof"}, 2, "--host is not the name of a host"},
+		{"empty value of a setting", []string{"--set", "collection.interval="}, 3, "an empty value"},
 		{"no rule", []string{"--set", "collection.expired=false"}, 3, "there is no rule, and without one nothing is deleted"},
 		{"negative grace", []string{"--set", "collection.grace=-5m"}, 3, "collection.grace: -5m must not be negative"},
 		{"negative age", []string{"--set", "collection.max_age=-1d"}, 3, "collection.max_age"},
@@ -108,9 +124,9 @@ func TestBadInput(t *testing.T) {
 		{"no such file", []string{"--set", "bolt.path=nowhere.db"}, 4, "there is no file nowhere.db"},
 		{"no such configuration", []string{"--config", "nowhere.yaml"}, 3, "nowhere.yaml"},
 		{"address in use", []string{"--interval", "1h", "--listen", takenAddress(t)}, 1, "address already in use"},
-		{"no address", []string{"--interval", "1h", "--listen", "here"}, 2, "--listen here: "},
-		{"no port", []string{"--interval", "1h", "--listen", ":99999"}, 2, "--listen :99999: "},
-		{"another machine's address", []string{"--interval", "1h", "--listen", "192.0.2.1:9464"}, 2, "--listen 192.0.2.1:9464: "},
+		{"no address", []string{"--interval", "1h", "--listen", "here"}, 2, "--listen: missing port in address"},
+		{"no port", []string{"--interval", "1h", "--listen", ":99999"}, 2, "--listen: invalid port"},
+		{"another machine's address", []string{"--interval", "1h", "--listen", "192.0.2.1:9464"}, 2, "--listen: "},
 		{"cron field", []string{"--schedule", "0 24 * * *"}, 3, "--schedule: collection.schedule: \"0 24 * * *\" is not a cron expression of " +
 			"five fields: hour: 24 is out of range; it is from 0 to 23"},
 		{"cron tag", []string{"--schedule", "@daily"}, 3, "for @daily write 0 0 * * *"},
@@ -118,6 +134,15 @@ func TestBadInput(t *testing.T) {
 		{"no directory for the position", []string{
 			"--set", "collection.checkpoint=file", "--set", "collection.checkpoint_file=/no/where/position",
 		}, 3, "the position of the run cannot be kept"},
+		{"position in the file of the sessions", []string{
+			"--set", "collection.checkpoint=file", "--set", "collection.checkpoint_file=" + path,
+		}, 3, "this is the file of bolt.path"},
+		{"position in the place of something else", []string{
+			"--set", "collection.checkpoint=file", "--set", "collection.checkpoint_file=" + other,
+		}, 3, other + " holds something else; correct collection.checkpoint_file"},
+		{"position in a device", []string{
+			"--set", "collection.checkpoint=file", "--set", "collection.checkpoint_file=" + os.DevNull,
+		}, 3, "name a regular file"},
 		{"no directory for the position, again", []string{
 			"--set", "collection.checkpoint=file", "--set", "collection.checkpoint_file=/dev/null/position",
 		}, 3, "correct collection.checkpoint_file"},
@@ -127,10 +152,16 @@ func TestBadInput(t *testing.T) {
 			if r.code != test.code || !strings.Contains(r.stderr, test.says) || r.stdout != "" {
 				t.Errorf("exit code %d; want %d and %q:\n%s%s", r.code, test.code, test.says, r.stdout, r.stderr)
 			}
+			if strings.Count(r.stderr, "the position of the run") > 1 || strings.Contains(r.stderr, "delete the file") {
+				t.Errorf("that is said twice, or is no good advice: %s", r.stderr)
+			}
 			if strings.Contains(r.stderr, "gcrunner: gcrunner:") || strings.Contains(r.stderr, "goroutine") {
 				t.Errorf("that is not for people: %s", r.stderr)
 			}
 		})
+	}
+	if live, _ := stored(t, other); live != 1 {
+		t.Errorf("%d sessions are left in the file that was named for the position", live)
 	}
 	asJSON := invoke(t, env, "--output", "json", "--set", "collection.grace=-5m")
 	var wrong struct {
@@ -144,6 +175,88 @@ func TestBadInput(t *testing.T) {
 	}
 	if live, dead := stored(t, path); live != 3 || dead != 5 {
 		t.Errorf("%d live and %d dead sessions are left of 3 and 5", live, dead)
+	}
+}
+
+// A flag that is given and empty, as by a variable of a script that is not set, never means the default. All flags that
+// have a value are tried.
+func TestEmptyFlags(t *testing.T) {
+	t.Parallel()
+	path := newFile(t, 3, 5)
+	flags := regexp.MustCompile(`(?m)^ +(?:-\w, )?--([a-z-]+) [A-Za-z=]+ `).FindAllStringSubmatch(invoke(t, environ(), "--help").stdout, -1)
+	if len(flags) < 11 {
+		t.Fatalf("these flags have values: %v", flags)
+	}
+	for _, flag := range flags {
+		for _, args := range [][]string{{"--" + flag[1] + "="}, {"--" + flag[1], ""}, {"--" + flag[1], " "}, {"--" + flag[1]}} {
+			r := invoke(t, onBolt(path), args...)
+			if r.code != 2 || r.stdout != "" || !strings.Contains(r.stderr, "--"+flag[1]) {
+				t.Errorf("%q: exit code %d:\n%s%s", args, r.code, r.stdout, r.stderr)
+			}
+		}
+	}
+	if live, dead := stored(t, path); live != 3 || dead != 5 {
+		t.Errorf("%d live and %d dead sessions are left of 3 and 5", live, dead)
+	}
+}
+
+// A word in the wrong place may be a token or a secret. It is not repeated, wherever it stands.
+func TestWrongWordsAreNotRepeated(t *testing.T) {
+	t.Parallel()
+	env := onBolt(newFile(t, 1, 1))
+	const word = "Sh0uldNotBeSeen"
+	schedule := []string{"--schedule", "17 3 * * *"}
+	for _, args := range [][]string{
+		{word},
+		{"--", word},
+		{"-" + word},
+		{"--" + word},
+		{"--" + word + "=1"},
+		{"-o" + word},
+		{"-q" + word},
+		{"-q=" + word},
+		{"--set", word},
+		{"--dry-run=" + word},
+		{"--once=" + word},
+		{"--pprof=" + word},
+		{"--output", word},
+		{"--log-level", word},
+		{"--log-format", word},
+		{"--host", word + "/"},
+		{"--host", word + ":1"},
+		{"--host", word + "*"},
+		{"--host", word + " "},
+		{"--time-zone", word},
+		append(schedule, "--time-zone", word), append(schedule, "--listen", word), append(schedule, "--listen", word+":1:1"),
+		append(schedule, "--listen", "127.0.0.1:"+word),
+		{"help", word},
+	} {
+		for _, more := range [][]string{nil, {"--output", "json"}, {"--log-format", "json"}} {
+			all := append(slices.Clip(more), args...)
+			if r := invoke(t, env, all...); r.code != 2 || strings.Contains(r.stdout+r.stderr, word) || r.stderr == "" {
+				t.Errorf("%q: exit code %d:\n%s%s", all, r.code, r.stdout, r.stderr)
+			}
+		}
+	}
+}
+
+// A position in the table that is damaged does not end collection.
+func TestDamagedPosition(t *testing.T) {
+	t.Parallel()
+	name, driver := newTable(t, 1, 5)
+	now := time.Now()
+	put(t, driver, []storage.Record{{
+		Key: storage.ReservedPrefix + "collector-position", Data: []byte("\x1b[2Jjunk"), Version: storage.NewVersion(),
+		CreatedAt: now, UpdatedAt: now, ExpiresAt: now.Add(time.Hour),
+	}})
+	r := invoke(t, append(onDynamoDB(dynamotest.Endpoint(t), name), "SCSDYNAMO_COLLECTION_CHECKPOINT=table"))
+	if live, dead := count(t, driver); r.code != 0 || live != 1 || dead != 0 || strings.Count(r.stderr, "the position of the last run is damaged") != 1 {
+		t.Errorf("exit code %d, %d live and %d dead sessions are left of 1 and 0:\n%s%s", r.code, live, dead, r.stdout, r.stderr)
+	}
+	harmless(t, "standard error", r.stderr)
+	again := invoke(t, append(onDynamoDB(dynamotest.Endpoint(t), name), "SCSDYNAMO_COLLECTION_CHECKPOINT=table"))
+	if again.code != 0 || again.stderr != "" {
+		t.Errorf("the next run ends with %d: %s", again.code, again.stderr)
 	}
 }
 

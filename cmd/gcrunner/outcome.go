@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/scsdynamo/scsdynamo/cmd/internal/explain"
 	"github.com/scsdynamo/scsdynamo/cmd/internal/terminal"
@@ -28,12 +29,10 @@ func outcome(report gcrunner.Report, err error) error {
 	}
 	switch {
 	case errors.Is(err, gcrunner.ErrCheckpoint) && e.Kind != explain.Interrupted:
-		e.Text = "the position of the run cannot be kept: " + e.Text
-		path, link := (*fs.PathError)(nil), (*os.LinkError)(nil)
-		if errors.As(err, &path) || errors.As(err, &link) {
-			e.Kind = explain.Configuration
-			e.Fix = "correct collection.checkpoint_file: its directory must be there, and this process must be allowed to write in it"
-		}
+		notKept(&e)
+	case errors.Is(err, gcrunner.ErrTimeUp) && e.Kind != explain.Interrupted:
+		e.Text = strings.TrimPrefix(e.Text, "gcrunner: ")
+		e.Fix = "raise collection.limits.duration, or find out why the table is slow to answer"
 	case e.Kind == explain.Findings: // which scsdynamo alone has
 		e.Kind = explain.Configuration
 	}
@@ -46,6 +45,22 @@ func outcome(report gcrunner.Report, err error) error {
 	}
 	e.Text += fmt.Sprintf(" (before that, %s deleted)", were(deleted))
 	return &e
+}
+
+// notKept explains why the position cannot be kept.
+func notKept(e *explain.Explanation) {
+	path, link := (*fs.PathError)(nil), (*os.LinkError)(nil)
+	ofPath := errors.As(e.Err, &path)
+	text := strings.TrimPrefix(e.Text, gcrunner.ErrCheckpoint.Error()+": ")
+	switch {
+	case ofPath && errors.Is(e.Err, gcrunner.ErrNoPosition):
+		e.Kind, e.Fix = explain.Configuration, "correct collection.checkpoint_file"
+		text = path.Path + " holds something else"
+	case ofPath || errors.As(e.Err, &link):
+		e.Kind = explain.Configuration
+		e.Fix = "correct collection.checkpoint_file: its directory must be there, and this process must be allowed to write in it"
+	}
+	e.Text = "the position of the run cannot be kept: " + text
 }
 
 // interrupted says that a run was told to end, and whether it had got anywhere.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -15,9 +16,9 @@ import (
 type progress struct {
 	options []progressbar.Option
 	watched bool
-	say     func(format string, args ...any) // nil where nobody wants to know
-	slowed  bool                             // whether that was said
-	bar     *progressbar.ProgressBar         // nil before the first page
+	say     func(text string, _ ...any) // nil where nobody wants to know
+	slowed  bool                        // whether that was said
+	bar     *progressbar.ProgressBar    // nil before the first page
 }
 
 const (
@@ -29,14 +30,18 @@ const (
 
 func (a *app) newProgress() *progress {
 	p := &progress{
-		watched: !a.quiet && a.Watched,
+		watched: !a.quiet && a.Watched && a.logFormat == logText,
 		options: []progressbar.Option{
 			progressbar.OptionSetWriter(a.Screen()), progressbar.OptionSpinnerType(14), progressbar.OptionThrottle(refresh),
 			progressbar.OptionClearOnFinish(), progressbar.OptionSetElapsedTime(true), progressbar.OptionSetWidth(20),
 		},
 	}
-	if !a.quiet && a.output == outputTable {
-		p.say = a.Say
+	switch {
+	case a.quiet || a.output != outputTable:
+	case a.logFormat == logJSON:
+		p.say = slog.Warn
+	default:
+		p.say = func(text string, _ ...any) { a.Say("gcrunner: %s", text) }
 	}
 	return p
 }
@@ -45,7 +50,7 @@ func (a *app) newProgress() *progress {
 func (p *progress) tell(r gcrunner.Report) {
 	if r.Throttles > 0 && !p.slowed && p.say != nil {
 		p.slowed = true
-		p.say("gcrunner: DynamoDB refuses requests, as there are too many; the run goes on more slowly")
+		p.say("DynamoDB refuses requests, as there are too many; the run goes on more slowly")
 	}
 	if !p.watched {
 		return

@@ -16,6 +16,7 @@ func reason(err error) string {
 		err  error
 		text string
 	}{
+		{gcrunner.ErrTimeUp, "no answer within the limit of duration"},
 		{dynamostore.ErrTableNotFound, "table not found"},
 		{dynamostore.ErrTableMismatch, "the table does not fit"},
 		{dynamostore.ErrAccessDenied, "access denied"},

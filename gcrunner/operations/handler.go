@@ -34,7 +34,8 @@ type Options struct {
 	// Reason returns what the page and the probes say of an error. They are public, and the text of an error may name
 	// accounts, roles and tables; the runner's log has that. Default: that the log says why.
 	Reason func(error) string
-	// Profiles serves the profiles of net/http/pprof under /debug/pprof/. Taking one slows the process down.
+	// Profiles serves the profiles of net/http/pprof under /debug/pprof/, but not the command line. Taking one slows the
+	// process down.
 	Profiles bool
 }
 
@@ -63,9 +64,8 @@ func NewHandler(runner *gcrunner.Runner, options Options) http.Handler {
 	mux.HandleFunc("GET /readyz", h.ready)
 	scrape := promhttp.HandlerOpts{Registry: registry, Timeout: 10 * time.Second}
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, scrape))
-	if h.Profiles {
+	if h.Profiles { // without the command line, which may have secrets in it
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)

@@ -81,6 +81,7 @@ func TestRoutes(t *testing.T) {
 		{"no profiles", plain, http.MethodGet, "/debug/pprof/", http.StatusNotFound},
 		{"no command line", plain, http.MethodGet, "/debug/pprof/cmdline", http.StatusNotFound},
 		{"profiles", profiled, http.MethodGet, "/debug/pprof/", http.StatusOK},
+		{"no command line beside profiles", profiled, http.MethodGet, "/debug/pprof/cmdline", http.StatusNotFound},
 		{"a profile", profiled, http.MethodGet, "/debug/pprof/goroutine?debug=1", http.StatusOK},
 	} {
 		t.Run(test.name, func(t *testing.T) {

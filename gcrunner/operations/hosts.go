@@ -42,6 +42,6 @@ func served(names []string, host string) bool {
 	return !strings.Contains(name, ".") || // or no name at all, which browsers do not do
 		slices.ContainsFunc(privateDomains, func(domain string) bool { return strings.HasSuffix(name, domain) }) ||
 		slices.ContainsFunc(names, func(ours string) bool {
-			return strings.EqualFold(ours, name) || strings.EqualFold(ours, host)
+			return strings.EqualFold(strings.TrimSuffix(ours, "."), name) || strings.EqualFold(ours, host)
 		})
 }

@@ -15,7 +15,7 @@ func TestHosts(t *testing.T) {
 	t.Parallel()
 	runner := newRunner(t, memory.New(), time.Hour)
 	ours := operations.NewHandler(runner, operations.Options{
-		Hosts: []string{"ops.example.com", "proxy.example.com:8443"}, Profiles: true,
+		Hosts: []string{"ops.example.com", "root.example.com.", "proxy.example.com:8443"}, Profiles: true,
 	})
 	anyHost := operations.NewHandler(runner, operations.Options{Hosts: []string{"*"}})
 	for host, served := range map[string]bool{
@@ -23,13 +23,13 @@ func TestHosts(t *testing.T) {
 		"localhost": true, "localhost:9464": true, "LOCALHOST:9464": true, "gcrunner.localhost": true, "gcrunner": true,
 		"gcrunner:9464": true, "gcrunner.sessions.svc:9464": true, "gcrunner.sessions.svc.cluster.local:9464": true,
 		"ip-10-1-2-3.eu-central-1.compute.internal:9464": true, "": true,
-		"ops.example.com": true, "OPS.example.com:9464": true, "ops.example.com.": true, "proxy.example.com:8443": true,
+		"ops.example.com": true, "OPS.example.com:9464": true, "ops.example.com.": true, "root.example.com": true, "root.example.com.:80": true, "proxy.example.com:8443": true,
 
 		"attacker.example": false, "attacker.example:9464": false, "127.0.0.1.attacker.example": false, "localhost.attacker.example": false,
 		"gcrunner.sessions.svc.cluster.attacker.example": false, "10.1.2.3.attacker.example:9464": false, "other.example.com": false,
 		"xops.example.com": false, "ops.example.com.attacker.example": false, "proxy.example.com:1": false, "gcrunner.dev": false,
 	} {
-		for _, path := range []string{"/", "/metrics", "/readyz", "/livez", "/style.css", "/debug/pprof/cmdline"} {
+		for _, path := range []string{"/", "/metrics", "/readyz", "/livez", "/style.css", "/debug/pprof/"} {
 			request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, http.NoBody)
 			request.Host = host
 			recorder := httptest.NewRecorder()

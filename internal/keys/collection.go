@@ -94,7 +94,7 @@ func collectionKeys() []Key {
 		Doc:    "Whether processes that collect the same sessions elect one of them, which does it until it ends.",
 		Option: "gcrunner.NewElection",
 	}, {
-		Name: "collection.election_lease", Kind: Duration, Fallback: defaults.ElectionLease, Least: ms(1000),
+		Name: "collection.election_lease", Kind: Duration, Fallback: defaults.ElectionLease, Least: ms(1000), Most: int64(time.Hour),
 		Doc: "How long it takes until another process is elected when the elected one has died: at most this, and half an " +
 			"interval.", Option: "gcrunner.NewElection",
 	}, {

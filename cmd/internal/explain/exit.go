@@ -42,6 +42,9 @@ type Report struct {
 	Cause   bool   // with the error of which the explanation is one
 }
 
+// Code returns the exit code of e.
+func (r Report) Code(e *Explanation) int { return exitCodes[e.Kind] }
+
 // Write shows e, and returns the exit code.
 func (r Report) Write(to *terminal.Terminal, e *Explanation) int {
 	code, cause := exitCodes[e.Kind], ""
