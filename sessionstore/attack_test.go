@@ -352,7 +352,7 @@ var attacks = map[string]struct {
 		}
 		return false
 	}},
-	"keep others from collecting": {"keep collectors from collecting what has expired", func(t *testing.T) bool {
+	"keep others from collecting": {"keep collectors from collecting what has expired, for an hour with each write", func(t *testing.T) bool {
 		driver := memory.New()
 		put := func(key string, age time.Duration, lease storage.Lease) {
 			end := time.Now().Add(-age)
@@ -362,9 +362,8 @@ var attacks = map[string]struct {
 				t.Fatal(err)
 			}
 		}
-		const century = 100 * 365 * 24 * time.Hour
+		const century, longest = 100 * 365 * 24 * time.Hour, time.Hour
 		put("expired", 2*time.Hour, storage.Lease{})
-		put(storage.ReservedPrefix+"collector", -century, storage.Lease{ID: "x", Duration: century, ExpiresAt: time.Now().Add(century)})
 		election, err := gcrunner.NewElection(driver, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -374,10 +373,13 @@ var attacks = map[string]struct {
 			t.Fatal(err)
 		}
 		for range 3 {
+			put(storage.ReservedPrefix+"collector", -century, storage.Lease{
+				ID: storage.NewVersion(), Duration: longest, ExpiresAt: time.Now().Add(longest),
+			})
 			if _, err := collector.Run(t.Context()); !errors.Is(err, gcrunner.ErrNotElected) {
 				return false
 			}
-			time.Sleep(time.Hour)
+			time.Sleep(longest)
 		}
 		return len(records(t, driver)) == 2
 	}},

@@ -79,7 +79,7 @@ var troubles = map[string]trouble{
 		unready: "no run has succeeded yet: access denied (DeleteItem)", logs: "AccessDeniedException",
 	},
 	"all deletes are throttled": {
-		settings: []string{"collection.limits.duration=2s"}, refuse: always("DeleteItem", throttling), code: 7, says: "beyond its capacity",
+		settings: []string{"collection.limits.duration=2s"}, refuse: always("DeleteItem", throttling), code: 7, says: "was throttled",
 		unready: "no run has succeeded yet: throttled (DeleteItem)", logs: "ThrottlingException", throttle: true,
 	},
 	"all scans are denied": {
@@ -87,7 +87,7 @@ var troubles = map[string]trouble{
 		unready: "no run has succeeded yet: access denied (Scan)", logs: "AccessDeniedException",
 	},
 	"all scans are throttled": {
-		settings: []string{"collection.limits.duration=2s"}, refuse: always("Scan", throttling), code: 7, says: "beyond its capacity",
+		settings: []string{"collection.limits.duration=2s"}, refuse: always("Scan", throttling), code: 7, says: "was throttled",
 		unready: "no run has succeeded yet: throttled (Scan)", logs: "ThrottlingException", throttle: true,
 	},
 	"half of both is throttled": {
