@@ -48,15 +48,31 @@ func (b *Backend) Settled(ctx context.Context, record storage.Record) (storage.R
 // nobody replaces its arrival by anything else, and the next write under the key stores it, as [Backend.conditionally]
 // says.
 func (b *Backend) arrived(ctx context.Context, arrival storage.Record) (storage.Record, bool, error) {
-	session, from, ok := ended.Arrived(arrival)
-	if !ok || !session.Live(b.Now()) {
-		return storage.Record{}, false, nil
+	for range moveTries {
+		session, from, ok := ended.Arrived(arrival)
+		if !ok || !session.Live(b.Now()) {
+			return storage.Record{}, false, nil
+		}
+		departure, found, err := b.Driver.Get(ctx, from, storage.Strong)
+		switch {
+		case err != nil:
+			return storage.Record{}, false, err
+		case found && ended.Departed(departure, arrival):
+			return session, true, nil
+		}
+		// Between the two reads, the session may have been stored here, and have moved on.
+		there, found, err := b.Driver.Get(ctx, arrival.Key, storage.Strong)
+		switch {
+		case err != nil || !found:
+			return storage.Record{}, false, err
+		case there.Version == arrival.Version: // the session may be where it comes from
+			return arrival, false, nil
+		case !ended.Arriving(there):
+			return there, there.Live(b.Now()), nil
+		}
+		arrival = there
 	}
-	departure, found, err := b.Driver.Get(ctx, from, storage.Strong)
-	if err != nil || !found || !ended.Departed(departure, arrival) {
-		return storage.Record{}, false, err
-	}
-	return session, true, nil
+	return storage.Record{}, false, nil
 }
 
 // moveTries is how often a session is followed that others move; how often a move starts again because the remains of
@@ -75,6 +91,9 @@ func (b *Backend) moved(ctx context.Context, newKey string) (inTheWay *storage.R
 			return &record, errConflict
 		}
 		if newKey = ended.Destination(record); newKey == "" {
+			_, newKey, _ = ended.Arrived(record)
+		}
+		if newKey == "" {
 			return nil, ErrSessionGone
 		}
 	}

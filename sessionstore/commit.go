@@ -77,13 +77,14 @@ func (s *Store) commit(ctx context.Context, l *layer, token string, data []byte,
 	if err != nil {
 		return err
 	}
+	l = l.of(e)
 	_, token = l.tokensOf(e)
 	next.Key = s.vault.keyOf(0, token)
 	before, found := e.session.Record()
 	manager := l.managerMark(before)
 	l.update(func() { e.mark = manager })
 	next.Version = mark.NewVersion(s.vault.mark(manager))
-	unchanged, had := l.unchanged(e, data), e.data
+	unchanged, had, changed := l.unchanged(e, data), e.data, e.changed
 	if !found {
 		if done, err := l.missing(e, next, unchanged); done {
 			return err
@@ -106,6 +107,9 @@ func (s *Store) commit(ctx context.Context, l *layer, token string, data []byte,
 	}
 	if !s.takeBack(ctx, l, e, before, found, had) {
 		return errors.Join(err, storage.ErrOutcomeUnknown)
+	}
+	if before.Key == next.Key {
+		l.update(func() { e.changed = changed })
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/scsdynamo/scsdynamo/internal/ended"
+	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -56,7 +57,7 @@ func (s *Store) DeleteCtx(ctx context.Context, token string) (err error) {
 		return s.deleteUnseen(ctx, token)
 	}
 	by := callerOf()
-	if by.replaces != notReplaced && l.leave(token, by) {
+	if by.replaces != notReplaced && l.leave(token, by, func(e *scopedSession) lockstrategy.Session { return s.newSession(ctx, l, e) }) {
 		return nil
 	}
 	ctx, cancel := outlive(ctx)

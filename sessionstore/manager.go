@@ -25,6 +25,11 @@ func markOf(sm *scs.SessionManager) string {
 	return base64.RawURLEncoding.EncodeToString(hash[:markBytes])
 }
 
+// sameManager reports whether two managers have the same sessions, as far as is known of them.
+func sameManager(a, b *scs.SessionManager) bool {
+	return a == nil || b == nil || a.Cookie.Name == b.Cookie.Name
+}
+
 // accepts reports whether a record may be the session of this layer's manager.
 func (l *layer) accepts(record storage.Record) bool {
 	mark := managerMarkOf(record)

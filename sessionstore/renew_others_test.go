@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -449,4 +450,210 @@ func TestSecretChangeReadersAreInNobodysWay(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Who looks at another session's old token, and logs out, ends his own session alone.
+func TestI3_LookingAtAnOldTokenEndsNothing(t *testing.T) {
+	t.Parallel()
+	everyStrategy(t, func(t *testing.T, _ *hooked, v *visitor) {
+		old := v.begin(map[string]any{"alice": 1})
+		alice := v.own(old, v.renew(nil)).token
+		looks := map[string]func(ctx context.Context) error{
+			"merge": func(ctx context.Context) error { return v.sessions.MergeSession(ctx, old) },
+			"find":  func(ctx context.Context) error { _, _, err := v.store.FindCtx(ctx, old); return err },
+		}
+		for what, look := range looks {
+			bob := v.begin(map[string]any{"bob": 1})
+			v.own(bob, func(w http.ResponseWriter, r *http.Request) {
+				if err := look(r.Context()); err != nil {
+					t.Errorf("%s: %v", what, err)
+				}
+				v.logout(w, r)
+			})
+			v.want(what+": the session of alice", alice, "alice user")
+			v.want(what+": the session of bob", bob, "none")
+			if answer := v.own("", func(w http.ResponseWriter, r *http.Request) {
+				if err := look(r.Context()); err != nil {
+					t.Errorf("%s: %v", what, err)
+				}
+				v.put("carol")(w, r)
+			}); answer.status != http.StatusOK || answer.token == "" {
+				t.Errorf("%s: a visitor without a session: %+v", what, answer)
+			}
+		}
+	})
+}
+
+// A copy of a manager is that manager.
+func TestT3_CopiedManagers(t *testing.T) {
+	t.Parallel()
+	everyStrategy(t, func(t *testing.T, d *hooked, v *visitor) {
+		copied := *v.sessions
+		for what, handler := range map[string]http.HandlerFunc{
+			"the copy renews": func(_ http.ResponseWriter, r *http.Request) {
+				if err := copied.RenewToken(r.Context()); err != nil {
+					t.Error(err)
+				}
+			},
+			"it renews": func(w http.ResponseWriter, r *http.Request) { v.renew(nil)(w, r) },
+		} {
+			token := v.begin(map[string]any{"cart": 1})
+			answer := v.own(token, func(w http.ResponseWriter, r *http.Request) {
+				v.store.LoadAndSave(&copied)(handler).ServeHTTP(w, r)
+			})
+			v.want(what+": the old token", token, "none")
+			if n := d.live(t); n != 1 || answer.status != http.StatusOK {
+				t.Errorf("%s: %d sessions, %+v; want one", what, n, answer)
+			}
+			for _, record := range records(t, d.Driver) {
+				if err := d.Delete(t.Context(), record.Key, storage.Always()); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	})
+}
+
+// A RenewToken that comes when the request is over leaves the session as it is.
+func TestT3_RenewalAfterTheRequest(t *testing.T) {
+	t.Parallel()
+	everyStrategy(t, func(t *testing.T, _ *hooked, v *visitor) {
+		token := v.begin(map[string]any{"cart": 1})
+		var late context.Context
+		v.own(token, func(_ http.ResponseWriter, r *http.Request) { late = context.WithoutCancel(r.Context()) })
+		_ = v.sessions.RenewToken(late) // whatever it says
+		if _, _, err := v.sessions.Commit(late); !errors.Is(err, sessionstore.ErrScopeEnded) {
+			t.Errorf("the commit: %v; want ErrScopeEnded", err)
+		}
+		v.want("the session", token, "cart")
+	})
+}
+
+// A session that Iterate shows is renewed in one step, too, and the request's own within it.
+func TestT3_RenewalsWithinIterate(t *testing.T) {
+	t.Parallel()
+	everyStrategy(t, func(t *testing.T, d *hooked, v *visitor) {
+		for what, refused := range map[string]error{"refused": storage.ErrThrottled, "stored": nil} {
+			own, other := v.begin(map[string]any{"own": 1}), v.begin(map[string]any{"other": 1})
+			renewed := ""
+			v.own(own, func(_ http.ResponseWriter, r *http.Request) {
+				if err := v.iterateOthers(r.Context(), func(ctx context.Context) error {
+					if err := v.sessions.RenewToken(ctx); err != nil {
+						return err
+					}
+					d.fail(refused)
+					var err error
+					if renewed, _, err = v.sessions.Commit(ctx); (err != nil) != (refused != nil) {
+						t.Errorf("%s: %v", what, err)
+					}
+					d.fail(nil)
+					return nil
+				}); err != nil {
+					t.Error(err)
+				}
+			})
+			if refused != nil {
+				v.want(what+": the other session", other, "other")
+			} else {
+				v.want(what+": the renewed session", renewed, "other")
+				v.want(what+": its old token", other, "none")
+				if late := v.visit(other, v.put("late")); late.status != http.StatusConflict {
+					t.Errorf("%s: a request with the old token: %+v; want 409", what, late)
+				}
+			}
+			v.want(what+": the own session", own, "own")
+			for _, record := range records(t, d.Driver) {
+				if err := d.Delete(t.Context(), record.Key, storage.Always()); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for what, end := range map[string]func(ctx context.Context) error{
+			"destroyed": v.sessions.Destroy,
+			"committed": func(ctx context.Context) error { _, _, err := v.sessions.Commit(ctx); return err },
+		} {
+			own := v.begin(map[string]any{"own": 1})
+			v.begin(map[string]any{"other": 1})
+			v.own(own, func(w http.ResponseWriter, r *http.Request) {
+				v.renew(nil)(w, r)
+				if err := v.iterateOthers(r.Context(), func(context.Context) error { return end(r.Context()) }); err != nil {
+					t.Error(err)
+				}
+			})
+			v.want(what+": the old token", own, "none")
+		}
+	})
+}
+
+// Within the middlewares of two managers, what a handler commits by hand is the session of the manager that it is of.
+func TestManagersWithinEachOther(t *testing.T) {
+	t.Parallel()
+	everyStrategy(t, func(t *testing.T, _ *hooked, v *visitor) {
+		admin := &visitor{t: t, store: v.store, sessions: scs.New()}
+		admin.sessions.Store, admin.sessions.Cookie.Name = v.store, "admin"
+		for what, handler := range map[string]http.HandlerFunc{
+			"commit": func(_ http.ResponseWriter, r *http.Request) {
+				v.sessions.Put(r.Context(), "more", true)
+				if _, _, err := v.sessions.Commit(r.Context()); err != nil {
+					t.Error(err)
+				}
+			},
+			"renewal": func(_ http.ResponseWriter, r *http.Request) {
+				if err := v.sessions.RenewToken(r.Context()); err != nil {
+					t.Error(err)
+				}
+			},
+			"renewal and commit": func(_ http.ResponseWriter, r *http.Request) {
+				if err := v.sessions.RenewToken(r.Context()); err != nil {
+					t.Error(err)
+				}
+				if _, _, err := v.sessions.Commit(r.Context()); err != nil && !strings.Contains(err.Error(), "whose session") {
+					t.Error(err)
+				}
+			},
+		} {
+			token := v.begin(map[string]any{"cart": 1})
+			answer := v.own(token, func(w http.ResponseWriter, r *http.Request) {
+				v.store.LoadAndSave(admin.sessions)(handler).ServeHTTP(w, r)
+			})
+			if answer.token != "" && answer.token != token {
+				v.want(what+": the old token", token, "none")
+			}
+			there := false
+			v.own(answer.token, func(_ http.ResponseWriter, r *http.Request) { there = v.sessions.Exists(r.Context(), "cart") })
+			if !there {
+				t.Errorf("%s: its manager does not find the session any more: %+v", what, answer)
+			}
+			admin.own(answer.token, func(_ http.ResponseWriter, r *http.Request) {
+				if len(admin.sessions.Keys(r.Context())) > 0 {
+					t.Errorf("%s: the other manager accepts the session", what)
+				}
+			})
+		}
+	})
+}
+
+// Where a merge is refused and taken back, the handler may run again.
+func TestRetryAfterARefusedMergeSession(t *testing.T) {
+	t.Parallel()
+	everyStrategy(t, func(t *testing.T, _ *hooked, v *visitor) {
+		own, other := v.begin(map[string]any{"own": 1}), v.begin(map[string]any{"other": 1})
+		tries := 0
+		handler := v.store.Retry(v.sessions)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if err := v.sessions.MergeSession(r.Context(), other); err != nil {
+				t.Error(err)
+			}
+			if tries++; tries == 1 {
+				v.own(other, v.put("late"))
+			}
+		}))
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/own", nil)
+		r.AddCookie(&http.Cookie{Name: v.sessions.Cookie.Name, Value: own})
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		if w.Code != http.StatusOK || tries != 2 {
+			t.Errorf("status %d after %d tries; want 200 after two", w.Code, tries)
+		}
+		v.want("the session", own, "late other own")
+	})
 }

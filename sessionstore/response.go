@@ -93,7 +93,9 @@ func (w *response) commit(ctx context.Context) error {
 	}
 	switch sm.Status(ctx) {
 	case scs.Modified:
+		w.layer.update(func() { w.layer.commits = true })
 		token, expiry, err := sm.Commit(ctx)
+		w.layer.update(func() { w.layer.commits = false })
 		if err != nil {
 			w.keepCookie(ctx)
 			return w.encodeError(ctx, err)

@@ -37,6 +37,7 @@ func (s *Store) openScope(ctx context.Context, sm *scs.SessionManager) (context.
 			return ctx, outer, func() {}
 		}
 		l := &layer{scope: outer.scope, manager: sm}
+		l.update(func() { l.layers = append(l.layers, l) })
 		return context.WithValue(ctx, scopeKey{s}, l), l, func() {}
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -45,6 +46,7 @@ func (s *Store) openScope(ctx context.Context, sm *scs.SessionManager) (context.
 		scope:   &scope{store: s, began: s.backend.Now(), cancel: cancel, readOnly: readOnly, mayLock: !readOnly},
 		manager: sm,
 	}
+	l.layers = []*layer{l}
 	end := func() {
 		s.endCondemned(ctx, l)
 		l.end(ctx)
@@ -66,6 +68,8 @@ func (s *Store) layerFrom(ctx context.Context) *layer {
 type layer struct {
 	*scope
 	manager *scs.SessionManager // nil where it is not known
+	// commits says that the middleware of this very manager commits.
+	commits bool
 	// endedOwn is a session that the request has ended before it renewed its token. The scope's mutex guards it.
 	endedOwn *scopedSession
 }
@@ -100,6 +104,8 @@ type scope struct {
 	hashed   map[string]string         // their tokens, by what scs may take for them
 	renewed  []renewal
 	away     []string // tokens that this request has renewed
+	layers   []*layer
+	handles  bool // the handler is running: what is read from now on is no session that a cookie has named
 	ended    bool
 }
 
@@ -147,7 +153,7 @@ type renewal struct {
 func (sc *scope) allowLock() {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
-	sc.mayLock = !sc.readOnly
+	sc.mayLock, sc.handles = !sc.readOnly, false
 }
 
 // forbidLock is called when the handler begins: a session that it reads beside its own, as with MergeSession, is not
@@ -155,7 +161,7 @@ func (sc *scope) allowLock() {
 func (sc *scope) forbidLock() {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
-	sc.mayLock = false
+	sc.mayLock, sc.handles = false, true
 }
 
 // open begins to read the session of the token in this scope, unless it is there already. Who opens it calls opened.
@@ -198,10 +204,14 @@ func (sc *scope) read(token string, data []byte) {
 	}
 }
 
-// wasRenewed notes that the manager has asked for a session that another request has renewed.
+// wasRenewed notes that the manager has asked for a session that another request has renewed. What the handler looks at is
+// not its own.
 func (l *layer) wasRenewed(tombstone storage.Record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.handles {
+		return
+	}
 	l.renewed = append(l.renewed, renewal{l.manager, tombstone})
 }
 
@@ -255,7 +265,7 @@ func (l *layer) enter(token string, newSession func(*scopedSession) lockstrategy
 		return nil, ErrSessionGone // what is committed is what was ended, or renewed, in this request
 	}
 	if e == nil {
-		leaving, err := sc.renewing(l.manager, callerOf())
+		leaving, err := l.renewingBy(callerOf())
 		switch {
 		case err != nil:
 			return nil, err
@@ -275,14 +285,16 @@ func (l *layer) enter(token string, newSession func(*scopedSession) lockstrategy
 
 // leave notes that scs has deleted a session in order to replace it. False where that is not to be put off, because the
 // request has not read the session.
-func (l *layer) leave(token string, by caller) bool {
+func (l *layer) leave(token string, by caller, newSession func(*scopedSession) lockstrategy.Session) bool {
 	sc := l.scope
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
 	e := sc.get(token)
+	if e != nil && e.session == nil && e.record.Key != "" && !e.ended { // which was iterated over
+		e.session = newSession(e)
+		sc.sessions = append(sc.sessions, e)
+	}
 	switch {
-	case sc.ended:
-		return false
 	case e == nil && by.replaces == renewed: // once more, where it has a token under which nothing is stored yet
 		leaving, err := sc.renewing(l.manager, by)
 		return leaving != nil || err != nil
@@ -303,12 +315,50 @@ func (l *layer) leave(token string, by caller) bool {
 var errManyRenewed = errors.New("sessionstore: several sessions were renewed in one request scope before one of them was " +
 	"committed; commit each after its RenewToken, before the next one is renewed")
 
+// renewingBy is renewing for a commit by whoever uses this layer: within nested middlewares of several managers, a handler
+// has the innermost one for all of them.
+func (l *layer) renewingBy(by caller) (*scopedSession, error) {
+	e, err := l.renewing(l.manager, by)
+	if e != nil || err != nil || l.commits {
+		return e, err
+	}
+	for _, other := range l.layers {
+		if sameManager(other.manager, l.manager) {
+			continue
+		}
+		e, err := l.renewing(other.manager, by)
+		if e != nil && !slices.ContainsFunc(l.sessions, func(own *scopedSession) bool { return own.manager == l.manager }) {
+			return nil, errWhose // it may be the first session of this one
+		}
+		if e != nil || err != nil {
+			return e, err
+		}
+	}
+	return nil, nil //nolint:nilnil // There is none.
+}
+
+// errWhose is what comes of a commit by hand that may be of either of two managers.
+var errWhose = errors.New("sessionstore: within the middlewares of several session managers, it cannot be told whose session " +
+	"is committed; leave the commit to the middleware, or give each manager a store of its own")
+
+// of returns the layer of the manager whose session it is, if there is one.
+func (l *layer) of(e *scopedSession) *layer {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, other := range l.layers {
+		if e.manager == other.manager {
+			return other
+		}
+	}
+	return l
+}
+
 // renewing returns the session that the caller renews, nil where there is none: the request's own, or within Iterate
 // one of those that it shows.
 func (sc *scope) renewing(manager *scs.SessionManager, by caller) (*scopedSession, error) {
 	all := slices.Collect(sc.leavingOf(manager, renewed))
 	of := slices.DeleteFunc(slices.Clone(all), func(e *scopedSession) bool { return e.iterated != by.iterates })
-	if len(of) == 0 && !by.iterates { // it was renewed within Iterate, and is committed after
+	if len(of) == 0 { // it was renewed within Iterate, and is committed after, or the other way round
 		of = all
 	}
 	switch len(of) {
@@ -326,7 +376,7 @@ func (sc *scope) renewing(manager *scs.SessionManager, by caller) (*scopedSessio
 func (sc *scope) leavingOf(manager *scs.SessionManager, how replacement) iter.Seq[*scopedSession] {
 	return func(yield func(*scopedSession) bool) {
 		for _, e := range sc.sessions {
-			if e.leaving == how && (e.manager == manager || manager == nil || e.manager == nil) && !yield(e) {
+			if e.leaving == how && sameManager(e.manager, manager) && !yield(e) {
 				return
 			}
 		}
@@ -458,7 +508,7 @@ func (sc *scope) condemned() []*scopedSession {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(sc.sessions), func(e *scopedSession) bool {
-		return !e.condemned || e.leaving != renewed || e.ended
+		return !e.condemned || e.leaving != renewed && !e.renewing || e.ended
 	})
 }
 
