@@ -8,8 +8,9 @@ import (
 
 // None returns the strategy of plain scs: a commit overwrites whatever is stored, whatever has happened since the
 // request read the session. Updates of concurrent requests are lost, and a commit after a logout brings the session
-// back. It is there for strict parity with other stores, and as the baseline in measurements. A commit of the values
-// that were read moves the expiry alone, as with every strategy, and brings nothing back.
+// back. While a secret is being changed, processes that have the secrets in different orders may see different sessions
+// under one token. It is there for strict parity with other stores, and as the baseline in measurements. A commit of
+// the values that were read moves the expiry alone, as with every strategy, and brings nothing back.
 //
 // A request costs one read, and one write where it commits.
 func None() Strategy { return none{} }

@@ -58,7 +58,10 @@
 // Managers may share a store. Those with different cookie names do not accept each other's tokens, and do not iterate
 // over each other's sessions, in scopes of LoadAndSave: a commit marks the session with the name. Sessions without a
 // mark, such as those that were stored by scs's own middleware or under [Store.Begin], are everybody's until they are
-// committed. Those with one name share their sessions.
+// committed. Those with one name share their sessions. Where the middlewares of two are within each other, a handler
+// has the scope of the inner one: what it commits by hand of a session that was loaded is its manager's, a new session
+// that is committed by hand is the inner manager's, and Iterate and MergeSession see the inner manager's sessions. Give
+// each manager a store of its own, with prefixes of their own, where that does not fit.
 //
 // Of several sessions that are renewed in one scope, each is committed before the next one is renewed: else the commits
 // are refused, as it cannot be told whose they are. Within scs's Iterate that is so for each session by itself.

@@ -49,7 +49,7 @@ func LoadAndSave(sm *scs.SessionManager) func(http.Handler) http.Handler {
 //
 // LoadAndSave panics, when the middleware is made, if sm is nil, or if sm.Store is another store. It may be one that
 // wraps this store, in a method Unwrap() scs.Store or in a field. Such a store must call Delete in the goroutine in
-// which it is called: that tells a renewal from a logout.
+// which it is called, which tells a renewal from a logout, and pass tokens on as they are.
 func (s *Store) LoadAndSave(sm *scs.SessionManager) func(http.Handler) http.Handler {
 	if err := s.checkManager(sm); err != nil {
 		panic(err)
