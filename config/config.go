@@ -39,9 +39,9 @@ var schema = keys.All()
 type Value struct {
 	// Key is the name of the key.
 	Key string `json:"key"`
-	// Value is written as in an environment variable. A secret is "[redacted]", also where it is the value of another key
-	// of the section. It is empty where the key is not set
-	// and has no default: docs/configuration.md says what holds then.
+	// Value is written as in an environment variable. A secret is "[redacted]", also where it is the value of another
+	// key of the section. It is empty where the key is not set and has no default: docs/configuration.md says what
+	// holds then.
 	Value string `json:"value"`
 	// Source is where it was set.
 	Source Source `json:"source"`

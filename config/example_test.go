@@ -11,8 +11,8 @@ import (
 	"github.com/scsdynamo/scsdynamo/config"
 )
 
-// A file, a variable that wins over it, and code that wins over both. Programs call Load without WithDir and WithEnviron,
-// and get the working directory and the environment of the process.
+// A file, a variable that wins over it, and code that wins over both. Programs call Load without WithDir and
+// WithEnviron, and get the working directory and the environment of the process.
 func ExampleLoad() {
 	dir, err := os.MkdirTemp("", "example")
 	if err != nil {

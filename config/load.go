@@ -39,8 +39,8 @@ type codeSetting struct {
 func WithFile(path string) Option { return func(l *loader) { l.file = &path } }
 
 // WithEnvironment names the environment, such as "production". Where no file is named,
-// config/scsdynamo/<environment>.yaml must exist. It does not go together with SCSDYNAMO_CONFIG_FILE, which names another
-// one. Default: that of SCSDYNAMO_ENV, else none.
+// config/scsdynamo/<environment>.yaml must exist. It does not go together with SCSDYNAMO_CONFIG_FILE, which names
+// another one. Default: that of SCSDYNAMO_ENV, else none.
 func WithEnvironment(name string) Option { return func(l *loader) { l.environment = &name } }
 
 // WithEnviron sets the environment variables, as in os.Environ; nil for none. Default: those of the process.
@@ -58,8 +58,8 @@ func With(key string, value any) Option {
 	return WithFlag("", key, value)
 }
 
-// WithFlag is [With] for what a flag of a command sets, such as "--interval": errors name it, in place of code. It does not
-// take secrets, which a command line tells to every user of the machine.
+// WithFlag is [With] for what a flag of a command sets, such as "--interval": errors name it, in place of code. It does
+// not take secrets, which a command line tells to every user of the machine.
 func WithFlag(flag, key string, value any) Option {
 	return func(l *loader) { l.code = append(l.code, codeSetting{key, value, flag}) }
 }

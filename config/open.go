@@ -119,10 +119,10 @@ func (c Config) Table() dynamostore.Table {
 	}
 }
 
-// Client returns a DynamoDB client, as [dynamostore.TuneClient] makes it, with what is configured on top. It makes
-// no call, but the SDK may read AWS's own files and ask the machine for its role. Errors: [*Error] where a profile, an
-// endpoint or a Region cannot be used, [dynamostore.ErrNoRegion], and what else the SDK reports. Without credentials, its calls
-// fail with a [*CredentialsError].
+// Client returns a DynamoDB client, as [dynamostore.TuneClient] makes it, with what is configured on top. It makes no
+// call, but the SDK may read AWS's own files and ask the machine for its role. Errors: [*Error] where a profile, an
+// endpoint or a Region cannot be used, [dynamostore.ErrNoRegion], and what else the SDK reports. Without credentials,
+// its calls fail with a [*CredentialsError].
 func (c Config) Client(ctx context.Context) (*dynamodb.Client, error) {
 	var load []func(*awsconfig.LoadOptions) error
 	if region := c.text("dynamodb.region"); region != "" {

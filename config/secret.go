@@ -12,7 +12,8 @@ import (
 // maxSecretFileBytes is far more than a secret needs.
 const maxSecretFileBytes = 4096
 
-// readSecretFile reads a file that holds a secret as it would stand in the configuration. Where there is none, its path is not repeated.
+// readSecretFile reads a file that holds a secret as it would stand in the configuration. Where there is none, its path
+// is not repeated.
 func readSecretFile(path string) (keys.Secret, Problem) {
 	data, problem := readRegular(path, maxSecretFileBytes)
 	var s keys.Secret

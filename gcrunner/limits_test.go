@@ -499,7 +499,8 @@ func TestPositionsThatAreRefused(t *testing.T) {
 	}
 }
 
-// A file that is no position stays what it is, whoever wants to save one there; and what is no regular file is not read.
+// A file that is no position stays what it is, whoever wants to save one there; and what is no regular file is not
+// read.
 func TestFileCheckpointReplacesNothingElse(t *testing.T) {
 	t.Parallel()
 	directory := t.TempDir()
@@ -549,8 +550,8 @@ func TestFileCheckpointReplacesNothingElse(t *testing.T) {
 	}
 }
 
-// A position that is damaged is taken for none, wherever it is kept: a warning says so, the run begins at the beginning,
-// and leaves a position that is none any more.
+// A position that is damaged is taken for none, wherever it is kept: a warning says so, the run begins at the
+// beginning, and leaves a position that is none any more.
 func TestDamagedPosition(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{

@@ -70,8 +70,8 @@ type Limits struct {
 	// Items is how many sessions are deleted at most.
 	Items int
 	// Units is after how many capacity units a run stops, read and write units together. What is under way by then may
-	// exceed it: at most CollectorOptions.Concurrency deletes and as many pages, each of which is made for a twentieth of
-	// the limit by the size of the records before; and saving the position.
+	// exceed it: at most CollectorOptions.Concurrency deletes and as many pages, each of which is made for a twentieth
+	// of the limit by the size of the records before; and saving the position.
 	Units float64
 	// Duration is how long the run may take, standing for election included; only saving the position comes after it.
 	// The last tenth of it, or CollectorOptions.StopTimeout where that is less, is for finishing pages.

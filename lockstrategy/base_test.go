@@ -338,3 +338,16 @@ func TestFailedLoadIsNotRemembered(t *testing.T) {
 		}
 	}
 }
+
+// A session that is not there knows its key.
+func TestLoadBaseOfNothing(t *testing.T) {
+	t.Parallel()
+	backend := &lockstrategy.Backend{Driver: memory.New(), Now: time.Now}
+	base, err := lockstrategy.LoadBase(t.Context(), &lockstrategy.Request{Backend: backend}, "the key", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if record, found := base.Record(); found || record.Key != "the key" {
+		t.Errorf("found %v, key %q", found, record.Key)
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 
 	"github.com/scsdynamo/scsdynamo/internal/tap"
+	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
 	"github.com/scsdynamo/scsdynamo/tests/storetest"
@@ -656,4 +657,33 @@ func TestRetryAfterARefusedMergeSession(t *testing.T) {
 		}
 		v.want("the session", own, "late other own")
 	})
+}
+
+// A commit that ends the session is refused where another request has moved it to another secret, and extended it.
+func TestI1_EndOfASessionThatHasMoved(t *testing.T) {
+	t.Parallel()
+	one, two := storetest.Secret(1), storetest.Secret(2)
+	for name, newStrategy := range map[string]func() lockstrategy.Strategy{
+		"optimistic": lockstrategy.Optimistic, "merge": func() lockstrategy.Strategy { return lockstrategy.Merge(nil) },
+	} {
+		d := newHooked()
+		process := func(secrets ...[]byte) *visitor {
+			v := newVisitor(t, d, sessionstore.WithStrategy(newStrategy()), sessionstore.WithSecret(secrets[0], secrets[1:]...),
+				sessionstore.WithTouchInterval(0))
+			v.sessions.IdleTimeout = time.Minute
+			return v
+		}
+		token := process(one).begin(map[string]any{"cart": 1})
+		ends, reads := process(one, two), process(two, one)
+		answer := ends.own(token, func(_ http.ResponseWriter, r *http.Request) {
+			ends.sessions.SetDeadline(r.Context(), time.Now().Add(-time.Second))
+			reads.visit(token, func(http.ResponseWriter, *http.Request) {})
+		})
+		if name == "optimistic" && answer.status != http.StatusConflict {
+			t.Errorf("%s: status %d; want 409", name, answer.status)
+		}
+		if name == "optimistic" {
+			reads.want(name+": the session", token, "cart")
+		}
+	}
 }

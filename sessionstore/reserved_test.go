@@ -1,6 +1,7 @@
 package sessionstore_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -59,4 +60,26 @@ func TestReservedRecordsAreNoSessions(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What a collector keeps beside the sessions is none of them, also where it cannot be read.
+func TestUnreadableReservedRecordsAreNoSessions(t *testing.T) {
+	t.Parallel()
+	driver := &damagedCollector{memory.New()}
+	store := newStore(t, driver)
+	for _, err := range store.Sessions(t.Context()) {
+		t.Errorf("there is a session: %v", err)
+	}
+	if n, err := store.DeleteAll(t.Context()); n != 0 || err != nil {
+		t.Errorf("DeleteAll: %d, %v", n, err)
+	}
+}
+
+// damagedCollector is a driver on which nothing is but a record of a collector that cannot be read.
+type damagedCollector struct{ *memory.Driver }
+
+func (damagedCollector) Scan(context.Context, storage.ScanRequest) (storage.Page, error) {
+	return storage.Page{Unreadable: []storage.Unreadable{{
+		Key: storage.ReservedPrefix + "collector", Err: &storage.CorruptError{Part: "version", Problem: "is missing"},
+	}}}, nil
 }

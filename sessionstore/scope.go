@@ -204,8 +204,8 @@ func (sc *scope) read(token string, data []byte) {
 	}
 }
 
-// wasRenewed notes that the manager has asked for a session that another request has renewed. What the handler looks at is
-// not its own.
+// wasRenewed notes that the manager has asked for a session that another request has renewed. What the handler looks at
+// is not its own.
 func (l *layer) wasRenewed(tombstone storage.Record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -315,8 +315,8 @@ func (l *layer) leave(token string, by caller, newSession func(*scopedSession) l
 var errManyRenewed = errors.New("sessionstore: several sessions were renewed in one request scope before one of them was " +
 	"committed; commit each after its RenewToken, before the next one is renewed")
 
-// renewingBy is renewing for a commit by whoever uses this layer: within nested middlewares of several managers, a handler
-// has the innermost one for all of them.
+// renewingBy is renewing for a commit by whoever uses this layer: within nested middlewares of several managers, a
+// handler has the innermost one for all of them.
 func (l *layer) renewingBy(by caller) (*scopedSession, error) {
 	e, err := l.renewing(l.manager, by)
 	if e != nil || err != nil || l.commits {

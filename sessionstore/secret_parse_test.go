@@ -49,9 +49,11 @@ func TestParseSecret(t *testing.T) {
 		}
 	}
 	random := base64.StdEncoding.EncodeToString(storetest.Secret(1))
+	unpadded := base64.StdEncoding.EncodeToString(append([]byte{7}, storetest.Secret(1)...)) // 33 bytes
 	for name, text := range map[string]string{
 		"nothing": "", "a line break": "\n", "short": base64.StdEncoding.EncodeToString(storetest.Secret(1)[:31]), "a word": "correct horse battery staple",
-		"two lines": random + "\n" + random, "no end": random[:len(random)-2], "too much padding": random + "==", "quoted": `"` + random + `"`,
+		"two lines": random + "\n" + random, "no end": random[:len(random)-2], "too much padding": random + "==",
+		"padding where none belongs": unpadded + "=", "a group of padding": unpadded + "====", "quoted": `"` + random + `"`,
 		"both alphabets": "+/-_" + random[4:], "bits to spare": random[:42] + "F=", "with its name": "SECRET=" + random,
 	} {
 		secret, err := sessionstore.ParseSecret(text)
@@ -133,6 +135,11 @@ func TestWeakSecrets(t *testing.T) {
 		_, _ = rand.Read(secret)
 		if weakness := sessionstore.WeaknessOf(secret); weakness != "" {
 			t.Fatalf("a random secret %s: %x", weakness, secret)
+		}
+	}
+	for _, size := range []int{17, 20, 31} {
+		if twice := append(bytes.Clone(random[:size]), random[:size]...); sessionstore.WeaknessOf(twice) == "" {
+			t.Errorf("%d random bytes, twice, are accepted", size)
 		}
 	}
 	if weakness := sessionstore.WeaknessOf(append(bytes.Clone(random), random...)); weakness != "" { // as good as the half of it

@@ -268,3 +268,16 @@ func TestT1_HalfWrittenUnderSeveralSecrets(t *testing.T) {
 		}
 	}
 }
+
+// Who reads a secret may overwrite it once the store is made.
+func TestSecretIsCopied(t *testing.T) {
+	t.Parallel()
+	driver := memory.New()
+	given, previous := storetest.Secret(1), storetest.Secret(2)
+	store := newStore(t, driver, sessionstore.WithSecret(given, previous))
+	commit(t, store, "token", "data")
+	clear(given)
+	clear(previous)
+	wantData(t, store, "token", "data")
+	wantData(t, newStore(t, driver, sessionstore.WithSecret(storetest.Secret(1))), "token", "data")
+}

@@ -65,8 +65,8 @@ func TestLogAsJSON(t *testing.T) {
 	}
 }
 
-// With --log-format json everything on standard error is lines of JSON: also what packages say that know no logger, what
-// a single run tells, and the error in the end.
+// With --log-format json everything on standard error is lines of JSON: also what packages say that know no logger,
+// what a single run tells, and the error in the end.
 func TestEverythingIsJSON(t *testing.T) {
 	t.Parallel()
 	name, _ := newTable(t, 1, 5)

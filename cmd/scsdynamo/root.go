@@ -59,7 +59,8 @@ func run(ctx context.Context, t *terminal.Terminal, args []string) int {
 	return a.fail(err)
 }
 
-// watchedWriter keeps the first error of writing: cobra, which prints help, versions and completions, does not look at it.
+// watchedWriter keeps the first error of writing: cobra, which prints help, versions and completions, does not look at
+// it.
 type watchedWriter struct {
 	io.Writer
 	err error

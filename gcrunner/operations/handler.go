@@ -34,8 +34,8 @@ type Options struct {
 	// Reason returns what the page and the probes say of an error. They are public, and the text of an error may name
 	// accounts, roles and tables; the runner's log has that. Default: that the log says why.
 	Reason func(error) string
-	// Profiles serves the profiles of net/http/pprof under /debug/pprof/, but not the command line. Taking one slows the
-	// process down.
+	// Profiles serves the profiles of net/http/pprof under /debug/pprof/, but not the command line. Taking one slows
+	// the process down.
 	Profiles bool
 }
 

@@ -52,8 +52,8 @@ func optionsOf(t *testing.T, step string, until time.Time) []sessionstore.Option
 	return options
 }
 
-// The steps for a change of the secret, one after the other as the page says: while processes of two steps run, each finds the
-// sessions of the other, and a logout in one is a logout in both.
+// The steps for a change of the secret, one after the other as the page says: while processes of two steps run, each
+// finds the sessions of the other, and a logout in one is a logout in both.
 func TestChangeOfASecret(t *testing.T) {
 	t.Parallel()
 	all := append([]string{"`WithSecret(old)`"}, steps(t, "A secret is changed without an emergency")...)

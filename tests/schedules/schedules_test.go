@@ -74,7 +74,7 @@ type request struct {
 // run runs some requests in the order of the seed, and returns what must not be.
 func run(t *testing.T, seed uint64, newStrategy func() lockstrategy.Strategy) (problems, trace []string) {
 	t.Helper()
-	draw := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // A seed names an order.
+	draw := rand.New(rand.NewPCG(seed, 0))
 	driver := memory.New()
 	secrets := [][]byte{storetest.Secret(1), storetest.Secret(2)}
 	process := func(driver storage.Driver) *scs.SessionManager {
@@ -123,7 +123,7 @@ func run(t *testing.T, seed uint64, newStrategy func() lockstrategy.Strategy) (p
 			}
 		}
 		if len(ready) == 0 { // somebody waits for time to pass
-			time.Sleep(time.Millisecond)
+			time.Sleep(time.Millisecond) //nolint:forbidigo // The time of the bubble.
 			continue
 		}
 		close(<-ready[draw.IntN(len(ready))].wait)

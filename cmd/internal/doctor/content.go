@@ -68,7 +68,8 @@ const (
 )
 
 // content looks at what is stored: at a sample, or with 0 at all. fix is for an error that does not say what to do, and
-// names for sessions that cannot be read because they were written under other names. It reports whether all can be read.
+// names for sessions that cannot be read because they were written under other names. It reports whether all can be
+// read.
 func (e examination) content(
 	ctx context.Context, sessions *inspect.Sessions, enough int, fix func(error) string, names string,
 ) (readable bool) {

@@ -51,7 +51,8 @@ func TestFileDeletedUnderAProcess(t *testing.T) {
 	}
 }
 
-// What is advised for such a file is followed to the letter. Where another file is at the path by then, neither loses a session.
+// What is advised for such a file is followed to the letter. Where another file is at the path by then, neither loses a
+// session.
 func TestAdviceOnAFileDeletedUnderAProcess(t *testing.T) {
 	t.Parallel()
 	for name, replaced := range map[string]bool{"no other file": false, "another file": true} {

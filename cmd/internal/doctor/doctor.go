@@ -47,7 +47,8 @@ type Settings struct {
 	Source string
 	// Warnings are what should be seen to in the configuration.
 	Warnings []config.Problem
-	// Sealed says that there is a secret, Rotating that there are previous ones, too, and Outdated that they count no more.
+	// Sealed says that there is a secret, Rotating that there are previous ones, too, and Outdated that they count no
+	// more.
 	Sealed, Rotating, Outdated bool
 	// Context says that secret.context is set.
 	Context bool
