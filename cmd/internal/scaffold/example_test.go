@@ -20,6 +20,8 @@ func ExampleFromRuby() {
 	for _, note := range migration.Notes {
 		fmt.Println(note.Option+":", note.Text)
 	}
-	// Output: lock_max_wait_time: 2s. Seconds there. raise_errors: no counterpart: all errors reach the ErrorFunc of
-	// scs's SessionManager: see sessionstore.HandleError table_name: web-sessions.
+	// Output:
+	// lock_max_wait_time: 2s. Seconds there.
+	// raise_errors: no counterpart: all errors reach the ErrorFunc of scs's SessionManager: see sessionstore.HandleError
+	// table_name: web-sessions.
 }
