@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -86,18 +87,15 @@ func expectEmpty(t *testing.T, driver storage.Driver) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(page.Records) > 0 || page.Next != "" {
-		t.Errorf("%d sessions are left behind", len(page.Records))
+	left := slices.DeleteFunc(page.Records, storage.Record.Ended)
+	if len(left) > 0 || page.Next != "" {
+		t.Errorf("%d sessions are left behind", len(left))
 	}
 }
 
 func TestDemoResults(t *testing.T) {
 	t.Parallel()
-	type driver interface {
-		storage.Driver
-		storage.Driver
-	}
-	for name, driver := range map[string]driver{"bolt": bolt(t), "memory": memory.New()} {
+	for name, driver := range map[string]storage.Driver{"bolt": bolt(t), "memory": memory.New()} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var m meeting
