@@ -101,6 +101,9 @@ func (s *Store) commit(ctx context.Context, l *layer, token string, data []byte,
 	if err != nil {
 		return err
 	}
+	if e.record.Key != "" { // one that was iterated over, into which nothing was merged
+		return nil
+	}
 	err = s.endMerged(ctx, l, next.Key)
 	if err == nil || errors.Is(err, storage.ErrOutcomeUnknown) {
 		return err

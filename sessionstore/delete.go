@@ -75,7 +75,7 @@ func (s *Store) delete(ctx context.Context, l *layer, token string, by caller) e
 	}
 	if e == nil && by.destroys {
 		var err error
-		l.update(func() { e, err = l.renewing(l.manager, by) })
+		l.update(func() { e, err = l.renewingBy(by) })
 		if err != nil {
 			return err
 		}

@@ -687,3 +687,55 @@ func TestI1_EndOfASessionThatHasMoved(t *testing.T) {
 		}
 	}
 }
+
+// What was merged into the request's own session ends with the commit of that, and with none of another session.
+func TestT3_MergedEndsWithItsOwnCommit(t *testing.T) {
+	t.Parallel()
+	everyStrategy(t, func(t *testing.T, d *hooked, v *visitor) {
+		own, merged := v.begin(map[string]any{"own": 1}), v.begin(map[string]any{"merged": 1})
+		v.begin(map[string]any{"other": 1})
+		func() {
+			defer func() { _ = recover() }()
+			v.own(own, func(_ http.ResponseWriter, r *http.Request) {
+				if err := v.sessions.MergeSession(r.Context(), merged); err != nil {
+					t.Error(err)
+				}
+				if err := v.iterateOthers(r.Context(), func(ctx context.Context) error {
+					v.sessions.Put(ctx, "more", true)
+					_, _, err := v.sessions.Commit(ctx)
+					return err
+				}); err != nil {
+					t.Error(err)
+				}
+				panic("somewhere")
+			})
+		}()
+		v.want("the own session", own, "own")
+		v.want("the one that was to be merged", merged, "merged")
+		if n := d.live(t); n != 3 {
+			t.Errorf("%d sessions; want three", n)
+		}
+	})
+}
+
+// Within the middlewares of two managers, a logout after a renewal ends the session, or says that it does not.
+func TestI3_LogoutWithinAnotherManager(t *testing.T) {
+	t.Parallel()
+	everyStrategy(t, func(t *testing.T, _ *hooked, v *visitor) {
+		admin := &visitor{t: t, store: v.store, sessions: scs.New()}
+		admin.sessions.Store, admin.sessions.Cookie.Name = v.store, "admin"
+		token := v.begin(map[string]any{"cart": 1})
+		var told error
+		v.own(token, func(w http.ResponseWriter, r *http.Request) {
+			v.store.LoadAndSave(admin.sessions)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				if err := v.sessions.RenewToken(r.Context()); err != nil {
+					t.Error(err)
+				}
+				told = v.sessions.Destroy(r.Context())
+			})).ServeHTTP(w, r)
+		})
+		if left := v.keys(token); left != "none" && told == nil {
+			t.Errorf("the logout was acknowledged, and the session has %q", left)
+		}
+	})
+}
