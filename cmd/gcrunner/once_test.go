@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -13,7 +14,9 @@ import (
 	"testing"
 	"time"
 
+	main "github.com/scsdynamo/scsdynamo/cmd/gcrunner"
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
+	"github.com/scsdynamo/scsdynamo/gcrunner"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -401,6 +404,16 @@ func TestOnceToldToEndWhileThrottled(t *testing.T) {
 	if code := p.exit(waitToEnd); code != 130 || !strings.Contains(p.logged(), "interrupted; until then everything was refused") ||
 		!strings.Contains(p.logged(), "was throttled") {
 		t.Errorf("exit code %d:\n%s", code, p.logged())
+	}
+}
+
+// What begins before the size of the table is known becomes a bar once it is.
+func TestProgressBecomesABar(t *testing.T) {
+	t.Parallel()
+	var screen bytes.Buffer
+	main.Tell(&screen, gcrunner.Report{Scanned: 10}, gcrunner.Report{Scanned: 20, ReadUnits: 5, ExpectedReadUnits: 10})
+	if !strings.Contains(screen.String(), "50% |") {
+		t.Errorf("there is no bar in %q", screen.String())
 	}
 }
 

@@ -19,6 +19,7 @@ type progress struct {
 	say     func(text string, _ ...any) // nil where nobody wants to know
 	slowed  bool                        // whether that was said
 	bar     *progressbar.ProgressBar    // nil before the first page
+	sized   bool                        // whether the bar has an end
 }
 
 const (
@@ -56,12 +57,15 @@ func (p *progress) tell(r gcrunner.Report) {
 		return
 	}
 	share, known := r.Progress()
-	if p.bar == nil {
+	if p.bar == nil || known && !p.sized { // what begins without an end gets one when that is known
 		whole := int64(-1)
 		if known {
 			whole = wholeBar
 		}
-		p.bar = progressbar.NewOptions64(whole, p.options...)
+		if p.bar != nil {
+			_ = p.bar.Clear() // as below
+		}
+		p.bar, p.sized = progressbar.NewOptions64(whole, p.options...), known
 	}
 	verb := "deleted"
 	if r.DryRun {
