@@ -63,7 +63,7 @@ func (p *progress) tell(r gcrunner.Report) {
 			whole = wholeBar
 		}
 		if p.bar != nil {
-			_ = p.bar.Clear() // as below
+			_ = p.bar.Finish() // which clears it; as below
 		}
 		p.bar, p.sized = progressbar.NewOptions64(whole, p.options...), known
 	}
