@@ -1,6 +1,7 @@
 package sessionstore
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"reflect"
@@ -22,19 +23,16 @@ const (
 
 // scs deletes a session in Destroy, in RenewToken and in MergeSession, and only the first means that it ends at once. A
 // store is not told which it is, so it looks who calls: docs/decisions/0010.
-var replacements = map[string]replacement{
-	nameOf((*scs.SessionManager).RenewToken):   renewed,
-	nameOf((*scs.SessionManager).MergeSession): merged,
-}
+var (
+	renewToken   = nameOf((*scs.SessionManager).RenewToken)
+	mergeSession = nameOf((*scs.SessionManager).MergeSession)
+	destroy      = nameOf((*scs.SessionManager).Destroy)
+	iterate      = nameOf((*scs.SessionManager).Iterate)
+)
 
 func nameOf(function any) string {
 	return runtime.FuncForPC(reflect.ValueOf(function).Pointer()).Name()
 }
-
-var (
-	iterate = nameOf((*scs.SessionManager).Iterate)
-	destroy = nameOf((*scs.SessionManager).Destroy)
-)
 
 // maxFrames bounds how far up a caller is looked for: stores may be wrapped.
 const maxFrames = 24
@@ -49,12 +47,14 @@ type caller struct {
 // callerOf returns what scs does.
 func callerOf() (c caller) {
 	for function := range callers() {
-		switch {
-		case c.replaces == notReplaced && replacements[function] != notReplaced:
-			c.replaces = replacements[function]
-		case function == destroy:
+		switch function {
+		case renewToken:
+			c.replaces = cmp.Or(c.replaces, renewed)
+		case mergeSession:
+			c.replaces = cmp.Or(c.replaces, merged)
+		case destroy:
 			c.destroys = true
-		case function == iterate:
+		case iterate:
 			c.iterates = true
 		}
 	}
@@ -78,7 +78,7 @@ func callers() iter.Seq[string] {
 // checkShown reports a session that Iterate has shown outside of a scope, and that is not there under this token. One
 // that has ended is: it leaves a tombstone.
 func (s *Store) checkShown(ctx context.Context, token string) error {
-	if !callerOf().iterates {
+	if !s.listed.Load() || !callerOf().iterates {
 		return nil
 	}
 	for key := range s.vault.keysOf(token) {

@@ -265,7 +265,11 @@ func (l *layer) enter(token string, newSession func(*scopedSession) lockstrategy
 		return nil, ErrSessionGone // what is committed is what was ended, or renewed, in this request
 	}
 	if e == nil {
-		leaving, err := l.renewingBy(callerOf())
+		var leaving *scopedSession
+		var err error
+		if slices.ContainsFunc(sc.sessions, func(e *scopedSession) bool { return e.leaving == renewed }) {
+			leaving, err = l.renewingBy(callerOf())
+		}
 		switch {
 		case err != nil:
 			return nil, err

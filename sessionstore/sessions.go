@@ -73,6 +73,7 @@ func (s *Store) Sessions(ctx context.Context) iter.Seq2[Session, error] {
 // the condition that nobody has changed it since; in one of LoadAndSave, those of another session manager are left out.
 // It implements [scs.IterableCtxStore].
 func (s *Store) AllCtx(ctx context.Context) (all map[string][]byte, err error) {
+	s.listed.Store(true)
 	all = map[string][]byte{}
 	l := s.layerFrom(ctx)
 	s.walk(ctx, func(session Session, record storage.Record, sessionErr error) bool {

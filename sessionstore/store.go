@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -31,6 +32,7 @@ type Store struct {
 	warnLate         func()
 	unreadableIsMiss bool
 	pageSize         int
+	listed           *atomic.Bool // whether All was ever called, as scs's Iterate does
 }
 
 var (
@@ -61,6 +63,7 @@ func New(driver storage.Driver, options ...Option) (*Store, error) {
 		observe:          c.observer(),
 		unreadableIsMiss: c.unreadableIsMiss,
 		pageSize:         c.pageSize,
+		listed:           new(atomic.Bool),
 	}, nil
 }
 
