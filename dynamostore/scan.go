@@ -101,19 +101,16 @@ func (d *Driver) filterPrefix(input *dynamodb.ScanInput, names map[string]string
 	}
 }
 
-// projectWithoutData names everything but the payload. It saves transfer and memory, not capacity. The policy of a
-// collector allows these attributes.
+// projectWithoutData names everything but the payload. It saves transfer and memory, not capacity.
 func (d *Driver) projectWithoutData(names map[string]string) string {
-	projected := []string{
-		namePartition, nameCreated, nameUpdated, nameExpiry, nameVersion, nameAncestry, nameLeaseID, nameLeaseDuration,
-		nameLeaseExpiry,
+	placeholders := map[string]string{}
+	for name, attribute := range d.table.attributesByPlaceholder() {
+		placeholders[attribute] = name
 	}
-	if d.table.SortKey.Name != "" {
-		projected = append(projected, nameSort)
-	}
-	attributes := d.table.attributesByPlaceholder()
-	for _, name := range projected {
-		names[name] = attributes[name]
+	var projected []string
+	for _, attribute := range d.table.AttributesWithoutData() {
+		name := placeholders[attribute]
+		projected, names[name] = append(projected, name), attribute
 	}
 	return strings.Join(projected, ", ")
 }

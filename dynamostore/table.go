@@ -116,6 +116,21 @@ func (t Table) WithDefaults() Table {
 	return t
 }
 
+// AttributesWithoutData returns the names of what a driver reads of a session where it needs no data, as for collecting:
+// its key, and what decides by which rule it is collected, whether it is leased, and whether it has changed.
+func (t Table) AttributesWithoutData() []string {
+	t = t.WithDefaults()
+	a := t.Attributes
+	names := []string{
+		t.PartitionKey.Name, a.CreatedAt, a.UpdatedAt, a.Expiry, a.Version, a.Ancestry,
+		a.LeaseID, a.LeaseDuration, a.LeaseExpiry,
+	}
+	if t.SortKey.Name != "" {
+		names = append(names, t.SortKey.Name)
+	}
+	return names
+}
+
 // Validate reports all that is wrong with the layout, in one error, without a call.
 func (t Table) Validate() error {
 	t = t.WithDefaults()

@@ -90,10 +90,7 @@ func (b *Backend) moved(ctx context.Context, newKey string) (inTheWay *storage.R
 		case found:
 			return &record, errConflict
 		}
-		if newKey = ended.Destination(record); newKey == "" {
-			_, newKey, _ = ended.Arrived(record)
-		}
-		if newKey == "" {
+		if newKey = ended.Elsewhere(record); newKey == "" {
 			return nil, ErrSessionGone
 		}
 	}

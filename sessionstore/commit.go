@@ -84,7 +84,10 @@ func (s *Store) commit(ctx context.Context, l *layer, token string, data []byte,
 	manager := l.managerMark(before)
 	l.update(func() { e.mark = manager })
 	next.Version = mark.NewVersion(s.vault.mark(manager))
-	unchanged, had, changed := l.unchanged(e, data), e.data, e.changed
+	var had []byte
+	var changed bool
+	l.update(func() { had, changed = e.data, e.changed })
+	unchanged := l.unchanged(e, data)
 	if !found {
 		if done, err := l.missing(e, next, unchanged); done {
 			return err

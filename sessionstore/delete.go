@@ -68,24 +68,27 @@ func (s *Store) DeleteCtx(ctx context.Context, token string) (err error) {
 // delete ends a session in a scope. A Destroy of the request's own session ends also what was merged into it, and where
 // it comes after a RenewToken, the session that has its old token still.
 func (s *Store) delete(ctx context.Context, l *layer, token string, by caller) error {
-	e := l.find(token)
-	if e != nil && e.leaving == renewed && !by.destroys {
-		l.update(func() { e.condemned = true }) // the next commit ends it
-		return nil
-	}
-	if e == nil && by.destroys {
-		var err error
-		l.update(func() { e, err = l.renewingBy(by) })
-		if err != nil {
-			return err
+	var e *scopedSession
+	var err error
+	var unread, over bool
+	l.update(func() {
+		switch e = l.get(token); {
+		case e == nil && by.destroys:
+			e, err = l.renewingBy(by)
+		case e != nil && e.leaving == renewed && !by.destroys:
+			e.condemned, over = true, true // the next commit ends it
 		}
-	}
+		unread = e == nil || e.session == nil && e.record.Key == ""
+		over = over || e != nil && e.ended
+	})
 	switch {
-	case e == nil || e.session == nil && e.record.Key == "":
+	case err != nil:
+		return err
+	case unread:
 		if err := s.deleteUnseen(ctx, token); err != nil {
 			return err
 		}
-	case !e.ended:
+	case !over:
 		if err := s.end(ctx, l, e); err != nil {
 			return err
 		}

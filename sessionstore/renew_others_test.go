@@ -120,11 +120,7 @@ func TestT3_RenewalAndMore(t *testing.T) {
 				if n := d.live(t); n != before-2+kept+others {
 					t.Errorf("%s: %d sessions; want %d", name, n, before-2+kept+others)
 				}
-				for _, record := range records(t, d.Driver) {
-					if err := d.Delete(t.Context(), record.Key, storage.Always()); err != nil {
-						t.Fatal(err)
-					}
-				}
+				d.clear(t)
 			}
 		}
 	})
@@ -506,11 +502,7 @@ func TestT3_CopiedManagers(t *testing.T) {
 			if n := d.live(t); n != 1 || answer.status != http.StatusOK {
 				t.Errorf("%s: %d sessions, %+v; want one", what, n, answer)
 			}
-			for _, record := range records(t, d.Driver) {
-				if err := d.Delete(t.Context(), record.Key, storage.Always()); err != nil {
-					t.Fatal(err)
-				}
-			}
+			d.clear(t)
 		}
 	})
 }
@@ -563,11 +555,7 @@ func TestT3_RenewalsWithinIterate(t *testing.T) {
 				}
 			}
 			v.want(what+": the own session", own, "own")
-			for _, record := range records(t, d.Driver) {
-				if err := d.Delete(t.Context(), record.Key, storage.Always()); err != nil {
-					t.Fatal(err)
-				}
-			}
+			d.clear(t)
 		}
 		for what, end := range map[string]func(ctx context.Context) error{
 			"destroyed": v.sessions.Destroy,

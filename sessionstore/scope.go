@@ -399,13 +399,6 @@ func (l *layer) takeMerged() []*scopedSession {
 	return taken
 }
 
-// find returns the session of the token, or nil.
-func (sc *scope) find(token string) *scopedSession {
-	sc.mu.Lock()
-	defer sc.mu.Unlock()
-	return sc.get(token)
-}
-
 // tokensOf returns the token under which a session is stored, and the one under which its next commit stores it.
 func (sc *scope) tokensOf(e *scopedSession) (stored, next string) {
 	sc.mu.Lock()

@@ -233,10 +233,7 @@ func (s *Store) keysOf(token string, last *storage.Record) iter.Seq[string] {
 			}
 		}
 		for range maxMoves {
-			next := ended.Destination(*last)
-			if next == "" {
-				_, next, _ = ended.Arrived(*last)
-			}
+			next := ended.Elsewhere(*last)
 			if next == "" || !slices.Contains(slices.Collect(s.vault.keysOf(token)), next) || !yield(next) {
 				return
 			}

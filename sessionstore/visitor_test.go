@@ -69,6 +69,16 @@ func (d *hooked) live(t testing.TB) int {
 	return n
 }
 
+// clear deletes all that is stored.
+func (d *hooked) clear(t testing.TB) {
+	t.Helper()
+	for _, record := range records(t, d.Driver) {
+		if err := d.Delete(t.Context(), record.Key, storage.Always()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // strategies are those that keep the guarantees of package sessionstore.
 var strategies = map[string]func() lockstrategy.Strategy{
 	"optimistic": lockstrategy.Optimistic,

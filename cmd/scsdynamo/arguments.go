@@ -2,12 +2,12 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
+
+	"github.com/scsdynamo/scsdynamo/cmd/internal/explain"
 )
 
 // namesSessions marks the commands whose arguments are sessions.
@@ -71,21 +71,4 @@ func flagOf(cmd *cobra.Command, arg string) (isFlag, takesNext bool) {
 
 // flagError is the error of flags that are not understood. Neither they nor their values are repeated: what stands in
 // the wrong place may be a token.
-func flagError(cmd *cobra.Command, err error) error {
-	var (
-		unknown *pflag.NotExistError
-		missing *pflag.ValueRequiredError
-		wrong   *pflag.InvalidValueError
-	)
-	switch {
-	case errors.As(err, &unknown):
-		return usage(cmd, "it does not have such a flag")
-	case errors.As(err, &missing):
-		return usage(cmd, "--"+missing.GetFlag().Name+" needs a value")
-	case errors.As(err, &wrong):
-		kinds := map[string]string{"int": "a number", "duration": "a time with its unit, such as 30s", "bool": "true or false"}
-		return usage(cmd, "--"+wrong.GetFlag().Name+" must be "+cmp.Or(kinds[wrong.GetFlag().Value.Type()], "another value"))
-	default:
-		return usage(cmd, "a flag is not written as one")
-	}
-}
+func flagError(cmd *cobra.Command, err error) error { return usage(cmd, explain.Flag(err)) }

@@ -201,16 +201,9 @@ func (t table) leadingKeys(begin string) []restriction {
 // withoutData limits reads to those that name what they read, and not the data of sessions among that.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
 func (t table) withoutData() []restriction {
-	a := t.Attributes
-	names := []string{
-		t.PartitionKey.Name, a.CreatedAt, a.UpdatedAt, a.Expiry, a.Version, a.Ancestry,
-		a.LeaseID, a.LeaseDuration, a.LeaseExpiry,
-	}
-	if t.SortKey.Name != "" {
-		names = append(names, t.SortKey.Name)
-	}
+	names := t.AttributesWithoutData()
 	if t.hasExpiryIndex() { // all keys must be among them, those of indexes too
-		names = append(names, a.ExpiryShard, a.ExpiryHour)
+		names = append(names, t.Attributes.ExpiryShard, t.Attributes.ExpiryHour)
 	}
 	for i, name := range names {
 		names[i] = namePattern(name)

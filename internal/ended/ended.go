@@ -112,6 +112,16 @@ func Destination(r storage.Record) string {
 	return destination
 }
 
+// Elsewhere returns the other key under which the session of a move may be: where a [Departure] says that it has gone, or
+// where an [Arrival] says that it comes from. It is empty where the record is neither.
+func Elsewhere(r storage.Record) string {
+	if destination := Destination(r); destination != "" {
+		return destination
+	}
+	_, origin, _ := Arrived(r)
+	return origin
+}
+
 func cut(r storage.Record) (destination, version string) {
 	rest, ok := strings.CutPrefix(string(r.Data), nul)
 	if !ok || !r.Ended() || Arriving(r) {

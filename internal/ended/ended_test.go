@@ -47,6 +47,10 @@ func TestArrivalsAndDepartures(t *testing.T) {
 			departure.ExpiresAt.Before(now.Add(ended.TombstoneTime)) {
 			t.Error("the arrival ends with the session, and the departure neither before it nor before any tombstone")
 		}
+		if ended.Elsewhere(arrival) != from || ended.Elsewhere(departure) != session.Key ||
+			ended.Elsewhere(tombstone) != "" || ended.Elsewhere(session) != "" {
+			t.Error("it is not told where else the session of a move may be")
+		}
 		if departure.Key != from || ended.Destination(departure) != session.Key || !ended.Departed(departure, arrival) {
 			t.Error("the departure is not that of its arrival")
 		}
