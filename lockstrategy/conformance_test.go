@@ -29,8 +29,8 @@ func TestConformance(t *testing.T) {
 		"lease without renewal": {
 			func(*testing.T) lockstrategy.Strategy {
 				return lockstrategy.Lease(lockstrategy.LeaseOptions{
-					Duration: 200 * time.Millisecond, Renewal: -1,
-					MaxWait: 200 * time.Millisecond,
+					Duration: time.Second, Renewal: -1,
+					MaxWait: time.Second,
 				}) // shorter than a lease and its allowance
 			},
 			strategytest.Options{TakeOverWithin: 5 * time.Second},
