@@ -98,7 +98,7 @@ func TableName(t testing.TB, client *dynamodb.Client) string {
 
 // deleteTable deletes a table in whatever state it is.
 func deleteTable(ctx context.Context, client *dynamodb.Client, name string) error {
-	plain := func(o *dynamodb.Options) { o.APIOptions = nil }
+	plain := func(o *dynamodb.Options) { o.APIOptions = []func(*middleware.Stack) error{oneTableAtATime} }
 	remove := func() error {
 		_, err := client.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: &name}, plain)
 		if absent := (*types.ResourceNotFoundException)(nil); errors.As(err, &absent) {
@@ -106,7 +106,7 @@ func deleteTable(ctx context.Context, client *dynamodb.Client, name string) erro
 		}
 		return err
 	}
-	// A table that is being created or changed can be neither deleted nor changed, and engines refuse for a moment.
+	// A table that is being created or changed can be neither deleted nor changed.
 	for {
 		refused := remove()
 		if refused == nil {
