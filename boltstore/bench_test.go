@@ -25,7 +25,10 @@ func BenchmarkPut(b *testing.B) {
 		}{
 			{"driver", driverPut},
 			{"update", func(b *testing.B) func() error { b.Helper(); return boltPut(b, (*bolt.DB).Update, 0) }},
-			{"batch10ms", func(b *testing.B) func() error { b.Helper(); return boltPut(b, (*bolt.DB).Batch, 10*time.Millisecond) }},
+			{
+				"batch10ms",
+				func(b *testing.B) func() error { b.Helper(); return boltPut(b, (*bolt.DB).Batch, 10*time.Millisecond) },
+			},
 			{"batch1ms", func(b *testing.B) func() error { b.Helper(); return boltPut(b, (*bolt.DB).Batch, time.Millisecond) }},
 		} {
 			b.Run(fmt.Sprintf("%s/writers=%d", way.name, writers), func(b *testing.B) {

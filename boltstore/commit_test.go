@@ -39,7 +39,9 @@ func transactions(t *testing.T, driver *boltstore.Driver) (id int) {
 
 // queueUp starts a write that waits for the file, and then the others behind it in the queue. The result of each write
 // is in the map once wait returns.
-func queueUp(t *testing.T, driver *boltstore.Driver, writes map[string]func() error) (results map[string]error, wait func()) {
+func queueUp(t *testing.T, driver *boltstore.Driver,
+	writes map[string]func() error,
+) (results map[string]error, wait func()) {
 	t.Helper()
 	free := busy(t, driver)
 	defer free()
@@ -132,7 +134,8 @@ func TestConflictsCostNoTransaction(t *testing.T) {
 	ctx := t.Context()
 	put(t, driver, record("key", "data"))
 	before := transactions(t, driver)
-	_, acquireErr := driver.Acquire(ctx, "key", storage.Lease{ID: "lease"}, storage.IfVersion("other", record("", "").UpdatedAt))
+	_, acquireErr := driver.Acquire(ctx, "key", storage.Lease{ID: "lease"},
+		storage.IfVersion("other", record("", "").UpdatedAt))
 	for operation, err := range map[string]error{
 		"Acquire": acquireErr,
 		"Put":     driver.Put(ctx, record("key", "other"), storage.IfVersion("other", record("", "").UpdatedAt)),
@@ -325,7 +328,8 @@ func TestClosed(t *testing.T) {
 	_, _, results["Get"] = driver.Get(t.Context(), "there", storage.Strong)
 	_, results["Scan"] = driver.Scan(t.Context(), storage.ScanRequest{})
 	for operation, err := range results {
-		if !errors.Is(err, boltstore.ErrClosed) || errors.Is(err, storage.ErrOutcomeUnknown) || errors.Is(err, storage.ErrUnavailable) {
+		if !errors.Is(err, boltstore.ErrClosed) || errors.Is(err, storage.ErrOutcomeUnknown) ||
+			errors.Is(err, storage.ErrUnavailable) {
 			t.Errorf("%s: %v; want ErrClosed alone", operation, err)
 		}
 	}
@@ -352,7 +356,8 @@ func TestFullFile(t *testing.T) {
 	driver.Bolt().MaxSize = 1 << 16
 	big := record("key", "")
 	big.Data = make([]byte, 1<<20)
-	if err := driver.Put(t.Context(), big, storage.Always()); !errors.Is(err, boltstore.ErrFull) || errors.Is(err, storage.ErrOutcomeUnknown) {
+	if err := driver.Put(t.Context(), big, storage.Always()); !errors.Is(err, boltstore.ErrFull) ||
+		errors.Is(err, storage.ErrOutcomeUnknown) {
 		t.Errorf("Put into a full file: %v", err)
 	}
 	if seen := get(t, driver, "key"); seen.Version != old.Version {

@@ -123,7 +123,8 @@ func TestI4_KillNine(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	t.Logf("%d acknowledged commits in %d rounds; %d commits were applied without being acknowledged", total, killRounds, inFlight)
+	t.Logf("%d acknowledged commits in %d rounds; %d commits were applied without being acknowledged", total,
+		killRounds, inFlight)
 }
 
 func applyStep(expected map[string]*storage.Record, s step) {

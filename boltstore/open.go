@@ -135,7 +135,8 @@ func explain(path string, err error) error {
 		errors.Is(err, bolterrors.ErrVersionMismatch),
 		errors.Is(err, bolterrors.ErrChecksum),
 		exists && info.Size() < smallestFile && !errors.As(err, &pathError): // bbolt has no type for this one.
-		return fmt.Errorf("%w: %s; name another file, restore a backup, or move this one away to start empty", ErrNotDatabase, path)
+		return fmt.Errorf("%w: %s; name another file, restore a backup, or move this one away to start empty",
+			ErrNotDatabase, path)
 	default:
 		return fmt.Errorf("boltstore: open %s: %w", path, err)
 	}

@@ -69,7 +69,10 @@ func TestOpenExplains(t *testing.T) {
 		{"a directory", dir, nil, "name a file in it"},
 		{"below a file", filepath.Join(write("file", nil), "sessions.db"), nil, "open "},
 		{"text", write("text", []byte("some notes")), boltstore.ErrNotDatabase, "name another file"},
-		{"a page of text", write("long", bytes.Repeat([]byte("some notes "), 3000)), boltstore.ErrNotDatabase, "name another file"},
+		{
+			"a page of text", write("long", bytes.Repeat([]byte("some notes "), 3000)), boltstore.ErrNotDatabase,
+			"name another file",
+		},
 		{"opened twice", inUse, boltstore.ErrInUse, "close the other"},
 	} {
 		driver, err := boltstore.OpenDriver(c.path, boltstore.WithLockTimeout(time.Millisecond))
@@ -81,7 +84,8 @@ func TestOpenExplains(t *testing.T) {
 		if c.matches != nil && !errors.Is(err, c.matches) {
 			t.Errorf("%s: %v does not match %v", c.name, err, c.matches)
 		}
-		if later := c.matches == boltstore.ErrInUse; errors.Is(err, storage.ErrUnavailable) != later { //nolint:errorlint // The case, not the error.
+		//nolint:errorlint // The case, not the error.
+		if later := c.matches == boltstore.ErrInUse; errors.Is(err, storage.ErrUnavailable) != later {
 			t.Errorf("%s: %v; matches ErrUnavailable: %v", c.name, err, !later)
 		}
 		if !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), filepath.Dir(c.path)) {
@@ -111,7 +115,8 @@ func TestOpenWithoutPermission(t *testing.T) {
 		"a new file in a read-only place": filepath.Join(dir, "new.db"),
 	} {
 		_, err := boltstore.OpenDriver(path)
-		if !errors.Is(err, fs.ErrPermission) || !errors.Is(err, boltstore.ErrReadOnly) || !strings.Contains(err.Error(), "needs the right") {
+		if !errors.Is(err, fs.ErrPermission) || !errors.Is(err, boltstore.ErrReadOnly) ||
+			!strings.Contains(err.Error(), "needs the right") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -213,7 +218,8 @@ func TestSecondProcess(t *testing.T) {
 	if line, err := bufio.NewReader(said).ReadString('\n'); err != nil {
 		t.Fatalf("the other process said %q: %v", line, err)
 	}
-	if _, err := boltstore.OpenDriver(path, boltstore.WithLockTimeout(100*time.Millisecond)); !errors.Is(err, boltstore.ErrInUse) {
+	if _, err := boltstore.OpenDriver(path,
+		boltstore.WithLockTimeout(100*time.Millisecond)); !errors.Is(err, boltstore.ErrInUse) {
 		t.Errorf("while the other process holds the file: %v", err)
 	}
 	if err := leave.Close(); err != nil {

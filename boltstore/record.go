@@ -55,7 +55,8 @@ func encodeRecord(record storage.Record) ([]byte, error) {
 	for _, instant := range [...]time.Time{record.CreatedAt, record.UpdatedAt, record.ExpiresAt, record.Lease.ExpiresAt} {
 		value = appendInstant(value, instant)
 	}
-	value = binary.BigEndian.AppendUint64(value, uint64(record.Lease.Duration)) //nolint:gosec // Two's complement is meant.
+	//nolint:gosec // Two's complement is meant.
+	value = binary.BigEndian.AppendUint64(value, uint64(record.Lease.Duration))
 	for _, text := range texts {
 		value = binary.BigEndian.AppendUint16(value, uint16(len(text))) //nolint:gosec // Checked above.
 	}

@@ -54,7 +54,8 @@ func TestRecordRoundTrip(t *testing.T) {
 				t.Errorf("%s: an instant %v instead of %v", name, instants[0], instants[1])
 			}
 		}
-		if seen.Key != want.Key || seen.Version != want.Version || seen.Ancestry != want.Ancestry || seen.Lease.ID != want.Lease.ID ||
+		if seen.Key != want.Key || seen.Version != want.Version || seen.Ancestry != want.Ancestry ||
+			seen.Lease.ID != want.Lease.ID ||
 			seen.Lease.Duration != want.Lease.Duration {
 			t.Errorf("%s: another record", name)
 		}
@@ -65,7 +66,8 @@ func TestRecordRoundTrip(t *testing.T) {
 func TestRecordFormat(t *testing.T) {
 	t.Parallel()
 	value := encoded(t, storage.Record{
-		Data: []byte("DATA"), Version: "VER", Ancestry: "AN", Lease: storage.Lease{ID: "L", Duration: 2, ExpiresAt: time.Unix(4, 5)},
+		Data: []byte("DATA"), Version: "VER", Ancestry: "AN",
+		Lease:     storage.Lease{ID: "L", Duration: 2, ExpiresAt: time.Unix(4, 5)},
 		CreatedAt: time.Unix(1, 6), UpdatedAt: time.Unix(2, 7), ExpiresAt: time.Unix(-1, 8),
 	})
 	want := slices.Concat(

@@ -84,7 +84,8 @@ func decodePosition(p storage.Position) ([]byte, error) {
 	}
 	key, err := base64.RawURLEncoding.DecodeString(string(p))
 	if err != nil {
-		return nil, errors.New("boltstore: the position is not one that a scan of this driver returned; start again without it")
+		return nil,
+			errors.New("boltstore: the position is not one that a scan of this driver returned; start again without it")
 	}
 	return key, nil
 }

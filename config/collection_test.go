@@ -27,7 +27,8 @@ func withSessions(t *testing.T, n int) *watched {
 	now := time.Now()
 	for i := range 2 * n {
 		record := storage.Record{
-			Key: fmt.Sprintf("key %d", i), Data: []byte("data"), CreatedAt: now.Add(-2 * time.Hour), UpdatedAt: now.Add(-time.Hour),
+			Key: fmt.Sprintf("key %d", i), Data: []byte("data"), CreatedAt: now.Add(-2 * time.Hour),
+			UpdatedAt: now.Add(-time.Hour),
 			ExpiresAt: now.Add(time.Hour), Version: storage.NewVersion(),
 		}
 		if i%2 == 0 {
@@ -41,7 +42,9 @@ func withSessions(t *testing.T, n int) *watched {
 }
 
 // run runs the collector of a configuration once.
-func run(t *testing.T, cfg *config.Config, driver storage.Driver, set ...func(*gcrunner.CollectorOptions)) gcrunner.Report {
+func run(t *testing.T, cfg *config.Config, driver storage.Driver,
+	set ...func(*gcrunner.CollectorOptions),
+) gcrunner.Report {
 	t.Helper()
 	collector, err := cfg.Collector(driver, set...)
 	if err != nil {
@@ -195,7 +198,8 @@ func TestCollectorBudget(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			driver := &metered{watched: withSessions(t, 20)}
 			report := run(t, mustLoad(t, append(c.options, pages...)...), driver)
-			if report.Stopped != c.stopped || c.atOnce > 0 && driver.most != c.atOnce || report.Duration > time.Minute != c.slow {
+			if report.Stopped != c.stopped || c.atOnce > 0 && driver.most != c.atOnce ||
+				report.Duration > time.Minute != c.slow {
 				t.Errorf("%s: stopped by %s after %v, with %d deletes at once; want %s, %d, after minutes: %v",
 					name, report.Stopped, report.Duration, driver.most, c.stopped, c.atOnce, c.slow)
 			}
@@ -221,7 +225,8 @@ func TestElection(t *testing.T) {
 	if !slices.Contains(driver.take(), "acquire for 5.6s") { // the rest is for noticing that it is over
 		t.Error("the election is not that of a lease of 7s")
 	}
-	if election, err := mustLoad(t, config.With("collection.elect", false)).Election(driver); election != nil || err != nil {
+	if election, err := mustLoad(t, config.With("collection.elect", false)).Election(driver); election != nil ||
+		err != nil {
 		t.Errorf("an election %v, %v; want none", election, err)
 	}
 	if election, err := mustLoad(t).Election(driver); election == nil || err != nil {
@@ -236,10 +241,14 @@ func TestSchedule(t *testing.T) {
 		options []config.Option
 		want    gcrunner.Schedule
 	}{
-		"none":     {nil, gcrunner.Schedule{}},
-		"interval": {[]config.Option{with("collection.interval", "1h")}, gcrunner.Schedule{Interval: time.Hour, Jitter: 6 * time.Minute}},
+		"none": {nil, gcrunner.Schedule{}},
+		"interval": {
+			[]config.Option{with("collection.interval", "1h")},
+			gcrunner.Schedule{Interval: time.Hour, Jitter: 6 * time.Minute},
+		},
 		"no jitter": {
-			[]config.Option{with("collection.interval", "1h"), with("collection.jitter", "0s")}, gcrunner.Schedule{Interval: time.Hour},
+			[]config.Option{with("collection.interval", "1h"), with("collection.jitter", "0s")},
+			gcrunner.Schedule{Interval: time.Hour},
 		},
 		"cron": {[]config.Option{with("collection.schedule", "17 3 * * *")}, gcrunner.Schedule{Cron: "17 3 * * *"}},
 		"cron with a jitter": {
@@ -303,10 +312,15 @@ func TestHigherPrecedenceWinsOverTheOtherKey(t *testing.T) {
 			gcrunner.Schedule{Interval: 10 * time.Minute, Jitter: time.Minute},
 		},
 		"code over file, the other way": {
-			"collection: {interval: 1h}", nil, []config.Option{config.With("collection.schedule", night)}, gcrunner.Schedule{Cron: night},
+			"collection: {interval: 1h}", nil,
+			[]config.Option{config.With("collection.schedule", night)},
+			gcrunner.Schedule{Cron: night},
 		},
 		"environment over file": {
-			"collection: {interval: 1h}", []string{"SCSDYNAMO_COLLECTION_SCHEDULE=" + night}, nil, gcrunner.Schedule{Cron: night},
+			"collection: {interval: 1h}",
+			[]string{"SCSDYNAMO_COLLECTION_SCHEDULE=" + night},
+			nil,
+			gcrunner.Schedule{Cron: night},
 		},
 		"code over both": {
 			"collection: {interval: 1h}",
@@ -340,7 +354,8 @@ func TestHigherPrecedenceWinsOverTheOtherKey(t *testing.T) {
 	}
 	_, err := config.Load(config.WithEnviron(nil), config.WithFlag("--interval", "collection.interval", "1h"),
 		config.WithFlag("--schedule", "collection.schedule", night))
-	if wrong := (*config.Error)(nil); !errors.As(err, &wrong) || !strings.Contains(err.Error(), "--schedule: collection.schedule: ") {
+	if wrong := (*config.Error)(nil); !errors.As(err, &wrong) ||
+		!strings.Contains(err.Error(), "--schedule: collection.schedule: ") {
 		t.Errorf("both in one place: %v", err)
 	}
 	_, err = config.Load(config.WithEnviron(nil), config.WithFlag("--schedule", "collection.schedule", "@daily"))
@@ -370,8 +385,14 @@ func TestPositionInThePlaceOfSomethingElse(t *testing.T) {
 			config.With("collection.checkpoint_file", position))
 		return err
 	}
-	for file, key := range map[string]string{"s.db": "bolt.path", "current": "secret.current_file", "previous": "secret.previous_files"} {
-		for _, position := range []string{file, "./x/../" + file, filepath.Join(dir, file), file + ".symlink", file + ".link"} {
+	for file, key := range map[string]string{
+		"s.db": "bolt.path", "current": "secret.current_file",
+		"previous": "secret.previous_files",
+	} {
+		for _, position := range []string{
+			file, "./x/../" + file, filepath.Join(dir, file), file + ".symlink",
+			file + ".link",
+		} {
 			if err := load("bolt", position); err == nil || !strings.Contains(err.Error(), "this is the file of "+key) {
 				t.Errorf("%s: %v", position, err)
 			}

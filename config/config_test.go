@@ -60,7 +60,8 @@ func TestSecretsAreShownNowhere(t *testing.T) {
 		"text": slog.NewTextHandler(&log, nil), "JSON": slog.NewJSONHandler(&log, nil),
 	} {
 		log.Reset()
-		slog.New(handler).InfoContext(t.Context(), "loaded", "config", cfg, "value", *cfg, "nested", inside.private, "p", inside.pointer)
+		slog.New(handler).InfoContext(t.Context(), "loaded", "config", cfg, "value", *cfg, "nested", inside.private,
+			"p", inside.pointer)
 		outputs[name+" log"] = log.String()
 	}
 	for name, output := range outputs {
@@ -75,7 +76,10 @@ func TestSecretsAreShownNowhere(t *testing.T) {
 			t.Errorf("%s: %s; want what String returns", name, output)
 		}
 	}
-	for _, name := range []string{"String", "%+v of a pointer", "%#v of a value", "JSON of a pointer", "text log", "JSON log"} {
+	for _, name := range []string{
+		"String", "%+v of a pointer", "%#v of a value", "JSON of a pointer",
+		"text log", "JSON log",
+	} {
 		if !strings.Contains(outputs[name], "shown") || !strings.Contains(outputs[name], "[redacted]") {
 			t.Errorf("%s does not say what is set, or that there is a secret: %s", name, outputs[name])
 		}
@@ -129,8 +133,10 @@ func TestWithTakesGoTypes(t *testing.T) {
 		config.With("secret.previous", [][]byte{storetest.Secret(2)}),
 		config.With("table.name", "first"), config.With("table.name", "later"))
 	for key, want := range map[string]string{
-		"dynamodb.max_attempts": "7", "sessions.page_size": "8", "collection.read_units": "9", "collection.write_units": "9.5",
-		"lease.duration": "1m30s", "table.create": "true", "sessions.read_only_methods": "GET,HEAD", "table.tags": "a=b",
+		"dynamodb.max_attempts": "7", "sessions.page_size": "8", "collection.read_units": "9",
+		"collection.write_units": "9.5",
+		"lease.duration":         "1m30s", "table.create": "true", "sessions.read_only_methods": "GET,HEAD",
+		"table.tags":     "a=b",
 		"secret.current": "[redacted]", "secret.previous": "[redacted] (1)", "table.name": "later",
 	} {
 		if got, _ := cfg.Value(key); got.Value != want {

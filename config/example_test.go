@@ -34,7 +34,8 @@ func ExampleLoad() {
 	}
 	for _, v := range cfg.Values() {
 		if !v.Source.IsDefault() {
-			fmt.Printf("%s = %s, set in %s\n", v.Key, v.Value, strings.TrimPrefix(v.Source.String(), dir+string(filepath.Separator)))
+			fmt.Printf("%s = %s, set in %s\n", v.Key, v.Value,
+				strings.TrimPrefix(v.Source.String(), dir+string(filepath.Separator)))
 		}
 	}
 

@@ -45,7 +45,8 @@ func FuzzFile(f *testing.F) {
 	f.Add([]byte(fileOf(nil)))
 	for _, key := range keys.All() {
 		if key.Example != "" {
-			f.Add([]byte(strings.ReplaceAll(key.Name, ".", ": {") + ": " + key.Example + strings.Repeat("}", strings.Count(key.Name, "."))))
+			f.Add([]byte(strings.ReplaceAll(key.Name, ".", ": {") + ": " + key.Example +
+				strings.Repeat("}", strings.Count(key.Name, "."))))
 		}
 	}
 	dir := f.TempDir()

@@ -98,7 +98,8 @@ func TestSecretFiles(t *testing.T) {
 	} {
 		path := write(t, t.TempDir(), "secret", text)
 		_, err := load(t, config.With("secret.current_file", path))
-		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), "secret.current_file: "+path+": "+want)) {
+		if want == "" && err != nil || want != "" &&
+			(err == nil || !strings.Contains(err.Error(), "secret.current_file: "+path+": "+want)) {
 			t.Errorf("a file of %d bytes: %v; want %q", len(text), err, want)
 		}
 	}
@@ -110,7 +111,8 @@ func TestNothingIsExpanded(t *testing.T) {
 	t.Setenv("TABLE_PREFIX", "expanded")
 	t.Setenv("HOME", dir)
 	for _, text := range []string{
-		"$TABLE_PREFIX", "${TABLE_PREFIX}", "~/x", "%TABLE_PREFIX%", "{{ .Env }}", "$(touch " + dir + "/made)", "`touch " + dir + "/made`",
+		"$TABLE_PREFIX", "${TABLE_PREFIX}", "~/x", "%TABLE_PREFIX%", "{{ .Env }}", "$(touch " + dir + "/made)",
+		"`touch " + dir + "/made`",
 		"<%= File.write('" + dir + "/made', '') %>", "!Sub x",
 	} {
 		text += ":" // where a prefix ends

@@ -183,13 +183,17 @@ func (l *loader) find() (environment, path string) {
 			return environment, ""
 		}
 		if fileSource.rank() < environmentSource.rank() {
-			l.problems.add(fileSource, "", "both name a file: this variable, and the environment that is asked for; unset the variable for "+
-				"the file of the environment, or leave the environment out")
+			l.problems.add(fileSource, "",
+				"both name a file: this variable, and the environment that is asked for; unset the variable for "+
+					"the file of the environment, or leave the environment out")
 		}
 		path = l.path(path)
 		if !exists(path) && keys.HoldsSecret(path) {
-			l.problems = append(l.problems, Problem{Source: fileSource, Err: fs.ErrNotExist, Text: "there is no such file, and what is in the place " +
-				"of its name reads like a secret"})
+			l.problems = append(l.problems, Problem{
+				Source: fileSource,
+				Err:    fs.ErrNotExist, Text: "there is no such file, and what is in the place " +
+					"of its name reads like a secret",
+			})
 			return environment, ""
 		}
 		return environment, path

@@ -17,7 +17,8 @@ import (
 
 func TestMain(m *testing.M) {
 	// The clean-up of the store that scs.New makes, and that is replaced by ours.
-	os.Exit(dynamotest.Main(m, goleak.IgnoreAnyFunction("github.com/alexedwards/scs/v2/memstore.(*MemStore).startCleanup")))
+	os.Exit(dynamotest.Main(m,
+		goleak.IgnoreAnyFunction("github.com/alexedwards/scs/v2/memstore.(*MemStore).startCleanup")))
 }
 
 // What the tests of configurations share.

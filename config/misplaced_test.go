@@ -87,7 +87,8 @@ func TestI9_MisplacedSecrets(t *testing.T) {
 func TestPathsAreShown(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{
-		"/run/secrets/sessions", "config/scsdynamo/production.yaml", "/var/lib/kubelet/pods/volumes/kubernetes.io~secret/sessions",
+		"/run/secrets/sessions", "config/scsdynamo/production.yaml",
+		"/var/lib/kubelet/pods/volumes/kubernetes.io~secret/sessions",
 		"/home/deploy/applications/web/shared/config/sessions.secret", "/var/lib/sessions/production/sessions.db",
 	} {
 		if keys.HoldsSecret(path) {
@@ -111,19 +112,48 @@ func TestEnvironmentAgainstTheFileOfAVariable(t *testing.T) {
 		code    []config.Option
 		want    string // the table, empty where it is refused
 	}{
-		"file variable, environment in code":           {[]string{variable}, []config.Option{config.WithEnvironment("staging")}, ""},
-		"file variable, unknown environment in code":   {[]string{variable}, []config.Option{config.WithEnvironment("stagging")}, ""},
-		"both variables, environment in code":          {[]string{variable, environment}, []config.Option{config.WithEnvironment("staging")}, ""},
-		"both variables":                               {[]string{variable, environment}, nil, "production"},
-		"both in code":                                 {nil, []config.Option{config.WithFile("prod.yaml"), config.WithEnvironment("staging")}, "production"},
-		"file in code, environment variable":           {[]string{environment}, []config.Option{config.WithFile("prod.yaml")}, "production"},
-		"file in code and variable, environment, too":  {[]string{variable}, []config.Option{config.WithFile("prod.yaml"), config.WithEnvironment("staging")}, "production"},
-		"environment in code, no file":                 {nil, []config.Option{config.WithEnvironment("staging")}, "staging"},
-		"environment in code and as variable, no file": {[]string{"SCSDYNAMO_ENV=other"}, []config.Option{config.WithEnvironment("staging")}, "staging"},
+		"file variable, environment in code": {
+			[]string{variable},
+			[]config.Option{config.WithEnvironment("staging")},
+			"",
+		},
+		"file variable, unknown environment in code": {
+			[]string{variable},
+			[]config.Option{config.WithEnvironment("stagging")},
+			"",
+		},
+		"both variables, environment in code": {
+			[]string{variable, environment},
+			[]config.Option{config.WithEnvironment("staging")},
+			"",
+		},
+		"both variables": {[]string{variable, environment}, nil, "production"},
+		"both in code": {
+			nil,
+			[]config.Option{config.WithFile("prod.yaml"), config.WithEnvironment("staging")},
+			"production",
+		},
+		"file in code, environment variable": {
+			[]string{environment},
+			[]config.Option{config.WithFile("prod.yaml")},
+			"production",
+		},
+		"file in code and variable, environment, too": {
+			[]string{variable},
+			[]config.Option{config.WithFile("prod.yaml"), config.WithEnvironment("staging")},
+			"production",
+		},
+		"environment in code, no file": {nil, []config.Option{config.WithEnvironment("staging")}, "staging"},
+		"environment in code and as variable, no file": {
+			[]string{"SCSDYNAMO_ENV=other"},
+			[]config.Option{config.WithEnvironment("staging")},
+			"staging",
+		},
 	} {
 		cfg, err := config.Load(append(c.code, config.WithDir(dir), config.WithEnviron(c.environ))...)
 		switch {
-		case c.want == "" && (err == nil || !strings.Contains(err.Error(), "SCSDYNAMO_CONFIG_FILE") || !strings.Contains(err.Error(), "both name a file")):
+		case c.want == "" && (err == nil || !strings.Contains(err.Error(), "SCSDYNAMO_CONFIG_FILE") ||
+			!strings.Contains(err.Error(), "both name a file")):
 			t.Errorf("%s: %v; want it refused", name, err)
 		case c.want != "" && err != nil:
 			t.Errorf("%s: %v", name, err)
@@ -141,7 +171,8 @@ func TestSecretsAreNoFlags(t *testing.T) {
 			continue
 		}
 		_, err := load(t, config.WithFlag("--set", key.Name, secretB))
-		if err == nil || !strings.Contains(err.Error(), "SCSDYNAMO_SECRET_CURRENT") || !strings.Contains(err.Error(), "current_file") ||
+		if err == nil || !strings.Contains(err.Error(), "SCSDYNAMO_SECRET_CURRENT") ||
+			!strings.Contains(err.Error(), "current_file") ||
 			strings.Contains(err.Error(), secretB) {
 			t.Errorf("%s: %v; want it refused, with what to do", key.Name, err)
 		}
@@ -160,7 +191,8 @@ func TestSealedSinceThatLiesAhead(t *testing.T) {
 	}
 	for _, d := range []time.Duration{2 * time.Hour, 1000 * time.Hour} {
 		_, err := load(t, config.With("secret.current", secretA), set(d), config.With("table.name", "?"))
-		if err == nil || !strings.Contains(err.Error(), "secret.sealed_since: ") || !strings.Contains(err.Error(), "has not come") ||
+		if err == nil || !strings.Contains(err.Error(), "secret.sealed_since: ") ||
+			!strings.Contains(err.Error(), "has not come") ||
 			!strings.Contains(err.Error(), "table.name") || strings.Contains(err.Error(), "WithSealedSince") {
 			t.Errorf("sealed_since in %v: %v; want it refused, beside the other mistake", d, err)
 		}
@@ -170,14 +202,16 @@ func TestSealedSinceThatLiesAhead(t *testing.T) {
 // The SDK's own settings are looked at, too, and a password among them is not repeated.
 func TestI9_EndpointsAndRegionsOfTheSDK(t *testing.T) {
 	for endpoint, shown := range map[string]bool{
-		"http://user:hunter2@[": false, "user:hunter2@127.0.0.1:8000": false, "//user:hunter2@127.0.0.1": false, "ftp://hunter2@127.0.0.1": false,
+		"http://user:hunter2@[": false, "user:hunter2@127.0.0.1:8000": false, "//user:hunter2@127.0.0.1": false,
+		"ftp://hunter2@127.0.0.1":    false,
 		"127.0.0.1:8000?key=hunter2": false, "127.0.0.1:8000": true, "ftp://127.0.0.1": true,
 	} {
 		t.Setenv("AWS_REGION", "us-east-1")
 		t.Setenv("AWS_ENDPOINT_URL_DYNAMODB", endpoint)
 		_, err := mustLoad(t).Client(t.Context())
 		wrong := (*config.Error)(nil)
-		if !errors.As(err, &wrong) || strings.Contains(fmt.Sprintf("%v %+v", err, wrong), "hunter2") || strings.Contains(err.Error(), endpoint) != shown {
+		if !errors.As(err, &wrong) || strings.Contains(fmt.Sprintf("%v %+v", err, wrong), "hunter2") ||
+			strings.Contains(err.Error(), endpoint) != shown {
 			t.Errorf("%s: %v; want an Error without a password", endpoint, err)
 		}
 	}
@@ -188,7 +222,8 @@ func TestI9_EndpointsAndRegionsOfTheSDK(t *testing.T) {
 		if wrong := (*config.Error)(nil); !errors.As(err, &wrong) || wrong.Problems[0].Key != "dynamodb.region" {
 			t.Errorf("%q: %v; want an Error about the Region", region, err)
 		}
-		if _, err := load(t, config.With("dynamodb.region", region)); err == nil || !strings.Contains(err.Error(), "dynamodb.region") {
+		if _, err := load(t, config.With("dynamodb.region", region)); err == nil ||
+			!strings.Contains(err.Error(), "dynamodb.region") {
 			t.Errorf("dynamodb.region %q: %v; want it refused", region, err)
 		}
 	}

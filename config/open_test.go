@@ -82,7 +82,8 @@ func TestOpenBolt(t *testing.T) {
 func TestOpenBoltFails(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	missing := mustLoad(t, config.WithDir(dir), config.With("driver", "bolt"), config.With("bolt.path", "missing/sessions.db"))
+	missing := mustLoad(t, config.WithDir(dir), config.With("driver", "bolt"),
+		config.With("bolt.path", "missing/sessions.db"))
 	if _, err := missing.Open(t.Context()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%v; want fs.ErrNotExist", err)
 	}
@@ -175,14 +176,16 @@ func TestOpenDynamoDB(t *testing.T) {
 		t.Fatal(err)
 	}
 	capacity := description.Table.ProvisionedThroughput
-	if read, written := aws.ToInt64(capacity.ReadCapacityUnits), aws.ToInt64(capacity.WriteCapacityUnits); read != 3 || written != 4 {
+	if read, written := aws.ToInt64(capacity.ReadCapacityUnits), aws.ToInt64(capacity.WriteCapacityUnits); read != 3 ||
+		written != 4 {
 		t.Errorf("capacity %d and %d; want 3 and 4", read, written)
 	}
 }
 
 func TestTable(t *testing.T) {
 	t.Parallel()
-	if got, want := mustLoad(t).Table(), (dynamostore.Table{Name: "sessions"}).WithDefaults(); !reflect.DeepEqual(got, want) {
+	if got, want := mustLoad(t).Table(),
+		(dynamostore.Table{Name: "sessions"}).WithDefaults(); !reflect.DeepEqual(got, want) {
 		t.Errorf("the default table is %+v; want %+v", got, want)
 	}
 	cfg := mustLoad(t, withFile(t, `
@@ -190,7 +193,8 @@ table:
   name: web
   partition_key: {name: a, prefix: 'b:', suffix: ':c'}
   sort_key: {name: d, prefix: 'e:', suffix: ':f'}
-  attributes: {data: g, created_at: h, updated_at: i, ttl: j, expiry: k, version: l, ancestry: m, lease_id: n, lease_duration: o, lease_expiry: p, expiry_shard: r, expiry_hour: s}
+  attributes: {data: g, created_at: h, updated_at: i, ttl: j, expiry: k, version: l, ancestry: m,
+    lease_id: n, lease_duration: o, lease_expiry: p, expiry_shard: r, expiry_hour: s}
   expiry_index: {name: by-hour, shards: 7}
   read_capacity: 1
   write_capacity: 2
@@ -273,7 +277,8 @@ func attempt(t *testing.T, client *dynamodb.Client) []time.Duration {
 	var mu sync.Mutex
 	var left []time.Duration
 	_, err := client.GetItem(t.Context(), &dynamodb.GetItemInput{
-		TableName: aws.String("sessions"), Key: map[string]types.AttributeValue{"id": &types.AttributeValueMemberS{Value: "a"}},
+		TableName: aws.String("sessions"),
+		Key:       map[string]types.AttributeValue{"id": &types.AttributeValueMemberS{Value: "a"}},
 	}, anyCredentials,
 		func(o *dynamodb.Options) {
 			o.HTTPClient = doer(func(r *http.Request) (*http.Response, error) {

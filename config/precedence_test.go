@@ -212,15 +212,42 @@ func TestWhereTheFileIsLookedFor(t *testing.T) {
 		want        string // "" for none
 		environment string
 	}{
-		"nothing":                           {},
-		"the common one":                    {files: []string{common}, want: common},
-		"that of the environment":           {[]string{common, production}, []string{"SCSDYNAMO_ENV=production"}, nil, production, "production"},
-		"a named one for another":           {[]string{common, production, named}, []string{"SCSDYNAMO_ENV=test", "SCSDYNAMO_CONFIG_FILE=" + named}, nil, named, "test"},
-		"not that of an environment":        {[]string{production}, nil, nil, "", ""},
-		"the environment in code wins":      {[]string{common, production}, []string{"SCSDYNAMO_ENV=test"}, []config.Option{config.WithEnvironment("production")}, production, "production"},
-		"the one that a variable names":     {[]string{common, named}, []string{"SCSDYNAMO_CONFIG_FILE=" + named}, nil, named, ""},
-		"the one that code names":           {[]string{common, named, coded}, []string{"SCSDYNAMO_CONFIG_FILE=" + named}, []config.Option{config.WithFile(coded)}, coded, ""},
-		"a named one before an environment": {[]string{production, named}, []string{"SCSDYNAMO_CONFIG_FILE=" + named, "SCSDYNAMO_ENV=production"}, nil, named, "production"},
+		"nothing":        {},
+		"the common one": {files: []string{common}, want: common},
+		"that of the environment": {
+			[]string{common, production},
+			[]string{"SCSDYNAMO_ENV=production"},
+			nil,
+			production, "production",
+		},
+		"a named one for another": {
+			[]string{common, production, named},
+			[]string{"SCSDYNAMO_ENV=test", "SCSDYNAMO_CONFIG_FILE=" + named},
+			nil, named, "test",
+		},
+		"not that of an environment": {[]string{production}, nil, nil, "", ""},
+		"the environment in code wins": {
+			[]string{common, production},
+			[]string{"SCSDYNAMO_ENV=test"},
+			[]config.Option{config.WithEnvironment("production")},
+			production, "production",
+		},
+		"the one that a variable names": {
+			[]string{common, named},
+			[]string{"SCSDYNAMO_CONFIG_FILE=" + named},
+			nil, named, "",
+		},
+		"the one that code names": {
+			[]string{common, named, coded},
+			[]string{"SCSDYNAMO_CONFIG_FILE=" + named},
+			[]config.Option{config.WithFile(coded)},
+			coded, "",
+		},
+		"a named one before an environment": {
+			[]string{production, named},
+			[]string{"SCSDYNAMO_CONFIG_FILE=" + named, "SCSDYNAMO_ENV=production"},
+			nil, named, "production",
+		},
 	} {
 		dir := t.TempDir()
 		for _, file := range c.files {

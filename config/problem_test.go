@@ -164,10 +164,15 @@ func badInputs() []badInput {
 		env("environment without a file", "SCSDYNAMO_ENV=prodution"),
 
 		// ARNs that do not fit.
-		{name: "table of another region", file: "table:\n  name: arn:aws:dynamodb:eu-west-1:123456789012:table/sessions\n", environ: []string{"AWS_REGION=eu-central-1"}},
-		file("table of another region than the one that is set", "dynamodb:\n  region: eu-central-1\ntable:\n  name: arn:aws:dynamodb:eu-west-1:123456789012:table/sessions\n"),
+		{
+			name: "table of another region", file: "table:\n  name: arn:aws:dynamodb:eu-west-1:123456789012:table/sessions\n",
+			environ: []string{"AWS_REGION=eu-central-1"},
+		},
+		file("table of another region than the one that is set",
+			"dynamodb:\n  region: eu-central-1\ntable:\n  name: arn:aws:dynamodb:eu-west-1:123456789012:table/sessions\n"),
 		file("table of another partition", "table:\n  name: arn:aws:dynamodb:cn-north-1:123456789012:table/sessions\n"),
-		file("key of another region", "dynamodb:\n  region: eu-central-1\ntable:\n  kms_key: arn:aws:kms:eu-west-1:123456789012:key/1234\n"),
+		file("key of another region",
+			"dynamodb:\n  region: eu-central-1\ntable:\n  kms_key: arn:aws:kms:eu-west-1:123456789012:key/1234\n"),
 
 		// What Kubernetes would call otherwise, or mean otherwise.
 		env("port that is no link", "SCSDYNAMO_PORT=8080"),
@@ -219,7 +224,8 @@ func badInputs() []badInput {
 		file("instant without a time zone", "secret:\n  previous_until: 2030-01-31T12:00:00\n"),
 		file("instant that is a day", "secret:\n  previous_until: 2030-01-31\n"),
 		file("sealed since without a secret", "secret:\n  sealed_since: 2025-01-31T12:00:00Z\n"),
-		file("weak secret", "secret:\n  current: "+base64.StdEncoding.EncodeToString([]byte(strings.Repeat("password", 4)))+"\n"),
+		file("weak secret",
+			"secret:\n  current: "+base64.StdEncoding.EncodeToString([]byte(strings.Repeat("password", 4)))+"\n"),
 		file("base64 of base64", "secret:\n  current: "+base64.StdEncoding.EncodeToString([]byte(secretA))+"\n"),
 		file("secret behind no space", "secret:\n  current:"+secretA+"\n"),
 		file("secret as a key", "secret:\n  "+strings.TrimRight(secretA, "=")+": true\n"),

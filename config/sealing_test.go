@@ -24,13 +24,28 @@ func TestSealingKeys(t *testing.T) {
 		found          bool
 		err            error
 	}{
-		"nothing":                    {writer: []config.Option{secret}, reader: []config.Option{secret}, found: true},
-		"another context":            {writer: []config.Option{secret}, reader: []config.Option{secret, config.With("secret.context", "shop")}, err: storage.ErrCorrupt},
-		"the same context":           {writer: []config.Option{secret, config.With("secret.context", "shop")}, reader: []config.Option{secret, config.With("secret.context", "shop")}, found: true},
-		"sealed since a minute ago":  {writer: []config.Option{secret}, reader: []config.Option{secret, config.With("secret.sealed_since", instant(-time.Minute))}, found: true},
-		"sealed since in a minute":   {writer: []config.Option{secret}, reader: []config.Option{secret, config.With("secret.sealed_since", instant(time.Minute))}},
-		"previous without an end":    {writer: []config.Option{older}, reader: []config.Option{secret, rotated}, found: true},
-		"previous until in a minute": {writer: []config.Option{older}, reader: []config.Option{secret, rotated, config.With("secret.previous_until", instant(time.Minute))}, found: true},
+		"nothing": {writer: []config.Option{secret}, reader: []config.Option{secret}, found: true},
+		"another context": {
+			writer: []config.Option{secret},
+			reader: []config.Option{secret, config.With("secret.context", "shop")}, err: storage.ErrCorrupt,
+		},
+		"the same context": {
+			writer: []config.Option{secret, config.With("secret.context", "shop")},
+			reader: []config.Option{secret, config.With("secret.context", "shop")}, found: true,
+		},
+		"sealed since a minute ago": {
+			writer: []config.Option{secret},
+			reader: []config.Option{secret, config.With("secret.sealed_since", instant(-time.Minute))}, found: true,
+		},
+		"sealed since in a minute": {
+			writer: []config.Option{secret},
+			reader: []config.Option{secret, config.With("secret.sealed_since", instant(time.Minute))},
+		},
+		"previous without an end": {writer: []config.Option{older}, reader: []config.Option{secret, rotated}, found: true},
+		"previous until in a minute": {
+			writer: []config.Option{older},
+			reader: []config.Option{secret, rotated, config.With("secret.previous_until", instant(time.Minute))}, found: true,
+		},
 		"previous until a minute ago": {
 			writer: []config.Option{older},
 			reader: []config.Option{secret, rotated, config.With("secret.previous_until", instant(-time.Minute))},
@@ -50,7 +65,10 @@ func TestSecretFileOfOthersIsRefused(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has other rights")
 	}
-	for mode, refused := range map[os.FileMode]bool{0o600: false, 0o640: false, 0o644: false, 0o660: true, 0o666: true, 0o602: true} {
+	for mode, refused := range map[os.FileMode]bool{
+		0o600: false, 0o640: false, 0o644: false,
+		0o660: true, 0o666: true, 0o602: true,
+	} {
 		for _, key := range []string{"secret.current_file", "secret.previous_files"} {
 			path := write(t, t.TempDir(), "secret", secretB)
 			if err := os.Chmod(path, mode); err != nil {
@@ -74,7 +92,8 @@ func TestSecretFileOfOthersIsRefused(t *testing.T) {
 				section, _, _ := strings.Cut(key, ".")
 				text := section + ":\n  current_file: " + secret + "\n"
 				if key == "secret.previous_files" {
-					text = section + ":\n  current_file: " + write(t, t.TempDir(), "current", secretA) + "\n  previous_files: [" + secret + "]\n"
+					text = section + ":\n  current_file: " + write(t, t.TempDir(), "current", secretA) +
+						"\n  previous_files: [" + secret + "]\n"
 				}
 				path := write(t, t.TempDir(), "sessions.yaml", text)
 				if err := os.Chmod(path, mode); err != nil {
@@ -85,7 +104,8 @@ func TestSecretFileOfOthersIsRefused(t *testing.T) {
 				}
 			}
 			_, err := load(t, options...)
-			if refused != (err != nil) || refused && (!strings.Contains(err.Error(), key) || !strings.Contains(err.Error(), "chmod")) {
+			if refused != (err != nil) || refused &&
+				(!strings.Contains(err.Error(), key) || !strings.Contains(err.Error(), "chmod")) {
 				t.Errorf("%s with mode %04o: %v; want refused %v", key, mode, err, refused)
 			}
 		}

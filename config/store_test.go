@@ -62,7 +62,9 @@ func (w *watched) Update(ctx context.Context, key string, change storage.Change,
 	return w.Driver.Update(ctx, key, change, c)
 }
 
-func (w *watched) Acquire(ctx context.Context, key string, l storage.Lease, c storage.Condition) (storage.Record, error) {
+func (w *watched) Acquire(ctx context.Context, key string, l storage.Lease,
+	c storage.Condition,
+) (storage.Record, error) {
 	w.note("acquire for %v", l.Duration)
 	return w.Driver.Acquire(ctx, key, l, c)
 }
@@ -193,7 +195,8 @@ func TestLeaseIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		driver := newWatched()
-		store := storeOver(t, driver, withFile(t, "strategy: lease\nlease: {duration: 3s, max_hold: 5s, max_waiting: 1, max_wait: 20s}\n"))
+		store := storeOver(t, driver, withFile(t,
+			"strategy: lease\nlease: {duration: 3s, max_hold: 5s, max_waiting: 1, max_wait: 20s}\n"))
 		commit(t, store, "token")
 		type request struct {
 			after time.Duration
@@ -219,7 +222,8 @@ func TestLeaseIsBounded(t *testing.T) {
 		if r := <-waiter; r.err != nil || r.after < 5*time.Second || r.after > 6*time.Second {
 			t.Errorf("the first to wait: %+v; want the session after 5s", r)
 		}
-		if err := store.CommitCtx(holder, "token", []byte("late"), time.Now().Add(time.Hour)); !errors.Is(err, sessionstore.ErrLockLost) {
+		if err := store.CommitCtx(holder, "token", []byte("late"),
+			time.Now().Add(time.Hour)); !errors.Is(err, sessionstore.ErrLockLost) {
 			t.Errorf("the commit of who had it too long: %v; want ErrLockLost", err)
 		}
 	})
@@ -388,7 +392,8 @@ func TestUnreadableAsMiss(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, miss := range []bool{false, true} {
-		store := storeOver(t, driver, config.With("secret.current", secretA), config.With("sessions.unreadable_as_miss", miss))
+		store := storeOver(t, driver, config.With("secret.current", secretA),
+			config.With("sessions.unreadable_as_miss", miss))
 		if _, found, err := store.Find("token"); found || errors.Is(err, storage.ErrCorrupt) == miss {
 			t.Errorf("unreadable as a miss: %v; got %v, %v", miss, found, err)
 		}
@@ -422,7 +427,8 @@ func TestPreviousSecrets(t *testing.T) {
 		commit(t, storeOver(t, driver, config.With("secret.current", secret)), "token of "+secret)
 	}
 	store := storeOver(t, driver, config.WithDir(dir),
-		config.WithFile(write(t, dir, "sessions.yaml", "secret: {current_file: current, previous: ["+old+"], previous_files: [older]}\n")),
+		config.WithFile(write(t, dir, "sessions.yaml",
+			"secret: {current_file: current, previous: ["+old+"], previous_files: [older]}\n")),
 		config.With("secret.current_file", write(t, dir, "current", current+"\n")),
 		config.With("secret.previous_files", []string{write(t, dir, "older", older)}))
 	for _, secret := range []string{old, older} {
@@ -475,7 +481,8 @@ collection:
 		t.Errorf("an election %v, %v; want one by default", election, err)
 	}
 	none := mustLoad(t, config.With("collection.expired", false))
-	if _, err := none.Collector(driver); !errors.Is(err, gcrunner.ErrNoRule) || !strings.Contains(err.Error(), "collection.max_age") {
+	if _, err := none.Collector(driver); !errors.Is(err, gcrunner.ErrNoRule) ||
+		!strings.Contains(err.Error(), "collection.max_age") {
 		t.Errorf("%v; want ErrNoRule, and what to set", err)
 	}
 	if _, err := cfg.Collector(nil); err == nil {

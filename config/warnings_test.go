@@ -31,10 +31,19 @@ func TestWarnings(t *testing.T) {
 		"local http":              {set: map[string]string{"dynamodb.endpoint": "http://127.0.0.1:8000"}},
 		"local http by name":      {set: map[string]string{"dynamodb.endpoint": "http://localhost:8000"}},
 		"http of the SDK":         {environ: []string{"AWS_ENDPOINT_URL=http://db.example"}, want: []string{" tokens"}},
-		"local http of the SDK":   {environ: []string{"AWS_ENDPOINT_URL_DYNAMODB=http://[::1]:8000", "AWS_ENDPOINT_URL=http://db.example"}},
-		"https":                   {set: map[string]string{"dynamodb.endpoint": "https://db.example"}},
-		"http":                    {set: map[string]string{"dynamodb.endpoint": "http://db.example:8000"}, want: []string{"dynamodb.endpoint tokens"}},
-		"http with a secret":      {set: map[string]string{"dynamodb.endpoint": "http://10.0.0.1", "secret.current": random}, want: []string{"dynamodb.endpoint in clear"}},
+		"local http of the SDK": {environ: []string{
+			"AWS_ENDPOINT_URL_DYNAMODB=http://[::1]:8000",
+			"AWS_ENDPOINT_URL=http://db.example",
+		}},
+		"https": {set: map[string]string{"dynamodb.endpoint": "https://db.example"}},
+		"http": {
+			set:  map[string]string{"dynamodb.endpoint": "http://db.example:8000"},
+			want: []string{"dynamodb.endpoint tokens"},
+		},
+		"http with a secret": {
+			set:  map[string]string{"dynamodb.endpoint": "http://10.0.0.1", "secret.current": random},
+			want: []string{"dynamodb.endpoint in clear"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -70,7 +79,8 @@ func TestWarnings(t *testing.T) {
 			}
 			for i, want := range c.want {
 				key, words, _ := strings.Cut(want, " ")
-				if w := warnings[i]; w.Key != key || !strings.Contains(w.Text, words) || w.Fix == "" || strings.Contains(fmt.Sprint(warnings), random) {
+				if w := warnings[i]; w.Key != key || !strings.Contains(w.Text, words) || w.Fix == "" ||
+					strings.Contains(fmt.Sprint(warnings), random) {
 					t.Errorf("warned is %q; want %q", w, want)
 				}
 			}

@@ -44,7 +44,8 @@ func TestBenchmark(t *testing.T) {
 		t.Logf("the output:\n%s", right)
 	}
 	broken := benchmark(t, brokenStore+"=1")
-	if !strings.Contains(broken, "--- FAIL: BenchmarkReference/CommitDelete/4KB/parallel") || !strings.Contains(broken, errDown.Error()) {
+	if !strings.Contains(broken, "--- FAIL: BenchmarkReference/CommitDelete/4KB/parallel") ||
+		!strings.Contains(broken, errDown.Error()) {
 		t.Errorf("a store that fails is measured:\n%s", broken)
 	}
 }
@@ -56,7 +57,8 @@ func benchmark(t *testing.T, env ...string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), program, "-test.run=^$", "-test.bench=^BenchmarkReference$", "-test.benchtime=2x")
+	cmd := exec.CommandContext(t.Context(), program, "-test.run=^$", "-test.bench=^BenchmarkReference$",
+		"-test.benchtime=2x")
 	cmd.Env = append(os.Environ(), env...)
 	out, _ := cmd.CombinedOutput() // What it fails with is looked at.
 	return string(out)

@@ -128,7 +128,8 @@ func TestClockThatIsAhead(t *testing.T) {
 func TestClockFindsLateExpiry(t *testing.T) {
 	t.Parallel()
 	for _, id := range []string{"E01", "E03", "E08", "E21"} {
-		failures, _ := conformance.Examine(t, id, func(t *testing.T) scs.Store { return newClockedStore(t, true, time.Minute) },
+		failures, _ := conformance.Examine(t, id,
+			func(t *testing.T) scs.Store { return newClockedStore(t, true, time.Minute) },
 			conformance.WithClock(setClock))
 		if len(failures) == 0 {
 			t.Errorf("%s does not see a session that lives a minute too long", id)
@@ -139,7 +140,8 @@ func TestClockFindsLateExpiry(t *testing.T) {
 // TestClockFindsEarlyExpiry shows that a store which ends sessions early is seen as well.
 func TestClockFindsEarlyExpiry(t *testing.T) {
 	t.Parallel()
-	failures, _ := conformance.Examine(t, "E02", func(t *testing.T) scs.Store { return newClockedStore(t, false, -500*time.Millisecond) },
+	failures, _ := conformance.Examine(t, "E02",
+		func(t *testing.T) scs.Store { return newClockedStore(t, false, -500*time.Millisecond) },
 		conformance.WithClock(setClock))
 	if len(failures) == 0 {
 		t.Error("E02 does not see a session that ends half a second too soon")

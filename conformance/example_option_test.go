@@ -57,7 +57,8 @@ func testOverDatabase(t *testing.T, server string) {
 				}
 			},
 			func(t *testing.T, store scs.Store, token string) (stored bool) {
-				row := store.(*sqlStore).db.QueryRowContext(t.Context(), "SELECT count(*) > 0 FROM sessions WHERE token = $1", token)
+				const query = "SELECT count(*) > 0 FROM sessions WHERE token = $1"
+				row := store.(*sqlStore).db.QueryRowContext(t.Context(), query, token)
 				if err := row.Scan(&stored); err != nil {
 					t.Error(err)
 				}

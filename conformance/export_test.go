@@ -14,7 +14,9 @@ import (
 )
 
 // Examine runs one case and returns what Run would report.
-func Examine(t *testing.T, id string, newStore func(*testing.T) scs.Store, opts ...Option) (failures []string, skipped string) {
+func Examine(t *testing.T, id string, newStore func(*testing.T) scs.Store,
+	opts ...Option,
+) (failures []string, skipped string) {
 	t.Helper()
 	options, err := newOptions(opts)
 	if err != nil {
@@ -70,7 +72,9 @@ func Park(ctx context.Context, started func()) {
 }
 
 // ExamineImpatiently runs a case whose store is already made when it has this much time left, and returns its failures.
-func ExamineImpatiently(t *testing.T, patience time.Duration, newStore func(*testing.T) scs.Store, run func(ctx context.Context)) []string {
+func ExamineImpatiently(t *testing.T, patience time.Duration, newStore func(*testing.T) scs.Store,
+	run func(ctx context.Context),
+) []string {
 	t.Helper()
 	o, err := newOptions(nil)
 	if err != nil {

@@ -199,7 +199,8 @@ func TestHangingStore(t *testing.T) {
 			},
 		}
 	}
-	conformance.Run(t, func(t *testing.T) scs.Store { return opened(t, mutate, newReference()) }, conformance.WithTimeout(hangTimeout))
+	conformance.Run(t, func(t *testing.T) scs.Store { return opened(t, mutate, newReference()) },
+		conformance.WithTimeout(hangTimeout))
 }
 
 const hangTimeout = 6 * time.Second
@@ -219,7 +220,8 @@ func TestHangsAreReported(t *testing.T) {
 			t.Parallel()
 			// What does not hang takes some seconds more, here as there.
 			limit := 2*hangTimeout + 30*time.Second
-			cmd := exec.CommandContext(t.Context(), program, "-test.run=^TestHangingStore$", "-test.parallel=1", "-test.timeout="+limit.String())
+			cmd := exec.CommandContext(t.Context(), program, "-test.run=^TestHangingStore$", "-test.parallel=1",
+				"-test.timeout="+limit.String())
 			cmd.Env = append(os.Environ(), hangingCall+"="+call)
 			out, err := cmd.CombinedOutput()
 			if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || bytes.Contains(out, []byte("panic: test timed out")) {

@@ -21,10 +21,25 @@ func TestMemoryFaults(t *testing.T) {
 		name, id string
 		handOut  func(t *testing.T, data []byte) []byte
 	}{
-		{"read only", "D09", func(t *testing.T, data []byte) []byte { t.Helper(); return mapped(t, data, syscall.PROT_READ) }},
+		{"read only", "D09", func(t *testing.T,
+			data []byte,
+		) []byte {
+			t.Helper()
+			return mapped(t, data, syscall.PROT_READ)
+		}},
 		{"gone", "B01", func(t *testing.T, data []byte) []byte { t.Helper(); return mapped(t, data, syscall.PROT_NONE) }},
-		{"gone in parallel", "P02", func(t *testing.T, data []byte) []byte { t.Helper(); return mapped(t, data, syscall.PROT_NONE) }},
-		{"gone in a request", "S01", func(t *testing.T, data []byte) []byte { t.Helper(); return mapped(t, data, syscall.PROT_NONE) }},
+		{"gone in parallel", "P02", func(t *testing.T,
+			data []byte,
+		) []byte {
+			t.Helper()
+			return mapped(t, data, syscall.PROT_NONE)
+		}},
+		{"gone in a request", "S01", func(t *testing.T,
+			data []byte,
+		) []byte {
+			t.Helper()
+			return mapped(t, data, syscall.PROT_NONE)
+		}},
 	} {
 		t.Run(strings.ReplaceAll(test.name, " ", "_"), func(t *testing.T) {
 			t.Parallel()
@@ -49,7 +64,8 @@ func TestMemoryFaults(t *testing.T) {
 // mapped returns a copy of data in memory that may be used in this way only.
 func mapped(t *testing.T, data []byte, protection int) []byte {
 	t.Helper()
-	memory, err := syscall.Mmap(-1, 0, len(data), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	memory, err := syscall.Mmap(-1, 0, len(data), syscall.PROT_READ|syscall.PROT_WRITE,
+		syscall.MAP_ANON|syscall.MAP_PRIVATE)
 	if err != nil {
 		t.Fatal(err)
 	}

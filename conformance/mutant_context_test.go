@@ -16,7 +16,11 @@ func contextMutations() []mutation {
 		{
 			name: "find ignores its context", killers: []string{"C01", "C05", "C08", "C09"},
 			mutate: func(r *reference) scs.Store {
-				return &mutant{reference: r, find: func(_ context.Context, token string) ([]byte, bool, error) { return r.Find(token) }}
+				return &mutant{reference: r, find: func(_ context.Context,
+					token string,
+				) ([]byte, bool, error) {
+					return r.Find(token)
+				}}
 			},
 			opts: []conformance.Option{conformance.WithTimeout(time.Second)},
 		},

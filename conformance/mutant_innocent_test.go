@@ -204,7 +204,8 @@ func innocents() []innocent {
 		},
 		{
 			name: "namespaces that must not be there yet", mutate: unchanged,
-			opts: []conformance.Option{conformance.WithNamespaces(func() func(*testing.T, string, string) (scs.Store, scs.Store) {
+			opts: []conformance.Option{conformance.WithNamespaces(func() func(*testing.T, string,
+				string) (scs.Store, scs.Store) {
 				var mu sync.Mutex
 				there := map[string]bool{}
 				return func(t *testing.T, first, second string) (scs.Store, scs.Store) {

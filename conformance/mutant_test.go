@@ -176,7 +176,8 @@ func dies(t *testing.T, m mutation, id string) bool {
 		opts = append(opts, conformance.WithRequestScope(serialized))
 	}
 	opts = append(append(opts, clockFor(id)...), m.opts...)
-	failures, skipped := conformance.Examine(t, id, func(t *testing.T) scs.Store { return opened(t, mutate, newReference()) }, opts...)
+	failures, skipped := conformance.Examine(t, id,
+		func(t *testing.T) scs.Store { return opened(t, mutate, newReference()) }, opts...)
 	if skipped != "" {
 		t.Logf("%s is skipped: %s", id, skipped)
 	}

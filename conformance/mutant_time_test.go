@@ -23,7 +23,10 @@ func expiryMutations() []mutation {
 				}}
 			},
 		},
-		{name: "the expiry is cut to whole seconds", killers: []string{"E02"}, mutate: expiresAt(func(at time.Time) time.Time { return at.Truncate(time.Second) })},
+		{
+			name: "the expiry is cut to whole seconds", killers: []string{"E02"},
+			mutate: expiresAt(func(at time.Time) time.Time { return at.Truncate(time.Second) }),
+		},
 		{
 			name: "lifetimes are rounded up to whole seconds", killers: []string{"E01", "E03", "E08", "E20"},
 			mutate: expiresAt(func(at time.Time) time.Time {
@@ -133,9 +136,12 @@ func expiryMutations() []mutation {
 		{name: "the expiry has 32 bits", killers: []string{"E12", "E13"}, mutate: expiresAt(func(at time.Time) time.Time {
 			return time.Unix(int64(int32(at.Unix())), int64(at.Nanosecond()))
 		})},
-		{name: "the expiry is counted in nanoseconds", killers: []string{"E22", "E13"}, mutate: expiresAt(func(at time.Time) time.Time {
-			return time.Unix(0, at.UnixNano())
-		})},
+		{
+			name: "the expiry is counted in nanoseconds", killers: []string{"E22", "E13"},
+			mutate: expiresAt(func(at time.Time) time.Time {
+				return time.Unix(0, at.UnixNano())
+			}),
+		},
 		{
 			name: "the expiry is stored as its text", killers: []string{"E20"},
 			mutate: func(r *reference) scs.Store {

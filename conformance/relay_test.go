@@ -190,7 +190,8 @@ func TestRelay(t *testing.T) {
 			})
 		}
 		for _, id := range []string{"F05", "F07"} {
-			if failures, skipped := conformance.Examine(t, id, test.newStore, fault); len(failures) > 0 || !strings.Contains(skipped, "cannot make") {
+			if failures, skipped := conformance.Examine(t, id, test.newStore, fault); len(failures) > 0 ||
+				!strings.Contains(skipped, "cannot make") {
 				t.Errorf("%s: skipped: %q, failures: %q", id, skipped, failures)
 			}
 		}

@@ -131,9 +131,11 @@ func TestCapabilitiesSkip(t *testing.T) {
 		return struct{ scs.Store }{opened(t, unchanged, newReference())}
 	}
 	for id, want := range map[string]string{
-		"B17": "WithPeer", "B18": "WithNamespaces", "E16": "WithCollect", "E17": "WithCollect", "E23": "WithClock", "B24": "WithPeer", "I09": "All", "C01": "FindCtx",
+		"B17": "WithPeer", "B18": "WithNamespaces", "E16": "WithCollect", "E17": "WithCollect", "E23": "WithClock",
+		"B24": "WithPeer", "I09": "All", "C01": "FindCtx",
 		"C02": "CommitCtx", "C03": "DeleteCtx", "C04": "AllCtx", "C06": "context", "D07": "WithMaxData", "D11": "WithMaxData",
-		"P06": "Close", "P08": "package", "P09": "WithLocking", "P11": "WithLocking", "P15": "WithLocking", "F01": "WithFault", "F04": "WithCorruption", "F08": "WithFault", "S08": "WithFault", "S11": "All",
+		"P06": "Close", "P08": "package", "P09": "WithLocking", "P11": "WithLocking", "P15": "WithLocking",
+		"F01": "WithFault", "F04": "WithCorruption", "F08": "WithFault", "S08": "WithFault", "S11": "All",
 	} {
 		t.Run(id, func(t *testing.T) {
 			t.Parallel()
@@ -151,7 +153,8 @@ func TestUnavailableFaultSkips(t *testing.T) {
 	none := conformance.WithFault(func(*testing.T, scs.Store, conformance.Fault) func() { return nil })
 	newStore := func(t *testing.T) scs.Store { return opened(t, unchanged, newReference()) }
 	for id, fault := range map[string]conformance.Fault{
-		"C05": conformance.FaultHang, "F01": conformance.FaultDown, "F05": conformance.FaultThrottle, "F07": conformance.FaultLostResponse,
+		"C05": conformance.FaultHang, "F01": conformance.FaultDown, "F05": conformance.FaultThrottle,
+		"F07": conformance.FaultLostResponse,
 		"I10": conformance.FaultScan, "S08": conformance.FaultDown, "S21": conformance.FaultDown,
 	} {
 		failures, skipped := conformance.Examine(t, id, newStore, none)
@@ -202,8 +205,10 @@ func TestRunReports(t *testing.T) {
 		t.Fatalf("the broken store passes: %v\n%s", err, out)
 	}
 	for _, want := range []string{
-		"--- PASS: TestBrokenStore/B01_CommitThenFind", "--- FAIL: TestBrokenStore/B05_DeleteRemoves", "rule B05 (basic operations): ",
-		"--- SKIP: TestBrokenStore/B07_DeleteTwice", "the reason for B07", "--- SKIP: TestBrokenStore/B17_PeerSeesChanges", "WithPeer",
+		"--- PASS: TestBrokenStore/B01_CommitThenFind", "--- FAIL: TestBrokenStore/B05_DeleteRemoves",
+		"rule B05 (basic operations): ",
+		"--- SKIP: TestBrokenStore/B07_DeleteTwice", "the reason for B07", "--- SKIP: TestBrokenStore/B17_PeerSeesChanges",
+		"WithPeer",
 	} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("the output lacks %q", want)
@@ -280,7 +285,10 @@ func TestHangIsAFailure(t *testing.T) {
 	if len(failures) != 1 {
 		t.Fatalf("%d failures", len(failures))
 	}
-	for _, want := range []string{"did not end within 50ms", "FindCtx(A) has not returned", "goroutine ", "TestHangIsAFailure"} {
+	for _, want := range []string{
+		"did not end within 50ms", "FindCtx(A) has not returned", "goroutine ",
+		"TestHangIsAFailure",
+	} {
 		if !strings.Contains(failures[0], want) {
 			t.Errorf("the message lacks %q", want)
 		}
@@ -300,7 +308,8 @@ func TestOptionProblems(t *testing.T) {
 		t.Fatal("no error")
 	}
 	for _, want := range []string{
-		`case "B01" is skipped without a reason`, `no case "X99"`, "WithTimeout", "WithSearchTime", "WithExpiryResolution", "WithMaxData",
+		`case "B01" is skipped without a reason`, `no case "X99"`, "WithTimeout", "WithSearchTime",
+		"WithExpiryResolution", "WithMaxData",
 		"WithRequestScope",
 		"WithClock", "WithLocking", "WithReport",
 	} {

@@ -106,7 +106,10 @@ func TestEveryAnswerIsTrue(t *testing.T) {
 			f.DropRequest(operation, 1)
 			f.Throttle(operation, all)
 		}, unknown, nil},
-		{"applied, and failed", func(f *dynamotest.Faults, operation string) { f.Fail500AfterApplying(operation, all) }, done, nil},
+		{
+			"applied, and failed", func(f *dynamotest.Faults, operation string) { f.Fail500AfterApplying(operation, all) },
+			done, nil,
+		},
 		{"applied, and lost", func(f *dynamotest.Faults, operation string) { f.LoseResponse(operation, all) }, done, nil},
 		{"applied, and timed out", func(f *dynamotest.Faults, operation string) { f.TimeOut(operation, all) }, done, nil},
 	} {
@@ -120,7 +123,8 @@ func TestEveryAnswerIsTrue(t *testing.T) {
 				} else if test.kind != nil && !errors.Is(err, test.kind) {
 					t.Errorf("%v; want one that matches %v", err, test.kind)
 				}
-				if errors.Is(err, dynamostore.ErrContended) && (errors.Is(err, storage.ErrThrottled) || !errors.Is(err, storage.ErrUnavailable)) {
+				if errors.Is(err, dynamostore.ErrContended) &&
+					(errors.Is(err, storage.ErrThrottled) || !errors.Is(err, storage.ErrUnavailable)) {
 					t.Errorf("%v; want ErrUnavailable, and no ErrThrottled", err)
 				}
 			}
@@ -147,7 +151,8 @@ func TestEveryAnswerIsTrue(t *testing.T) {
 				f.faults.Cancel()
 				f.faults.Up()
 				t.Run(write.name, func(t *testing.T) {
-					if write.operation == "DeleteItem" && (test.want == unknown || test.fault == "failed" || test.fault == "overloaded") {
+					if write.operation == "DeleteItem" &&
+						(test.want == unknown || test.fault == "failed" || test.fault == "overloaded") {
 						if err != nil {
 							t.Errorf("%v; want nil: there is nothing to delete", err)
 						}
@@ -178,8 +183,14 @@ func TestEveryAnswerIsTrueBehindAProxy(t *testing.T) {
 		{"cut", func(p *proxy, operation string) { p.strike(operation, all, cut) }, done},
 		{"cut once", func(p *proxy, operation string) { p.strike(operation, 1, cut) }, done},
 		{"empty", func(p *proxy, operation string) { p.strike(operation, all, emptied) }, done},
-		{"a gateway has waited too long", func(p *proxy, operation string) { p.strike(operation, all, pageAfter(504)) }, done},
-		{"a gateway has waited too long, once", func(p *proxy, operation string) { p.strike(operation, 1, pageAfter(408)) }, done},
+		{
+			"a gateway has waited too long", func(p *proxy, operation string) { p.strike(operation, all, pageAfter(504)) },
+			done,
+		},
+		{
+			"a gateway has waited too long, once", func(p *proxy, operation string) { p.strike(operation, 1, pageAfter(408)) },
+			done,
+		},
 		{"a gateway has sent nothing", func(p *proxy, operation string) { p.strike(operation, all, page(502)) }, unknown},
 		{"a gateway gives up on us", func(p *proxy, operation string) { p.strike(operation, all, page(408)) }, unknown},
 		{"a gateway is too busy", func(p *proxy, operation string) { p.strike(operation, all, page(429)) }, refused},
@@ -203,7 +214,8 @@ func TestEveryAnswerIsTrueBehindAProxy(t *testing.T) {
 					p.script[write.operation] = nil
 					p.mu.Unlock()
 					want := test.want
-					if test.fault == "doubled" && slices.Contains([]string{"touch and release", "touch and change of the lease", "release"}, write.name) {
+					if test.fault == "doubled" &&
+						slices.Contains([]string{"touch and release", "touch and change of the lease", "release"}, write.name) {
 						want = conflict // Nothing was drawn for it alone by which it could be known, and no attempt of it was lost.
 					}
 					if got := answerOf(err); got != want {
@@ -238,7 +250,8 @@ func TestCutReads(t *testing.T) {
 				t.Errorf("once: found %v, %v after %d requests; want the session after 2", found, err, p.requests("GetItem"))
 			}
 			p.strike("GetItem", 100, fault)
-			if _, found, err := f.driver.Get(t.Context(), "key", storage.Strong); found || !errors.Is(err, storage.ErrUnavailable) {
+			if _, found, err := f.driver.Get(t.Context(), "key", storage.Strong); found ||
+				!errors.Is(err, storage.ErrUnavailable) {
 				t.Errorf("for ever: found %v, %v; want ErrUnavailable", found, err)
 			}
 			p.strike("Scan", 100, fault)
@@ -253,7 +266,8 @@ func TestCutReads(t *testing.T) {
 		stored := newRecord("key", "data")
 		f.mustPut(t, stored)
 		p.strike("PutItem", 1, cut) // of a 400
-		if err := f.driver.Put(t.Context(), newRecord("key", "next"), storage.IfAbsent(time.Now())); !errors.Is(err, storage.ErrConflict) {
+		if err := f.driver.Put(t.Context(), newRecord("key", "next"),
+			storage.IfAbsent(time.Now())); !errors.Is(err, storage.ErrConflict) {
 			t.Errorf("%v; want the conflict, which was told at the second attempt", err)
 		}
 		if p.requests("PutItem") != 2 {
@@ -318,7 +332,10 @@ func TestNothingWasSent(t *testing.T) {
 func TestOvertakenWhileHeld(t *testing.T) {
 	t.Parallel()
 	for _, write := range writes {
-		want, ok := map[string]answer{"put": refused, "put of unknown creation": refused, "delete": refused, "release": done}[write.name]
+		want, ok := map[string]answer{
+			"put": refused, "put of unknown creation": refused, "delete": refused,
+			"release": done,
+		}[write.name]
 		if !ok {
 			want = unknown
 		}
@@ -390,10 +407,13 @@ func TestCredentialsThatDoNotCome(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, dynamostore.Table{})
 	sts := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-		return aws.Credentials{}, &smithy.OperationError{ServiceID: "STS", OperationName: "AssumeRole", Err: &smithyhttp.ResponseError{
-			Response: &smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusInternalServerError}},
-			Err:      &smithy.GenericAPIError{Code: "InternalFailure", Message: "the role is out"},
-		}}
+		return aws.Credentials{}, &smithy.OperationError{
+			ServiceID:     "STS",
+			OperationName: "AssumeRole", Err: &smithyhttp.ResponseError{
+				Response: &smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusInternalServerError}},
+				Err:      &smithy.GenericAPIError{Code: "InternalFailure", Message: "the role is out"},
+			},
+		}
 	})
 	client := appClient(t, f.recorder.Install, func(o *dynamodb.Options) { o.Credentials = sts })
 	driver, err := dynamostore.NewDriver(client, f.table)
@@ -404,7 +424,8 @@ func TestCredentialsThatDoNotCome(t *testing.T) {
 		stored := newLeased(write.name)
 		f.mustPut(t, stored)
 		err := write.do(t.Context(), driver, stored)
-		if answerOf(err) != refused || !errors.Is(err, dynamostore.ErrCredentials) || !strings.Contains(err.Error(), "the role is out") {
+		if answerOf(err) != refused || !errors.Is(err, dynamostore.ErrCredentials) ||
+			!strings.Contains(err.Error(), "the role is out") {
 			t.Errorf("%s: %s, %v; want ErrCredentials, and what STS said", write.name, answerOf(err), err)
 		}
 	}

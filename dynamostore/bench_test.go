@@ -74,7 +74,8 @@ func BenchmarkOverhead(b *testing.B) {
 			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 		}
 		b.Run("Commit/"+variant.name, func(b *testing.B) {
-			if _, err := f.plain.PutItem(b.Context(), &dynamodb.PutItemInput{TableName: &f.table.Name, Item: other}); err != nil {
+			if _, err := f.plain.PutItem(b.Context(),
+				&dynamodb.PutItemInput{TableName: &f.table.Name, Item: other}); err != nil {
 				b.Fatal(err)
 			}
 			compare(b, func() {
@@ -85,7 +86,8 @@ func BenchmarkOverhead(b *testing.B) {
 		})
 		b.Run("Delete/"+variant.name, func(b *testing.B) {
 			compare(b, func() {
-				if _, err := f.plain.DeleteItem(b.Context(), &dynamodb.DeleteItemInput{TableName: &f.table.Name, Key: bareKey}); err != nil {
+				if _, err := f.plain.DeleteItem(b.Context(),
+					&dynamodb.DeleteItemInput{TableName: &f.table.Name, Key: bareKey}); err != nil {
 					b.Fatal(err)
 				}
 			}, func() {

@@ -40,7 +40,8 @@ func TestCallsAndCapacity(t *testing.T) {
 		}
 	}
 	remove := func(ctx context.Context, s *sessionstore.Store) error { return s.DeleteCtx(ctx, token) }
-	request := func(operations ...func(context.Context, *sessionstore.Store) error) func(context.Context, *sessionstore.Store) error {
+	request := func(operations ...func(context.Context, *sessionstore.Store) error) func(context.Context,
+		*sessionstore.Store) error {
 		return func(ctx context.Context, s *sessionstore.Store) error {
 			ctx, end := s.Begin(ctx)
 			defer end()
@@ -129,7 +130,10 @@ func TestCallsAndCapacity(t *testing.T) {
 // A commit of what was read moves the expiry, and sends no data.
 func TestCallOfAnUnchangedCommit(t *testing.T) {
 	t.Parallel()
-	for _, strategy := range []lockstrategy.Strategy{lockstrategy.Optimistic(), lockstrategy.Merge(nil), lockstrategy.None()} {
+	for _, strategy := range []lockstrategy.Strategy{
+		lockstrategy.Optimistic(), lockstrategy.Merge(nil),
+		lockstrategy.None(),
+	} {
 		f := newFixture(t, dynamostore.Table{}, sessionstore.WithStrategy(strategy))
 		f.mustPut(t, newRecord("token", "data"))
 		before, _ := f.stored(t, "token")
@@ -179,7 +183,8 @@ func TestReadsAndTheirCost(t *testing.T) {
 		if _, found, err := f.store.FindCtx(t.Context(), "other"); err != nil || found {
 			t.Fatalf("reads %d: found %v, %v", test.reads, found, err)
 		}
-		if calls, units := f.recorder.Calls()["GetItem"], f.recorder.Units("GetItem"); calls != test.missCalls || units != test.miss {
+		if calls, units := f.recorder.Calls()["GetItem"], f.recorder.Units("GetItem"); calls != test.missCalls ||
+			units != test.miss {
 			t.Errorf("reads %d, miss: %d calls, %v RCU; want %d, %v", test.reads, calls, units, test.missCalls, test.miss)
 		}
 	}

@@ -18,7 +18,8 @@ func TestEndpointInClearIsToldOf(t *testing.T) {
 	before := slog.Default()
 	defer slog.SetDefault(before)
 	for endpoint, warns := range map[string]bool{
-		"": false, "http://127.0.0.1:8000": false, "http://127.8.9.1": false, "http://[::1]:8000": false, "http://localhost:8000": false,
+		"": false, "http://127.0.0.1:8000": false, "http://127.8.9.1": false, "http://[::1]:8000": false,
+		"http://localhost:8000":  false,
 		"http://LocalHost.:8000": false, "http://db.localhost": false, "https://db.example": false, "https://10.0.0.1": false,
 		"http://db.example:8000": true, "HTTP://db.example": true, "http://10.0.0.1": true, "http://localhost.example": true,
 		"http://[2001:db8::1]": true, "http://0.0.0.0:8000": true, "http://127.0.0.1.example": true,
@@ -39,7 +40,8 @@ func TestEndpointInClearIsToldOf(t *testing.T) {
 			if warns || disabled && endpoint == "" {
 				want = 1
 			}
-			if lines := strings.Count(log.String(), "\n"); lines != want || want == 1 && !strings.Contains(log.String(), "level=WARN") {
+			if lines := strings.Count(log.String(), "\n"); lines != want ||
+				want == 1 && !strings.Contains(log.String(), "level=WARN") {
 				t.Errorf("%q, HTTPS disabled %v: logged %q; want %d warnings", endpoint, disabled, log.String(), want)
 			}
 			if strings.Contains(log.String(), "example") {

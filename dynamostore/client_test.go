@@ -27,7 +27,8 @@ func TestClientOptions(t *testing.T) {
 		t.Fatalf("the HTTP client is a %T", options.HTTPClient)
 	}
 	transport := pooled.GetTransport()
-	if pooled.GetTimeout() != defaults.AttemptTimeout || transport.MaxIdleConnsPerHost != 256 || transport.MaxIdleConns != 256 {
+	if pooled.GetTimeout() != defaults.AttemptTimeout || transport.MaxIdleConnsPerHost != 256 ||
+		transport.MaxIdleConns != 256 {
 		t.Errorf("an attempt may take %v, with %d idle connections of %d",
 			pooled.GetTimeout(), transport.MaxIdleConnsPerHost, transport.MaxIdleConns)
 	}
@@ -39,7 +40,8 @@ func TestClientOptions(t *testing.T) {
 	}
 	for attempt := range 100 {
 		delay, err := options.Retryer.RetryDelay(attempt, errors.New("any"))
-		if limit := min(25*time.Millisecond<<min(attempt, 10), 500*time.Millisecond); err != nil || delay < 0 || delay > limit {
+		if limit := min(25*time.Millisecond<<min(attempt, 10), 500*time.Millisecond); err != nil ||
+			delay < 0 || delay > limit {
 			t.Errorf("attempt %d is repeated after %v, %v; want at most %v", attempt, delay, err, limit)
 		}
 	}

@@ -18,7 +18,10 @@ var layouts = map[string]dynamostore.Table{
 		PartitionKey: dynamostore.Key{Name: "pk", Prefix: "SESSION#", Suffix: "#v1"},
 		SortKey:      dynamostore.Key{Name: "sk", Prefix: "SESSION#", Suffix: "#meta"},
 		// Words that DynamoDB reserves.
-		Attributes:  dynamostore.Attributes{Data: "data", Expiry: "ttl", TTL: "time", Version: "token", CreatedAt: "user", Ancestry: "order", ExpiryShard: "group", ExpiryHour: "hour"},
+		Attributes: dynamostore.Attributes{
+			Data: "data", Expiry: "ttl", TTL: "time", Version: "token", CreatedAt: "user",
+			Ancestry: "order", ExpiryShard: "group", ExpiryHour: "hour",
+		},
 		ExpiryIndex: dynamostore.ExpiryIndex{Name: "by-hour", Shards: 3},
 	},
 }

@@ -73,7 +73,10 @@ func TestDecodeNamesWhatIsWrong(t *testing.T) {
 // Data that is there and empty is not data that is not there.
 func TestDecodeTellsEmptyFromMissing(t *testing.T) {
 	t.Parallel()
-	for _, value := range []types.AttributeValue{&types.AttributeValueMemberB{}, &types.AttributeValueMemberB{Value: []byte{}}, nil} {
+	for _, value := range []types.AttributeValue{
+		&types.AttributeValueMemberB{},
+		&types.AttributeValueMemberB{Value: []byte{}}, nil,
+	} {
 		item := dynamostore.Item(dynamostore.Table{}, newRecord("key", "data"))
 		if delete(item, "data"); value != nil {
 			item["data"] = value
@@ -90,7 +93,10 @@ func TestDecodeTakesItsOwn(t *testing.T) {
 	t.Parallel()
 	text := func(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
 	number := &types.AttributeValueMemberN{Value: "1"}
-	table := dynamostore.Table{PartitionKey: dynamostore.Key{Name: "pk", Prefix: "session#"}, SortKey: dynamostore.Key{Name: "sk", Prefix: "session#"}}
+	table := dynamostore.Table{
+		PartitionKey: dynamostore.Key{Name: "pk", Prefix: "session#"},
+		SortKey:      dynamostore.Key{Name: "sk", Prefix: "session#"},
+	}
 	for name, test := range map[string]struct {
 		partition, sort types.AttributeValue
 		ours            bool
@@ -131,7 +137,8 @@ func TestSizeLimitIsExact(t *testing.T) {
 	most, _ := over(far)
 	// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html, with the longest
 	// numbers
-	want := len("lease_id") + len(storage.NewVersion()) + len("lease_duration") + len("lease_expiry") + 2*12 + far - 400*1024
+	want := len("lease_id") + len(storage.NewVersion()) + len("lease_duration") + len("lease_expiry") +
+		2*12 + far - 400*1024
 	for name, value := range dynamostore.Item(dynamostore.Table{}, newRecord("key", "")) {
 		want += len(name)
 		switch v := value.(type) {

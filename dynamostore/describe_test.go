@@ -47,7 +47,8 @@ func TestDescribe(t *testing.T) {
 				t.Errorf("ARN %s, created at %v", d.ARN, d.CreatedAt)
 			}
 			want := dynamostore.Description{
-				Name: table.Name, ARN: d.ARN, Region: client.Options().Region, Status: types.TableStatusActive, CreatedAt: d.CreatedAt,
+				Name: table.Name, ARN: d.ARN, Region: client.Options().Region, Status: types.TableStatusActive,
+				CreatedAt:    d.CreatedAt,
 				PartitionKey: "session_id", SortKey: table.SortKey.Name,
 				TTL: types.TimeToLiveStatusEnabled, TTLAttribute: orDefault(table.Attributes.TTL, "expire_at"),
 				Billing:      types.BillingModePayPerRequest,
@@ -105,19 +106,33 @@ const keyARN = "arn:aws:kms:eu-central-1:123456789012:key/1234"
 func described() describedAs {
 	return describedAs{
 		table: types.TableDescription{
-			TableName: aws.String("sessions"), TableArn: aws.String("arn:aws:dynamodb:eu-central-1:123456789012:table/sessions"), TableStatus: types.TableStatusUpdating,
-			CreationDateTime: aws.Time(time.Unix(1_700_000_000, 0).UTC()), ItemCount: aws.Int64(12), TableSizeBytes: aws.Int64(3456),
-			KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String("session_id"), KeyType: types.KeyTypeHash}},
-			AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String("session_id"), AttributeType: types.ScalarAttributeTypeS}},
+			TableName: aws.String("sessions"), TableArn: aws.String("arn:aws:dynamodb:eu-central-1:123456789012:table/sessions"),
+			TableStatus:      types.TableStatusUpdating,
+			CreationDateTime: aws.Time(time.Unix(1_700_000_000, 0).UTC()), ItemCount: aws.Int64(12),
+			TableSizeBytes: aws.Int64(3456),
+			KeySchema: []types.KeySchemaElement{{
+				AttributeName: aws.String("session_id"),
+				KeyType:       types.KeyTypeHash,
+			}},
+			AttributeDefinitions: []types.AttributeDefinition{{
+				AttributeName: aws.String("session_id"),
+				AttributeType: types.ScalarAttributeTypeS,
+			}},
 			// The summary of a table that was never billed otherwise is not there.
-			ProvisionedThroughput:     &types.ProvisionedThroughputDescription{ReadCapacityUnits: aws.Int64(5), WriteCapacityUnits: aws.Int64(6)},
+			ProvisionedThroughput: &types.ProvisionedThroughputDescription{
+				ReadCapacityUnits:  aws.Int64(5),
+				WriteCapacityUnits: aws.Int64(6),
+			},
 			TableClassSummary:         &types.TableClassSummary{TableClass: types.TableClassStandardInfrequentAccess},
 			DeletionProtectionEnabled: aws.Bool(true),
 			SSEDescription:            &types.SSEDescription{SSEType: types.SSETypeKms, KMSMasterKeyArn: aws.String(keyARN)},
 			GlobalSecondaryIndexes:    []types.GlobalSecondaryIndexDescription{{IndexName: aws.String("global")}},
 			LocalSecondaryIndexes:     []types.LocalSecondaryIndexDescription{{IndexName: aws.String("local")}},
-			StreamSpecification:       &types.StreamSpecification{StreamEnabled: aws.Bool(true), StreamViewType: types.StreamViewTypeKeysOnly},
-			Replicas:                  []types.ReplicaDescription{{RegionName: aws.String("eu-west-1")}},
+			StreamSpecification: &types.StreamSpecification{
+				StreamEnabled:  aws.Bool(true),
+				StreamViewType: types.StreamViewTypeKeysOnly,
+			},
+			Replicas: []types.ReplicaDescription{{RegionName: aws.String("eu-west-1")}},
 		},
 		ttl: &types.TimeToLiveDescription{
 			AttributeName: aws.String("expire_at"), TimeToLiveStatus: types.TimeToLiveStatusEnabled,
@@ -127,7 +142,10 @@ func described() describedAs {
 
 func TestDescribeEverything(t *testing.T) {
 	t.Parallel()
-	table := dynamostore.Table{Name: "sessions", ReadCapacity: 5, WriteCapacity: 6, Class: types.TableClassStandardInfrequentAccess}
+	table := dynamostore.Table{
+		Name: "sessions", ReadCapacity: 5, WriteCapacity: 6,
+		Class: types.TableClassStandardInfrequentAccess,
+	}
 	d, err := table.Describe(t.Context(), described())
 	if err != nil {
 		t.Fatal(err)
@@ -263,7 +281,8 @@ func TestProblemsAndRemarks(t *testing.T) {
 				said []string
 				want string
 			}{"problem": {d.Problems, test.problem}, "setting": {d.Settings, test.setting}, "remark": {d.Remarks, test.remark}} {
-				if is.want == "" && len(is.said) > 0 || is.want != "" && (len(is.said) != 1 || !strings.Contains(is.said[0], is.want)) {
+				if is.want == "" && len(is.said) > 0 ||
+					is.want != "" && (len(is.said) != 1 || !strings.Contains(is.said[0], is.want)) {
 					t.Errorf("%ss %q; want one with %q", what, is.said, is.want)
 				}
 			}

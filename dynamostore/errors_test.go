@@ -100,7 +100,8 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 					continue
 				}
 				var typed *dynamostore.Error
-				if !errors.As(err, &typed) || typed.Table != "no-such-table" || typed.Region != "us-east-1" || typed.Operation == "" {
+				if !errors.As(err, &typed) || typed.Table != "no-such-table" || typed.Region != "us-east-1" ||
+					typed.Operation == "" {
 					t.Errorf("%s: no *dynamostore.Error with operation, table and region in %#v", operation, err)
 				}
 				for _, part := range test.says {

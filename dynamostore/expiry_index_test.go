@@ -103,7 +103,8 @@ func TestAddExpiryIndex(t *testing.T) {
 			}
 			d, err := table.Describe(t.Context(), client)
 			must(t, err)
-			if len(d.Problems) != 1 || !strings.Contains(d.Problems[0], "TTL is off") || len(d.Remarks) > 0 || fmt.Sprint(d.Indexes) != "[expiry]" {
+			if len(d.Problems) != 1 || !strings.Contains(d.Problems[0], "TTL is off") || len(d.Remarks) > 0 ||
+				fmt.Sprint(d.Indexes) != "[expiry]" {
 				t.Errorf("with the index it is described as %+v", d)
 			}
 			after := mustDriver(t, table)
@@ -182,9 +183,10 @@ func (b *busyTable) DescribeTable(
 ) (*dynamodb.DescribeTableOutput, error) {
 	output, err := b.TableClient.DescribeTable(ctx, input, opts...)
 	if err == nil && b.changed && len(b.refuse) > 0 {
-		output.Table.GlobalSecondaryIndexes = append(output.Table.GlobalSecondaryIndexes, types.GlobalSecondaryIndexDescription{
-			IndexName: aws.String("another"), IndexStatus: types.IndexStatusCreating,
-		})
+		output.Table.GlobalSecondaryIndexes = append(output.Table.GlobalSecondaryIndexes,
+			types.GlobalSecondaryIndexDescription{
+				IndexName: aws.String("another"), IndexStatus: types.IndexStatusCreating,
+			})
 	}
 	return output, err
 }
@@ -199,12 +201,14 @@ func TestAddExpiryIndexToBusyTable(t *testing.T) {
 
 	// What is refused as beyond a limit while nothing is being changed does not pass.
 	client := &busyTable{TableClient: adminClient(t), refuse: []error{limit}}
-	if err := table.AddExpiryIndex(t.Context(), client); !errors.Is(err, limit) || errors.Is(err, dynamostore.ErrTableBusy) ||
+	if err := table.AddExpiryIndex(t.Context(), client); !errors.Is(err, limit) ||
+		errors.Is(err, dynamostore.ErrTableBusy) ||
 		errors.Is(err, storage.ErrThrottled) || client.asked != 1 {
 		t.Errorf("an index too many: %v after %d calls", err, client.asked)
 	}
 	client = &busyTable{TableClient: adminClient(t), changed: true, refuse: []error{inUse, inUse}}
-	if err := table.StartExpiryIndex(t.Context(), client); !errors.Is(err, dynamostore.ErrTableBusy) || !errors.Is(err, inUse) || client.asked != 1 {
+	if err := table.StartExpiryIndex(t.Context(), client); !errors.Is(err, dynamostore.ErrTableBusy) ||
+		!errors.Is(err, inUse) || client.asked != 1 {
 		t.Errorf("begun on a table that is being changed: %v after %d calls", err, client.asked)
 	}
 	client = &busyTable{TableClient: adminClient(t), changed: true, refuse: []error{inUse, limit, limit, inUse}}
@@ -224,7 +228,10 @@ func TestDescribeExpiryIndex(t *testing.T) {
 	t.Parallel()
 	index := func(change func(*types.GlobalSecondaryIndexDescription)) describedAs {
 		d := described()
-		d.table.ProvisionedThroughput = &types.ProvisionedThroughputDescription{ReadCapacityUnits: aws.Int64(5), WriteCapacityUnits: aws.Int64(6)}
+		d.table.ProvisionedThroughput = &types.ProvisionedThroughputDescription{
+			ReadCapacityUnits:  aws.Int64(5),
+			WriteCapacityUnits: aws.Int64(6),
+		}
 		d.table.AttributeDefinitions = append(d.table.AttributeDefinitions,
 			types.AttributeDefinition{AttributeName: aws.String("expiry_shard"), AttributeType: types.ScalarAttributeTypeS},
 			types.AttributeDefinition{AttributeName: aws.String("expiry_hour"), AttributeType: types.ScalarAttributeTypeN})
@@ -234,8 +241,11 @@ func TestDescribeExpiryIndex(t *testing.T) {
 				{AttributeName: aws.String("expiry_shard"), KeyType: types.KeyTypeHash},
 				{AttributeName: aws.String("expiry_hour"), KeyType: types.KeyTypeRange},
 			},
-			Projection:            &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
-			ProvisionedThroughput: &types.ProvisionedThroughputDescription{ReadCapacityUnits: aws.Int64(5), WriteCapacityUnits: aws.Int64(6)},
+			Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
+			ProvisionedThroughput: &types.ProvisionedThroughputDescription{
+				ReadCapacityUnits:  aws.Int64(5),
+				WriteCapacityUnits: aws.Int64(6),
+			},
 		}
 		change(&gsi)
 		d.table.GlobalSecondaryIndexes = append(d.table.GlobalSecondaryIndexes, gsi)
@@ -250,8 +260,12 @@ func TestDescribeExpiryIndex(t *testing.T) {
 		problem, remark string
 	}{
 		"as it should be": {index(func(*types.GlobalSecondaryIndexDescription) {}), "", ""},
-		"being built":     {index(func(g *types.GlobalSecondaryIndexDescription) { g.IndexStatus = types.IndexStatusCreating }), "is being built", ""},
-		"being deleted":   {index(func(g *types.GlobalSecondaryIndexDescription) { g.IndexStatus = types.IndexStatusDeleting }), "is DELETING", ""},
+		"being built": {index(func(g *types.GlobalSecondaryIndexDescription) {
+			g.IndexStatus = types.IndexStatusCreating
+		}), "is being built", ""},
+		"being deleted": {index(func(g *types.GlobalSecondaryIndexDescription) {
+			g.IndexStatus = types.IndexStatusDeleting
+		}), "is DELETING", ""},
 		"of all attributes": {index(func(g *types.GlobalSecondaryIndexDescription) {
 			g.Projection = &types.Projection{ProjectionType: types.ProjectionTypeAll}
 		}), "", "more than keys (ALL)"},
@@ -286,7 +300,8 @@ func TestExpiryIndexValidate(t *testing.T) {
 			t.Errorf("%+v: %v; want %q", table.ExpiryIndex, err, want)
 		}
 	}
-	if got := (dynamostore.Table{ExpiryIndex: dynamostore.ExpiryIndex{Name: "expiry"}}).WithDefaults().ExpiryIndex.Shards; got != defaults.ExpiryShards {
+	table := dynamostore.Table{ExpiryIndex: dynamostore.ExpiryIndex{Name: "expiry"}}
+	if got := table.WithDefaults().ExpiryIndex.Shards; got != defaults.ExpiryShards {
 		t.Errorf("%d shards by default; want %d", got, defaults.ExpiryShards)
 	}
 }
@@ -307,7 +322,8 @@ func TestPositionsOfTheIndexAreItsOwn(t *testing.T) {
 	if _, err := f.driver.Scan(t.Context(), storage.ScanRequest{Start: found.Next}); found.Next == "" || err == nil {
 		t.Errorf("a scan begins at %q, a position of the index: %v", found.Next, err)
 	}
-	if _, err := f.past(t).ScanExpired(t.Context(), storage.ExpiredRequest{Cutoff: time.Now(), Start: scanned.Next}); err == nil {
+	if _, err := f.past(t).ScanExpired(t.Context(),
+		storage.ExpiredRequest{Cutoff: time.Now(), Start: scanned.Next}); err == nil {
 		t.Error("the index is gone on with at a position of a scan")
 	}
 }
@@ -315,7 +331,8 @@ func TestPositionsOfTheIndexAreItsOwn(t *testing.T) {
 // Store and index know each other: what the store commits, touches and deletes is in the index, and is not.
 func TestStoreWithExpiryIndex(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, dynamostore.Table{ExpiryIndex: dynamostore.ExpiryIndex{Name: "expiry"}}, sessionstore.WithTouchInterval(0))
+	f := newFixture(t, dynamostore.Table{ExpiryIndex: dynamostore.ExpiryIndex{Name: "expiry"}},
+		sessionstore.WithTouchInterval(0))
 	end := time.Now().Add(3 * time.Hour)
 	must(t, f.store.CommitCtx(t.Context(), "token", []byte("data"), end))
 	must(t, f.store.CommitCtx(t.Context(), "other", []byte("data"), end))

@@ -35,7 +35,10 @@ func TestInstants(t *testing.T) {
 			t.Errorf("%s is read as %v, %v; want %s", test.number, got, ok, test.instant)
 		}
 	}
-	for _, bad := range []string{"", ".", "1e10", "abc", "-", "1.0000000001", "253402300800", "-62135596801", "1.-5", "1.2.3", "0x10"} {
+	for _, bad := range []string{
+		"", ".", "1e10", "abc", "-", "1.0000000001", "253402300800", "-62135596801", "1.-5",
+		"1.2.3", "0x10",
+	} {
 		if got, ok := dynamostore.ParseInstant(bad); ok {
 			t.Errorf("%q is read as %v", bad, got)
 		}

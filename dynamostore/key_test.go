@@ -14,7 +14,8 @@ import (
 // anyAffix draws what may stand around a key, in pieces that matter.
 func anyAffix() *rapid.Generator[string] {
 	piece := rapid.SampledFrom([]string{
-		"app", "2", ":", "#", "::", ":x", "%", "%3A", "%3", "scsdynamo", "scsdynamo:", "collector", "é", " ", "_", "-", "\x7f", "/", "A",
+		"app", "2", ":", "#", "::", ":x", "%", "%3A", "%3", "scsdynamo", "scsdynamo:", "collector", "é", " ", "_", "-",
+		"\x7f", "/", "A",
 		strings.Repeat("A", 43), strings.Repeat("-", 42),
 	})
 	return rapid.Custom(func(t *rapid.T) string { return strings.Join(rapid.SliceOfN(piece, 0, 4).Draw(t, "pieces"), "") })
@@ -25,7 +26,10 @@ func anyStoredKey() *rapid.Generator[string] {
 	return rapid.OneOf(
 		rapid.StringMatching(`[A-Za-z0-9_-]{43}`),
 		rapid.StringMatching(`[A_-]{43}`),
-		rapid.SampledFrom([]string{storage.ReservedPrefix + "collector", storage.ReservedPrefix + "collector-position", storage.ReservedPrefix + "probe"}),
+		rapid.SampledFrom([]string{
+			storage.ReservedPrefix + "collector", storage.ReservedPrefix + "collector-position",
+			storage.ReservedPrefix + "probe",
+		}),
 	)
 }
 
@@ -81,7 +85,8 @@ func TestKeysHaveOneForm(t *testing.T) {
 		stored := rapid.OneOf(rapid.String(), anyAffix(), rapid.StringMatching(`(a|%3A|%3a|%41|%|:|%25)*`)).Draw(t, "stored")
 		item["session_id"] = &types.AttributeValueMemberS{Value: "app:" + stored + "#v1"}
 		if record, ours, _ := dynamostore.Decode(table, item); ours {
-			if again := dynamostore.Item(table, record)["session_id"]; again.(*types.AttributeValueMemberS).Value != "app:"+stored+"#v1" {
+			if again := dynamostore.Item(table,
+				record)["session_id"]; again.(*types.AttributeValueMemberS).Value != "app:"+stored+"#v1" {
 				t.Fatalf("%q is read as %q, which is stored as %v", stored, record.Key, again)
 			}
 		}
@@ -94,7 +99,8 @@ func TestAmbiguousAffixesAreRefused(t *testing.T) {
 	long := strings.Repeat("x", 43)
 	for affix, want := range map[string]string{
 		"app": "", "app-": "", "app_": "", "app%": "", "é": "", "app:": "ok", ":app:": "ok", "#": "ok", " ": "ok", "\n": "ok",
-		"scsdynamo:": "", ":scsdynamo:x:": "", "scsdynamo-app:": "ok", long + ":": "", ":" + long + ":": "", long + "x:": "ok",
+		"scsdynamo:": "", ":scsdynamo:x:": "", "scsdynamo-app:": "ok", long + ":": "", ":" + long + ":": "",
+		long + "x:":         "ok",
 		"SESSIONS::TOWER::": "ok", "tenant:550e8400-e29b-41d4-a716-446655440000:": "ok",
 	} {
 		reversed := []rune(affix)

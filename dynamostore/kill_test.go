@@ -45,7 +45,8 @@ func commitForEver(table string) error {
 					token = storage.NewVersion()
 				}
 				data := fmt.Sprintf("%d", n)
-				if err := store.CommitCtx(ctx, token, []byte(data+strings.Repeat("x", n*7919%3000)), time.Now().Add(time.Hour)); err != nil {
+				if err := store.CommitCtx(ctx, token, []byte(data+strings.Repeat("x", n*7919%3000)),
+					time.Now().Add(time.Hour)); err != nil {
 					failed <- err
 					return
 				}

@@ -43,13 +43,21 @@ func TestCallsOfALease(t *testing.T) {
 		{"acquire", acquire("small", "first", storage.IfFree(now)), update, 1, nil},
 		{"acquire what is held", acquire("small", "second", storage.IfFree(now)), update, 1, storage.ErrConflict},
 		{"acquire the own lease", acquire("small", "first", storage.IfFree(now)), update, 1, nil},
-		{"take over", acquire("small", "second", storage.IfFreeOrUnchanged(storage.Lease{ID: "other"}, now)), update, 1, storage.ErrConflict},
+		{
+			"take over", acquire("small", "second", storage.IfFreeOrUnchanged(storage.Lease{ID: "other"}, now)), update, 1,
+			storage.ErrConflict,
+		},
 		{"renew", change("small", newLease("first"), storage.IfLease("first")), update, 1, nil},
 		{"release", change("small", storage.Lease{}, storage.IfLease("first")), update, 1, nil},
 		{"release again", change("small", storage.Lease{}, storage.IfLease("first")), update, 1, storage.ErrConflict},
 		{"acquire over 4 KB", acquire("large", "first", storage.IfFree(now)), update, 5, nil},
 		{"acquire nothing", acquire("none", "first", storage.IfFree(now)), update, 1, storage.ErrConflict},
-		{"acquire an impossible key", acquire("a\x00b", "first", storage.IfFree(now)), map[string]int{}, 0, storage.ErrConflict},
+		{
+			"acquire an impossible key", acquire("a\x00b", "first", storage.IfFree(now)),
+			map[string]int{},
+			0,
+			storage.ErrConflict,
+		},
 		{"acquire no key", acquire("", "first", storage.IfFree(now)), map[string]int{}, 0, storage.ErrConflict},
 	} {
 		f.recorder.Reset()
@@ -110,7 +118,8 @@ func TestItemWithoutATimeIsAcquired(t *testing.T) {
 	if _, err := f.driver.Acquire(t.Context(), "theirs", lease, storage.IfFree(time.Now())); err != nil {
 		t.Errorf("acquire: %v", err)
 	}
-	if _, err := f.driver.Acquire(t.Context(), "theirs", newLease("second"), storage.IfFreeOrUnchanged(lease, time.Now())); err != nil {
+	if _, err := f.driver.Acquire(t.Context(), "theirs", newLease("second"),
+		storage.IfFreeOrUnchanged(lease, time.Now())); err != nil {
 		t.Errorf("take over: %v", err)
 	}
 }
@@ -124,7 +133,8 @@ func TestCorruptItemIsNotAcquired(t *testing.T) {
 		r.Lease.ID = id
 		f.mustPut(t, r)
 		f.setAttribute(t, "bad", "data", nil)
-		if _, err := f.driver.Acquire(t.Context(), "bad", newLease("mine"), storage.IfFree(time.Now())); !errors.Is(err, storage.ErrCorrupt) {
+		if _, err := f.driver.Acquire(t.Context(), "bad", newLease("mine"),
+			storage.IfFree(time.Now())); !errors.Is(err, storage.ErrCorrupt) {
 			t.Errorf("lease %q: %v; want ErrCorrupt", id, err)
 		}
 	}

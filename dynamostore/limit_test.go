@@ -32,16 +32,20 @@ func TestClientWithoutLimitIsToldOf(t *testing.T) {
 				return err
 			})
 		}, true},
-		"package http's":            {func(o *dynamodb.Options) { o.HTTPClient = &http.Client{} }, true},
-		"package http's default":    {func(o *dynamodb.Options) { o.HTTPClient = http.DefaultClient }, true},
-		"TuneClient":                {dynamostore.TuneClient, false},
-		"timeout of the SDK's":      {func(o *dynamodb.Options) { o.HTTPClient = awshttp.NewBuildableClient().WithTimeout(time.Minute) }, false},
+		"package http's":         {func(o *dynamodb.Options) { o.HTTPClient = &http.Client{} }, true},
+		"package http's default": {func(o *dynamodb.Options) { o.HTTPClient = http.DefaultClient }, true},
+		"TuneClient":             {dynamostore.TuneClient, false},
+		"timeout of the SDK's": {func(o *dynamodb.Options) {
+			o.HTTPClient = awshttp.NewBuildableClient().WithTimeout(time.Minute)
+		}, false},
 		"timeout of package http's": {func(o *dynamodb.Options) { o.HTTPClient = &http.Client{Timeout: time.Minute} }, false},
 		"timeout of the transport": {func(o *dynamodb.Options) {
 			o.HTTPClient = &http.Client{Transport: &http.Transport{ResponseHeaderTimeout: time.Minute}}
 		}, false},
 		"timeout of the SDK's transport": {func(o *dynamodb.Options) {
-			o.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.ResponseHeaderTimeout = time.Minute })
+			o.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+				t.ResponseHeaderTimeout = time.Minute
+			})
 		}, false},
 		"TuneClient with another HTTP client": {func(o *dynamodb.Options) {
 			o.HTTPClient = &http.Client{}
@@ -60,7 +64,8 @@ func TestClientWithoutLimitIsToldOf(t *testing.T) {
 				t.Fatal(err)
 			}
 			lines := strings.Count(log.String(), "\n")
-			if test.warns && (lines != 1 || !strings.Contains(log.String(), "level=WARN") || !strings.Contains(log.String(), "TuneClient")) ||
+			if test.warns && (lines != 1 || !strings.Contains(log.String(), "level=WARN") ||
+				!strings.Contains(log.String(), "TuneClient")) ||
 				!test.warns && lines > 0 {
 				t.Errorf("logged %q; want a warning: %v", log.String(), test.warns)
 			}

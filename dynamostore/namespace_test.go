@@ -56,13 +56,15 @@ func TestNamespace(t *testing.T) {
 // Whoever can write to a table moves no session from one application to another, although the two have the same secret.
 func TestSessionsStayInTheirApplication(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, dynamostore.Table{PartitionKey: dynamostore.Key{Prefix: "shop:"}}, sessionstore.WithSecret(storetest.Secret(1)))
+	f := newFixture(t, dynamostore.Table{PartitionKey: dynamostore.Key{Prefix: "shop:"}},
+		sessionstore.WithSecret(storetest.Secret(1)))
 	if err := f.store.Commit("token", []byte("data"), time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	name := f.table.WithDefaults().PartitionKey.Name
 	out, err := f.plain.GetItem(t.Context(), &dynamodb.GetItemInput{
-		TableName: &f.table.Name, Key: map[string]types.AttributeValue{name: &types.AttributeValueMemberS{Value: "shop:" + f.store.StorageKey("token")}},
+		TableName: &f.table.Name, Key: map[string]types.AttributeValue{name: &types.AttributeValueMemberS{Value: "shop:" +
+			f.store.StorageKey("token")}},
 	})
 	if err != nil || out.Item == nil {
 		t.Fatal(err, "no such item")

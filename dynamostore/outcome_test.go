@@ -152,7 +152,8 @@ func TestLostResponseIsSuccess(t *testing.T) {
 // meetItem lets the driver see that the engine sends the item that a condition fails on.
 func (f *fixture) meetItem(t *testing.T, key string) {
 	t.Helper()
-	if err := f.driver.Put(t.Context(), newRecord(key, "other"), storage.IfAbsent(time.Now())); !errors.Is(err, storage.ErrConflict) {
+	if err := f.driver.Put(t.Context(), newRecord(key, "other"),
+		storage.IfAbsent(time.Now())); !errors.Is(err, storage.ErrConflict) {
 		t.Fatalf("%v; want a conflict", err)
 	}
 	f.recorder.Reset()

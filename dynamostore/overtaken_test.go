@@ -12,7 +12,8 @@ import (
 
 // lostWays are how it comes to be asked what became of a write whose response was lost. In each, others write between
 // the write and the question.
-var lostWays = map[string]func(t *testing.T, f *fixture, operation string, do func(context.Context) error, others func()) error{
+var lostWays = map[string]func(t *testing.T, f *fixture, operation string, do func(context.Context) error,
+	others func()) error{
 	"repeated": func(t *testing.T, f *fixture, operation string, do func(context.Context) error, others func()) error {
 		t.Helper()
 		f.faults.LoseResponse(operation, 1)
@@ -146,8 +147,14 @@ func TestOvertakenLease(t *testing.T) {
 	}{
 		// Others leave the instant of the change as it is.
 		{"touch and release", func(t *testing.T, f *fixture) { t.Helper(); f.lease(t, "key", "next") }, nil},
-		{"touch and release", func(t *testing.T, f *fixture) { t.Helper(); f.succeed(t, "key", 1) }, storage.ErrOutcomeUnknown},
-		{"touch and change of the lease", func(t *testing.T, f *fixture) { t.Helper(); f.lease(t, "key", "next") }, storage.ErrOutcomeUnknown},
+		{
+			"touch and release", func(t *testing.T, f *fixture) { t.Helper(); f.succeed(t, "key", 1) },
+			storage.ErrOutcomeUnknown,
+		},
+		{
+			"touch and change of the lease", func(t *testing.T, f *fixture) { t.Helper(); f.lease(t, "key", "next") },
+			storage.ErrOutcomeUnknown,
+		},
 		// It was committed to under the lease that was freed, and is free again.
 		{"release", func(t *testing.T, f *fixture) { t.Helper(); f.succeed(t, "key", 1) }, nil},
 		{"release", func(t *testing.T, f *fixture) { t.Helper(); f.lease(t, "key", "next") }, storage.ErrOutcomeUnknown},

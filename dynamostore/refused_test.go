@@ -16,17 +16,23 @@ import (
 // itemless is a client of an engine that does not return the item that a condition failed on.
 type itemless struct{ *dynamodb.Client }
 
-func (c itemless) PutItem(ctx context.Context, in *dynamodb.PutItemInput, o ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+func (c itemless) PutItem(ctx context.Context, in *dynamodb.PutItemInput,
+	o ...func(*dynamodb.Options),
+) (*dynamodb.PutItemOutput, error) {
 	in.ReturnValuesOnConditionCheckFailure = ""
 	return c.Client.PutItem(ctx, in, o...)
 }
 
-func (c itemless) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, o ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+func (c itemless) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput,
+	o ...func(*dynamodb.Options),
+) (*dynamodb.UpdateItemOutput, error) {
 	in.ReturnValuesOnConditionCheckFailure = ""
 	return c.Client.UpdateItem(ctx, in, o...)
 }
 
-func (c itemless) DeleteItem(ctx context.Context, in *dynamodb.DeleteItemInput, o ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error) {
+func (c itemless) DeleteItem(ctx context.Context, in *dynamodb.DeleteItemInput,
+	o ...func(*dynamodb.Options),
+) (*dynamodb.DeleteItemOutput, error) {
 	in.ReturnValuesOnConditionCheckFailure = ""
 	return c.Client.DeleteItem(ctx, in, o...)
 }
@@ -66,7 +72,8 @@ func TestEngineWithoutItems(t *testing.T) {
 		}
 		f.faults.Throttle("GetItem", 3)
 		err = write.do(t.Context(), driver, stored)
-		if !errors.Is(err, storage.ErrUnavailable) || errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrOutcomeUnknown) {
+		if !errors.Is(err, storage.ErrUnavailable) || errors.Is(err, storage.ErrConflict) ||
+			errors.Is(err, storage.ErrOutcomeUnknown) {
 			t.Errorf("%s: without an answer to the read: %v; want ErrUnavailable alone", write.name, err)
 		}
 		f.faults.Cancel()
@@ -74,18 +81,21 @@ func TestEngineWithoutItems(t *testing.T) {
 	stored := newLeased("leased")
 	f.mustPut(t, stored)
 	var conflict *storage.ConflictError
-	if _, err := driver.Acquire(t.Context(), "leased", newLease("mine"), storage.IfFree(time.Now())); !errors.As(err, &conflict) ||
+	if _, err := driver.Acquire(t.Context(), "leased", newLease("mine"),
+		storage.IfFree(time.Now())); !errors.As(err, &conflict) ||
 		conflict.Current == nil || conflict.Current.Lease.ID != "theirs" {
 		t.Errorf("acquire what is held: %v; want a conflict with the lease", err)
 	}
-	if err := driver.Put(t.Context(), newRecord("leased", "other"), storage.IfAbsent(time.Now())); !errors.As(err, &conflict) || conflict.Current == nil {
+	if err := driver.Put(t.Context(), newRecord("leased", "other"),
+		storage.IfAbsent(time.Now())); !errors.As(err, &conflict) || conflict.Current == nil {
 		t.Errorf("create what is there: %v; want a conflict with it", err)
 	}
 	if err := driver.Delete(t.Context(), "none", storage.IfVersion("version", time.Now())); err != nil {
 		t.Errorf("delete what is not there: %v; want nil", err)
 	}
 	f.recorder.Reset()
-	if err := driver.Update(t.Context(), "none", storage.Change{UpdatedAt: time.Now()}, storage.Always()); !errors.As(err, &conflict) || conflict.Current != nil {
+	if err := driver.Update(t.Context(), "none", storage.Change{UpdatedAt: time.Now()},
+		storage.Always()); !errors.As(err, &conflict) || conflict.Current != nil {
 		t.Errorf("update what is not there: %v; want a conflict with nothing", err)
 	}
 	if got := f.recorder.Calls()["GetItem"]; got != 0 {
@@ -99,7 +109,8 @@ func TestEngineWithItemsIsBelieved(t *testing.T) {
 	f := newFixture(t, dynamostore.Table{})
 	f.mustPut(t, newRecord("key", "data"))
 	f.meetItem(t, "key")
-	if _, err := f.driver.Acquire(t.Context(), "none", newLease("mine"), storage.IfFree(time.Now())); !errors.Is(err, storage.ErrConflict) {
+	if _, err := f.driver.Acquire(t.Context(), "none", newLease("mine"),
+		storage.IfFree(time.Now())); !errors.Is(err, storage.ErrConflict) {
 		t.Fatal(err)
 	}
 	if got := f.recorder.Calls()["GetItem"]; got != 0 {
@@ -122,7 +133,10 @@ func TestRefusedWritesAreCounted(t *testing.T) {
 	}{
 		{"put", func(ctx context.Context) error { return f.driver.Put(ctx, newRecord("small", "next"), stale) }, 1},
 		{"put over 3 KB", func(ctx context.Context) error { return f.driver.Put(ctx, newRecord("large", "next"), stale) }, 4},
-		{"put over nothing", func(ctx context.Context) error { return f.driver.Put(ctx, newRecord("none", "next"), stale) }, 1},
+		{
+			"put over nothing",
+			func(ctx context.Context) error { return f.driver.Put(ctx, newRecord("none", "next"), stale) }, 1,
+		},
 		{"update", func(ctx context.Context) error {
 			return f.driver.Update(ctx, "large", storage.Change{UpdatedAt: time.Now()}, stale)
 		}, 4},

@@ -110,7 +110,10 @@ func TestErrorsDoNotQuoteTheRequest(t *testing.T) {
 
 func errorWith(w http.ResponseWriter, status int, code, message string) {
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]string{"__type": "com.amazonaws.dynamodb.v20120810#" + code, "message": message})
+	_ = json.NewEncoder(w).Encode(map[string]string{
+		"__type":  "com.amazonaws.dynamodb.v20120810#" + code,
+		"message": message,
+	})
 }
 
 // A connection says what is wrong with it.
@@ -167,7 +170,10 @@ func TestConnectionErrorsSayWhy(t *testing.T) {
 func TestDriverHoldsNoCredentialsInItsFields(t *testing.T) {
 	t.Parallel()
 	static := credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "the secret access key", "the session token")
-	for name, provider := range map[string]aws.CredentialsProvider{"static": static, "cached": aws.NewCredentialsCache(static)} {
+	for name, provider := range map[string]aws.CredentialsProvider{
+		"static": static,
+		"cached": aws.NewCredentialsCache(static),
+	} {
 		client := dynamodb.NewFromConfig(aws.Config{Region: "us-east-1", Credentials: provider}, dynamostore.TuneClient)
 		driver, err := dynamostore.NewDriver(client, dynamostore.Table{Name: "sessions"})
 		if err != nil {

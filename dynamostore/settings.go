@@ -62,7 +62,8 @@ func (t Table) remarks(d Description) []string {
 	}
 	switch {
 	case d.MultiRegionConsistency == types.MultiRegionConsistencyStrong && d.TTL == types.TimeToLiveStatusDisabled:
-		remark("it is a strongly consistent global table, which has no TTL: expired sessions stay until gcrunner collects them, " +
+		remark("it is a strongly consistent global table, which has no TTL: expired sessions stay until gcrunner collects " +
+			"them, " +
 			"so run it in one of the Regions")
 	case d.MultiRegionConsistency == types.MultiRegionConsistencyStrong:
 	case len(d.Replicas) > 0:

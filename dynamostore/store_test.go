@@ -78,8 +78,10 @@ func (f *fixture) writeForeign(t *testing.T) (keys []string) {
 func (f *fixture) setAttribute(t testing.TB, key, name string, value types.AttributeValue) {
 	t.Helper()
 	input := &dynamodb.UpdateItemInput{
-		TableName:                &f.table.Name,
-		Key:                      map[string]types.AttributeValue{"session_id": &types.AttributeValueMemberS{Value: f.table.PartitionKey.Prefix + key}},
+		TableName: &f.table.Name,
+		Key: map[string]types.AttributeValue{
+			"session_id": &types.AttributeValueMemberS{Value: f.table.PartitionKey.Prefix + key},
+		},
 		UpdateExpression:         aws.String("REMOVE #name"),
 		ExpressionAttributeNames: map[string]string{"#name": name},
 	}

@@ -116,8 +116,9 @@ func (t Table) WithDefaults() Table {
 	return t
 }
 
-// AttributesWithoutData returns the names of what a driver reads of a session where it needs no data, as for collecting:
-// its key, and what decides by which rule it is collected, whether it is leased, and whether it has changed.
+// AttributesWithoutData returns the names of what a driver reads of a session where it needs no data, as for
+// collecting: its key, and what decides by which rule it is collected, whether it is leased, and whether it has
+// changed.
 func (t Table) AttributesWithoutData() []string {
 	t = t.WithDefaults()
 	a := t.Attributes

@@ -57,7 +57,8 @@ func TestTableCreateVerifyDelete(t *testing.T) {
 				t.Errorf("provisioned %d and %d; want 7 and 3", aws.ToInt64(p.ReadCapacityUnits), aws.ToInt64(p.WriteCapacityUnits))
 			}
 			for _, slip := range []string{"", strings.ToLower(table.Name), table.Name + " "} {
-				if err := table.Delete(ctx, client, slip); err == nil || !strings.Contains(err.Error(), "to confirm, repeat the name") {
+				if err := table.Delete(ctx, client, slip); err == nil ||
+					!strings.Contains(err.Error(), "to confirm, repeat the name") {
 					t.Errorf("delete confirmed by %q: %v; want an error that says what to repeat", slip, err)
 				}
 			}
@@ -129,7 +130,8 @@ func TestTableMismatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := store.CommitCtx(t.Context(), "token", nil, time.Now().Add(time.Hour)); !errors.Is(err, dynamostore.ErrTableMismatch) {
+	if err := store.CommitCtx(t.Context(), "token", nil,
+		time.Now().Add(time.Hour)); !errors.Is(err, dynamostore.ErrTableMismatch) {
 		t.Errorf("commit: %v; want ErrTableMismatch", err)
 	}
 }
@@ -224,12 +226,15 @@ func TestCreateComparesSettings(t *testing.T) {
 	}
 	wished := table
 	wished.DeletionProtection, wished.ReadCapacity, wished.WriteCapacity = true, 5, 6
-	wished.KMSKey, wished.Class, wished.Tags = "alias/own", types.TableClassStandardInfrequentAccess, map[string]string{"team": "web"}
+	wished.KMSKey, wished.Class, wished.Tags = "alias/own", types.TableClassStandardInfrequentAccess,
+		map[string]string{"team": "web"}
 	var created, verified *dynamostore.MismatchError
-	if err := wished.Create(t.Context(), client); !errors.As(err, &created) || !errors.Is(err, dynamostore.ErrTableMismatch) {
+	if err := wished.Create(t.Context(), client); !errors.As(err, &created) ||
+		!errors.Is(err, dynamostore.ErrTableMismatch) {
 		t.Fatalf("with other settings: %v; want a MismatchError", err)
 	}
-	if err := wished.Verify(t.Context(), client); !errors.As(err, &verified) || !slices.Equal(created.Settings, verified.Settings) {
+	if err := wished.Verify(t.Context(), client); !errors.As(err, &verified) ||
+		!slices.Equal(created.Settings, verified.Settings) {
 		t.Errorf("created %q, verified %q", created.Settings, verified.Settings)
 	}
 	for _, want := range []string{"DeletionProtection", "5 read and 6 write", "KMSKey", "STANDARD_INFREQUENT_ACCESS"} {
@@ -258,7 +263,8 @@ func TestValidateSettings(t *testing.T) {
 	} {
 		err := table.Validate()
 		var all interface{ Unwrap() []error }
-		if !errors.As(err, &all) || !strings.Contains(err.Error(), "Table."+field) || len(all.Unwrap()) != max(1, len(table.Tags)) {
+		if !errors.As(err, &all) || !strings.Contains(err.Error(), "Table."+field) ||
+			len(all.Unwrap()) != max(1, len(table.Tags)) {
 			t.Errorf("%s: %v", field, err)
 		}
 	}

@@ -72,7 +72,10 @@ func TestThrottlingSaysWhy(t *testing.T) {
 				field = "throttlingReasons"
 			}
 			fault := says(400, test.code, map[string]any{field: []map[string]string{
-				{"reason": "SomethingNew"}, {"reason": test.reason, "resource": "arn:aws:dynamodb:eu-west-1:123456789012:table/sessions"},
+				{"reason": "SomethingNew"}, {
+					"reason":   test.reason,
+					"resource": "arn:aws:dynamodb:eu-west-1:123456789012:table/sessions",
+				},
 			}})
 			for _, operation := range []string{"PutItem", "GetItem"} {
 				p.strike(operation, 100, fault)
@@ -86,7 +89,8 @@ func TestThrottlingSaysWhy(t *testing.T) {
 					!errors.Is(err, storage.ErrUnavailable) || errors.Is(err, storage.ErrOutcomeUnknown) {
 					t.Errorf("%s: %v; want a *ThrottledError %+v", operation, err, test.want)
 				}
-				if text := fmt.Sprint(err); !strings.Contains(text, test.advice) || test.notAdvice != "" && strings.Contains(text, test.notAdvice) {
+				if text := fmt.Sprint(err); !strings.Contains(text, test.advice) ||
+					test.notAdvice != "" && strings.Contains(text, test.notAdvice) {
 					t.Errorf("%s: %q; want %q in it, and not %q", operation, text, test.advice, test.notAdvice)
 				}
 			}

@@ -53,7 +53,8 @@ func TestChangeThatCouldBeAnybodys(t *testing.T) {
 	f.mustPut(t, stored)
 	f.faults.DropRequest("UpdateItem", 100)
 	change := storage.Change{ExpiresAt: stored.ExpiresAt}
-	if err := f.driver.Update(t.Context(), "key", change, storage.IfLive(time.Now())); !errors.Is(err, storage.ErrOutcomeUnknown) {
+	if err := f.driver.Update(t.Context(), "key", change,
+		storage.IfLive(time.Now())); !errors.Is(err, storage.ErrOutcomeUnknown) {
 		t.Errorf("%v; want ErrOutcomeUnknown", err)
 	}
 }

@@ -19,12 +19,18 @@ func TestWithoutData(t *testing.T) {
 		fault  func(*dynamotest.Faults)
 		left   bool
 	}{
-		"as it was":              {},
-		"as it was, lost":        {fault: func(f *dynamotest.Faults) { f.LoseResponse("DeleteItem", 1) }},
-		"as it was, never sent":  {fault: func(f *dynamotest.Faults) { f.DropRequest("DeleteItem", 9) }, left: true},
-		"renewed":                {change: rewrite, left: true},
-		"renewed, never sent":    {change: rewrite, fault: func(f *dynamotest.Faults) { f.DropRequest("DeleteItem", 1) }, left: true},
-		"renewed, after a fault": {change: rewrite, fault: func(f *dynamotest.Faults) { f.Fail500("DeleteItem", 1) }, left: true},
+		"as it was":             {},
+		"as it was, lost":       {fault: func(f *dynamotest.Faults) { f.LoseResponse("DeleteItem", 1) }},
+		"as it was, never sent": {fault: func(f *dynamotest.Faults) { f.DropRequest("DeleteItem", 9) }, left: true},
+		"renewed":               {change: rewrite, left: true},
+		"renewed, never sent": {
+			change: rewrite, fault: func(f *dynamotest.Faults) { f.DropRequest("DeleteItem", 1) },
+			left: true,
+		},
+		"renewed, after a fault": {
+			change: rewrite, fault: func(f *dynamotest.Faults) { f.Fail500("DeleteItem", 1) },
+			left: true,
+		},
 		"leased": {change: func(t *testing.T, f *fixture, seen storage.Record) {
 			t.Helper()
 			if _, err := f.past(t).Acquire(t.Context(), seen.Key, newLease("lease"), storage.IfFree(time.Now())); err != nil {
@@ -60,7 +66,10 @@ func TestWithoutData(t *testing.T) {
 					t.Errorf("without data: %v; after %v it is still there: %v", i == 1, answers[i], found)
 				}
 			}
-			for _, kind := range []error{storage.ErrConflict, storage.ErrOutcomeUnknown, storage.ErrUnavailable, storage.ErrCorrupt} {
+			for _, kind := range []error{
+				storage.ErrConflict, storage.ErrOutcomeUnknown, storage.ErrUnavailable,
+				storage.ErrCorrupt,
+			} {
 				if errors.Is(answers[0], kind) != errors.Is(answers[1], kind) {
 					t.Errorf("with data %v, without %v", answers[0], answers[1])
 				}
@@ -68,7 +77,8 @@ func TestWithoutData(t *testing.T) {
 			with, without := (*storage.ConflictError)(nil), (*storage.ConflictError)(nil)
 			if errors.As(answers[0], &with) && errors.As(answers[1], &without) {
 				if (with.Current == nil) != (without.Current == nil) || with.Current != nil &&
-					(without.Current.Lease.Free() != with.Current.Lease.Free() || len(without.Current.Data) > 0 || without.Current.Version == "") {
+					(without.Current.Lease.Free() != with.Current.Lease.Free() || len(without.Current.Data) > 0 ||
+						without.Current.Version == "") {
 					t.Errorf("in the way is %+v, or without data %+v", with.Current, without.Current)
 				}
 			}
@@ -91,7 +101,8 @@ func TestWithoutDataReads(t *testing.T) {
 	for _, key := range []string{"key", own} {
 		f.mustPut(t, newRecord(key, "secret data"))
 		record, found, err := driver.Get(t.Context(), key, storage.Strong)
-		if err != nil || !found || (string(record.Data) == "secret data") != (key == own) || record.Version == "" || record.ExpiresAt.IsZero() {
+		if err != nil || !found || (string(record.Data) == "secret data") != (key == own) || record.Version == "" ||
+			record.ExpiresAt.IsZero() {
 			t.Errorf("%s: %v, %v, %+v", key, found, err, record)
 		}
 	}

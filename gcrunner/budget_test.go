@@ -71,7 +71,8 @@ func TestBudget(t *testing.T) {
 				reads, writes := busiest(driver.usages, readUnits), busiest(driver.usages, writeUnits)
 				took := time.Since(began).Seconds()
 				if test.read > 0 && reads > 1.1*test.read || test.write > 0 && writes > 1.1*test.write {
-					t.Errorf("a second consumed %v read and %v write units; %v and %v are allowed", reads, writes, test.read, test.write)
+					t.Errorf("a second consumed %v read and %v write units; %v and %v are allowed", reads, writes,
+						test.read, test.write)
 				}
 				total := 0.0
 				for _, u := range driver.usages {
@@ -80,7 +81,8 @@ func TestBudget(t *testing.T) {
 				if used := total / took; used < 0.9*test.budget {
 					t.Errorf("in %.1f s, %v units a second were made use of; %v are allowed", took, used, test.budget)
 				}
-				t.Logf("%.1f s, %d pages, at most %v read and %v write units in a second", took, driver.called("Scan")+driver.called("ScanExpired"), reads, writes)
+				t.Logf("%.1f s, %d pages, at most %v read and %v write units in a second", took,
+					driver.called("Scan")+driver.called("ScanExpired"), reads, writes)
 			})
 		})
 	}
@@ -160,7 +162,8 @@ func TestThrottlingPasses(t *testing.T) {
 			}
 			return nil
 		}
-		report := run(t, newCollector(t, driver, gcrunner.CollectorOptions{Budget: gcrunner.Budget{ReadUnits: 1000, WriteUnits: 100}}))
+		report := run(t, newCollector(t, driver,
+			gcrunner.CollectorOptions{Budget: gcrunner.Budget{ReadUnits: 1000, WriteUnits: 100}}))
 		// 50 s at full speed, 10 s of refusals, and on the way up half the time is lost, which is 10 s.
 		if report.Duration > 85*time.Second {
 			t.Errorf("the run took %v", report.Duration)
@@ -183,7 +186,8 @@ func TestBudgetCountsConflicts(t *testing.T) {
 			if n++; n <= 100 {
 				return nil
 			}
-			return driver.Update(context.Background(), key, storage.Change{ExpiresAt: time.Now().Add(time.Hour)}, storage.Always())
+			return driver.Update(context.Background(), key, storage.Change{ExpiresAt: time.Now().Add(time.Hour)},
+				storage.Always())
 		}
 		report := run(t, newCollector(t, driver, gcrunner.CollectorOptions{
 			Concurrency: 1,
@@ -246,7 +250,8 @@ func TestThrottledAttemptsSlowDown(t *testing.T) {
 		driver.writeUnits = 1
 		dead := fill(t, driver, 200, 1)
 		driver.throttled = 1
-		report := run(t, newCollector(t, driver, gcrunner.CollectorOptions{Budget: gcrunner.Budget{ReadUnits: 1000, WriteUnits: 100}}))
+		report := run(t, newCollector(t, driver,
+			gcrunner.CollectorOptions{Budget: gcrunner.Budget{ReadUnits: 1000, WriteUnits: 100}}))
 		deletes(t, report, gcrunner.Deleted{Expired: dead})
 		if report.Throttles != dead || report.Duration < 20*time.Second {
 			t.Errorf("%d throttles, %v", report.Throttles, report.Duration)
@@ -277,7 +282,8 @@ func TestThrottlingForEver(t *testing.T) {
 				report, err := newCollector(t, driver, gcrunner.CollectorOptions{Limits: test.limits}).Run(ctx)
 				cancel()
 				if !errors.Is(err, storage.ErrThrottled) || report.Stopped != test.stopped || report.Total() != 0 ||
-					report.Throttles < 8 || report.Throttles > 4000*8 || report.Duration < test.least || report.Duration > test.longest {
+					report.Throttles < 8 || report.Throttles > 4000*8 || report.Duration < test.least ||
+					report.Duration > test.longest {
 					t.Errorf("%s is refused, %s: %v, %+v", operation, test.name, err, report)
 				}
 			}

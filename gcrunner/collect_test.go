@@ -36,7 +36,8 @@ func TestRunDeletesExpired(t *testing.T) {
 		if left := keys(t, driver); len(left) != 300-dead {
 			t.Errorf("in %d segments: %d sessions are left; want %d", segments, len(left), 300-dead)
 		}
-		if n := len(told); n < 300/11 || told[n-1].Total() != dead || told[n-1].Scanned != 300 || told[0].Total() > 11*max(segments, 1) {
+		if n := len(told); n < 300/11 || told[n-1].Total() != dead || told[n-1].Scanned != 300 ||
+			told[0].Total() > 11*max(segments, 1) {
 			t.Errorf("in %d segments: progress was told %d times, in the end %+v", segments, n, told[n-1])
 		}
 	}
@@ -108,11 +109,13 @@ func TestSegmentsOfALargeTable(t *testing.T) {
 		})
 		report, err := collector.Run(ctx)
 		var segments int
-		if _, scanErr := fmt.Sscanf(report.Position.String(), "within %d segments", &segments); scanErr != nil || !errors.Is(err, context.Canceled) {
+		if _, scanErr := fmt.Sscanf(report.Position.String(), "within %d segments", &segments); scanErr != nil ||
+			!errors.Is(err, context.Canceled) {
 			t.Fatalf("%v: %v, %v", report.Position, err, scanErr)
 		}
 		expected := report.ExpectedReadUnits * 8192 / (1 << 30)
-		if math.Abs(float64(segments-want)) > float64(want)/5 || math.Abs(expected-float64(gigabytes)) > float64(gigabytes)/5 && gigabytes < 1000 {
+		if math.Abs(float64(segments-want)) > float64(want)/5 ||
+			math.Abs(expected-float64(gigabytes)) > float64(gigabytes)/5 && gigabytes < 1000 {
 			t.Errorf("%v GB were taken for %.1f, and divided into %d segments; want %d", gigabytes, expected, segments, want)
 		}
 		if driver.probes > 1+5+8 {
@@ -134,15 +137,19 @@ func TestI7_WhatChangedIsLeftAlone(t *testing.T) {
 			r.Version, r.ExpiresAt = storage.NewVersion(), time.Now().Add(time.Hour)
 			return d.Put(ctx, r, storage.Always())
 		}},
-		"committed, with an expiry that has passed": {old(-time.Minute), func(ctx context.Context, d storage.Driver, r storage.Record) error {
-			r.Version = storage.NewVersion()
-			return d.Put(ctx, r, storage.Always())
-		}},
+		"committed, with an expiry that has passed": {
+			old(-time.Minute),
+			func(ctx context.Context, d storage.Driver, r storage.Record) error {
+				r.Version = storage.NewVersion()
+				return d.Put(ctx, r, storage.Always())
+			},
+		},
 		"extended": {old(-time.Minute), func(ctx context.Context, d storage.Driver, r storage.Record) error {
 			return d.Update(ctx, r.Key, storage.Change{ExpiresAt: time.Now().Add(time.Hour)}, storage.Always())
 		}},
 		"used, and to end earlier": {old(time.Hour), func(ctx context.Context, d storage.Driver, r storage.Record) error {
-			return d.Update(ctx, r.Key, storage.Change{ExpiresAt: time.Now().Add(time.Minute), UpdatedAt: time.Now()}, storage.Always())
+			return d.Update(ctx, r.Key, storage.Change{ExpiresAt: time.Now().Add(time.Minute), UpdatedAt: time.Now()},
+				storage.Always())
 		}},
 		"leased": {old(time.Hour), func(ctx context.Context, d storage.Driver, r storage.Record) error {
 			lease := storage.Lease{ID: storage.NewVersion(), Duration: time.Second, ExpiresAt: time.Now().Add(time.Second)}
@@ -178,7 +185,8 @@ func leased(key string, left, lease time.Duration) storage.Record {
 func TestRunRespectsLiveLeases(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		driver := memory.New()
-		alive, slow, dead, ahead := leased("alive", -time.Minute, 5*time.Second), leased("slow clock", -time.Minute, 5*time.Second),
+		alive, slow, dead, ahead := leased("alive", -time.Minute, 5*time.Second),
+			leased("slow clock", -time.Minute, 5*time.Second),
 			leased("dead", -time.Minute, 5*time.Second), leased("dead, fast clock", time.Hour, 5*time.Second)
 		slow.Lease.ExpiresAt = time.Now().Add(-time.Hour)
 		ahead.Lease.ExpiresAt = time.Now().Add(time.Hour)
@@ -237,7 +245,8 @@ func TestRunRemembersLongLeases(t *testing.T) {
 func TestRunAmongRequestsWithLeases(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		driver := memory.New()
-		put(t, driver, session("held", 2*time.Hour, 2*time.Hour, time.Hour), session("dead", 2*time.Hour, 2*time.Hour, time.Hour))
+		put(t, driver, session("held", 2*time.Hour, 2*time.Hour, time.Hour),
+			session("dead", 2*time.Hour, 2*time.Hour, time.Hour))
 		acquire := func(key string, options lockstrategy.LeaseOptions) lockstrategy.Session {
 			backend := &lockstrategy.Backend{Driver: driver, Now: time.Now}
 			s, err := lockstrategy.Lease(options).Load(t.Context(), &lockstrategy.Request{Backend: backend, Lock: true}, key)
@@ -267,11 +276,13 @@ func TestDryRunDeletesNothing(t *testing.T) {
 	put(t, driver, leased("leased", -time.Minute, time.Hour))
 	report := run(t, newCollector(t, driver, gcrunner.CollectorOptions{DryRun: true, PageSize: 10}))
 	deletes(t, report, gcrunner.Deleted{Expired: dead})
-	if !report.DryRun || report.Leased != 1 || report.Scanned != 201 || driver.called("Delete") > 0 || len(keys(t, driver)) != 201 {
+	if !report.DryRun || report.Leased != 1 || report.Scanned != 201 || driver.called("Delete") > 0 ||
+		len(keys(t, driver)) != 201 {
 		t.Errorf("%d deletes, %+v", driver.called("Delete"), report)
 	}
 	if report.Bytes != int64(dead)*2048 || report.WriteUnits != float64(dead)*2 {
-		t.Errorf("estimates of %d bytes and %v write units; want %d and %d", report.Bytes, report.WriteUnits, dead*2048, dead*2)
+		t.Errorf("estimates of %d bytes and %v write units; want %d and %d", report.Bytes, report.WriteUnits,
+			dead*2048, dead*2)
 	}
 }
 
@@ -297,7 +308,8 @@ func TestRunFails(t *testing.T) {
 			t.Errorf("%s fails: %v, %+v", operation, err, report)
 		}
 		if left := len(keys(t, driver.Driver)); left != 400-report.Total() || driver.called(operation) != 4 {
-			t.Errorf("%s fails: %d are left, %d were deleted, %d calls", operation, left, report.Total(), driver.called(operation))
+			t.Errorf("%s fails: %d are left, %d were deleted, %d calls", operation, left, report.Total(),
+				driver.called(operation))
 		}
 		driver.before = nil
 		report = run(t, collector)
@@ -380,7 +392,8 @@ func TestOptionsThatAreRefused(t *testing.T) {
 			PageSize: defaults.PageSize + 1, Limits: gcrunner.Limits{Items: -1, Units: math.Inf(1), Duration: -1}, Source: "all",
 		})
 	for _, says := range []string{
-		"Budget.ReadUnits: NaN", "Budget.WriteUnits: -1", "Concurrency: -1", "Segments: 1000001", "PageSize: 4001", "Limits.Items: -1",
+		"Budget.ReadUnits: NaN", "Budget.WriteUnits: -1", "Concurrency: -1", "Segments: 1000001", "PageSize: 4001",
+		"Limits.Items: -1",
 		"Limits.Units: +Inf", "Limits.Duration: -1ns", `Source: "all"`,
 	} {
 		if err == nil || !strings.Contains(err.Error(), says) {
@@ -390,7 +403,8 @@ func TestOptionsThatAreRefused(t *testing.T) {
 	if _, err := gcrunner.NewCollector(nil, rules, gcrunner.CollectorOptions{}); err == nil {
 		t.Error("no driver is accepted")
 	}
-	if _, err := gcrunner.NewCollector(driver, rules, gcrunner.CollectorOptions{Budget: gcrunner.Budget{ReadUnits: 1}}); err != nil {
+	if _, err := gcrunner.NewCollector(driver, rules,
+		gcrunner.CollectorOptions{Budget: gcrunner.Budget{ReadUnits: 1}}); err != nil {
 		t.Error(err)
 	}
 }

@@ -75,7 +75,8 @@ func (c *Collector) run(ctx context.Context, election *Election, began func(func
 		}
 		return r.do(term)
 	})
-	if context.Cause(standing) == late && ctx.Err() == nil && !errors.Is(err, ErrNotElected) { //nolint:errorlint // This one.
+	//nolint:errorlint // This one.
+	if context.Cause(standing) == late && ctx.Err() == nil && !errors.Is(err, ErrNotElected) {
 		err = late
 	}
 	return r.finish(ctx, err)
@@ -93,7 +94,8 @@ func (c *Collector) startAt(ctx context.Context) (Position, error) {
 		resume, err = c.options.Checkpoint.Load(ctx)
 		switch {
 		case errors.Is(err, errPosition):
-			c.options.Logger.WarnContext(ctx, "the position of the last run is damaged; beginning at the beginning", "error", err)
+			c.options.Logger.WarnContext(ctx, "the position of the last run is damaged; beginning at the beginning",
+				"error", err)
 			return Position{}, nil
 		case err != nil:
 			return Position{}, fmt.Errorf("%w: %w", ErrCheckpoint, err)

@@ -33,7 +33,10 @@ type dynamo struct {
 
 func newDynamo(t testing.TB, layout dynamostore.Table) *dynamo {
 	t.Helper()
-	d := &dynamo{client: dynamotest.Client(t), faults: new(dynamotest.Faults), recorder: new(dynamotest.Recorder), table: layout}
+	d := &dynamo{
+		client: dynamotest.Client(t), faults: new(dynamotest.Faults),
+		recorder: new(dynamotest.Recorder), table: layout,
+	}
 	d.table.Name = dynamotest.TableName(t, d.client)
 	// Expired items stay until they are collected: with its TTL on, DynamoDB Local deletes them within seconds.
 	if err := d.table.Create(t.Context(), dynamotest.WithoutTTL(d.client)); err != nil {
@@ -43,7 +46,8 @@ func newDynamo(t testing.TB, layout dynamostore.Table) *dynamo {
 	if d.plain, err = dynamostore.NewDriver(d.client, d.table); err != nil {
 		t.Fatal(err)
 	}
-	if d.driver, err = dynamostore.NewDriver(dynamotest.Client(t, d.recorder.Install, d.faults.Install), d.table); err != nil {
+	if d.driver, err = dynamostore.NewDriver(dynamotest.Client(t, d.recorder.Install, d.faults.Install),
+		d.table); err != nil {
 		t.Fatal(err)
 	}
 	return d
@@ -54,7 +58,8 @@ func number(s string) types.AttributeValue { return &types.AttributeValueMemberN
 
 func (d *dynamo) putItem(t testing.TB, attributes map[string]types.AttributeValue) {
 	t.Helper()
-	if _, err := d.client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &d.table.Name, Item: attributes}); err != nil {
+	if _, err := d.client.PutItem(t.Context(),
+		&dynamodb.PutItemInput{TableName: &d.table.Name, Item: attributes}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -96,7 +101,8 @@ func TestDynamoDBLeavesOthersAlone(t *testing.T) {
 		})
 	}
 	dead := fill(t, d.plain, 40, 2)
-	report := run(t, newCollectorBy(t, d.driver, gcrunner.Rules{Expired: true, MaxAge: 30 * time.Minute, MaxStale: 30 * time.Minute},
+	report := run(t, newCollectorBy(t, d.driver,
+		gcrunner.Rules{Expired: true, MaxAge: 30 * time.Minute, MaxStale: 30 * time.Minute},
 		gcrunner.CollectorOptions{
 			Election: newElection(t, d.driver), Checkpoint: gcrunner.TableCheckpoint(d.driver),
 			PageSize: 7, Segments: segments(t, 3),
@@ -144,7 +150,8 @@ func TestDynamoDBWithFaults(t *testing.T) {
 	d.faults.Fail500AfterApplying("DeleteItem", 2)
 	d.faults.DropRequest("Scan", 2)
 	d.faults.TimeOut("DeleteItem", 3)
-	report := run(t, newCollector(t, d.driver, gcrunner.CollectorOptions{PageSize: 20, Concurrency: 1, Segments: segments(t, 2)}))
+	report := run(t, newCollector(t, d.driver,
+		gcrunner.CollectorOptions{PageSize: 20, Concurrency: 1, Segments: segments(t, 2)}))
 	deletes(t, report, gcrunner.Deleted{Expired: dead})
 	if left := len(keys(t, d.plain)); left != 60-dead || report.Conflicts != 0 {
 		t.Errorf("%d are left: %+v", left, report)
@@ -167,7 +174,8 @@ func TestDynamoDBReportsUnits(t *testing.T) {
 		put(t, d.plain, record)
 	}
 	report := run(t, newCollector(t, d.driver))
-	if report.ReadUnits != d.recorder.Units("Scan") || report.WriteUnits != d.recorder.Units("DeleteItem") || report.WriteUnits != 20 {
+	if report.ReadUnits != d.recorder.Units("Scan") || report.WriteUnits != d.recorder.Units("DeleteItem") ||
+		report.WriteUnits != 20 {
 		t.Errorf("reported %v and %v units; DynamoDB said %v and %v", report.ReadUnits, report.WriteUnits,
 			d.recorder.Units("Scan"), d.recorder.Units("DeleteItem"))
 	}
@@ -186,7 +194,8 @@ func TestDynamoDBRefuses(t *testing.T) {
 	fill(t, d.plain, 60, 1)
 	d.faults.Pass("DeleteItem", 10)
 	d.faults.Fail("DeleteItem", 1000, 400, "AccessDeniedException")
-	report, err := newCollector(t, d.driver, gcrunner.CollectorOptions{PageSize: 20, Concurrency: 1, Segments: segments(t, 2)}).Run(t.Context())
+	report, err := newCollector(t, d.driver,
+		gcrunner.CollectorOptions{PageSize: 20, Concurrency: 1, Segments: segments(t, 2)}).Run(t.Context())
 	if !errors.Is(err, dynamostore.ErrAccessDenied) || report.Stopped != "failed" || report.Total() != 10 {
 		t.Errorf("%v, %+v", err, report)
 	}
@@ -212,7 +221,8 @@ func TestDynamoDBBudget(t *testing.T) {
 		record.Data = make([]byte, 900)
 		put(t, d.plain, record)
 	}
-	report := run(t, newCollector(t, d.driver, gcrunner.CollectorOptions{Budget: gcrunner.Budget{ReadUnits: 50, WriteUnits: 25}}))
+	report := run(t, newCollector(t, d.driver,
+		gcrunner.CollectorOptions{Budget: gcrunner.Budget{ReadUnits: 50, WriteUnits: 25}}))
 	if calls := d.recorder.Calls()["Scan"]; report.Scanned != 200 || calls < 10 || calls > 25 {
 		t.Errorf("%d pages: %+v", calls, report)
 	}

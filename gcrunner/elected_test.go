@@ -43,11 +43,13 @@ func TestRunnerKnowsWhoIsElected(t *testing.T) {
 		}
 		for _, runner := range []*gcrunner.Runner{other, same} {
 			leader := runner.Status().Leader
-			if leader == nil || !leader.Since.Equal(began) || leader.Name == "" || leader.Rules != (gcrunner.Rules{Expired: true}) {
+			if leader == nil || !leader.Since.Equal(began) || leader.Name == "" ||
+				leader.Rules != (gcrunner.Rules{Expired: true}) {
 				t.Fatalf("elected is %+v", leader)
 			}
 		}
-		if n := strings.Count(log.String(), "collects by other rules"); n != 1 || !strings.Contains(log.String(), "rules.max_stale=30m") {
+		if n := strings.Count(log.String(), "collects by other rules"); n != 1 ||
+			!strings.Contains(log.String(), "rules.max_stale=30m") {
 			t.Errorf("that its rules are others was logged %d times:\n%s", n, log.String())
 		}
 		if strings.Contains(sameLog.String(), "other rules") {
@@ -57,7 +59,8 @@ func TestRunnerKnowsWhoIsElected(t *testing.T) {
 		end()
 		time.Sleep(5 * time.Minute)
 		synctest.Wait()
-		if a, b := other.Status(), same.Status(); a.Elected == b.Elected || (a.Leader == nil) != a.Elected || (b.Leader == nil) != b.Elected {
+		if a, b := other.Status(), same.Status(); a.Elected == b.Elected || (a.Leader == nil) != a.Elected ||
+			(b.Leader == nil) != b.Elected {
 			t.Errorf("after the first has ended: %+v and %+v", a, b)
 		}
 		standingBy := &log
@@ -75,7 +78,10 @@ func TestRunnerKnowsWhoIsElected(t *testing.T) {
 // What somebody has written in its place is no announcement, and no reason to do anything else.
 func TestAnnouncementsThatAreNone(t *testing.T) {
 	t.Parallel()
-	for name, data := range map[string]string{"nothing": "", "no JSON": "{", "of another term": `{"Name":"somebody","Term":"x"}`} {
+	for name, data := range map[string]string{
+		"nothing": "", "no JSON": "{",
+		"of another term": `{"Name":"somebody","Term":"x"}`,
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {

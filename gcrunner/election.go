@@ -50,8 +50,9 @@ func NewElection(driver storage.Driver, lease time.Duration) (*Election, error) 
 			lease, minElectionLease)
 	}
 	if lease > maxElectionLease {
-		return nil, fmt.Errorf("gcrunner: NewElection: a lease of %v; at most %v are allowed, as nobody collects for so long "+
-			"after the elected process has died", lease, maxElectionLease)
+		return nil,
+			fmt.Errorf("gcrunner: NewElection: a lease of %v; at most %v are allowed, as nobody collects for so long "+
+				"after the elected process has died", lease, maxElectionLease)
 	}
 	// A successor has to see the last renewal, and then no change for the lease and a tenth: all that must take no
 	// longer than the caller has asked for.
@@ -150,7 +151,8 @@ func (e *Election) enter(ctx context.Context, request *lockstrategy.Request) (lo
 		case err != nil && !errors.Is(err, storage.ErrConflict):
 			return nil, err
 		case err != nil && tries == enterTries:
-			return nil, fmt.Errorf("gcrunner: the record of the election, %s, can neither be used nor replaced: %w", electionKey, err)
+			return nil, fmt.Errorf("gcrunner: the record of the election, %s, can neither be used nor replaced: %w",
+				electionKey, err)
 		case err != nil:
 			err = pause.Wait(ctx)
 		}

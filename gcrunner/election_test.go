@@ -117,7 +117,8 @@ func TestNotElected(t *testing.T) {
 		began := time.Now()
 		collector := newCollector(t, driver, gcrunner.CollectorOptions{Election: newElection(t, driver)})
 		report, err := collector.Run(t.Context())
-		if !errors.Is(err, gcrunner.ErrNotElected) || report.Stopped != "not elected" || !stored(t, driver, "a") || driver.called("Scan") > 0 {
+		if !errors.Is(err, gcrunner.ErrNotElected) || report.Stopped != "not elected" || !stored(t, driver, "a") ||
+			driver.called("Scan") > 0 {
 			t.Errorf("%v, %+v", err, report)
 		}
 		if took := time.Since(began); took > lease+lease/10+2*time.Second {
@@ -315,7 +316,8 @@ func TestLosingTheElectionCutsOffACall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		driver := newBetween()
 		put(t, driver, expired("a"))
-		collector := newCollector(t, driver, gcrunner.CollectorOptions{Election: newElection(t, driver), Checkpoint: hanging{driver}})
+		collector := newCollector(t, driver,
+			gcrunner.CollectorOptions{Election: newElection(t, driver), Checkpoint: hanging{driver}})
 		report, err := collector.Run(t.Context())
 		if !errors.Is(err, gcrunner.ErrElectionLost) || report.Stopped != "lost" || !stored(t, driver, "a") {
 			t.Errorf("%v, %+v", err, report)
@@ -358,7 +360,9 @@ func (d *calling) Put(ctx context.Context, record storage.Record, c storage.Cond
 	return d.Driver.Put(ctx, record, c)
 }
 
-func (d *calling) Acquire(ctx context.Context, key string, l storage.Lease, c storage.Condition) (storage.Record, error) {
+func (d *calling) Acquire(ctx context.Context, key string, l storage.Lease,
+	c storage.Condition,
+) (storage.Record, error) {
 	d.calls++
 	return d.Driver.Acquire(ctx, key, l, c)
 }
@@ -386,7 +390,9 @@ func TestElectionOverWhatIsThere(t *testing.T) {
 		"a tombstone": func() storage.Record {
 			return record(func(r *storage.Record) { r.UpdatedAt = time.Now().Add(time.Hour); r.ExpiresAt = r.UpdatedAt })
 		},
-		"a tombstone for ever": func() storage.Record { return record(func(r *storage.Record) { r.UpdatedAt = r.ExpiresAt }) },
+		"a tombstone for ever": func() storage.Record {
+			return record(func(r *storage.Record) { r.UpdatedAt = r.ExpiresAt })
+		},
 		"a session from the future": func() storage.Record {
 			return record(func(r *storage.Record) { r.UpdatedAt = r.ExpiresAt.Add(time.Hour) })
 		},
@@ -431,7 +437,8 @@ func TestElectionBelievesALongerLease(t *testing.T) {
 		synctest.Wait()
 		second := newElection(t, driver)
 		for range 30 {
-			if err := second.Lead(t.Context(), func(context.Context) error { return nil }); !errors.Is(err, gcrunner.ErrNotElected) {
+			if err := second.Lead(t.Context(),
+				func(context.Context) error { return nil }); !errors.Is(err, gcrunner.ErrNotElected) {
 				t.Errorf("%v while another process is elected", err)
 			}
 		}
@@ -449,12 +456,14 @@ func TestElectionGivesUp(t *testing.T) {
 		began := time.Now()
 		err := newElection(t, driver).Lead(t.Context(), func(context.Context) error { return nil })
 		took := time.Since(began)
-		if !errors.Is(err, storage.ErrConflict) || errors.Is(err, gcrunner.ErrNotElected) || driver.calls > 20 || took < time.Second || took > lease {
+		if !errors.Is(err, storage.ErrConflict) || errors.Is(err, gcrunner.ErrNotElected) || driver.calls > 20 ||
+			took < time.Second || took > lease {
 			t.Errorf("%v after %v and %d calls", err, took, driver.calls)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		if err := newElection(t, driver).Lead(ctx, func(context.Context) error { return nil }); !errors.Is(err, context.DeadlineExceeded) {
+		if err := newElection(t, driver).Lead(ctx,
+			func(context.Context) error { return nil }); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("whose context ends meanwhile: %v", err)
 		}
 	})

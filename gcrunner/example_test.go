@@ -14,14 +14,21 @@ import (
 func Example() {
 	ctx := context.Background()
 	driver := memory.New() // or dynamostore.NewDriver, or boltstore.OpenDriver
-	for name, left := range map[string]time.Duration{"expired": -2 * time.Hour, "just expired": -time.Minute, "live": time.Hour} {
-		record := storage.Record{Key: name, Version: storage.NewVersion(), UpdatedAt: time.Now(), ExpiresAt: time.Now().Add(left)}
+	for name, left := range map[string]time.Duration{
+		"expired": -2 * time.Hour, "just expired": -time.Minute,
+		"live": time.Hour,
+	} {
+		record := storage.Record{
+			Key: name, Version: storage.NewVersion(),
+			UpdatedAt: time.Now(), ExpiresAt: time.Now().Add(left),
+		}
 		if err := driver.Put(ctx, record, storage.Always()); err != nil {
 			fmt.Println(err)
 		}
 	}
 
-	collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true, Grace: time.Hour, MaxAge: 30 * 24 * time.Hour},
+	collector, err := gcrunner.NewCollector(driver,
+		gcrunner.Rules{Expired: true, Grace: time.Hour, MaxAge: 30 * 24 * time.Hour},
 		gcrunner.CollectorOptions{
 			Budget: gcrunner.Budget{ReadUnits: 50, WriteUnits: 25},
 			Limits: gcrunner.Limits{Duration: 10 * time.Minute},

@@ -137,7 +137,8 @@ func TestRunnerNotReadyWithoutDeletes(t *testing.T) {
 			}
 			return nil
 		}
-		runner := newRunner(t, newCollector(t, driver, gcrunner.CollectorOptions{PageSize: 5}), gcrunner.Schedule{Interval: time.Second})
+		runner := newRunner(t, newCollector(t, driver, gcrunner.CollectorOptions{PageSize: 5}),
+			gcrunner.Schedule{Interval: time.Second})
 		defer goRun(t, runner)()
 		for range 20 {
 			time.Sleep(time.Second)
@@ -222,7 +223,8 @@ func TestRunnerNotAlive(t *testing.T) {
 			<-stuck
 			return nil
 		}
-		runner := newRunner(t, newCollector(t, driver, gcrunner.CollectorOptions{Limits: gcrunner.Limits{Duration: time.Minute}}),
+		runner := newRunner(t, newCollector(t, driver,
+			gcrunner.CollectorOptions{Limits: gcrunner.Limits{Duration: time.Minute}}),
 			gcrunner.Schedule{Interval: time.Hour})
 		defer goRun(t, runner)()
 		defer close(stuck)
@@ -248,7 +250,8 @@ func TestRunnerWithoutAnAnswerToTheElection(t *testing.T) {
 		synctest.Wait()
 		s := r.runner.Status()
 		// Pauses of half a second, doubling to half a minute, are the shortest.
-		if s.Elected || s.Phase != "standby" || !errors.Is(s.Err, storage.ErrUnavailable) || s.Failures < 5 || s.Failures > 7+20 {
+		if s.Elected || s.Phase != "standby" || !errors.Is(s.Err, storage.ErrUnavailable) || s.Failures < 5 ||
+			s.Failures > 7+20 {
 			t.Errorf("after ten minutes: %s, elected: %v, %d failures, %v", s.Phase, s.Elected, s.Failures, s.Err)
 		}
 		if err := r.runner.Ready(t.Context()); !unready(err) {
@@ -273,7 +276,8 @@ func TestRunnerThatCannotBeElectedAnyMore(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		runner := newRunner(t, newCollector(t, driver, gcrunner.CollectorOptions{Election: election}), gcrunner.Schedule{Interval: time.Hour})
+		runner := newRunner(t, newCollector(t, driver, gcrunner.CollectorOptions{Election: election}),
+			gcrunner.Schedule{Interval: time.Hour})
 		defer goRun(t, runner)()
 		synctest.Wait()
 		if err := runner.Ready(t.Context()); err != nil || !runner.Status().Elected {
@@ -303,7 +307,9 @@ type unelectable struct {
 	denied atomic.Bool
 }
 
-func (d *unelectable) Update(ctx context.Context, key string, change storage.Change, condition storage.Condition) error {
+func (d *unelectable) Update(ctx context.Context, key string, change storage.Change,
+	condition storage.Condition,
+) error {
 	if d.denied.Load() {
 		return errBroken
 	}

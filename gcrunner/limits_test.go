@@ -85,7 +85,8 @@ func TestLimitOfUnitsWithinAPage(t *testing.T) {
 	driver := newBetween()
 	driver.readUnits, driver.writeUnits = 0.001, 1
 	fill(t, driver, 200, 1)
-	report := run(t, newCollector(t, driver, gcrunner.CollectorOptions{Limits: gcrunner.Limits{Units: 20}, Concurrency: 3}))
+	report := run(t, newCollector(t, driver,
+		gcrunner.CollectorOptions{Limits: gcrunner.Limits{Units: 20}, Concurrency: 3}))
 	if report.Stopped != "units" || report.Total() < 15 || report.WriteUnits > 20+3 { // under way
 		t.Errorf("%+v", report)
 	}
@@ -100,12 +101,14 @@ func TestLimitOfItemsCountsDeletes(t *testing.T) {
 	driver.before = func(op, key string) error {
 		if op == "Delete" {
 			if n++; n%2 == 0 {
-				return driver.Update(context.Background(), key, storage.Change{ExpiresAt: time.Now().Add(time.Hour)}, storage.Always())
+				return driver.Update(context.Background(), key, storage.Change{ExpiresAt: time.Now().Add(time.Hour)},
+					storage.Always())
 			}
 		}
 		return nil
 	}
-	report := run(t, newCollector(t, driver, gcrunner.CollectorOptions{Limits: gcrunner.Limits{Items: 10}, Concurrency: 1}))
+	report := run(t, newCollector(t, driver,
+		gcrunner.CollectorOptions{Limits: gcrunner.Limits{Items: 10}, Concurrency: 1}))
 	// The last one of ten may have been under way, and end in a conflict.
 	if report.Total() < 9 || report.Total() > 10 || report.Conflicts < 9 || report.Stopped != "items" {
 		t.Errorf("%+v", report)
@@ -120,7 +123,8 @@ func TestCancelAfterTheLastPage(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		report, err := newCollector(t, driver).Run(ctx)
-		if err != nil || report.Stopped != gcrunner.Completed || !report.Position.IsZero() || report.Leased != 1 || report.Total() != 1 {
+		if err != nil || report.Stopped != gcrunner.Completed || !report.Position.IsZero() || report.Leased != 1 ||
+			report.Total() != 1 {
 			t.Errorf("%v, %+v", err, report)
 		}
 		if report.Duration != time.Second {
@@ -203,9 +207,12 @@ func TestLimitOfDurationIsTheEnd(t *testing.T) {
 		err     error
 		stopped gcrunner.StopReason
 	}{
-		"scans":    {slow: "Scan", takes: time.Hour, failed: time.Minute, err: gcrunner.ErrTimeUp, stopped: "failed"},
-		"deletes":  {slow: "Delete", takes: time.Hour, failed: time.Minute, err: gcrunner.ErrTimeUp, stopped: "failed"},
-		"pages":    {slow: "Delete", takes: 700 * time.Millisecond, failed: time.Second, err: gcrunner.ErrTimeUp, stopped: "failed"},
+		"scans":   {slow: "Scan", takes: time.Hour, failed: time.Minute, err: gcrunner.ErrTimeUp, stopped: "failed"},
+		"deletes": {slow: "Delete", takes: time.Hour, failed: time.Minute, err: gcrunner.ErrTimeUp, stopped: "failed"},
+		"pages": {
+			slow: "Delete", takes: 700 * time.Millisecond, failed: time.Second,
+			err: gcrunner.ErrTimeUp, stopped: "failed",
+		},
 		"election": {elected: true, failed: time.Minute, err: gcrunner.ErrNotElected, stopped: "not elected"},
 		"to be elected": {
 			slow: "Get", takes: time.Hour, failed: time.Minute, err: gcrunner.ErrTimeUp, stopped: "failed",
@@ -478,7 +485,10 @@ func TestPositionTellsNoKey(t *testing.T) {
 
 func TestPositionsThatAreRefused(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{"x", "{}", `{"format":2,"segments":[{}]}`, `{"format":1,"segments":[]}`, `{"format":1,"segments":"secret"}`} {
+	for _, text := range []string{
+		"x", "{}", `{"format":2,"segments":[{}]}`, `{"format":1,"segments":[]}`,
+		`{"format":1,"segments":"secret"}`,
+	} {
 		_, err := parsePosition(text)
 		if err == nil || !strings.Contains(err.Error(), notAPosition) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v", text, err)
@@ -493,8 +503,10 @@ func TestPositionsThatAreRefused(t *testing.T) {
 	}
 	driver := memory.New()
 	put(t, driver, expired("a"))
-	report, err := newCollector(t, driver, gcrunner.CollectorOptions{Checkpoint: gcrunner.FileCheckpoint(path)}).Run(t.Context())
-	if !errors.Is(err, gcrunner.ErrNoPosition) || !strings.Contains(err.Error(), path) || report.Stopped != "failed" || !stored(t, driver, "a") {
+	report, err := newCollector(t, driver,
+		gcrunner.CollectorOptions{Checkpoint: gcrunner.FileCheckpoint(path)}).Run(t.Context())
+	if !errors.Is(err, gcrunner.ErrNoPosition) || !strings.Contains(err.Error(), path) || report.Stopped != "failed" ||
+		!stored(t, driver, "a") {
 		t.Errorf("a file that holds no position: %v, %+v", err, report)
 	}
 }
@@ -530,7 +542,8 @@ func TestFileCheckpointReplacesNothingElse(t *testing.T) {
 		// A run that resumes does not load a position, and would save one.
 		driver := newBetween()
 		fill(t, driver, 10, 1)
-		report, err := newCollector(t, driver, gcrunner.CollectorOptions{Checkpoint: checkpoint, Resume: position}).Run(t.Context())
+		report, err := newCollector(t, driver,
+			gcrunner.CollectorOptions{Checkpoint: checkpoint, Resume: position}).Run(t.Context())
 		if !errors.Is(err, gcrunner.ErrCheckpoint) || report.Total() != 0 {
 			t.Errorf("%s: %v, %+v", name, err, report)
 		}
@@ -555,8 +568,9 @@ func TestFileCheckpointReplacesNothingElse(t *testing.T) {
 func TestDamagedPosition(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
-		"cut": `{"format":1,"segments":[{"next":"secr`, "of a later version": `{"format":2,"parts":[]}`, "without segments": `{"format":1}`,
-		"no JSON": "\x1b[2Jsecret", "other JSON": "{}", "zeros": "\x00\x00\x00",
+		"cut": `{"format":1,"segments":[{"next":"secr`, "of a later version": `{"format":2,"parts":[]}`,
+		"without segments": `{"format":1}`,
+		"no JSON":          "\x1b[2Jsecret", "other JSON": "{}", "zeros": "\x00\x00\x00",
 	} {
 		for _, kept := range []string{"in the table", "in the table, unreadable", "in a file"} {
 			ours := strings.HasPrefix(text, `{"format"`)
@@ -685,7 +699,8 @@ func TestCheckpointFailsInTheEnd(t *testing.T) {
 		}
 		return nil
 	}
-	report, err := newCollector(t, driver, gcrunner.CollectorOptions{Checkpoint: gcrunner.FileCheckpoint(path)}).Run(t.Context())
+	report, err := newCollector(t, driver,
+		gcrunner.CollectorOptions{Checkpoint: gcrunner.FileCheckpoint(path)}).Run(t.Context())
 	if !errors.Is(err, gcrunner.ErrCheckpoint) || !errors.Is(err, os.ErrNotExist) || report.Total() != dead {
 		t.Errorf("%v, %+v", err, report)
 	}

@@ -18,9 +18,13 @@ func TestRulesThatAreRefused(t *testing.T) {
 		noRule bool
 		says   []string
 	}{
-		"none":          {gcrunner.Rules{}, true, nil},
-		"only a grace":  {gcrunner.Rules{Grace: time.Hour}, true, []string{"Grace: 1h0m0s without Rules.Expired"}},
-		"negative":      {gcrunner.Rules{Expired: true, Grace: -1, MaxAge: -2, MaxStale: -3}, false, []string{"Grace: -1ns", "MaxAge: -2ns", "MaxStale: -3ns"}},
+		"none":         {gcrunner.Rules{}, true, nil},
+		"only a grace": {gcrunner.Rules{Grace: time.Hour}, true, []string{"Grace: 1h0m0s without Rules.Expired"}},
+		"negative": {
+			gcrunner.Rules{Expired: true, Grace: -1, MaxAge: -2, MaxStale: -3},
+			false,
+			[]string{"Grace: -1ns", "MaxAge: -2ns", "MaxStale: -3ns"},
+		},
 		"only negative": {gcrunner.Rules{MaxAge: -time.Hour}, true, []string{"MaxAge: -1h0m0s"}},
 	} {
 		driver := memory.New()
@@ -50,15 +54,45 @@ func TestRules(t *testing.T) {
 	}{
 		{"expired", gcrunner.Rules{Expired: true}, session("a", day, day, -time.Second), gcrunner.Deleted{Expired: 1}},
 		{"live", gcrunner.Rules{Expired: true}, session("a", 99*day, 99*day, time.Minute), gcrunner.Deleted{}},
-		{"within grace", gcrunner.Rules{Expired: true, Grace: time.Hour}, session("a", day, day, -59*time.Minute), gcrunner.Deleted{}},
-		{"after grace", gcrunner.Rules{Expired: true, Grace: time.Hour}, session("a", day, day, -61*time.Minute), gcrunner.Deleted{Expired: 1}},
+		{
+			"within grace",
+			gcrunner.Rules{Expired: true, Grace: time.Hour},
+			session("a", day, day, -59*time.Minute),
+			gcrunner.Deleted{},
+		},
+		{
+			"after grace",
+			gcrunner.Rules{Expired: true, Grace: time.Hour},
+			session("a", day, day, -61*time.Minute),
+			gcrunner.Deleted{Expired: 1},
+		},
 		{"too old", gcrunner.Rules{MaxAge: day}, session("a", day+time.Minute, 0, time.Hour), gcrunner.Deleted{MaxAge: 1}},
 		{"not too old", gcrunner.Rules{MaxAge: day}, session("a", day-time.Minute, 0, time.Hour), gcrunner.Deleted{}},
-		{"too stale", gcrunner.Rules{MaxStale: day}, session("a", 9*day, day+time.Minute, time.Hour), gcrunner.Deleted{MaxStale: 1}},
+		{
+			"too stale",
+			gcrunner.Rules{MaxStale: day},
+			session("a", 9*day, day+time.Minute, time.Hour),
+			gcrunner.Deleted{MaxStale: 1},
+		},
 		{"not too stale", gcrunner.Rules{MaxStale: day}, session("a", 9*day, day-time.Minute, time.Hour), gcrunner.Deleted{}},
-		{"expired, but there is no such rule", gcrunner.Rules{MaxAge: day, MaxStale: day}, session("a", 0, 0, -time.Hour), gcrunner.Deleted{}},
-		{"one of three", gcrunner.Rules{Expired: true, MaxAge: day, MaxStale: day}, session("a", 2*day, 0, time.Hour), gcrunner.Deleted{MaxAge: 1}},
-		{"the first of three", gcrunner.Rules{Expired: true, MaxAge: day, MaxStale: day}, session("a", 2*day, 2*day, -time.Hour), gcrunner.Deleted{Expired: 1}},
+		{
+			"expired, but there is no such rule",
+			gcrunner.Rules{MaxAge: day, MaxStale: day},
+			session("a", 0, 0, -time.Hour),
+			gcrunner.Deleted{},
+		},
+		{
+			"one of three",
+			gcrunner.Rules{Expired: true, MaxAge: day, MaxStale: day},
+			session("a", 2*day, 0, time.Hour),
+			gcrunner.Deleted{MaxAge: 1},
+		},
+		{
+			"the first of three",
+			gcrunner.Rules{Expired: true, MaxAge: day, MaxStale: day},
+			session("a", 2*day, 2*day, -time.Hour),
+			gcrunner.Deleted{Expired: 1},
+		},
 		{"of unknown age", gcrunner.Rules{Expired: true, MaxAge: 1, MaxStale: 1}, never, gcrunner.Deleted{}},
 	} {
 		driver := memory.New()

@@ -79,7 +79,8 @@ func TestRunnerGoesOnAfterErrors(t *testing.T) {
 		}
 		var log bytes.Buffer
 		start := time.Now()
-		runner := newRunner(t, newCollector(t, driver, gcrunner.CollectorOptions{Logger: slog.New(slog.NewJSONHandler(&log, nil))}),
+		runner := newRunner(t, newCollector(t, driver,
+			gcrunner.CollectorOptions{Logger: slog.New(slog.NewJSONHandler(&log, nil))}),
 			gcrunner.Schedule{Interval: time.Hour})
 		defer goRun(t, runner)()
 
@@ -116,7 +117,8 @@ func TestRunnerGoesOnAfterErrors(t *testing.T) {
 		broken.Store(true)
 		time.Sleep(time.Until(status.Next.Add(time.Second)))
 		synctest.Wait()
-		if again := times[len(times)-1]; again.Sub(status.Next) > time.Second || len(times) < 3 || !times[len(times)-2].Equal(status.Next) {
+		if again := times[len(times)-1]; again.Sub(status.Next) > time.Second || len(times) < 3 ||
+			!times[len(times)-2].Equal(status.Next) {
 			t.Errorf("after a success, the first failure is followed by an attempt at %v; it was at %v", again, status.Next)
 		}
 	})
@@ -169,7 +171,8 @@ func followADeadOne(t *testing.T, lease, interval time.Duration) {
 			t.Fatalf("both are elected %v after the first died", time.Since(died))
 		}
 		if time.Since(died) > lease+interval {
-			t.Fatalf("nobody collects %v after the elected one died; the lease is %v, the interval %v", time.Since(died), lease, interval)
+			t.Fatalf("nobody collects %v after the elected one died; the lease is %v, the interval %v", time.Since(died),
+				lease, interval)
 		}
 	}
 	time.Sleep(2 * time.Minute)
@@ -325,7 +328,8 @@ func TestRunnerDryRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		driver := memory.New()
 		fill(t, driver, 30, 3)
-		runner := newRunner(t, newCollector(t, driver, gcrunner.CollectorOptions{DryRun: true}), gcrunner.Schedule{Interval: 10 * time.Minute})
+		runner := newRunner(t, newCollector(t, driver, gcrunner.CollectorOptions{DryRun: true}),
+			gcrunner.Schedule{Interval: 10 * time.Minute})
 		defer goRun(t, runner)()
 		time.Sleep(15 * time.Minute)
 		s := runner.Status()

@@ -27,7 +27,8 @@ import (
 
 // The size of the safety tests. The one that counts takes an hour or so:
 //
-//	GCRUNNER_SAFETY_SESSIONS=100000 GCRUNNER_SAFETY_RUNS=20 GCRUNNER_SAFETY_KILLS=20 go test ./gcrunner -run I7_Safety -timeout 3h
+//	export GCRUNNER_SAFETY_SESSIONS=100000 GCRUNNER_SAFETY_RUNS=20 GCRUNNER_SAFETY_KILLS=20
+//	go test ./gcrunner -run I7_Safety -timeout 3h
 var (
 	safetySessions = fromEnv("GCRUNNER_SAFETY_SESSIONS", 500)
 	safetyRuns     = fromEnv("GCRUNNER_SAFETY_RUNS", 2)
@@ -165,7 +166,9 @@ func (c *client) revive(ctx context.Context, key string) error {
 // safety lets clients use their sessions while collect runs, and shows in the end that none was lost, that the run
 // which goes on where the last one was stopped leaves none that had expired before, and that the next one leaves none
 // at all.
-func safety(t *testing.T, driver storage.Driver, collect func(ctx context.Context), options ...gcrunner.CollectorOptions) {
+func safety(t *testing.T, driver storage.Driver, collect func(ctx context.Context),
+	options ...gcrunner.CollectorOptions,
+) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -242,7 +245,8 @@ func safety(t *testing.T, driver storage.Driver, collect func(ctx context.Contex
 	if renewed == 0 || missed == 0 {
 		t.Errorf("%d were renewed before they were collected, %d were collected before: there was no race", renewed, missed)
 	}
-	t.Logf("%d are live; %d were renewed before they were collected, %d were collected before; the last two runs deleted %d",
+	t.Logf("%d are live; %d were renewed before they were collected, %d were collected before; the last two runs "+
+		"deleted %d",
 		want, renewed, missed, last)
 }
 
@@ -317,7 +321,8 @@ func lateClock() time.Time { return time.Now().Add(time.Hour) }
 func TestI7_SafetyIndexMemory(t *testing.T) {
 	t.Parallel()
 	driver := memory.New(memory.WithExpiryIndex(3))
-	safety(t, driver, runs(t, newCollector(t, driver, gcrunner.CollectorOptions{PageSize: 50, Source: gcrunner.SourceIndex})),
+	safety(t, driver,
+		runs(t, newCollector(t, driver, gcrunner.CollectorOptions{PageSize: 50, Source: gcrunner.SourceIndex})),
 		gcrunner.CollectorOptions{Source: gcrunner.SourceIndex})
 }
 
@@ -413,12 +418,14 @@ func collectForEver(table string) error {
 	if err != nil {
 		return err
 	}
-	collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true}, childOptions(driver, os.Getenv("GCRUNNER_TEST_ENGINE")))
+	collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true},
+		childOptions(driver, os.Getenv("GCRUNNER_TEST_ENGINE")))
 	if err != nil {
 		return err
 	}
 	for {
-		if _, err := collector.Run(ctx); err != nil && !errors.Is(err, gcrunner.ErrNotElected) && !errors.Is(err, gcrunner.ErrElectionLost) {
+		if _, err := collector.Run(ctx); err != nil && !errors.Is(err, gcrunner.ErrNotElected) &&
+			!errors.Is(err, gcrunner.ErrElectionLost) {
 			return err
 		}
 	}
@@ -442,7 +449,10 @@ func safetyKilled(t *testing.T, layout dynamostore.Table) {
 	safety(t, d.plain, func(ctx context.Context) {
 		for range safetyKills {
 			cmd := exec.CommandContext(ctx, os.Args[0])
-			cmd.Env = append([]string{"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=dynamotest", "AWS_SECRET_ACCESS_KEY=dynamotest"},
+			cmd.Env = append([]string{
+				"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=dynamotest",
+				"AWS_SECRET_ACCESS_KEY=dynamotest",
+			},
 				os.Environ()...) // what is set there wins
 			cmd.Env = append(cmd.Env, childTable+"="+d.table.Name, "GCRUNNER_TEST_ENGINE="+engine,
 				"AWS_ENDPOINT_URL_DYNAMODB="+dynamotest.Endpoint(t), childIndex+"="+layout.ExpiryIndex.Name)

@@ -52,10 +52,12 @@ func TestIndexFindsExpiredAlone(t *testing.T) {
 	driver := newIndexed()
 	dead := fill(t, driver, 1000, 10)
 	put(t, driver, session("not quite", time.Hour, time.Hour, -30*time.Second))
-	report := run(t, newCollectorBy(t, driver, gcrunner.Rules{Expired: true, Grace: 45 * time.Second}, gcrunner.CollectorOptions{PageSize: 7}))
+	report := run(t, newCollectorBy(t, driver, gcrunner.Rules{Expired: true, Grace: 45 * time.Second},
+		gcrunner.CollectorOptions{PageSize: 7}))
 	deletes(t, report, gcrunner.Deleted{Expired: dead})
 	if report.Source != gcrunner.SourceIndex || report.Scanned != dead || driver.scans != 0 {
-		t.Errorf("by %q, %d were looked at, in %d scans; want the %d that have expired, by the index", report.Source, report.Scanned, driver.scans, dead)
+		t.Errorf("by %q, %d were looked at, in %d scans; want the %d that have expired, by the index", report.Source,
+			report.Scanned, driver.scans, dead)
 	}
 	if !stored(t, driver, "not quite") || report.Backlog() < 50*time.Second || report.Backlog() > 2*time.Minute {
 		t.Errorf("the backlog is %v; a minute is right, and the grace counts", report.Backlog())
@@ -109,7 +111,8 @@ func TestI7_RenewedAfterTheIndexNamedIt(t *testing.T) {
 func TestIndexAndLeases(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		driver := newIndexed()
-		put(t, driver, leased("held", -time.Minute, 5*time.Second), leased("abandoned", -time.Minute, 5*time.Second), expired("free"))
+		put(t, driver, leased("held", -time.Minute, 5*time.Second), leased("abandoned", -time.Minute, 5*time.Second),
+			expired("free"))
 		renewals := time.NewTicker(time.Second)
 		defer renewals.Stop()
 		done := make(chan struct{})
@@ -133,7 +136,8 @@ func TestIndexAndLeases(t *testing.T) {
 		<-ended
 		deletes(t, report, gcrunner.Deleted{Expired: 2})
 		if !stored(t, driver, "held") || stored(t, driver, "abandoned") || report.Leased != 1 {
-			t.Errorf("held is there: %v, abandoned is there: %v: %+v", stored(t, driver, "held"), stored(t, driver, "abandoned"), report)
+			t.Errorf("held is there: %v, abandoned is there: %v: %+v", stored(t, driver, "held"),
+				stored(t, driver, "abandoned"), report)
 		}
 	})
 }
@@ -169,7 +173,8 @@ func TestSourceIsChosen(t *testing.T) {
 			continue
 		}
 		if report := run(t, collector); report.Source != test.want || report.Total() != 1 {
-			t.Errorf("%q, %+v: by %q, %d were deleted; want 1, by %q", test.source, test.rules, report.Source, report.Total(), test.want)
+			t.Errorf("%q, %+v: by %q, %d were deleted; want 1, by %q", test.source, test.rules, report.Source,
+				report.Total(), test.want)
 		}
 	}
 }
@@ -209,7 +214,8 @@ func TestIndexResumes(t *testing.T) {
 	}
 	second := run(t, newCollector(t, driver, options))
 	if second.Stopped != gcrunner.Completed || first.Total()+second.Total() != dead || second.Scanned > dead-6 {
-		t.Errorf("after %d of %d, a second run deleted %d, and looked at %d", first.Total(), dead, second.Total(), second.Scanned)
+		t.Errorf("after %d of %d, a second run deleted %d, and looked at %d", first.Total(), dead,
+			second.Total(), second.Scanned)
 	}
 	// A scan begins at the beginning, whatever an index has left in the checkpoint.
 	put(t, driver, expired("later"))
@@ -238,7 +244,8 @@ func TestDynamoDBIndex(t *testing.T) {
 		}
 		put(t, d.plain, session("within the hour", time.Hour, time.Hour, -time.Millisecond))
 		report := run(t, newCollector(t, d.driver, gcrunner.CollectorOptions{PageSize: 20}))
-		if report.Source != gcrunner.SourceIndex || report.Total() < 50 || report.Total() > 51 || report.Scanned != report.Total() {
+		if report.Source != gcrunner.SourceIndex || report.Total() < 50 || report.Total() > 51 ||
+			report.Scanned != report.Total() {
 			t.Errorf("%+v", report)
 		}
 		reads = append(reads, report.ReadUnits)
@@ -257,7 +264,8 @@ func TestDynamoDBIndex(t *testing.T) {
 		}
 	}
 	if reads[0] != reads[1] {
-		t.Errorf("of 50 expired sessions, reading consumed %v units in a table of 100 sessions, and %v in one of 400", reads[0], reads[1])
+		t.Errorf("of 50 expired sessions, reading consumed %v units in a table of 100 sessions, and %v in one of 400",
+			reads[0], reads[1])
 	}
 }
 
@@ -265,7 +273,8 @@ func TestDynamoDBIndex(t *testing.T) {
 func TestDynamoDBIndexShared(t *testing.T) {
 	t.Parallel()
 	ours := newDynamo(t, dynamostore.Table{
-		PartitionKey: dynamostore.Key{Name: "pk", Prefix: "A#"}, ExpiryIndex: dynamostore.ExpiryIndex{Name: "expiry", Shards: 1},
+		PartitionKey: dynamostore.Key{Name: "pk", Prefix: "A#"},
+		ExpiryIndex:  dynamostore.ExpiryIndex{Name: "expiry", Shards: 1},
 	})
 	theirs := ours.table
 	theirs.PartitionKey.Prefix = "B#"
@@ -299,8 +308,10 @@ func TestDynamoDBIndexDryRun(t *testing.T) {
 		t.Errorf("a dry run called %v; it samples 32 sessions", calls)
 	}
 	done := run(t, newCollector(t, d.driver))
-	if planned.Total() != 60 || planned.WriteUnits != done.WriteUnits || planned.Bytes < 60*2500 || planned.Bytes > 60*3072 || done.Bytes != 60*3072 {
-		t.Errorf("planned: %d, %v units, %d bytes; done: %d, %v units, %d bytes", planned.Total(), planned.WriteUnits, planned.Bytes,
+	if planned.Total() != 60 || planned.WriteUnits != done.WriteUnits || planned.Bytes < 60*2500 ||
+		planned.Bytes > 60*3072 || done.Bytes != 60*3072 {
+		t.Errorf("planned: %d, %v units, %d bytes; done: %d, %v units, %d bytes", planned.Total(),
+			planned.WriteUnits, planned.Bytes,
 			done.Total(), done.WriteUnits, done.Bytes)
 	}
 }

@@ -137,9 +137,14 @@ func TestMoveThatFindsTheSessionGone(t *testing.T) {
 		if err := driver.Put(t.Context(), moved, storage.Always()); err != nil {
 			t.Fatal(err)
 		}
-		backend := &lockstrategy.Backend{Driver: driver, Reads: lockstrategy.EventualReads, Now: func() time.Time { return now }}
-		inTheWay, err := backend.Write(t.Context(), "gone", record(test.key, now.Add(time.Hour)), storage.IfVersion("seen", now))
-		if !errors.Is(err, test.want) || errors.Is(err, storage.ErrOutcomeUnknown) != test.unknown || (inTheWay != nil) != test.inWay {
+		backend := &lockstrategy.Backend{
+			Driver: driver, Reads: lockstrategy.EventualReads,
+			Now: func() time.Time { return now },
+		}
+		inTheWay, err := backend.Write(t.Context(), "gone", record(test.key, now.Add(time.Hour)),
+			storage.IfVersion("seen", now))
+		if !errors.Is(err, test.want) || errors.Is(err, storage.ErrOutcomeUnknown) != test.unknown ||
+			(inTheWay != nil) != test.inWay {
 			t.Errorf("%s: %v, %+v", name, err, inTheWay)
 		}
 	}
@@ -290,7 +295,8 @@ func TestDeleteInDoubt(t *testing.T) {
 			return err
 		})
 		backend := &lockstrategy.Backend{Driver: spy, Now: time.Now}
-		if err := backend.Delete(t.Context(), read); !errors.Is(err, storage.ErrUnavailable) || !errors.Is(err, storage.ErrOutcomeUnknown) {
+		if err := backend.Delete(t.Context(), read); !errors.Is(err, storage.ErrUnavailable) ||
+			!errors.Is(err, storage.ErrOutcomeUnknown) {
 			t.Errorf("%s: %v; want ErrUnavailable and ErrOutcomeUnknown", follow, err)
 		}
 	}

@@ -36,7 +36,8 @@ func TestMaxHold(t *testing.T) {
 				if waited := time.Since(began); waited != 30*time.Second {
 					t.Errorf("the next request waited %v; want 30 s", waited)
 				}
-				if cause := context.Cause(v.ctx); !errors.Is(cause, lockstrategy.ErrLockLost) || len(p.noticed(lockstrategy.Lost)) != 1 {
+				if cause := context.Cause(v.ctx); !errors.Is(cause, lockstrategy.ErrLockLost) ||
+					len(p.noticed(lockstrategy.Lost)) != 1 {
 					t.Errorf("the one that hangs was cancelled because of %v; want ErrLockLost", cause)
 				}
 				if err := v.set("late", 1); !errors.Is(err, lockstrategy.ErrLockLost) {
@@ -295,7 +296,8 @@ func TestLoneClientLetsOthersIn(t *testing.T) {
 func TestLoneClientWithoutPatience(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := newProcess(t, stocked(t, map[string]any{}), lockstrategy.Lease(lockstrategy.LeaseOptions{MaxWait: 50 * time.Millisecond}))
+		p := newProcess(t, stocked(t, map[string]any{}),
+			lockstrategy.Lease(lockstrategy.LeaseOptions{MaxWait: 50 * time.Millisecond}))
 		for range 100 {
 			v := p.mustOpen()
 			time.Sleep(200 * time.Millisecond)
@@ -337,7 +339,8 @@ func TestMaxWaiting(t *testing.T) {
 				switch {
 				case err == nil:
 					next.end()
-				case errors.Is(err, lockstrategy.ErrTooManyWaiting) && errors.Is(err, lockstrategy.ErrLockTimeout) && time.Since(began) == 0:
+				case errors.Is(err, lockstrategy.ErrTooManyWaiting) && errors.Is(err, lockstrategy.ErrLockTimeout) &&
+					time.Since(began) == 0:
 					refused.Add(1)
 				default:
 					t.Errorf("after %v: %v", time.Since(began), err)
@@ -367,7 +370,8 @@ func TestWaitersSeeTheTombstone(t *testing.T) {
 			return v.commit()
 		}, ""},
 		"buried elsewhere": {func(v *visit) error {
-			return v.p.spy.Driver.Put(v.ctx, ended.Tombstone(storage.Record{Key: key}, "elsewhere", time.Now()), storage.Always())
+			return v.p.spy.Driver.Put(v.ctx, ended.Tombstone(storage.Record{Key: key}, "elsewhere", time.Now()),
+				storage.Always())
 		}, "elsewhere"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -413,7 +417,8 @@ func TestAcquiredTombstone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		driver := stocked(t, map[string]any{})
-		p, other := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{})), newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{}))
+		p, other := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{})),
+			newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{}))
 		p.visited()
 		other.visited()
 		tombstone := ended.Tombstone(storage.Record{Key: key}, "the next token", time.Now())
@@ -423,7 +428,8 @@ func TestAcquiredTombstone(t *testing.T) {
 		for _, asks := range []*process{p, p, other, other} {
 			began := time.Now()
 			v := asks.mustOpen()
-			if record, found := v.session.Record(); found || ended.Successor(record) != "the next token" || time.Since(began) > 0 {
+			if record, found := v.session.Record(); found || ended.Successor(record) != "the next token" ||
+				time.Since(began) > 0 {
 				t.Errorf("found %v, %+v after %v; want the tombstone at once", found, record, time.Since(began))
 			}
 			v.end()
@@ -607,7 +613,8 @@ func TestTouchMeetsAnotherVersion(t *testing.T) {
 		t.Error(err)
 	}
 	v.end()
-	if r, _ := stored(t, driver); !r.ExpiresAt.Equal(late.ExpiresAt) || !r.Lease.Free() || len(p.noticed(lockstrategy.Lost)) > 0 {
+	if r, _ := stored(t, driver); !r.ExpiresAt.Equal(late.ExpiresAt) || !r.Lease.Free() ||
+		len(p.noticed(lockstrategy.Lost)) > 0 {
 		t.Errorf("ends %v, lease %+v; want it as it was, and free", r.ExpiresAt, r.Lease)
 	}
 }
@@ -655,7 +662,10 @@ func TestKnownSessionsAreBounded(t *testing.T) {
 	if n := lockstrategy.Known(strategy); n <= lockstrategy.KnownSessions || n > 2*lockstrategy.KnownSessions {
 		t.Errorf("%d sessions are known; want more than %d and at most twice as many", n, lockstrategy.KnownSessions)
 	}
-	for key, want := range map[string]string{fmt.Sprint(sessions - 1): "acquire", fmt.Sprint(sessions - 20): "acquire", "0": "get"} {
+	for key, want := range map[string]string{
+		fmt.Sprint(sessions - 1):  "acquire",
+		fmt.Sprint(sessions - 20): "acquire", "0": "get",
+	} {
 		p.spy.take()
 		p.mustOpenAt(key).end()
 		if calls := p.spy.take(); !maps.Equal(calls, map[string]int{want: 1}) {

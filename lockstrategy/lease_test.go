@@ -142,7 +142,8 @@ func TestI8_LeaseOnNothingWritesNothing(t *testing.T) {
 	if r, _ := stored(t, driver); r.Key != "" {
 		t.Error("a record was made")
 	}
-	if err := driver.Put(t.Context(), ended.Tombstone(storage.Record{Key: key}, "", time.Now()), storage.Always()); err != nil {
+	if err := driver.Put(t.Context(), ended.Tombstone(storage.Record{Key: key}, "", time.Now()),
+		storage.Always()); err != nil {
 		t.Fatal(err)
 	}
 	miss("a tombstone", read)
@@ -871,7 +872,8 @@ func TestI6_TakeOverMeetsARenewal(t *testing.T) {
 		}
 		done.Wait()
 		if waited := time.Since(began); waited < 2*5500*time.Millisecond || most.Load() != 1 || taken.Load() != 1 {
-			t.Errorf("after %v: %d inside at once, %d take-overs; want another 5.5 s from the renewal, and 1", waited, most.Load(), taken.Load())
+			t.Errorf("after %v: %d inside at once, %d take-overs; want another 5.5 s from the renewal, and 1", waited,
+				most.Load(), taken.Load())
 		}
 	})
 }

@@ -318,7 +318,8 @@ func TestMergeAfterARenewal(t *testing.T) {
 func TestChangeTakenBackAfterAnUnknownCommit(t *testing.T) {
 	t.Parallel()
 	for name, strategy := range map[string]lockstrategy.Strategy{
-		"optimistic": lockstrategy.Optimistic(), "merge": lockstrategy.Merge(nil), "lease": lockstrategy.Lease(lockstrategy.LeaseOptions{}), "none": lockstrategy.None(),
+		"optimistic": lockstrategy.Optimistic(), "merge": lockstrategy.Merge(nil),
+		"lease": lockstrategy.Lease(lockstrategy.LeaseOptions{}), "none": lockstrategy.None(),
 	} {
 		driver := stocked(t, map[string]any{"n": 0.0})
 		p := newProcess(t, driver, strategy)
@@ -338,12 +339,14 @@ func TestChangeTakenBackAfterAnUnknownCommit(t *testing.T) {
 		}
 		p.spy.set(nil, nil)
 		err := v.set("n", 0.0)
-		if _, values := stored(t, driver); err == nil && values["n"] != 0.0 || err != nil && !errors.Is(err, storage.ErrOutcomeUnknown) {
+		if _, values := stored(t, driver); err == nil && values["n"] != 0.0 ||
+			err != nil && !errors.Is(err, storage.ErrOutcomeUnknown) {
 			t.Errorf("%s: the commit that takes it back: %v, stored %v", name, err, values)
 		}
 		p.spy.set(func(string) error { return storage.ErrThrottled }, nil)
 		known := err == nil // what was unknown stays so
-		if err := v.set("n", 2.0); errors.Is(err, storage.ErrOutcomeUnknown) == known || !errors.Is(err, storage.ErrThrottled) && !known && name != "lease" {
+		if err := v.set("n", 2.0); errors.Is(err, storage.ErrOutcomeUnknown) == known ||
+			!errors.Is(err, storage.ErrThrottled) && !known && name != "lease" {
 			t.Errorf("%s: a commit that is refused: %v", name, err)
 		}
 		p.spy.set(nil, nil)

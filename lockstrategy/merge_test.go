@@ -27,8 +27,20 @@ func TestMergeByValue(t *testing.T) {
 		sameKey                  lockstrategy.SameKey
 		base, theirs, ours, want values
 	}{
-		"different keys":           {nil, values{"a": 1.0}, values{"a": 1.0, "b": 2.0}, values{"a": 1.0, "c": 3.0}, values{"a": 1.0, "b": 2.0, "c": 3.0}},
-		"removed by one":           {nil, values{"a": 1.0, "b": 1.0}, values{"b": 1.0}, values{"a": 1.0, "b": 2.0}, values{"b": 2.0}},
+		"different keys": {
+			nil,
+			values{"a": 1.0},
+			values{"a": 1.0, "b": 2.0},
+			values{"a": 1.0, "c": 3.0},
+			values{"a": 1.0, "b": 2.0, "c": 3.0},
+		},
+		"removed by one": {
+			nil,
+			values{"a": 1.0, "b": 1.0},
+			values{"b": 1.0},
+			values{"a": 1.0, "b": 2.0},
+			values{"b": 2.0},
+		},
 		"removed by both":          {nil, values{"a": 1.0, "b": 1.0}, values{"b": 2.0}, values{"b": 1.0}, values{"b": 2.0}},
 		"removed by the late one":  {nil, values{"a": 1.0}, values{"a": 1.0, "b": 1.0}, values{}, values{"b": 1.0}},
 		"same key, ours":           {nil, values{"a": 1.0}, values{"a": 2.0}, values{"a": 3.0}, values{"a": 3.0}},
@@ -346,8 +358,11 @@ func TestMergeAfterAFailedCommit(t *testing.T) {
 		after  func(string, error) error
 		failed error
 	}{
-		"applied, and the answer lost": {nil, func(string, error) error { return storage.ErrOutcomeUnknown }, storage.ErrOutcomeUnknown},
-		"refused":                      {func(string) error { return storage.ErrThrottled }, nil, storage.ErrThrottled},
+		"applied, and the answer lost": {
+			nil, func(string, error) error { return storage.ErrOutcomeUnknown },
+			storage.ErrOutcomeUnknown,
+		},
+		"refused": {func(string) error { return storage.ErrThrottled }, nil, storage.ErrThrottled},
 	} {
 		driver := stocked(t, map[string]any{"n": 0.0})
 		p := newProcess(t, driver, lockstrategy.Merge(sum))
@@ -359,7 +374,8 @@ func TestMergeAfterAFailedCommit(t *testing.T) {
 		p.spy.set(nil, nil)
 		err := v.set("n", 1.0)
 		unknown := errors.Is(test.failed, storage.ErrOutcomeUnknown)
-		if unknown != errors.Is(err, storage.ErrOutcomeUnknown) || unknown != errors.Is(err, storage.ErrConflict) || !unknown && err != nil {
+		if unknown != errors.Is(err, storage.ErrOutcomeUnknown) || unknown != errors.Is(err, storage.ErrConflict) ||
+			!unknown && err != nil {
 			t.Errorf("%s: the next commit: %v", name, err)
 		}
 		v.end()

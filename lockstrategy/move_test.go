@@ -68,7 +68,8 @@ func (d *passing) Put(ctx context.Context, r storage.Record, c storage.Condition
 // A session that expires while the first of several writes is on its way is not brought back by those that follow.
 func TestI2_ExpiryWithinAWrite(t *testing.T) {
 	t.Parallel()
-	for name, write := range map[string]func(*lockstrategy.Backend, context.Context, string, storage.Record, storage.Condition) (*storage.Record, error){
+	for name, write := range map[string]func(*lockstrategy.Backend, context.Context, string, storage.Record,
+		storage.Condition) (*storage.Record, error){
 		"move": (*lockstrategy.Backend).Write, "renewal": (*lockstrategy.Backend).Renew,
 	} {
 		now := time.Now()
@@ -80,7 +81,8 @@ func TestI2_ExpiryWithinAWrite(t *testing.T) {
 		}
 		next := record("new", now.Add(time.Hour))
 		next.UpdatedAt, next.CreatedAt = now, now
-		if _, err := write(backend, t.Context(), "old", next, storage.IfVersion(old.Version, now)); !errors.Is(err, lockstrategy.ErrSessionGone) {
+		if _, err := write(backend, t.Context(), "old",
+			next, storage.IfVersion(old.Version, now)); !errors.Is(err, lockstrategy.ErrSessionGone) {
 			t.Errorf("%s: %v; want ErrSessionGone", name, err)
 		}
 		for _, key := range []string{"old", "new"} {
@@ -122,7 +124,8 @@ func TestMoveThatMeetsAnotherKeepsTheMark(t *testing.T) {
 	}
 	seen, found, err := backend.Read(t.Context(), "old")
 	if err != nil || !found || seen.Version == old.Version || mark.Of(seen) != "mark" {
-		t.Errorf("found %v, version %q of old, mark %q, %v; want another version, and the mark", found, seen.Version, mark.Of(seen), err)
+		t.Errorf("found %v, version %q of old, mark %q, %v; want another version, and the mark", found, seen.Version,
+			mark.Of(seen), err)
 	}
 }
 

@@ -15,7 +15,8 @@ import (
 
 func strategies() map[string]lockstrategy.Strategy {
 	return map[string]lockstrategy.Strategy{
-		"none": lockstrategy.None(), "optimistic": lockstrategy.Optimistic(), "merge": lockstrategy.Merge(nil), "lease": lockstrategy.Lease(lockstrategy.LeaseOptions{}),
+		"none": lockstrategy.None(), "optimistic": lockstrategy.Optimistic(), "merge": lockstrategy.Merge(nil),
+		"lease": lockstrategy.Lease(lockstrategy.LeaseOptions{}),
 	}
 }
 
@@ -31,7 +32,8 @@ func TestCommitsSucceedWhatWasRead(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		v.end()
-		if r, _ := stored(t, driver); r.Version == first.Version || !r.Descends(first.Version) || !r.CreatedAt.Equal(first.CreatedAt) {
+		if r, _ := stored(t, driver); r.Version == first.Version || !r.Descends(first.Version) ||
+			!r.CreatedAt.Equal(first.CreatedAt) {
 			t.Errorf("%s: the record does not succeed the first one", name)
 		}
 	}

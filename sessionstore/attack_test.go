@@ -62,7 +62,8 @@ func newApplication(t *testing.T, driver *memory.Driver, namespace string, optio
 // again is the same application with other secrets.
 func (v *victim) again(options ...sessionstore.Option) *victim {
 	v.t.Helper()
-	return &victim{newApplication(v.t.(*testing.T), v.driver, "shop", options...), v.driver, v.alice, v.mallo} //nolint:forcetypeassert // it is one
+	//nolint:forcetypeassert // it is one
+	return &victim{newApplication(v.t.(*testing.T), v.driver, "shop", options...), v.driver, v.alice, v.mallo}
 }
 
 func (v *victim) record(token string) storage.Record {
@@ -98,7 +99,8 @@ func (v *victim) who(token string) (who string) {
 func (v *victim) forge(secret []byte, token string, deadline time.Time) storage.Record {
 	v.t.Helper()
 	scratch := memory.New()
-	forger := newApplication(v.t.(*testing.T), scratch, "shop", sessionstore.WithSecret(secret)) //nolint:forcetypeassert // it is one
+	//nolint:forcetypeassert // it is one
+	forger := newApplication(v.t.(*testing.T), scratch, "shop", sessionstore.WithSecret(secret))
 	data, err := scs.GobCodec{}.Encode(deadline, map[string]any{"root": true})
 	if err != nil {
 		v.t.Fatal(err)
@@ -172,14 +174,16 @@ var attacks = map[string]struct {
 		time.Sleep(lifetime)
 		return v.who(v.alice) != ""
 	}},
-	"bring back a logout": {"put an earlier state of a session back in its place, until its deadline: a change, or a logout, is undone", func(t *testing.T) bool {
+	"bring back a logout": {"put an earlier state of a session back in its place, until its deadline: a change, or a " +
+		"logout, is undone", func(t *testing.T) bool {
 		v := newVictim(t, "shop")
 		before := v.record(v.alice)
 		v.own(v.alice, v.logout)
 		v.write(before, nil)
 		return v.who(v.alice) == "alice"
 	}},
-	"bring back a change": {"put an earlier state of a session back in its place, until its deadline: a change, or a logout, is undone", func(t *testing.T) bool {
+	"bring back a change": {"put an earlier state of a session back in its place, until its deadline: a change, or a " +
+		"logout, is undone", func(t *testing.T) bool {
 		v := newVictim(t, "shop")
 		before := v.record(v.alice)
 		v.own(v.alice, v.put("banned"))
@@ -250,26 +254,35 @@ var attacks = map[string]struct {
 		v.write(before, postponed)
 		return after.who(v.alice) != ""
 	}},
-	"make a record that cannot be read": {"make requests with a session fail, or wait for a lease", func(t *testing.T) bool {
-		v := newVictim(t, "shop")
-		v.write(v.record(v.alice), func(r *storage.Record) { r.Data = []byte("x") })
-		return v.visit(v.alice, v.put("x")).status >= 500
-	}},
-	"change the version under a request": {"make requests with a session fail, or wait for a lease", func(t *testing.T) bool {
-		v := newVictim(t, "shop")
-		answer := v.visit(v.alice, func(w http.ResponseWriter, r *http.Request) {
-			v.write(v.record(v.alice), func(r *storage.Record) { r.Version, r.Data = storage.NewVersion(), []byte("x") })
-			v.put("x")(w, r)
-		})
-		return answer.status == http.StatusConflict
-	}},
-	"change when a session began": {"change the instants at which a session is said to have begun and been written", func(t *testing.T) bool {
-		v := newVictim(t, "shop")
-		past := time.Now().AddDate(-1, 0, 0)
-		v.write(v.record(v.alice), func(r *storage.Record) { r.CreatedAt = past })
-		session, _, err := v.store.Lookup(t.Context(), v.alice)
-		return err == nil && session.CreatedAt.Equal(past)
-	}},
+	"make a record that cannot be read": {
+		"make requests with a session fail, or wait for a lease",
+		func(t *testing.T) bool {
+			v := newVictim(t, "shop")
+			v.write(v.record(v.alice), func(r *storage.Record) { r.Data = []byte("x") })
+			return v.visit(v.alice, v.put("x")).status >= 500
+		},
+	},
+	"change the version under a request": {
+		"make requests with a session fail, or wait for a lease",
+		func(t *testing.T) bool {
+			v := newVictim(t, "shop")
+			answer := v.visit(v.alice, func(w http.ResponseWriter, r *http.Request) {
+				v.write(v.record(v.alice), func(r *storage.Record) { r.Version, r.Data = storage.NewVersion(), []byte("x") })
+				v.put("x")(w, r)
+			})
+			return answer.status == http.StatusConflict
+		},
+	},
+	"change when a session began": {
+		"change the instants at which a session is said to have begun and been written",
+		func(t *testing.T) bool {
+			v := newVictim(t, "shop")
+			past := time.Now().AddDate(-1, 0, 0)
+			v.write(v.record(v.alice), func(r *storage.Record) { r.CreatedAt = past })
+			session, _, err := v.store.Lookup(t.Context(), v.alice)
+			return err == nil && session.CreatedAt.Equal(past)
+		},
+	},
 	"invent a session": {"", func(t *testing.T) bool {
 		v := newVictim(t, "shop")
 		data, err := scs.GobCodec{}.Encode(time.Now().Add(lifetime), map[string]any{"root": true})
@@ -313,12 +326,16 @@ var attacks = map[string]struct {
 	"make a tombstone a session": {"", func(t *testing.T) bool {
 		v := newVictim(t, "shop")
 		v.own(v.alice, v.logout)
-		v.write(v.record(v.alice), func(r *storage.Record) { r.UpdatedAt, r.ExpiresAt = time.Now(), time.Now().Add(lifetime) })
+		v.write(v.record(v.alice), func(r *storage.Record) {
+			r.UpdatedAt, r.ExpiresAt = time.Now(),
+				time.Now().Add(lifetime)
+		})
 		return v.who(v.alice) != ""
 	}},
 	"make a renewed session the successor of another": {"", func(t *testing.T) bool {
 		v := newVictim(t, "shop")
-		v.write(ended.Tombstone(storage.Record{Key: v.store.StorageKey(v.mallo)}, v.store.StorageKey(v.alice), time.Now()), nil)
+		v.write(ended.Tombstone(storage.Record{Key: v.store.StorageKey(v.mallo)}, v.store.StorageKey(v.alice),
+			time.Now()), nil)
 		return v.who(v.mallo) != ""
 	}},
 	"bring a session from another application": {"", func(t *testing.T) bool {
@@ -328,7 +345,8 @@ var attacks = map[string]struct {
 		return v.who(other.mallo) != "" || v.who(v.mallo) != ""
 	}},
 	"bring a session from another table": {
-		"move a session to another application with the same secret and context, also from a table of its own: applications have the " +
+		"move a session to another application with the same secret and context, also from a table of its own: " +
+			"applications have the " +
 			"same context where none is given and their keys have the same prefix and suffix, or none",
 		func(t *testing.T) bool {
 			for _, namespace := range []string{"", "shop:"} {
@@ -352,39 +370,45 @@ var attacks = map[string]struct {
 		}
 		return false
 	}},
-	"keep others from collecting": {"keep collectors from collecting what has expired, for an hour with each write", func(t *testing.T) bool {
-		driver := memory.New()
-		put := func(key string, age time.Duration, lease storage.Lease) {
-			end := time.Now().Add(-age)
-			if err := driver.Put(t.Context(), storage.Record{
-				Key: key, Data: []byte{}, UpdatedAt: end.Add(-time.Hour), ExpiresAt: end, Version: storage.NewVersion(), Lease: lease,
-			}, storage.Always()); err != nil {
+	"keep others from collecting": {
+		"keep collectors from collecting what has expired, for an hour with each write",
+		func(t *testing.T) bool {
+			driver := memory.New()
+			put := func(key string, age time.Duration, lease storage.Lease) {
+				end := time.Now().Add(-age)
+				if err := driver.Put(t.Context(), storage.Record{
+					Key: key, Data: []byte{}, UpdatedAt: end.Add(-time.Hour), ExpiresAt: end,
+					Version: storage.NewVersion(), Lease: lease,
+				}, storage.Always()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			const century, longest = 100 * 365 * 24 * time.Hour, time.Hour
+			put("expired", 2*time.Hour, storage.Lease{})
+			election, err := gcrunner.NewElection(driver, 0)
+			if err != nil {
 				t.Fatal(err)
 			}
-		}
-		const century, longest = 100 * 365 * 24 * time.Hour, time.Hour
-		put("expired", 2*time.Hour, storage.Lease{})
-		election, err := gcrunner.NewElection(driver, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true}, gcrunner.CollectorOptions{Election: election})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for range 3 {
-			put(storage.ReservedPrefix+"collector", -century, storage.Lease{
-				ID: storage.NewVersion(), Duration: longest, ExpiresAt: time.Now().Add(longest),
-			})
-			if _, err := collector.Run(t.Context()); !errors.Is(err, gcrunner.ErrNotElected) {
-				return false
+			collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true},
+				gcrunner.CollectorOptions{Election: election})
+			if err != nil {
+				t.Fatal(err)
 			}
-			time.Sleep(longest)
-		}
-		return len(records(t, driver)) == 2
-	}},
+			for range 3 {
+				put(storage.ReservedPrefix+"collector", -century, storage.Lease{
+					ID: storage.NewVersion(), Duration: longest, ExpiresAt: time.Now().Add(longest),
+				})
+				if _, err := collector.Run(t.Context()); !errors.Is(err, gcrunner.ErrNotElected) {
+					return false
+				}
+				time.Sleep(longest)
+			}
+			return len(records(t, driver)) == 2
+		},
+	},
 	"bring a session of format 1 from another application": {
-		"move a session that an earlier version of this module has sealed (format 1) to another application with the same secret, " +
+		"move a session that an earlier version of this module has sealed (format 1) to another application with the same " +
+			"secret, " +
 			"until its deadline, and not with `WithSealedSince`",
 		func(t *testing.T) bool { return movesFormat1(t) },
 	},
@@ -399,12 +423,14 @@ var attacks = map[string]struct {
 	}},
 
 	// With an old secret.
-	"forge with an old secret": {"with a previous secret, until its instant: make any session, and read or change one that is sealed with it", func(t *testing.T) bool {
+	"forge with an old secret": {"with a previous secret, until its instant: make any session, and read or change one " +
+		"that is sealed with it", func(t *testing.T) bool {
 		v := newVictim(t, "shop").again(rotated(t, time.Now().Add(time.Hour))...)
 		v.write(v.forge(storetest.Secret(1), "chosen", time.Now().Add(lifetime)), nil)
 		return v.who("chosen") == "root"
 	}},
-	"read a session with its old secret": {"with a previous secret, until its instant: make any session, and read or change one that is sealed with it", func(t *testing.T) bool {
+	"read a session with its old secret": {"with a previous secret, until its instant: make any session, and read or " +
+		"change one that is sealed with it", func(t *testing.T) bool {
 		old := newVictim(t, "shop")
 		token, _, _, _, err := sessionstore.Unseal(old.record(old.alice), storetest.Secret(1), "namespace:shop")
 		v := old.again(rotated(t, time.Now().Add(time.Hour))...)
@@ -425,7 +451,8 @@ var attacks = map[string]struct {
 		after := v.again(sessionstore.WithSecret(storetest.Secret(2)), sessionstore.WithSealedSince(time.Now()))
 		return after.who("chosen") != "" || after.who(renewed) != ""
 	}},
-	"change a session with its old secret": {"with a previous secret, until its instant: make any session, and read or change one that is sealed with it", func(t *testing.T) bool {
+	"change a session with its old secret": {"with a previous secret, until its instant: make any session, and read or " +
+		"change one that is sealed with it", func(t *testing.T) bool {
 		v := newVictim(t, "shop").again(rotated(t, time.Now().Add(time.Hour))...)
 		v.write(v.forge(storetest.Secret(1), v.mallo, time.Now().Add(lifetime)), nil)
 		return v.who(v.mallo) == "root"
@@ -444,7 +471,8 @@ var attacks = map[string]struct {
 		time.Sleep(time.Hour)
 		return v.who("chosen") != ""
 	}},
-	"renew a forged session": {"with a previous secret, past its instant: keep a session that the application has renewed meanwhile", func(t *testing.T) bool {
+	"renew a forged session": {"with a previous secret, past its instant: keep a session that the application has " +
+		"renewed meanwhile", func(t *testing.T) bool {
 		v := newVictim(t, "shop").again(rotated(t, time.Now().Add(time.Hour))...)
 		v.write(v.forge(storetest.Secret(1), "chosen", time.Now().AddDate(10, 0, 0)), nil)
 		token := v.own("chosen", v.renew(nil)).token
@@ -455,7 +483,8 @@ var attacks = map[string]struct {
 		return strings.Contains(v.who(token), "root")
 	}},
 	"keep a forged session without an instant": {
-		"with a previous secret that was given without an instant: keep a session that was changed meanwhile, also after the secret was left out",
+		"with a previous secret that was given without an instant: keep a session that was changed meanwhile, also after " +
+			"the secret was left out",
 		func(t *testing.T) bool {
 			v := newVictim(t, "shop").again(sessionstore.WithSecret(storetest.Secret(2), storetest.Secret(1)))
 			v.write(v.forge(storetest.Secret(1), "chosen", time.Now().AddDate(10, 0, 0)), nil)
@@ -597,7 +626,8 @@ func TestAttacksAchieveWhatIsAdmitted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, list, found := strings.Cut(string(text), "<!-- what whoever writes to the table achieves: as sessionstore/attack_test.go -->\n")
+	_, list, found := strings.Cut(string(text),
+		"<!-- what whoever writes to the table achieves: as sessionstore/attack_test.go -->\n")
 	list, _, closed := strings.Cut(list, "<!-- end -->")
 	if !found || !closed {
 		t.Fatal("SECURITY.md has no list of what is achieved")

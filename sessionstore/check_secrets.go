@@ -24,7 +24,9 @@ func (e *SecretError) Error() string {
 	if e.Unsealed > 0 {
 		text += fmt.Sprintf("; %d were stored without a secret", e.Unsealed)
 	}
-	return text + "; give the bytes and the context that all processes give, and a secret that was changed behind the new one, unless it has leaked"
+	return text +
+		"; give the bytes and the context that all processes give, and a secret that was changed behind the new one, " +
+		"unless it has leaked"
 }
 
 // What CheckSecrets reads at most.

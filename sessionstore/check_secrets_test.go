@@ -37,9 +37,18 @@ func TestCheckSecrets(t *testing.T) {
 		"the previous is missing": {with(secret("a")), with(secret("b"), secret("c")), 250, 250, 0},
 		"the secret is missing":   {with(secret("a")), nil, 3, 3, 0},
 		"the first secret":        {nil, with(secret("a")), 3, 3, 3},
-		"another application":     {with(secret("a")), append(with(secret("a")), sessionstore.WithSecretContext("another")), 3, 3, 0},
-		"sealed before":           {with(secret("a")), append(with(secret("a")), sessionstore.WithSealedSince(time.Now().Add(time.Minute))), 3, 0, 0},
-		"unreadable as miss":      {with(secret("a")), append(with(secret("b")), sessionstore.WithUnreadableAsMiss()), 3, 3, 0},
+		"another application": {
+			with(secret("a")), append(with(secret("a")), sessionstore.WithSecretContext("another")),
+			3, 3, 0,
+		},
+		"sealed before": {
+			with(secret("a")),
+			append(with(secret("a")), sessionstore.WithSealedSince(time.Now().Add(time.Minute))), 3, 0, 0,
+		},
+		"unreadable as miss": {
+			with(secret("a")), append(with(secret("b")), sessionstore.WithUnreadableAsMiss()), 3,
+			3, 0,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -49,8 +58,14 @@ func TestCheckSecrets(t *testing.T) {
 				commit(t, before, fmt.Sprint("token-", i), "\x2fdata of an application, as long as what is sealed")
 			}
 			// What has ended opens for nobody, and says nothing.
-			old := storage.Record{Key: "ended", UpdatedAt: time.Now().Add(-2 * time.Hour), ExpiresAt: time.Now().Add(-time.Hour), Version: "v"}
-			for _, record := range []storage.Record{old, ended.Tombstone(storage.Record{Key: "renewed"}, "successor", time.Now())} {
+			old := storage.Record{
+				Key: "ended", UpdatedAt: time.Now().Add(-2 * time.Hour),
+				ExpiresAt: time.Now().Add(-time.Hour), Version: "v",
+			}
+			for _, record := range []storage.Record{
+				old,
+				ended.Tombstone(storage.Record{Key: "renewed"}, "successor", time.Now()),
+			} {
 				if err := driver.Put(t.Context(), record, storage.Always()); err != nil {
 					t.Fatal(err)
 				}
@@ -60,7 +75,8 @@ func TestCheckSecrets(t *testing.T) {
 			if errors.As(err, &wrong) != (test.live > 0) || err != nil && wrong == nil {
 				t.Fatalf("got %v", err)
 			}
-			if wrong != nil && (wrong.Live != test.live || wrong.Unsealed != test.unsealed || strings.Contains(err.Error(), "token-")) {
+			if wrong != nil && (wrong.Live != test.live || wrong.Unsealed != test.unsealed ||
+				strings.Contains(err.Error(), "token-")) {
 				t.Errorf("got %+v; want %d live, %d unsealed", wrong, test.live, test.unsealed)
 			}
 		})

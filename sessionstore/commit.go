@@ -206,7 +206,8 @@ func (s *Store) move(
 	ctx context.Context, l *layer, e *scopedSession, token string, data []byte, next storage.Record,
 ) error {
 	err := s.store(ctx, l, e, token, data, next)
-	if !errors.Is(err, storage.ErrConflict) && !errors.Is(err, ErrSessionGone) || errors.Is(err, storage.ErrOutcomeUnknown) {
+	if !errors.Is(err, storage.ErrConflict) && !errors.Is(err, ErrSessionGone) ||
+		errors.Is(err, storage.ErrOutcomeUnknown) {
 		return err
 	}
 	l.update(func() { e.quiet, e.gone = true, errors.Is(err, ErrSessionGone) })
@@ -214,7 +215,8 @@ func (s *Store) move(
 }
 
 // errMoved says that another request has moved the session to the key of another secret.
-var errMoved = fmt.Errorf("another request moved the session to another secret while this one was running: %w", storage.ErrConflict)
+var errMoved = fmt.Errorf("another request moved the session to another secret while this one was running: %w",
+	storage.ErrConflict)
 
 // touch moves the expiry of a session that the request has not changed, unless it has moved a short while ago. Without
 // an idle timeout there is nothing to move: the handler has put what was there, and expects the cookie, so the session
@@ -294,7 +296,9 @@ func (s *Store) restore(ctx context.Context, other *scopedSession, successor str
 
 // takeBack restores what was stored before a commit, and reports whether that is so: under the token that the session
 // has now, if it was renewed. had is its data, nil where that is not known.
-func (s *Store) takeBack(ctx context.Context, l *layer, e *scopedSession, before storage.Record, found bool, had []byte) bool {
+func (s *Store) takeBack(ctx context.Context, l *layer, e *scopedSession, before storage.Record, found bool,
+	had []byte,
+) bool {
 	l.update(func() { e.data, e.gone = nil, !found })
 	if !found {
 		return e.session.Delete(ctx) == nil

@@ -9,5 +9,6 @@ import (
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, storetest.Capabilities{}, func(*testing.T) storetest.Backend { return storetest.Backend{Driver: memory.New()} })
+	storetest.Run(t, storetest.Capabilities{},
+		func(*testing.T) storetest.Backend { return storetest.Backend{Driver: memory.New()} })
 }

@@ -31,7 +31,9 @@ func TestT2_CookieOfAMiddlewareWithin(t *testing.T) {
 			v := newVisitor(t, newHooked())
 			v.sessions.IdleTimeout = time.Hour
 			token := v.begin(map[string]any{"cart": 1})
-			handler := v.store.LoadAndSave(v.sessions)(v.sessions.LoadAndSave(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			handler := v.store.LoadAndSave(v.sessions)(v.sessions.LoadAndSave(http.HandlerFunc(func(w http.ResponseWriter,
+				_ *http.Request,
+			) {
 				w.Header().Add("Cache-Control", "private")
 				for _, cookie := range test.inside {
 					w.Header().Add("Set-Cookie", cookie)

@@ -57,7 +57,8 @@ func (s *Store) DeleteCtx(ctx context.Context, token string) (err error) {
 		return s.deleteUnseen(ctx, token)
 	}
 	by := callerOf()
-	if by.replaces != notReplaced && l.leave(token, by, func(e *scopedSession) lockstrategy.Session { return s.newSession(ctx, l, e) }) {
+	if by.replaces != notReplaced && l.leave(token, by,
+		func(e *scopedSession) lockstrategy.Session { return s.newSession(ctx, l, e) }) {
 		return nil
 	}
 	ctx, cancel := outlive(ctx)

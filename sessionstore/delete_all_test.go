@@ -95,7 +95,8 @@ func TestDeleteAllCountsBatches(t *testing.T) {
 			commit(t, store, fmt.Sprint("token-", i), "data")
 		}
 		n, err := store.DeleteAll(t.Context())
-		if gone := sessions - len(records(t, d.Driver)); !errors.Is(err, storage.ErrThrottled) || n != fails*whole || gone != n {
+		if gone := sessions - len(records(t, d.Driver)); !errors.Is(err, storage.ErrThrottled) ||
+			n != fails*whole || gone != n {
 			t.Errorf("where batch %d fails: %d, %v; %d are gone", fails, n, err, gone)
 		}
 		if n, err := store.DeleteAll(t.Context()); err != nil || n != sessions-fails*whole {
@@ -148,8 +149,11 @@ func TestDeleteAllOfWhatCannotBeRead(t *testing.T) {
 		deleted         int
 		err             error
 	}{
-		"its own":             {list(one), list(one), false, 1, nil},
-		"a previous secret":   {list(one), list(sessionstore.WithSecret(storetest.Secret(2), storetest.Secret(1))), false, 1, nil},
+		"its own": {list(one), list(one), false, 1, nil},
+		"a previous secret": {
+			list(one), list(sessionstore.WithSecret(storetest.Secret(2), storetest.Secret(1))), false,
+			1, nil,
+		},
 		"no data":             {list(one), list(one), true, 0, sessionstore.ErrSessionsLeft},
 		"another secret":      {list(one), list(two), false, 0, sessionstore.ErrSessionsLeft},
 		"another application": {list(one, shop), list(one, admin), false, 0, nil},
@@ -210,7 +214,8 @@ func TestFormat1WithoutASecret(t *testing.T) {
 	driver := memory.New()
 	key := sessionstore.StorageKeyOf(storetest.Secret(1), "token")
 	record := storage.Record{
-		Key: key, Data: sessionstore.SealFormat1(storetest.Secret(1), key, "token", []byte("data")), Version: storage.NewVersion(),
+		Key: key, Data: sessionstore.SealFormat1(storetest.Secret(1), key, "token", []byte("data")),
+		Version:   storage.NewVersion(),
 		UpdatedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour),
 	}
 	if err := driver.Put(t.Context(), record, storage.Always()); err != nil {
@@ -222,7 +227,8 @@ func TestFormat1WithoutASecret(t *testing.T) {
 			t.Errorf("it is listed, with %d bytes, %v", len(session.Data), err)
 		}
 	}
-	if n, err := store.DeleteAll(t.Context()); n != 0 || !errors.Is(err, sessionstore.ErrSessionsLeft) || len(records(t, driver)) != 1 {
+	if n, err := store.DeleteAll(t.Context()); n != 0 || !errors.Is(err, sessionstore.ErrSessionsLeft) ||
+		len(records(t, driver)) != 1 {
 		t.Errorf("DeleteAll: %d, %v", n, err)
 	}
 	if err := store.CheckSecrets(t.Context()); err == nil {

@@ -94,7 +94,10 @@ func ExampleLoadAndSave() {
 // What a request is told about a commit that was refused.
 func ExampleHandleError() {
 	request := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/", nil)
-	for _, err := range []error{sessionstore.ErrConflict, sessionstore.ErrSessionGone, sessionstore.ErrThrottled, sessionstore.ErrTooLarge} {
+	for _, err := range []error{
+		sessionstore.ErrConflict, sessionstore.ErrSessionGone, sessionstore.ErrThrottled,
+		sessionstore.ErrTooLarge,
+	} {
 		answer := httptest.NewRecorder()
 		sessionstore.HandleError(answer, request, err)
 		fmt.Printf("%d, Retry-After %q\n", answer.Code, answer.Header().Get("Retry-After"))

@@ -23,7 +23,9 @@ func Open(record storage.Record, token string, secrets ...[]byte) ([]byte, error
 }
 
 // Unseal returns all that is sealed in a record, as microseconds where it is an instant.
-func Unseal(record storage.Record, secret []byte, context string) (token, data string, sealedAt, deadline int64, err error) {
+func Unseal(record storage.Record, secret []byte,
+	context string,
+) (token, data string, sealedAt, deadline int64, err error) {
 	g := newGeneration(secret, context, time.Time{})
 	header, ok := headerOf(record.Data)
 	if !ok {
@@ -37,9 +39,12 @@ func Unseal(record storage.Record, secret []byte, context string) (token, data s
 }
 
 // SealUnder seals with a secret for any key, in any record, at an instant.
-func SealUnder(secret []byte, context string, record storage.Record, token string, data []byte, at, deadline time.Time) []byte {
+func SealUnder(secret []byte, context string, record storage.Record, token string, data []byte,
+	at, deadline time.Time,
+) []byte {
 	g := newGeneration(secret, context, time.Time{})
-	sealed, err := g.seal(record.Key, managerMarkOf(record), content{token: token, data: data, sealedAt: at, deadline: deadline})
+	sealed, err := g.seal(record.Key, managerMarkOf(record),
+		content{token: token, data: data, sealedAt: at, deadline: deadline})
 	if err != nil {
 		panic(err)
 	}

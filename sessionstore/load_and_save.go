@@ -69,7 +69,8 @@ func (s *Store) checkManager(sm *scs.SessionManager) error {
 	case sm == nil:
 		return errNoManager
 	case storeOf(sm) != s:
-		return fmt.Errorf("sessionstore: LoadAndSave: the session manager's Store is another one (%T); set sessions.Store = store",
+		return fmt.Errorf("sessionstore: LoadAndSave: the session manager's Store is another one (%T); set sessions.Store "+
+			"= store",
 			sm.Store)
 	}
 	return nil

@@ -446,7 +446,8 @@ func TestManagersOverTwoStores(t *testing.T) {
 func TestLoadAndSaveNested(t *testing.T) {
 	t.Parallel()
 	for name, strategy := range map[string]lockstrategy.Strategy{
-		"optimistic": lockstrategy.Optimistic(), "merge": lockstrategy.Merge(nil), "lease": lockstrategy.Lease(lockstrategy.LeaseOptions{}),
+		"optimistic": lockstrategy.Optimistic(), "merge": lockstrategy.Merge(nil),
+		"lease": lockstrategy.Lease(lockstrategy.LeaseOptions{}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

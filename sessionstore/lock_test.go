@@ -120,13 +120,28 @@ func TestCallsOfARequest(t *testing.T) {
 		modified, same, unmodified, read, touched calls
 	}{
 		"none": {
-			lockstrategy.None(), calls{find: 1, save: 1}, calls{find: 1, save: 1}, calls{find: 1}, calls{find: 1}, calls{find: 1, save: 0},
+			lockstrategy.None(),
+			calls{find: 1, save: 1},
+			calls{find: 1, save: 1},
+			calls{find: 1},
+			calls{find: 1},
+			calls{find: 1, save: 0},
 		},
 		"optimistic": {
-			lockstrategy.Optimistic(), calls{find: 1, save: 1}, calls{find: 1, save: 1}, calls{find: 1}, calls{find: 1}, calls{find: 1, save: 0},
+			lockstrategy.Optimistic(),
+			calls{find: 1, save: 1},
+			calls{find: 1, save: 1},
+			calls{find: 1},
+			calls{find: 1},
+			calls{find: 1, save: 0},
 		},
 		"merge": {
-			lockstrategy.Merge(nil), calls{find: 1, save: 1}, calls{find: 1, save: 1}, calls{find: 1}, calls{find: 1}, calls{find: 1, save: 0},
+			lockstrategy.Merge(nil),
+			calls{find: 1, save: 1},
+			calls{find: 1, save: 1},
+			calls{find: 1},
+			calls{find: 1},
+			calls{find: 1, save: 0},
 		},
 		"lease": {
 			lockstrategy.Lease(lockstrategy.LeaseOptions{}),
@@ -177,12 +192,15 @@ func TestTouchInterval(t *testing.T) {
 		"a tenth of the idle timeout": {nil, 5 * time.Minute, 30 * time.Second, 30*time.Second - 1},
 		"at most a minute":            {nil, time.Hour, time.Minute, time.Minute - 1},
 		"given": {
-			[]sessionstore.Option{sessionstore.WithTouchInterval(10 * time.Minute)}, time.Hour, 10 * time.Minute, 10*time.Minute - 1,
+			[]sessionstore.Option{sessionstore.WithTouchInterval(10 * time.Minute)},
+			time.Hour, 10 * time.Minute,
+			10*time.Minute - 1,
 		},
 		"none": {[]sessionstore.Option{sessionstore.WithTouchInterval(0)}, time.Hour, 1, 0},
 	} {
 		for strategyName, strategy := range map[string]lockstrategy.Strategy{
-			"optimistic": lockstrategy.Optimistic(), "merge": lockstrategy.Merge(nil), "lease": lockstrategy.Lease(lockstrategy.LeaseOptions{}),
+			"optimistic": lockstrategy.Optimistic(), "merge": lockstrategy.Merge(nil),
+			"lease": lockstrategy.Lease(lockstrategy.LeaseOptions{}),
 		} {
 			t.Run(name+"/"+strategyName, func(t *testing.T) {
 				t.Parallel()
@@ -234,7 +252,8 @@ func TestReadOnlyRequestsDoNotWait(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a := newApp(t, nil, sessionstore.WithStrategy(lockstrategy.Lease(lockstrategy.LeaseOptions{})), sessionstore.WithReadOnly(sessionstore.SafeMethods))
+			a := newApp(t, nil, sessionstore.WithStrategy(lockstrategy.Lease(lockstrategy.LeaseOptions{})),
+				sessionstore.WithReadOnly(sessionstore.SafeMethods))
 			a.start("token", map[string]any{})
 			status := a.send(http.MethodPost, "token", func(w http.ResponseWriter, r *http.Request) {
 				if status := send(a, nothing); status != http.StatusOK { // while this one has the session
@@ -332,7 +351,8 @@ func TestManagersThatShareAStore(t *testing.T) {
 	t.Parallel()
 	second := newManager("second")
 	synctest.Test(t, func(t *testing.T) {
-		a := newApp(t, nil, sessionstore.WithStrategy(lockstrategy.Lease(lockstrategy.LeaseOptions{})), sessionstore.WithReadOnly(sessionstore.SafeMethods))
+		a := newApp(t, nil, sessionstore.WithStrategy(lockstrategy.Lease(lockstrategy.LeaseOptions{})),
+			sessionstore.WithReadOnly(sessionstore.SafeMethods))
 		second.Store = a.store
 		send := func(method, token string, handler http.HandlerFunc) {
 			r := httptest.NewRequestWithContext(t.Context(), method, "/", nil)

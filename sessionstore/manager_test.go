@@ -147,7 +147,9 @@ func TestNestedManagersKeepApart(t *testing.T) {
 		r.AddCookie(&http.Cookie{Name: v.sessions.Cookie.Name, Value: token})
 		r.AddCookie(&http.Cookie{Name: "admin", Value: token})
 		w := httptest.NewRecorder()
-		v.store.LoadAndSave(v.sessions)(v.store.LoadAndSave(admin.sessions)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		v.store.LoadAndSave(v.sessions)(v.store.LoadAndSave(admin.sessions)(http.HandlerFunc(func(_ http.ResponseWriter,
+			r *http.Request,
+		) {
 			if user := admin.sessions.GetString(r.Context(), "user"); user != "" {
 				t.Errorf("the admin's manager has let in %q", user)
 			}
@@ -240,10 +242,14 @@ func TestDeleteAllLeavesOthers(t *testing.T) {
 		deleted         int
 		err             error
 	}{
-		"its own":                 {[]sessionstore.Option{one}, []sessionstore.Option{one}, 2, nil},
-		"without a secret":        {nil, nil, 2, nil},
-		"another secret":          {[]sessionstore.Option{one}, []sessionstore.Option{two}, 0, sessionstore.ErrSessionsLeft},
-		"a previous secret":       {[]sessionstore.Option{one}, []sessionstore.Option{sessionstore.WithSecret(storetest.Secret(2), storetest.Secret(1))}, 2, nil},
+		"its own":          {[]sessionstore.Option{one}, []sessionstore.Option{one}, 2, nil},
+		"without a secret": {nil, nil, 2, nil},
+		"another secret":   {[]sessionstore.Option{one}, []sessionstore.Option{two}, 0, sessionstore.ErrSessionsLeft},
+		"a previous secret": {
+			[]sessionstore.Option{one},
+			[]sessionstore.Option{sessionstore.WithSecret(storetest.Secret(2), storetest.Secret(1))},
+			2, nil,
+		},
 		"no secret":               {[]sessionstore.Option{one}, nil, 0, sessionstore.ErrSessionsLeft},
 		"the first secret":        {nil, []sessionstore.Option{one}, 0, sessionstore.ErrSessionsLeft},
 		"another application":     {[]sessionstore.Option{one, shop}, []sessionstore.Option{one, admin}, 0, nil},

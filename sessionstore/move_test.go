@@ -130,7 +130,8 @@ func (m *movers) store(driver storage.Driver, order []byte) *sessionstore.Store 
 	for i, n := range order {
 		secrets[i] = storetest.Secret(n)
 	}
-	store, err := sessionstore.New(driver, sessionstore.WithSecret(secrets[0], secrets[1:]...), sessionstore.WithStrategy(m.strategy()))
+	store, err := sessionstore.New(driver, sessionstore.WithSecret(secrets[0], secrets[1:]...),
+		sessionstore.WithStrategy(m.strategy()))
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -354,7 +355,8 @@ func TestMovesThatMeet(t *testing.T) {
 				for second := range 12 {
 					synctest.Test(t, func(t *testing.T) {
 						m := &movers{
-							t: t, mails: &mails{Driver: memory.New()}, strategy: strategy, orders: [][]byte{{1, 2}, order}, possible: []string{"0"},
+							t: t, mails: &mails{Driver: memory.New()}, strategy: strategy, orders: [][]byte{{1, 2}, order},
+							possible: []string{"0"},
 						}
 						m.begin()
 						for _, d := range []*mortal{
@@ -392,7 +394,8 @@ func TestMovesOfASession(t *testing.T) {
 					}).Draw(t, "orders")
 					m.begin()
 					t.Repeat(map[string]func(*rapid.T){
-						"commit": m.commit, "again": m.commit, "more": m.commit, "logout": m.logout, "arrive": m.arrive, "": func(t *rapid.T) { m.t = t; m.agree() },
+						"commit": m.commit, "again": m.commit, "more": m.commit, "logout": m.logout, "arrive": m.arrive,
+						"": func(t *rapid.T) { m.t = t; m.agree() },
 					})
 					if n, err := m.store(m.mails.Driver, m.orders[0]).DeleteAll(context.Background()); err != nil {
 						t.Fatalf("%d deleted: %v", n, err)

@@ -126,7 +126,8 @@ func TestHandleError(t *testing.T) {
 		w := httptest.NewRecorder()
 		sessionstore.HandleError(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil), test.err)
 		if w.Code != test.status || w.Header().Get("Retry-After") != test.retry {
-			t.Errorf("%s: status %d, Retry-After %q; want %d, %q", name, w.Code, w.Header().Get("Retry-After"), test.status, test.retry)
+			t.Errorf("%s: status %d, Retry-After %q; want %d, %q", name, w.Code, w.Header().Get("Retry-After"),
+				test.status, test.retry)
 		}
 		if strings.Contains(w.Body.String(), test.err.Error()) {
 			t.Errorf("%s: the client is told the error itself", name)
@@ -138,8 +139,12 @@ func TestOptionsReportAllProblems(t *testing.T) {
 	t.Parallel()
 	_, err := sessionstore.New(nil,
 		sessionstore.WithStrategy(nil), sessionstore.WithReads(9), sessionstore.WithSecret([]byte("short")),
-		sessionstore.WithObserver(nil), sessionstore.WithLogger(nil), sessionstore.WithPageSize(0), sessionstore.WithClock(nil))
-	for _, want := range []string{"driver", "WithStrategy", "WithReads", "WithSecret", "WithObserver", "WithLogger", "WithPageSize", "WithClock"} {
+		sessionstore.WithObserver(nil), sessionstore.WithLogger(nil), sessionstore.WithPageSize(0),
+		sessionstore.WithClock(nil))
+	for _, want := range []string{
+		"driver", "WithStrategy", "WithReads", "WithSecret", "WithObserver", "WithLogger",
+		"WithPageSize", "WithClock",
+	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s is not reported in: %v", want, err)
 		}
@@ -202,7 +207,8 @@ func TestSessionsGoOnBehindUnreadableOnes(t *testing.T) {
 		}
 		break // a loop may end early
 	}
-	if n, err := store.DeleteAll(t.Context()); !errors.Is(err, sessionstore.ErrSessionsLeft) || n != 3 || len(records(t, driver)) != 1 {
+	if n, err := store.DeleteAll(t.Context()); !errors.Is(err, sessionstore.ErrSessionsLeft) || n != 3 ||
+		len(records(t, driver)) != 1 {
 		t.Errorf("DeleteAll: %d, %v; want 3, and that one was left", n, err)
 	}
 	notIterable := newStore(t, tap.Without(driver, "Scan"))

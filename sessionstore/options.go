@@ -64,7 +64,8 @@ func WithReads(reads lockstrategy.Reads) Option {
 func WithReadOnly(predicates ...func(*http.Request) bool) Option {
 	return func(c *config) {
 		c.readOnly = predicates
-		if len(predicates) == 0 || slices.ContainsFunc(predicates, func(p func(*http.Request) bool) bool { return p == nil }) {
+		if len(predicates) == 0 || slices.ContainsFunc(predicates,
+			func(p func(*http.Request) bool) bool { return p == nil }) {
 			c.problem("WithReadOnly: the predicate is nil; leave the option out for the default")
 		}
 	}
@@ -183,7 +184,8 @@ func (c *config) warnUnscoped() func() {
 // warnLate returns what says, once, that a response began before its session was stored.
 func (c *config) warnLate() func() {
 	return sync.OnceFunc(func() {
-		c.logger.Warn("the cookie of a new session is not sent: the response began, by a Flush or a Hijack, before the session " +
+		c.logger.Warn("the cookie of a new session is not sent: the response began, by a Flush or a Hijack, before the " +
+			"session " +
 			"was committed; call WriteHeader first")
 	})
 }

@@ -24,10 +24,18 @@ import (
 // What a handler does after a RenewToken, by what it is. others is the token of another session, which has the value
 // "other".
 var afterRenewal = map[string]func(v *visitor, ctx context.Context, own, other string) error{
-	"nothing":            func(*visitor, context.Context, string, string) error { return nil },
-	"renews again":       func(v *visitor, ctx context.Context, _, _ string) error { return v.sessions.RenewToken(ctx) },
-	"deletes another":    func(v *visitor, ctx context.Context, _, other string) error { return v.store.DeleteCtx(ctx, other) },
-	"deletes an unknown": func(v *visitor, ctx context.Context, _, _ string) error { return v.store.DeleteCtx(ctx, "unknown") },
+	"nothing":      func(*visitor, context.Context, string, string) error { return nil },
+	"renews again": func(v *visitor, ctx context.Context, _, _ string) error { return v.sessions.RenewToken(ctx) },
+	"deletes another": func(v *visitor, ctx context.Context, _,
+		other string,
+	) error {
+		return v.store.DeleteCtx(ctx, other)
+	},
+	"deletes an unknown": func(v *visitor, ctx context.Context, _,
+		_ string,
+	) error {
+		return v.store.DeleteCtx(ctx, "unknown")
+	},
 	"deletes the new token": func(v *visitor, ctx context.Context, _, _ string) error {
 		return v.store.DeleteCtx(ctx, v.sessions.Token(ctx))
 	},
@@ -99,7 +107,8 @@ func TestT3_RenewalAndMore(t *testing.T) {
 					}
 					v.want(name+": the renewed session", answer.token, "cart user")
 					v.want(name+": the old token", token, "none")
-					if late := v.visit(token, v.put("late")); event == "too late" && (late.status != http.StatusConflict || late.token != "") {
+					if late := v.visit(token, v.put("late")); event == "too late" &&
+						(late.status != http.StatusConflict || late.token != "") {
 						t.Errorf("%s: a request with the old token: %+v; want 409", name, late)
 					}
 				case "logout":
@@ -268,7 +277,8 @@ func TestT3_RenewedAndMerged(t *testing.T) {
 						switch {
 						case strings.HasSuffix(what, "logged out") && token == second:
 							want = "none"
-						case strings.HasSuffix(what, "changed") && token == second, strings.HasSuffix(what, "the first") && token == first:
+						case strings.HasSuffix(what, "changed") && token == second, strings.HasSuffix(what, "the first") &&
+							token == first:
 							want = strings.Join(slices.Sorted(slices.Values([]string{"late", want})), " ")
 						}
 						v.want(what+": another session", token, want)
@@ -373,13 +383,16 @@ func TestSecretChangeHidesNoSession(t *testing.T) {
 				t.Parallel()
 				d := newHooked()
 				process := func(driver storage.Driver, secrets ...[]byte) *visitor {
-					return newVisitor(t, driver, sessionstore.WithStrategy(newStrategy()), sessionstore.WithSecret(secrets[0], secrets[1:]...))
+					return newVisitor(t, driver, sessionstore.WithStrategy(newStrategy()),
+						sessionstore.WithSecret(secrets[0], secrets[1:]...))
 				}
 				one, two := storetest.Secret(1), storetest.Secret(2)
 				toOne, toTwo := process(d, one, two), process(d, two, one)
 				token := toTwo.begin(map[string]any{"cart": 1})
 				reads := 0
-				moving := &tap.Driver{Driver: d, Around: func(ctx context.Context, call tap.Call, next func(context.Context) error) error {
+				moving := &tap.Driver{Driver: d, Around: func(ctx context.Context, call tap.Call,
+					next func(context.Context) error,
+				) error {
 					if call.Method == "Get" {
 						switch reads++; reads {
 						case 2:
@@ -415,7 +428,8 @@ func TestSecretChangeReadersAreInNobodysWay(t *testing.T) {
 					t.Parallel()
 					d := newHooked()
 					process := func(secrets ...[]byte) *visitor {
-						v := newVisitor(t, d, sessionstore.WithStrategy(newStrategy()), sessionstore.WithSecret(secrets[0], secrets[1:]...),
+						v := newVisitor(t, d, sessionstore.WithStrategy(newStrategy()),
+							sessionstore.WithSecret(secrets[0], secrets[1:]...),
 							sessionstore.WithTouchInterval(0))
 						v.sessions.IdleTimeout = time.Minute
 						return v

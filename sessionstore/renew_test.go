@@ -90,7 +90,8 @@ func TestT3_TwoRenewalsMakeOneSession(t *testing.T) {
 	for name, values := range map[string]map[string]any{"empty": nil, "cart": {"cart": 1}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			withoutLocks(t, func(t *testing.T, d *hooked, v *visitor) { // with one, the second waits for the first: see the burst
+			// with one, the second waits for the first: see the burst
+			withoutLocks(t, func(t *testing.T, d *hooked, v *visitor) {
 				token := v.begin(map[string]any{"x": 1})
 				if values == nil {
 					v.own(token, func(_ http.ResponseWriter, r *http.Request) { _ = v.sessions.Clear(r.Context()) })

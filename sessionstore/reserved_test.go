@@ -43,7 +43,8 @@ func TestReservedRecordsAreNoSessions(t *testing.T) {
 			if _, found, err := store.Lookup(ctx, reserved); found || err != nil {
 				t.Errorf("Lookup: %v, %v", found, err)
 			}
-			if err := store.CommitCtx(ctx, reserved, nil, time.Now().Add(time.Hour)); !errors.Is(err, sessionstore.ErrInvalidToken) {
+			if err := store.CommitCtx(ctx, reserved, nil,
+				time.Now().Add(time.Hour)); !errors.Is(err, sessionstore.ErrInvalidToken) {
 				t.Errorf("Commit: %v; want ErrInvalidToken", err)
 			}
 			if err := store.DeleteCtx(ctx, reserved); err != nil {
@@ -55,7 +56,8 @@ func TestReservedRecordsAreNoSessions(t *testing.T) {
 			if n, err := store.DeleteAll(ctx); err != nil || n != 1 {
 				t.Errorf("DeleteAll: %d, %v; want one", n, err)
 			}
-			if got, found, err := driver.Get(ctx, reserved, storage.Strong); err != nil || !found || got.Version != record.Version {
+			if got, found, err := driver.Get(ctx, reserved, storage.Strong); err != nil || !found ||
+				got.Version != record.Version {
 				t.Errorf("after all that the record is there: %v, %v", found, err)
 			}
 		})

@@ -171,7 +171,8 @@ func (w *response) addCookie(ctx context.Context, token string, expiry time.Time
 func (w *response) keepCookie(ctx context.Context) {
 	sm := w.layer.manager
 	token := sm.Token(ctx)
-	if cookie, err := w.request.Cookie(sm.Cookie.Name); err == nil && cookie.Value == token || !w.layer.isStored(storedToken(sm, token)) {
+	if cookie, err := w.request.Cookie(sm.Cookie.Name); err == nil && cookie.Value == token ||
+		!w.layer.isStored(storedToken(sm, token)) {
 		return
 	}
 	expiry := sm.Deadline(ctx)

@@ -135,7 +135,8 @@ func TestErrorFuncMayLeaveTheAnswer(t *testing.T) {
 // A session that cannot be loaded is answered by the ErrorFunc, and the handler does not run.
 func TestFailedLoadIsAnswered(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, sessionstore.WithStrategy(lockstrategy.Lease(lockstrategy.LeaseOptions{MaxWait: defaults.MinLeaseMaxWait})))
+	s := newSite(t,
+		sessionstore.WithStrategy(lockstrategy.Lease(lockstrategy.LeaseOptions{MaxWait: defaults.MinLeaseMaxWait})))
 	lease := storage.Lease{ID: "somebody's", Duration: time.Hour, ExpiresAt: inAnHour()}
 	if _, err := s.driver.Acquire(t.Context(), "token", lease, storage.IfFree(time.Now())); err != nil {
 		t.Fatal(err)
@@ -147,7 +148,8 @@ func TestFailedLoadIsAnswered(t *testing.T) {
 		})).ServeHTTP(w, r)
 	}))
 	a := s.visit(t)
-	if a.status != http.StatusServiceUnavailable || a.header.Get("X-Outer") != "kept" || a.header.Get("Retry-After") == "" {
+	if a.status != http.StatusServiceUnavailable || a.header.Get("X-Outer") != "kept" ||
+		a.header.Get("Retry-After") == "" {
 		t.Errorf("%+v; want 503", a)
 	}
 	if errs := s.reported(); len(errs) != 1 || !errors.Is(errs[0], sessionstore.ErrLockTimeout) {
@@ -283,7 +285,8 @@ func TestCommitThatFailsAfterAFlush(t *testing.T) {
 		}
 	})))
 	a := s.visit(t)
-	if a.status != http.StatusOK || a.header.Get("X-Handler") != "yes" || strings.Contains(a.body, "secret") || a.body == "" {
+	if a.status != http.StatusOK || a.header.Get("X-Handler") != "yes" ||
+		strings.Contains(a.body, "secret") || a.body == "" {
 		t.Errorf("%+v; want the status that was sent, and then the ErrorFunc's text", a)
 	}
 }

@@ -14,7 +14,8 @@ import (
 )
 
 // ErrRetryInScope says that [Store.Retry] was used where the session has already been loaded. Nothing was run.
-var ErrRetryInScope = errors.New("sessionstore: Retry is used within LoadAndSave, Begin, or another Retry, where the session " +
+var ErrRetryInScope = errors.New("sessionstore: Retry is used within LoadAndSave, Begin, or another Retry, where " +
+	"the session " +
 	"has been loaded and cannot be read anew; use it in place of LoadAndSave")
 
 const (
@@ -99,7 +100,8 @@ func (c *retry) validate() error {
 		problems = append(problems, fmt.Errorf("sessionstore: WithTries: %d; at least 1 is needed", c.tries))
 	}
 	if c.maxBody < 0 {
-		problems = append(problems, fmt.Errorf("sessionstore: WithMaxBody: %d bytes; it must not be negative, and 0 keeps nothing", c.maxBody))
+		problems = append(problems,
+			fmt.Errorf("sessionstore: WithMaxBody: %d bytes; it must not be negative, and 0 keeps nothing", c.maxBody))
 	}
 	return errors.Join(problems...)
 }
@@ -137,7 +139,8 @@ func (c *retry) serve(w http.ResponseWriter, r *http.Request, next http.Handler)
 // repeatable reports whether a handler may be run again after the error: nothing of it is stored, and its session is
 // there.
 func repeatable(err error) bool {
-	return errors.Is(err, storage.ErrConflict) && !errors.Is(err, ErrSessionGone) && !errors.Is(err, storage.ErrOutcomeUnknown)
+	return errors.Is(err, storage.ErrConflict) && !errors.Is(err, ErrSessionGone) &&
+		!errors.Is(err, storage.ErrOutcomeUnknown)
 }
 
 // loaded reports whether the manager has loaded its session in ctx: Load then returns ctx as it is. Without a token it

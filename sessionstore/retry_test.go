@@ -219,7 +219,8 @@ func TestRetryStartsAfresh(t *testing.T) {
 				t.Errorf("%+v, %v, after %d runs", a, err, c.runs.Load())
 			}
 			cookies := strings.Join(a.header.Values("Set-Cookie"), "\n")
-			if strings.Count(cookies, "session=") != 1 || strings.Count(cookies, "try=") != 1 || !strings.Contains(cookies, "try=2") ||
+			if strings.Count(cookies, "session=") != 1 || strings.Count(cookies, "try=") != 1 ||
+				!strings.Contains(cookies, "try=2") ||
 				a.header.Get("X-Try") != "2" {
 				t.Errorf("header %v; want that of the second try", a.header)
 			}
@@ -343,7 +344,8 @@ func TestRetryBodyReadFurther(t *testing.T) {
 		}
 		_, _ = w.Write(body)
 	})))
-	if a, err := s.do(s.request(t, http.MethodPost, strings.NewReader(strings.Repeat("0123456789", 3)))); a.body != strings.Repeat("0123456789", 3) {
+	if a, err := s.do(s.request(t, http.MethodPost,
+		strings.NewReader(strings.Repeat("0123456789", 3)))); a.body != strings.Repeat("0123456789", 3) {
 		t.Errorf("%+v, %v; want the whole body", a, err)
 	}
 }
@@ -382,7 +384,9 @@ type readerFunc func(p []byte) (int, error)
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // direct serves one request with the body, without a server.
-func (s *site) direct(t *testing.T, body io.ReadCloser, handler http.HandlerFunc, options ...sessionstore.RetryOption) int {
+func (s *site) direct(t *testing.T, body io.ReadCloser, handler http.HandlerFunc,
+	options ...sessionstore.RetryOption,
+) int {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil)
 	r.Body, r.ContentLength = body, -1
@@ -632,15 +636,19 @@ func TestRetryTellsErrorsApart(t *testing.T) {
 		"lock lost":           {sessionstore.ErrLockLost, 2, http.StatusOK},
 		"gone":                {sessionstore.ErrSessionGone, 1, http.StatusConflict},
 		"gone, in a conflict": {errors.Join(sessionstore.ErrSessionGone, storage.ErrConflict), 1, http.StatusConflict},
-		"unknown":             {errors.Join(storage.ErrConflict, storage.ErrOutcomeUnknown), 1, http.StatusInternalServerError},
-		"unavailable":         {storage.ErrUnavailable, 1, http.StatusServiceUnavailable},
-		"lock timeout":        {sessionstore.ErrLockTimeout, 1, http.StatusServiceUnavailable},
-		"canceled":            {context.Canceled, 1, http.StatusServiceUnavailable},
+		"unknown": {
+			errors.Join(storage.ErrConflict, storage.ErrOutcomeUnknown), 1,
+			http.StatusInternalServerError,
+		},
+		"unavailable":  {storage.ErrUnavailable, 1, http.StatusServiceUnavailable},
+		"lock timeout": {sessionstore.ErrLockTimeout, 1, http.StatusServiceUnavailable},
+		"canceled":     {context.Canceled, 1, http.StatusServiceUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s, c := newConflicts(t, 0, sessionstore.WithStrategy(refuse(test.err)))
-			s.start(t, s.store.Retry(s.sessions)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { c.meet(t, r) })))
+			s.start(t,
+				s.store.Retry(s.sessions)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { c.meet(t, r) })))
 			if a := s.visit(t); a.status != test.status || c.runs.Load() != test.runs {
 				t.Errorf("status %d after %d runs; want %d after %d", a.status, c.runs.Load(), test.status, test.runs)
 			}
@@ -652,7 +660,8 @@ func TestRetryTellsErrorsApart(t *testing.T) {
 func TestRetryAfterALostLease(t *testing.T) {
 	t.Parallel()
 	told := &retries{}
-	s, c := newConflicts(t, 1, sessionstore.WithStrategy(lockstrategy.Lease(lockstrategy.LeaseOptions{})), sessionstore.WithObserver(told.observe))
+	s, c := newConflicts(t, 1, sessionstore.WithStrategy(lockstrategy.Lease(lockstrategy.LeaseOptions{})),
+		sessionstore.WithObserver(told.observe))
 	s.start(t, s.store.Retry(s.sessions)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.leased(t) {
 			t.Error("the session is not leased")
@@ -755,7 +764,8 @@ func TestRetryPassesResponsesOn(t *testing.T) {
 		first := make([]byte, 6)
 		_, err = io.ReadFull(response.Body, first)
 		close(read)
-		if rest, restErr := io.ReadAll(response.Body); string(first)+string(rest) != "first,second" || err != nil || restErr != nil {
+		if rest, restErr := io.ReadAll(response.Body); string(first)+string(rest) != "first,second" || err != nil ||
+			restErr != nil {
 			t.Errorf("%q, %q, %v, %v", first, rest, err, restErr)
 		}
 	})
@@ -808,10 +818,12 @@ func TestRetryEndsWithTheContext(t *testing.T) {
 		})).ServeHTTP(w, r.WithContext(ctx))
 	}))
 	a := s.visit(t)
-	if a.status != http.StatusConflict || strings.Contains(a.body, "dropped") || a.header.Get("X-Handler") != "" || c.runs.Load() != 1 {
+	if a.status != http.StatusConflict || strings.Contains(a.body, "dropped") || a.header.Get("X-Handler") != "" ||
+		c.runs.Load() != 1 {
 		t.Errorf("%+v after %d runs; want 409 after one", a, c.runs.Load())
 	}
-	if errs := s.reported(); len(errs) != 1 || !errors.Is(errs[0], storage.ErrConflict) || !errors.Is(errs[0], context.Canceled) {
+	if errs := s.reported(); len(errs) != 1 || !errors.Is(errs[0], storage.ErrConflict) ||
+		!errors.Is(errs[0], context.Canceled) {
 		t.Errorf("reported %v; want the conflict and the cancellation", errs)
 	}
 }
@@ -866,9 +878,10 @@ func TestRetryWithinAScope(t *testing.T) {
 	a, c := newConflicts(t, 1)
 	b := newSite(t)
 	other := secondManager(b.store)
-	a.start(t, b.store.LoadAndSave(other)(a.store.Retry(a.sessions)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		c.meet(t, r)
-	}))))
+	a.start(t,
+		b.store.LoadAndSave(other)(a.store.Retry(a.sessions)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			c.meet(t, r)
+		}))))
 	if got := a.visit(t); got.status != http.StatusOK || c.runs.Load() != 2 {
 		t.Errorf("another store: %+v after %d runs; want two", got, c.runs.Load())
 	}

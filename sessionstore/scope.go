@@ -239,7 +239,8 @@ func (l *layer) list(token string, record storage.Record, data []byte) {
 		l.listed = map[string]*scopedSession{}
 	}
 	l.listed[token] = e
-	if l.manager == nil || l.manager.HashTokenInStore { // scs takes what it is shown for the token, and hashes it once more
+	// scs takes what it is shown for the token, and hashes it once more
+	if l.manager == nil || l.manager.HashTokenInStore {
 		if l.hashed == nil {
 			l.hashed = map[string]string{}
 		}
@@ -316,7 +317,8 @@ func (l *layer) leave(token string, by caller, newSession func(*scopedSession) l
 }
 
 // errManyRenewed is what comes of renewals in one scope of which nobody can tell which session gets which token.
-var errManyRenewed = errors.New("sessionstore: several sessions were renewed in one request scope before one of them was " +
+var errManyRenewed = errors.New("sessionstore: several sessions were renewed in one request scope before one of " +
+	"them was " +
 	"committed; commit each after its RenewToken, before the next one is renewed")
 
 // renewingBy is renewing for a commit by whoever uses this layer: within nested middlewares of several managers, a
@@ -342,7 +344,8 @@ func (l *layer) renewingBy(by caller) (*scopedSession, error) {
 }
 
 // errWhose is what comes of a commit by hand that may be of either of two managers.
-var errWhose = errors.New("sessionstore: within the middlewares of several session managers, it cannot be told whose session " +
+var errWhose = errors.New("sessionstore: within the middlewares of several session managers, it cannot be told " +
+	"whose session " +
 	"is committed; leave the commit to the middleware, or give each manager a store of its own")
 
 // of returns the layer of the manager whose session it is, if there is one.

@@ -69,7 +69,11 @@ func TestI2_EndedSessionsStayEnded(t *testing.T) {
 	now := time.Now()
 	clock := func() time.Time { return now }
 	for name, finish := range map[string]func(store *sessionstore.Store, r request) error{
-		"deleted elsewhere": func(store *sessionstore.Store, _ request) error { return store.DeleteCtx(t.Context(), "token") },
+		"deleted elsewhere": func(store *sessionstore.Store,
+			_ request,
+		) error {
+			return store.DeleteCtx(t.Context(), "token")
+		},
 		"deleted by the request itself": func(store *sessionstore.Store, r request) error {
 			return store.DeleteCtx(r.ctx, "token")
 		},
@@ -95,7 +99,8 @@ func TestI2_EndedSessionsStayEnded(t *testing.T) {
 		if !errors.Is(err, sessionstore.ErrSessionGone) && !errors.Is(err, storage.ErrConflict) {
 			t.Errorf("%s: a late commit returned %v", name, err)
 		}
-		if after := records(t, driver); len(after) != len(before) || len(after) == 1 && after[0].Version != before[0].Version {
+		if after := records(t, driver); len(after) != len(before) ||
+			len(after) == 1 && after[0].Version != before[0].Version {
 			t.Errorf("%s: a late commit wrote", name)
 		}
 		r.end()
@@ -145,7 +150,8 @@ func TestRequestsThatOnlyRead(t *testing.T) {
 	if after.Version != before.Version || string(after.Data) != string(before.Data) {
 		t.Error("a request that only read wrote data")
 	}
-	if idle := time.Until(after.ExpiresAt); idle > 30*time.Minute || idle < 25*time.Minute || !after.UpdatedAt.After(before.UpdatedAt) {
+	if idle := time.Until(after.ExpiresAt); idle > 30*time.Minute || idle < 25*time.Minute ||
+		!after.UpdatedAt.After(before.UpdatedAt) {
 		t.Errorf("the session ends in %v; want the idle timeout", idle)
 	}
 
@@ -157,7 +163,8 @@ func TestRequestsThatOnlyRead(t *testing.T) {
 		}
 	})
 	if changed := records(t, driver)[0]; status != http.StatusOK || time.Until(changed.ExpiresAt) > time.Minute {
-		t.Errorf("status %d, and the session ends in %v; want it to end as it was changed to", status, time.Until(changed.ExpiresAt))
+		t.Errorf("status %d, and the session ends in %v; want it to end as it was changed to", status,
+			time.Until(changed.ExpiresAt))
 	}
 
 	// A new deadline is a change, although the values are the same.

@@ -23,8 +23,8 @@ import (
 //	bytes 1 to 4   generation: which secret sealed it
 //	bytes 5 to 8   context: for which application
 //	bytes 9 to 20  nonce, random
-//	rest           AES-256-GCM of: instant of sealing, deadline (8 bytes each, microseconds since 1970, big-endian; a deadline
-//	               of 0 means none), length of the token (uvarint), token, data
+//	rest           AES-256-GCM of: instant of sealing, deadline (8 bytes each, microseconds since 1970, big-endian;
+//	               a deadline of 0 means none), length of the token (uvarint), token, data
 //
 // From a secret are derived by HKDF-SHA-256, with the salt "scsdynamo v1": the generation (info "generation", 4 bytes)
 // and the storage key's key (info "storage key", 32 bytes). With the salt "scsdynamo v2", and the application's context
@@ -135,7 +135,8 @@ func (g *generation) seal(key, manager string, c content) ([]byte, error) {
 	sealed = append(sealed, sealFormat)
 	sealed = append(sealed, g.id[:]...)
 	sealed = append(sealed, g.context[:]...)
-	return aead.Seal(sealed, nil, plain, slices.Concat(sealed, []byte(key), []byte(manager))), nil //nolint:gosec // it draws the nonce itself
+	//nolint:gosec // it draws the nonce itself
+	return aead.Seal(sealed, nil, plain, slices.Concat(sealed, []byte(key), []byte(manager))), nil
 }
 
 // headerOf returns what stands before the nonce of sealed data, if it is of a format that is known, and whether what
@@ -178,7 +179,10 @@ func (g *generation) open(key, manager string, header, sealed []byte) (content, 
 	}
 	plain, err := aead.Open(nil, nil, sealed, slices.Concat(header, []byte(key), []byte(manager)))
 	if err != nil {
-		return content{}, &storage.CorruptError{Part: "data", Problem: "does not open: it was changed, or moved to another key"}
+		return content{}, &storage.CorruptError{
+			Part:    "data",
+			Problem: "does not open: it was changed, or moved to another key",
+		}
 	}
 	var c content
 	if format == sealFormat && len(plain) >= 2*instantSize {

@@ -38,7 +38,8 @@ func TestSealVectors(t *testing.T) {
 		if err != nil || token != v.Token || data != v.Data || at != v.SealedAt || deadline != v.Deadline {
 			t.Errorf("opened as %q %q %d %d, %v; want %+v", token, data, at, deadline, err, v)
 		}
-		if _, _, _, _, err := sessionstore.Unseal(storage.Record{Key: v.Key, Data: sealed}, secret, v.Context+"x"); !errors.Is(err, storage.ErrCorrupt) {
+		if _, _, _, _, err := sessionstore.Unseal(storage.Record{Key: v.Key, Data: sealed},
+			secret, v.Context+"x"); !errors.Is(err, storage.ErrCorrupt) {
 			t.Errorf("in another context: %v; want ErrCorrupt", err)
 		}
 	}
@@ -143,7 +144,10 @@ func TestSealedRecordsAreTheirOwnOrNone(t *testing.T) {
 		driver := memory.New()
 		secrets := [][]byte{storetest.Secret(1), storetest.Secret(2)}
 		data := rapid.SliceOfN(rapid.Byte(), 0, 200).Draw(rt, "data")
-		token := rapid.StringN(1, 50, 200).Filter(func(s string) bool { return storage.ValidKey(s, 200) && !storage.Reserved(s) }).Draw(rt, "token")
+		token := rapid.StringN(1, 50, 200).Filter(func(s string) bool {
+			return storage.ValidKey(s, 200) &&
+				!storage.Reserved(s)
+		}).Draw(rt, "token")
 		put := func(driver storage.Driver, token string, data []byte, secret []byte) storage.Record {
 			store, err := sessionstore.New(driver, sessionstore.WithSecret(secret))
 			if err != nil {
@@ -170,7 +174,10 @@ func TestSealedRecordsAreTheirOwnOrNone(t *testing.T) {
 		forged := storage.Record{Key: ours.Key, Data: bytes.Clone(ours.Data)}
 		other := others[rapid.IntRange(0, len(others)-1).Draw(rt, "other")]
 		at := rapid.IntRange(0, len(forged.Data)-1).Draw(rt, "at")
-		switch kind := rapid.SampledFrom([]string{"moved", "swapped", "cut", "extended", "changed", "header", "spliced", "old format"}).Draw(rt, "kind"); kind {
+		switch kind := rapid.SampledFrom([]string{
+			"moved", "swapped", "cut", "extended", "changed", "header", "spliced",
+			"old format",
+		}).Draw(rt, "kind"); kind {
 		case "moved":
 			forged.Key = others[0].Key
 		case "swapped":
@@ -280,7 +287,8 @@ func TestDeadlineHoldsAfterAMerge(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		driver := memory.New()
-		v := newVisitor(t, driver, sessionstore.WithSecret(storetest.Secret(1)), sessionstore.WithStrategy(lockstrategy.Merge(nil)))
+		v := newVisitor(t, driver, sessionstore.WithSecret(storetest.Secret(1)),
+			sessionstore.WithStrategy(lockstrategy.Merge(nil)))
 		v.sessions.Lifetime = time.Hour
 		token := v.begin(map[string]any{"a": 1})
 		v.own(token, func(w http.ResponseWriter, r *http.Request) {
@@ -327,7 +335,8 @@ func TestPreviousSecretCountsUntil(t *testing.T) {
 					sessionstore.WithPreviousSecret(storetest.Secret(1), until))
 				after := newVisitor(t, driver, sessionstore.WithSecret(storetest.Secret(2)), option)
 				old.sessions.Lifetime, both.sessions.Lifetime = 24*time.Hour, 24*time.Hour
-				moves, stays, renews := old.begin(map[string]any{"a": 1}), old.begin(map[string]any{"b": 1}), old.begin(map[string]any{"c": 1})
+				moves, stays, renews := old.begin(map[string]any{"a": 1}), old.begin(map[string]any{"b": 1}),
+					old.begin(map[string]any{"c": 1})
 				both.own(moves, both.put("moved"))
 				both.own(moves, both.put("again"))
 				renewed := both.own(renews, both.renew(nil)).token
@@ -391,7 +400,8 @@ func TestSealedSince(t *testing.T) {
 		// A record of format 1 does not say when it was sealed.
 		v := vectors[0]
 		record := storage.Record{
-			Key: v.key, Data: unhex(t, v.sealed), ExpiresAt: instant.Add(time.Hour), UpdatedAt: instant, Version: storage.NewVersion(),
+			Key: v.key, Data: unhex(t, v.sealed), ExpiresAt: instant.Add(time.Hour),
+			UpdatedAt: instant, Version: storage.NewVersion(),
 		}
 		if data, err := sessionstore.OpenSince(record, v.token, instant, sequence(v.secret)); err == nil {
 			t.Errorf("a record of format 1 opens: %q", data)

@@ -141,7 +141,8 @@ func SecretFromFile(path string) (Secret, error) {
 	}
 	secret, err := ParseSecret(string(data))
 	if err == nil && others.Read {
-		slog.Warn("sessionstore: every user of this machine may read a file with a secret; chmod 600, or 640 with a group of its own",
+		slog.Warn("sessionstore: every user of this machine may read a file with a secret; chmod 600, or 640 with a group "+
+			"of its own",
 			"file", path)
 	}
 	return secret, withSource(path, err)

@@ -60,7 +60,8 @@ func WithPreviousSecret(previous []byte, until time.Time) Option {
 	return func(c *config) {
 		c.sealing.previous = append(c.sealing.previous, newGivenSecret("WithPreviousSecret", previous, until))
 		if until.IsZero() {
-			c.problem("WithPreviousSecret: the instant is zero; give the one until which the secret counts, or the secret to WithSecret")
+			c.problem("WithPreviousSecret: the instant is zero; give the one until which the secret counts, or the secret to " +
+				"WithSecret")
 		}
 	}
 }

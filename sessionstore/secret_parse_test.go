@@ -51,7 +51,8 @@ func TestParseSecret(t *testing.T) {
 	random := base64.StdEncoding.EncodeToString(storetest.Secret(1))
 	unpadded := base64.StdEncoding.EncodeToString(append([]byte{7}, storetest.Secret(1)...)) // 33 bytes
 	for name, text := range map[string]string{
-		"nothing": "", "a line break": "\n", "short": base64.StdEncoding.EncodeToString(storetest.Secret(1)[:31]), "a word": "correct horse battery staple",
+		"nothing": "", "a line break": "\n", "short": base64.StdEncoding.EncodeToString(storetest.Secret(1)[:31]),
+		"a word":    "correct horse battery staple",
 		"two lines": random + "\n" + random, "no end": random[:len(random)-2], "too much padding": random + "==",
 		"padding where none belongs": unpadded + "=", "a group of padding": unpadded + "====", "quoted": `"` + random + `"`,
 		"both alphabets": "+/-_" + random[4:], "bits to spare": random[:42] + "F=", "with its name": "SECRET=" + random,
@@ -142,7 +143,8 @@ func TestWeakSecrets(t *testing.T) {
 			t.Errorf("%d random bytes, twice, are accepted", size)
 		}
 	}
-	if weakness := sessionstore.WeaknessOf(append(bytes.Clone(random), random...)); weakness != "" { // as good as the half of it
+	// as good as the half of it
+	if weakness := sessionstore.WeaknessOf(append(bytes.Clone(random), random...)); weakness != "" {
 		t.Errorf("a random secret twice %s", weakness)
 	}
 	for size := sessionstore.MinSecretBytes; size < 600; size++ {
@@ -163,7 +165,8 @@ func TestSecretFromEnv(t *testing.T) {
 	t.Setenv("SESSION_SECRET", "")
 	for _, name := range []string{"SESSION_SECRET", "SESSION_SECRET_MISSING"} {
 		var wrong *sessionstore.InvalidSecretError
-		if _, err := sessionstore.SecretFromEnv(name); !errors.As(err, &wrong) || wrong.Source != name || !strings.Contains(err.Error(), name) {
+		if _, err := sessionstore.SecretFromEnv(name); !errors.As(err, &wrong) || wrong.Source != name ||
+			!strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -250,9 +253,13 @@ func TestI9_SecretInPlaceOfItsName(t *testing.T) {
 	t.Parallel()
 	raw := storetest.Secret(1)
 	for _, text := range []string{
-		base64.StdEncoding.EncodeToString(raw), base64.RawURLEncoding.EncodeToString(raw), hex.EncodeToString(raw), base64.StdEncoding.EncodeToString(raw) + "\n",
+		base64.StdEncoding.EncodeToString(raw), base64.RawURLEncoding.EncodeToString(raw), hex.EncodeToString(raw),
+		base64.StdEncoding.EncodeToString(raw) + "\n",
 	} {
-		for name, read := range map[string]func(string) (sessionstore.Secret, error){"file": sessionstore.SecretFromFile, "variable": sessionstore.SecretFromEnv} {
+		for name, read := range map[string]func(string) (sessionstore.Secret, error){
+			"file":     sessionstore.SecretFromFile,
+			"variable": sessionstore.SecretFromEnv,
+		} {
 			_, err := read(text)
 			var wrong *sessionstore.InvalidSecretError
 			if !errors.As(err, &wrong) || !strings.Contains(err.Error(), "ParseSecret") {
@@ -273,7 +280,8 @@ func TestSecretIsNotPrinted(t *testing.T) {
 	secret := sessionstore.Secret(storetest.Secret(1))
 	var outputs []string
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "% x", "%T %v"} {
-		outputs = append(outputs, fmt.Sprintf(strings.Replace(verb, "%T ", "", 1), secret), fmt.Sprintf(strings.Replace(verb, "%T ", "", 1), struct{ S sessionstore.Secret }{secret}))
+		outputs = append(outputs, fmt.Sprintf(strings.Replace(verb, "%T ", "", 1), secret),
+			fmt.Sprintf(strings.Replace(verb, "%T ", "", 1), struct{ S sessionstore.Secret }{secret}))
 	}
 	text, err := json.Marshal(map[string]any{"secret": secret})
 	if err != nil {
@@ -298,7 +306,8 @@ func TestSecretIsNotPrinted(t *testing.T) {
 func TestStoreHoldsNoKeyInItsFields(t *testing.T) {
 	t.Parallel()
 	secrets := [][]byte{storetest.Secret(1), storetest.Secret(2), storetest.Secret(3)}
-	store := newStore(t, nil, sessionstore.WithSecret(secrets[0], secrets[1]), sessionstore.WithPreviousSecret(secrets[2], time.Now().Add(time.Hour)))
+	store := newStore(t, nil, sessionstore.WithSecret(secrets[0], secrets[1]),
+		sessionstore.WithPreviousSecret(secrets[2], time.Now().Add(time.Hour)))
 	keys := append(secrets, sessionstore.KeysOf(secrets[0], "namespace:")...)
 	keys = append(keys, sessionstore.KeysOf(secrets[2], "namespace:")...)
 	contains := func(where string, b []byte) {

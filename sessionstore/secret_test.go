@@ -106,7 +106,8 @@ func TestStorageIsNoise(t *testing.T) {
 	for range 20 {
 		commit(t, store, token, data)
 		record := records(t, driver)[0]
-		if strings.Contains(record.Key, token) || bytes.Contains(record.Data, []byte(token)) || bytes.Contains(record.Data, []byte(data)) {
+		if strings.Contains(record.Key, token) || bytes.Contains(record.Data, []byte(token)) ||
+			bytes.Contains(record.Data, []byte(data)) {
 			t.Fatal("the storage holds the token or the data")
 		}
 		if seen[string(record.Data)] {
@@ -157,7 +158,8 @@ func TestRotation(t *testing.T) {
 		if n := len(sessionsOf(t, driver)); n != 2 {
 			t.Errorf("scoped %v: %d sessions; want one record for each", scoped, n)
 		}
-		if session, _, err := second.Lookup(t.Context(), "moves"); scoped && (err != nil || !session.CreatedAt.Equal(created)) {
+		if session, _, err := second.Lookup(t.Context(), "moves"); scoped &&
+			(err != nil || !session.CreatedAt.Equal(created)) {
 			t.Errorf("created %v, %v; want %v, as before the move", session.CreatedAt, err, created)
 		}
 
@@ -253,16 +255,20 @@ func TestT1_HalfWrittenUnderSeveralSecrets(t *testing.T) {
 				commit(t, newStore(t, driver, sessionstore.WithSecret(storetest.Secret(byte(i+1)))), "token", "data")
 			}
 			writes := 0
-			refusing := &tap.Driver{Driver: driver, Around: func(ctx context.Context, call tap.Call, next func(context.Context) error) error {
-				if !call.Reads() {
-					if writes++; writes == refused {
-						return storage.ErrThrottled
+			refusing := &tap.Driver{
+				Driver: driver,
+				Around: func(ctx context.Context, call tap.Call, next func(context.Context) error) error {
+					if !call.Reads() {
+						if writes++; writes == refused {
+							return storage.ErrThrottled
+						}
 					}
-				}
-				return next(ctx)
-			}}
+					return next(ctx)
+				},
+			}
 			err := write(newStore(t, refusing, sessionstore.WithSecret(storetest.Secret(2), storetest.Secret(1))))
-			if errors.Is(err, storage.ErrThrottled) != (refused > 0) || errors.Is(err, storage.ErrOutcomeUnknown) != (refused == 2) {
+			if errors.Is(err, storage.ErrThrottled) != (refused > 0) ||
+				errors.Is(err, storage.ErrOutcomeUnknown) != (refused == 2) {
 				t.Errorf("%s, write %d is refused: %v", name, refused, err)
 			}
 		}

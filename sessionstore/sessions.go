@@ -139,7 +139,8 @@ func (s *Store) page(ctx context.Context, request storage.ScanRequest) (page sto
 	}
 	page, err = s.backend.Driver.Scan(ctx, request)
 	page.Records = slices.DeleteFunc(page.Records, func(r storage.Record) bool { return storage.Reserved(r.Key) })
-	page.Unreadable = slices.DeleteFunc(page.Unreadable, func(u storage.Unreadable) bool { return storage.Reserved(u.Key) })
+	page.Unreadable = slices.DeleteFunc(page.Unreadable,
+		func(u storage.Unreadable) bool { return storage.Reserved(u.Key) })
 	return page, err
 }
 

@@ -114,7 +114,8 @@ func TestCloseClosesTheDriver(t *testing.T) {
 func TestListsAreAsConsistentAsReads(t *testing.T) {
 	t.Parallel()
 	for reads, want := range map[lockstrategy.Reads]storage.Consistency{
-		lockstrategy.StrongReads: storage.Strong, lockstrategy.EventualReads: storage.Eventual, lockstrategy.EventualThenStrongReads: storage.Eventual,
+		lockstrategy.StrongReads: storage.Strong, lockstrategy.EventualReads: storage.Eventual,
+		lockstrategy.EventualThenStrongReads: storage.Eventual,
 	} {
 		d := &closing{Driver: memory.New()}
 		if _, err := newStore(t, d, sessionstore.WithReads(reads)).All(); err != nil || d.consistency != want {
@@ -156,7 +157,8 @@ func TestAllIsAllOrAnError(t *testing.T) {
 			if got, err := all(options...); secret != nil && (!errors.Is(err, storage.ErrCorrupt) || got != nil) {
 				t.Errorf("%s %s: %d sessions, %v; want ErrCorrupt", bad, what, len(got), err)
 			}
-			if got, err := all(append(options, sessionstore.WithUnreadableAsMiss())...); err != nil || len(got) != 2 || got[bad] != nil {
+			if got, err := all(append(options, sessionstore.WithUnreadableAsMiss())...); err != nil || len(got) != 2 ||
+				got[bad] != nil {
 				t.Errorf("%s %s, as a miss: %d sessions, %v; want 2", bad, what, len(got), err)
 			}
 		}

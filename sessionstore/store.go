@@ -44,7 +44,10 @@ var (
 // New returns a store over a driver. It makes no call and starts no goroutine. All that is wrong with the options is
 // reported in one error.
 func New(driver storage.Driver, options ...Option) (*Store, error) {
-	c := config{strategy: lockstrategy.Merge(nil), codec: scs.GobCodec{}, now: time.Now, touchInterval: -1, logger: slog.Default()}
+	c := config{
+		strategy: lockstrategy.Merge(nil), codec: scs.GobCodec{}, now: time.Now, touchInterval: -1,
+		logger: slog.Default(),
+	}
 	for _, option := range options {
 		option(&c)
 	}

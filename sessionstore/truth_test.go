@@ -174,7 +174,8 @@ func TestT1_NothingAfterTheEnd(t *testing.T) {
 func TestT2_NoCookieAfterAnUnknownLogout(t *testing.T) {
 	t.Parallel()
 	everyStrategy(t, func(t *testing.T, d *hooked, v *visitor) {
-		v.store = newStore(t, d, sessionstore.WithSecret(storetest.Secret(2), storetest.Secret(1)), sessionstore.WithTouchInterval(0))
+		v.store = newStore(t, d, sessionstore.WithSecret(storetest.Secret(2), storetest.Secret(1)),
+			sessionstore.WithTouchInterval(0))
 		v.sessions.Store, v.sessions.IdleTimeout, v.sessions.Lifetime = v.store, time.Hour, 24*time.Hour
 		token := v.begin(map[string]any{"cart": 1})
 		answer := v.own(token, func(_ http.ResponseWriter, r *http.Request) {
@@ -319,7 +320,10 @@ func TestT1_UnknownStaysUnknown(t *testing.T) {
 				switch answer.status {
 				case http.StatusInternalServerError: // it is not known
 				case http.StatusOK:
-					if want := map[string]string{"taken back": "cart", "a second commit": "cart m n", "nothing": "cart n"}[name]; stored != want {
+					if want := map[string]string{
+						"taken back": "cart", "a second commit": "cart m n",
+						"nothing": "cart n",
+					}[name]; stored != want {
 						t.Errorf("200, and stored is %q; want %q", stored, want)
 					}
 				default:
@@ -530,7 +534,10 @@ func TestT4_WriteAfterTheMiddleware(t *testing.T) {
 			w := httptest.NewRecorder()
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/own", nil)
 			r.AddCookie(&http.Cookie{Name: "session", Value: token})
-			v.store.LoadAndSave(v.sessions)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { inner, request = w, r })).ServeHTTP(w, r)
+			v.store.LoadAndSave(v.sessions)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				inner, request = w,
+					r
+			})).ServeHTTP(w, r)
 			v.sessions.Put(request.Context(), "flash", "sorry")
 			http.Error(inner, "no such page", http.StatusNotFound)
 			if w.Code != http.StatusNotFound || w.Body.String() != "no such page\n" {
@@ -549,7 +556,8 @@ func TestT4_ManagerIsChangedByTheHandler(t *testing.T) {
 		v.sessions.Cookie.Secure, v.sessions.Cookie.Path = true, "/app/"
 		v.put("user")(w, r)
 	})
-	if cookie := answer.header.Get("Set-Cookie"); !strings.Contains(cookie, "Secure") || !strings.Contains(cookie, "Path=/app/") {
+	if cookie := answer.header.Get("Set-Cookie"); !strings.Contains(cookie, "Secure") ||
+		!strings.Contains(cookie, "Path=/app/") {
 		t.Errorf("cookie %q; want Secure and the path that the handler has set", cookie)
 	}
 }
@@ -574,8 +582,9 @@ func TestLoadAndSaveChecksTheManager(t *testing.T) {
 		t.Error("nil: the middleware was made")
 	}
 	for name, sm := range map[string]*scs.SessionManager{
-		"its own": {Store: store}, "wrapped": {Store: wrapped{store}}, "wrapped twice": {Store: &struct{ scs.Store }{wrapped{store}}},
-		"unwrapped": {Store: unwrapper{&store}},
+		"its own": {Store: store}, "wrapped": {Store: wrapped{store}},
+		"wrapped twice": {Store: &struct{ scs.Store }{wrapped{store}}},
+		"unwrapped":     {Store: unwrapper{&store}},
 	} {
 		if reason := refusal(func() { store.LoadAndSave(sm); sessionstore.LoadAndSave(sm) }); reason != nil {
 			t.Errorf("%s: %v", name, reason)
@@ -594,8 +603,14 @@ func (unwrapper) Delete(string) error                    { return nil }
 // The function finds the store of a manager, and is scs's own middleware for any other store.
 func TestLoadAndSaveFindsTheStore(t *testing.T) {
 	t.Parallel()
-	for name, store := range map[string]scs.Store{"ours": newStore(t, nil), "memstore": memstore.NewWithCleanupInterval(0)} {
-		sm := &scs.SessionManager{Store: store, Codec: scs.GobCodec{}, Lifetime: time.Hour, ErrorFunc: sessionstore.HandleError}
+	for name, store := range map[string]scs.Store{
+		"ours":     newStore(t, nil),
+		"memstore": memstore.NewWithCleanupInterval(0),
+	} {
+		sm := &scs.SessionManager{
+			Store: store, Codec: scs.GobCodec{}, Lifetime: time.Hour,
+			ErrorFunc: sessionstore.HandleError,
+		}
 		sm.Cookie.Name = "session"
 		w := httptest.NewRecorder()
 		sessionstore.LoadAndSave(sm)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

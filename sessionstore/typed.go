@@ -21,7 +21,8 @@ const typedBits = 36
 
 // typed reports whether a secret in base64 or hexadecimal looks as if somebody had typed it.
 func typed(secret []byte) bool {
-	return typedBase64(base64.RawStdEncoding.EncodeToString(secret)) >= typedBits || typedHex(hex.EncodeToString(secret)) >= typedBits
+	return typedBase64(base64.RawStdEncoding.EncodeToString(secret)) >= typedBits ||
+		typedHex(hex.EncodeToString(secret)) >= typedBits
 }
 
 // typedBase64 and typedHex return by how many bits a text is more likely to be typed than to be drawn at random.
@@ -96,8 +97,9 @@ func (t *typist) learn(chance float64) {
 }
 
 var (
-	base64Habits = slices.Concat(habitsFor(len(base64Symbols)), []habit{word, among(0, letters), among(letters, letters)}, keyboards())
-	hexHabits    = append(habitsFor(len(hexSymbols)), among(0, 10))
+	base64Habits = slices.Concat(habitsFor(len(base64Symbols)), []habit{word, among(0, letters), among(letters, letters)},
+		keyboards())
+	hexHabits = append(habitsFor(len(hexSymbols)), among(0, 10))
 )
 
 // habitsFor are those with any symbols: random ones, repetition, and counting.
@@ -172,7 +174,8 @@ func echo(text []byte) (byte, bool) {
 // keyboards are the keys in the order in which they lie, to and fro.
 func keyboards() (habits []habit) {
 	for _, rows := range []string{
-		"1234567890qwertyuiopasdfghjklzxcvbnm", "1234567890qwertzuiopasdfghjklyxcvbnm", "1234567890azertyuiopqsdfghjklmwxcvbn",
+		"1234567890qwertyuiopasdfghjklzxcvbnm", "1234567890qwertzuiopasdfghjklyxcvbnm",
+		"1234567890azertyuiopqsdfghjklmwxcvbn",
 		"1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p",
 	} {
 		for _, keys := range []string{rows, strings.ToUpper(rows)} {
@@ -186,12 +189,18 @@ func keyboards() (habits []habit) {
 // What letters are followed by in English words, the most frequent first, and what words begin with.
 var (
 	followers = ranksOf(
-		"trlnscmdbipguvkyfewaxhzjoq", "leauoisrcybdjftpmgnxkhzvwq", "oethaklriucsdpfmbyvnxgwjzq", "eiaodsurlfbctyngmpvhwjkxqz",
-		"rsndtcalxmfpevgbyiqwoukhjz", "iofeaurltsdcybpnmgwkhvxqjz", "erisnhoaulgtmcybpfdzwvkjqx", "eaoitrulmsnypkdcwbfghvqjxz",
-		"ntosclmeagdbrvfpzxkuijqhyw", "esaouicpdjwtlknmhrfbvgqzyx", "eisaoulntdhrgwpyfmkbcjvqzx", "eiaolystudfpvcbmgnkrjhwxzq",
-		"eapiomsbuldtynckfrgwjvhxqz", "tgsedacionfuvklypmrhbwjzqx", "nrmlducsptowvgbfikaexyjhzq", "eraoltpiushydcfmnkgvbwzxqj",
-		"utsrlvbqypnadzioxcmwfejkgh", "eiaostrmydcnuglkvpfbwhzxqj", "teisouhpcalykmfrnwdgqvbzxj", "eiraohstyulcpfmdwnbzxvkgqj",
-		"ntrslmebpicafdgoxkzvuyhwqj", "eaiosmctprvnygulfwbdxqzkhj", "aieorhsnwlcdmptvgkxqfyuzbj", "tpeicasxmyfrlvdobzuhnqwgkj",
+		"trlnscmdbipguvkyfewaxhzjoq", "leauoisrcybdjftpmgnxkhzvwq", "oethaklriucsdpfmbyvnxgwjzq",
+		"eiaodsurlfbctyngmpvhwjkxqz",
+		"rsndtcalxmfpevgbyiqwoukhjz", "iofeaurltsdcybpnmgwkhvxqjz", "erisnhoaulgtmcybpfdzwvkjqx",
+		"eaoitrulmsnypkdcwbfghvqjxz",
+		"ntosclmeagdbrvfpzxkuijqhyw", "esaouicpdjwtlknmhrfbvgqzyx", "eisaoulntdhrgwpyfmkbcjvqzx",
+		"eiaolystudfpvcbmgnkrjhwxzq",
+		"eapiomsbuldtynckfrgwjvhxqz", "tgsedacionfuvklypmrhbwjzqx", "nrmlducsptowvgbfikaexyjhzq",
+		"eraoltpiushydcfmnkgvbwzxqj",
+		"utsrlvbqypnadzioxcmwfejkgh", "eiaostrmydcnuglkvpfbwhzxqj", "teisouhpcalykmfrnwdgqvbzxj",
+		"eiraohstyulcpfmdwnbzxvkgqj",
+		"ntrslmebpicafdgoxkzvuyhwqj", "eaiosmctprvnygulfwbdxqzkhj", "aieorhsnwlcdmptvgkxqfyuzbj",
+		"tpeicasxmyfrlvdobzuhnqwgkj",
 		"psntlmaeoriwcgbuvdzfyhkxqj", "eiazolymtqushrwvpncxkfjbgd",
 	)
 	first = ranksOf("scpardmtbifewhlnogukvjqyzx")[0]
@@ -236,7 +245,8 @@ func classOf(symbol byte) int {
 
 // nextClass are the chances of classes, by the one before; capitals are those behind more than one capital letter.
 var nextClass = [...][4]float64{
-	upper: {0.2, 0.78, 0.01, 0.01}, lower: {0.12, 0.82, 0.03, 0.03}, digit: {0.2, 0.2, 0.5, 0.1}, other: {0.4, 0.5, 0.08, 0.02},
+	upper: {0.2, 0.78, 0.01, 0.01}, lower: {0.12, 0.82, 0.03, 0.03}, digit: {0.2, 0.2, 0.5, 0.1},
+	other: {0.4, 0.5, 0.08, 0.02},
 	start: {0.4, 0.5, 0.08, 0.02}, capitals: {0.86, 0.06, 0.04, 0.04},
 }
 

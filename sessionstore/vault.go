@@ -87,7 +87,8 @@ func (v *vault) open(record storage.Record, token string, codec scs.Codec) ([]by
 var errAnotherSession = &storage.CorruptError{Part: "data", Problem: "belongs to another session"}
 
 var errSealed = &storage.CorruptError{
-	Part: "data", Problem: "is sealed, and the store has no secret; give the one with which it was stored: sessionstore.WithSecret",
+	Part:    "data",
+	Problem: "is sealed, and the store has no secret; give the one with which it was stored: sessionstore.WithSecret",
 }
 
 // openAny returns the token and the data of a record, unless it is over.

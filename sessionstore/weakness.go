@@ -20,7 +20,8 @@ func weaknessOf(secret []byte) string {
 	case len(secret) < MinSecretBytes:
 		return fmt.Sprintf("has %d bytes; at least %d random bytes are needed%s", len(secret), MinSecretBytes, makeSecret)
 	case isText(secret):
-		return "is text, which can be guessed; if it is a random secret in base64 or hexadecimal, give the bytes that it stands for: " +
+		return "is text, which can be guessed; if it is a random secret in base64 or hexadecimal, give the bytes that it " +
+			"stands for: " +
 			"see sessionstore.ParseSecret" + makeSecret
 	case repeats(secret):
 		return "repeats a short piece, so it is not random" + makeSecret

@@ -82,7 +82,8 @@ func TestConditionUnchanged(t *testing.T) {
 	}
 	released := held
 	released.Lease = storage.Lease{}
-	if storage.IfUnchanged(held).Holds(&released) || storage.IfUnchanged(free).Holds(&held) || storage.IfUnchanged(free).Holds(nil) {
+	if storage.IfUnchanged(held).Holds(&released) || storage.IfUnchanged(free).Holds(&held) ||
+		storage.IfUnchanged(free).Holds(nil) {
 		t.Error("the condition holds although the lease was released or acquired, or the record is gone")
 	}
 	// What the end of a lease says that nobody has means nothing, and an instant is the same in every zone.

@@ -55,8 +55,8 @@ func (m *Meter) Usage() Usage {
 
 type meterKey struct{}
 
-// WithMeter returns a context under which drivers report to m what they consume, and to the meter that ctx has already. A nil m
-// is none, and takes that of ctx away.
+// WithMeter returns a context under which drivers report to m what they consume, and to the meter that ctx has already.
+// A nil m is none, and takes that of ctx away.
 func WithMeter(ctx context.Context, m *Meter) context.Context {
 	if outer := MeterFrom(ctx); m != nil && outer != nil && outer != m {
 		m = &Meter{both: &[2]*Meter{m, outer}}
@@ -64,7 +64,8 @@ func WithMeter(ctx context.Context, m *Meter) context.Context {
 	return context.WithValue(ctx, meterKey{}, m)
 }
 
-// MeterFrom returns the meter of ctx to Add to, or nil. Drivers ask the service for consumed capacity only where there is one.
+// MeterFrom returns the meter of ctx to Add to, or nil. Drivers ask the service for consumed capacity only where there
+// is one.
 func MeterFrom(ctx context.Context) *Meter {
 	m, _ := ctx.Value(meterKey{}).(*Meter)
 	return m

@@ -57,7 +57,8 @@ func (a *app) runAgain(
 			served <- err
 		}()
 	}
-	logger.InfoContext(ctx, "collecting", "sessions", place(cfg), "schedule", schedule.String(), "election", election != nil,
+	logger.InfoContext(ctx, "collecting", "sessions", place(cfg), "schedule", schedule.String(), "election",
+		election != nil,
 		"dry_run", text(cfg, "collection.dry_run") == "true", "version", version.Build())
 	err = runner.Run(ctx)
 	stopServing()

@@ -18,7 +18,8 @@ func TestAgainOnBolt(t *testing.T) {
 	path := newFile(t, 7, 5)
 	p := serve(t, onBolt(path), "--interval", "1s", "--pprof", "--log-format", "text",
 		"--set", "secret.context=on-the-command-line")
-	p.eventually("a second run has ended", func() bool { return p.metric(`gcrunner_runs_total{outcome="completed"}`) >= 2 })
+	p.eventually("a second run has ended",
+		func() bool { return p.metric(`gcrunner_runs_total{outcome="completed"}`) >= 2 })
 	if n := p.metric(`gcrunner_sessions_deleted_total{rule="expired"}`); n != 5 {
 		t.Errorf("%v sessions are deleted; want 5", n)
 	}
@@ -31,7 +32,10 @@ func TestAgainOnBolt(t *testing.T) {
 		}
 	}
 	// Nobody has to log in, so that nothing shows the command line, which may have secrets in it.
-	for _, page := range []string{"", "/metrics", "/debug/pprof/cmdline", "/debug/pprof/goroutine?debug=2", "/debug/pprof/heap?debug=1"} {
+	for _, page := range []string{
+		"", "/metrics", "/debug/pprof/cmdline", "/debug/pprof/goroutine?debug=2",
+		"/debug/pprof/heap?debug=1",
+	} {
 		if _, body := p.get(page); strings.Contains(body, "on-the-command-line") {
 			t.Errorf("%s shows the command line: %q", page, body)
 		}
@@ -79,14 +83,22 @@ func TestEverythingIsJSON(t *testing.T) {
 		says      string
 	}{
 		"in clear": { // an address that is for documentation
-			onDynamoDB("http://192.0.2.1:8000", name), []string{"--set", limit, "--set", "collection.elect=false"}, 7, "in clear",
+			onDynamoDB("http://192.0.2.1:8000", name),
+			[]string{"--set", limit, "--set", "collection.elect=false"},
+			7,
+			"in clear",
 		},
 		"in clear, with the result": {
 			onDynamoDB("http://192.0.2.1:8000", name), []string{"--set", limit, "--output", "json"}, 7, "in clear",
 		},
-		"throttled":      {onDynamoDB(gate.url, name), []string{"--set", limit}, 7, "DynamoDB refuses requests"},
-		"address in use": {onDynamoDB(gate.url, name), []string{"--interval", "1h", "--listen", takenAddress(t)}, 1, "address already in use"},
-		"no flag":        {onDynamoDB(gate.url, name), []string{"--environment", ""}, 2, "--environment is empty"},
+		"throttled": {onDynamoDB(gate.url, name), []string{"--set", limit}, 7, "DynamoDB refuses requests"},
+		"address in use": {
+			onDynamoDB(gate.url, name),
+			[]string{"--interval", "1h", "--listen", takenAddress(t)},
+			1,
+			"address already in use",
+		},
+		"no flag": {onDynamoDB(gate.url, name), []string{"--environment", ""}, 2, "--environment is empty"},
 		"several mistakes": {onDynamoDB(gate.url, name), []string{
 			"--set", "collection.grace=-1s", "--set", "collection.max_age=-1s",
 		}, 3, "collection.max_age"},
@@ -144,7 +156,8 @@ func TestNoAnswer(t *testing.T) {
 			}
 			p := serve(t, env, "--interval", "1s", "--set", "collection.limits.duration=500ms", "--set", "collection.jitter=0s")
 			p.eventually("it is not ready", p.answers("/readyz", http.StatusServiceUnavailable, test.ready))
-			if n, at := p.metric("gcrunner_consecutive_failures"), p.metric("gcrunner_last_success_timestamp_seconds"); n < 1 || at != -1 {
+			if n, at := p.metric("gcrunner_consecutive_failures"), p.metric("gcrunner_last_success_timestamp_seconds"); n < 1 ||
+				at != -1 {
 				t.Errorf("%v failures, the last success is at %v", n, at)
 			}
 			p.signal(syscall.SIGTERM) // so that it gives the election back
@@ -178,7 +191,8 @@ func TestReadyFollowsTheTable(t *testing.T) {
 	name, _ := newTable(t, 5, 5)
 	gate := newGate(t, dynamotest.Endpoint(t))
 	p := serve(t, onDynamoDB(gate.url, name), "--interval", "1h", "--set", "collection.jitter=0s",
-		"--set", "dynamodb.operation_timeout=500ms", "--set", "dynamodb.attempt_timeout=200ms", "--set", "collection.elect=false")
+		"--set", "dynamodb.operation_timeout=500ms", "--set", "dynamodb.attempt_timeout=200ms", "--set",
+		"collection.elect=false")
 	// Before its first success it may be ready as well, and not be for another reason.
 	p.eventually("a run has ended", func() bool { return p.metric(`gcrunner_runs_total{outcome="completed"}`) >= 1 })
 	p.eventually("it is ready", p.answers("/readyz", http.StatusOK, "ok"))

@@ -68,8 +68,8 @@ What it does is configured as for the application: defaults, then one file, then
 flags. The keys are in docs/configuration.md, those of collection under "collection". How to operate it is in
 docs/operations.md.
 
-SIGTERM or SIGINT ends it: the pages that were begun are finished (collection.stop_timeout), the position is saved, and the
-election is given back. A second signal ends it at once.
+SIGTERM or SIGINT ends it: the pages that were begun are finished (collection.stop_timeout), the position is saved, and
+the election is given back. A second signal ends it at once.
 
 `
 
@@ -99,16 +99,21 @@ func (a *app) command() *cobra.Command {
 	flags.SortFlags = false
 	flags.StringVar(&a.file, "config", "", "the configuration `FILE` (default: "+keys.FileVariable+", else "+
 		keys.DefaultFile("<environment>")+" or "+keys.DefaultFile("")+")")
-	flags.StringVar(&a.environment, "environment", "", "the environment, such as production (default: "+keys.EnvironmentVariable+")")
+	flags.StringVar(&a.environment, "environment", "",
+		"the environment, such as production (default: "+keys.EnvironmentVariable+")")
 	flags.StringArrayVar(&a.settings, "set", nil, "set a `KEY=VALUE`, over file and environment; may be repeated")
 	flags.BoolVar(&a.dryRun, "dry-run", false, "delete nothing, only count: collection.dry_run=true")
 	flags.BoolVar(&a.once, "once", false, "make one run and end, whatever schedule is configured")
 	flags.StringVar(&a.interval, "interval", "", "run at this interval, such as 10m: collection.interval")
-	flags.StringVar(&a.schedule, "schedule", "", "run at these times, a cron `EXPRESSION` such as \"17 3 * * *\": collection.schedule")
-	flags.StringVar(&a.timeZone, "time-zone", "", "the time zone `NAME` of --schedule, such as Europe/Berlin (default: UTC)")
-	flags.StringVar(&a.listen, "listen", defaultListen, "the `ADDRESS` of status page, probes and metrics, with a schedule; none for none")
-	flags.StringArrayVar(&a.hosts, "host", nil, "serve requests to this `NAME`, too, such as that of a proxy, or * for any; may be "+
-		"repeated (addresses, localhost, names without a dot, and under .internal, .local and .svc, are served always)")
+	flags.StringVar(&a.schedule, "schedule", "",
+		"run at these times, a cron `EXPRESSION` such as \"17 3 * * *\": collection.schedule")
+	flags.StringVar(&a.timeZone, "time-zone", "",
+		"the time zone `NAME` of --schedule, such as Europe/Berlin (default: UTC)")
+	flags.StringVar(&a.listen, "listen", defaultListen,
+		"the `ADDRESS` of status page, probes and metrics, with a schedule; none for none")
+	flags.StringArrayVar(&a.hosts, "host", nil,
+		"serve requests to this `NAME`, too, such as that of a proxy, or * for any; may be "+
+			"repeated (addresses, localhost, names without a dot, and under .internal, .local and .svc, are served always)")
 	flags.BoolVar(&a.profiles, "pprof", false, "serve profiles there, too, under /debug/pprof/")
 	flags.StringVar(&a.logFormat, "log-format", "text", "how to log: text or json")
 	flags.StringVar(&a.logLevel, "log-level", "info", "what to log: debug, info, warn or error")
@@ -219,7 +224,8 @@ func openDriver(ctx context.Context, cfg *config.Config) (config.Driver, error) 
 	if text(cfg, "driver") == "bolt" {
 		path := text(cfg, "bolt.path")
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			return nil, explain.New(explain.NotFound, "there is no file "+path, "correct bolt.path; the application makes the file at its start")
+			return nil, explain.New(explain.NotFound, "there is no file "+path,
+				"correct bolt.path; the application makes the file at its start")
 		}
 	}
 	driver, err := cfg.Driver(ctx)

@@ -125,7 +125,8 @@ func TestManifestsAreSafe(t *testing.T) {
 				continue
 			}
 			pods++
-			if s := pod.SecurityContext; !s.RunAsNonRoot || s.RunAsUser != 65532 || s.SeccompProfile["type"] != "RuntimeDefault" {
+			if s := pod.SecurityContext; !s.RunAsNonRoot || s.RunAsUser != 65532 ||
+				s.SeccompProfile["type"] != "RuntimeDefault" {
 				t.Errorf("%s: the pod's security context is %+v", path, s)
 			}
 			if pod.AutomountServiceAccountToken == nil || *pod.AutomountServiceAccountToken || pod.ServiceAccountName == "" {
@@ -492,7 +493,8 @@ func TestAlertsHaveRunbooks(t *testing.T) {
 		}
 	}
 	runbooks := map[string]bool{}
-	for _, heading := range regexp.MustCompile(`(?m)^### (Gcrunner\w+)$`).FindAllSubmatch(read(t, "../../docs/operations.md"), -1) {
+	for _, heading := range regexp.MustCompile(`(?m)^### (Gcrunner\w+)$`).FindAllSubmatch(read(t,
+		"../../docs/operations.md"), -1) {
 		runbooks[string(heading[1])] = true
 	}
 	if len(alerts) < 5 || !maps.Equal(alerts, runbooks) {
@@ -519,7 +521,8 @@ func TestBuildContextIsComplete(t *testing.T) {
 	t.Parallel()
 	const module = "github.com/scsdynamo/scsdynamo/"
 	ignore := string(read(t, "../../.dockerignore"))
-	list, err := exec.CommandContext(t.Context(), "go", "list", "-deps", module+"cmd/gcrunner", module+"examples/counter").Output()
+	list, err := exec.CommandContext(t.Context(), "go", "list", "-deps", module+"cmd/gcrunner",
+		module+"examples/counter").Output()
 	if err != nil {
 		t.Fatal(err)
 	}

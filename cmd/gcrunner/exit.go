@@ -4,12 +4,21 @@ import "github.com/scsdynamo/scsdynamo/cmd/internal/explain"
 
 // codes are the exit codes.
 var codes = explain.ExitCodes{
-	{Kind: explain.Done, Text: "done: everything was looked at, or a limit was reached, or a process with a schedule was told to end"},
+	{
+		Kind: explain.Done,
+		Text: "done: everything was looked at, or a limit was reached, or a process with a schedule was told to end",
+	},
 	{Kind: explain.Failed, Text: "failed, perhaps after some were deleted, of which the report says how many"},
 	{Kind: explain.Usage, Text: "the command line is wrong; nothing was done"},
-	{Kind: explain.Configuration, Text: "the configuration has mistakes, or does not fit the machine or the table; nothing was done"},
+	{
+		Kind: explain.Configuration,
+		Text: "the configuration has mistakes, or does not fit the machine or the table; nothing was done",
+	},
 	{Kind: explain.NotFound, Text: "there is no such table or file; nothing was done"},
-	{Kind: explain.Unavailable, Text: "try again later: another process is elected, or the table is unreachable or refuses everything"},
+	{
+		Kind: explain.Unavailable,
+		Text: "try again later: another process is elected, or the table is unreachable or refuses everything",
+	},
 	{Kind: explain.Interrupted, Text: "a single run was told to end; the next one goes on where there is a checkpoint"},
 }
 

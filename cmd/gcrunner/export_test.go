@@ -13,7 +13,10 @@ func Main() { main() }
 
 // Tell writes what a terminal shows of a run that has come so far, and then so far.
 func Tell(screen io.Writer, reports ...gcrunner.Report) {
-	p := &progress{watched: true, options: []progressbar.Option{progressbar.OptionSetWriter(screen), progressbar.OptionClearOnFinish()}}
+	p := &progress{watched: true, options: []progressbar.Option{
+		progressbar.OptionSetWriter(screen),
+		progressbar.OptionClearOnFinish(),
+	}}
 	for _, r := range reports {
 		p.tell(r)
 	}

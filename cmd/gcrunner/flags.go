@@ -45,7 +45,8 @@ func (a *app) checkFlags(flags *pflag.FlagSet) error {
 		case strings.TrimSpace(value) == "": // A variable of a script that is not set must not mean the default.
 			wrong = usage("--"+flag.Name+" is empty", "give it a value, or leave it out")
 		case fixed && !slices.Contains(allowed, value):
-			wrong = usage("--"+flag.Name+" must be "+strings.Join(allowed[:len(allowed)-1], ", ")+" or "+allowed[len(allowed)-1], "")
+			wrong = usage("--"+flag.Name+" must be "+strings.Join(allowed[:len(allowed)-1],
+				", ")+" or "+allowed[len(allowed)-1], "")
 		}
 	})
 	if !slices.Contains(choices["output"], a.output) {

@@ -23,7 +23,10 @@ type gate struct {
 type refusal struct{ code, message string }
 
 // denial is what IAM says, and more than strangers should know.
-var denial = refusal{"AccessDeniedException", "User: arn:aws:sts::111122223333:assumed-role/sessions-collector/i-0abc is not authorized"}
+var denial = refusal{
+	"AccessDeniedException",
+	"User: arn:aws:sts::111122223333:assumed-role/sessions-collector/i-0abc is not authorized",
+}
 
 var throttling = refusal{"ThrottlingException", "Rate exceeded"}
 

@@ -76,7 +76,8 @@ func TestOnceOnDynamoDB(t *testing.T) {
 	}
 	done := invoke(t, env)
 	if live, dead := count(t, driver); done.code != 0 || live != 30 || dead != 0 {
-		t.Errorf("exit code %d; %d live and %d dead sessions are left of 30 and 20:\n%s%s", done.code, live, dead, done.stdout, done.stderr)
+		t.Errorf("exit code %d; %d live and %d dead sessions are left of 30 and 20:\n%s%s", done.code, live, dead,
+			done.stdout, done.stderr)
 	}
 }
 
@@ -104,7 +105,12 @@ func TestBadInput(t *testing.T) {
 		{"set without a value", []string{"--set", "collection.grace"}, 2, "a --set has no value"},
 		{"time zone", []string{"--schedule", "17 3 * * *", "--time-zone", "Mars/Olympus"}, 2, "no such time zone"},
 		{"time zone without a schedule", []string{"--time-zone", "Europe/Berlin"}, 2, "--time-zone without a cron schedule"},
-		{"time zone of an interval", []string{"--interval", "1h", "--time-zone", "Europe/Berlin"}, 2, "--time-zone without a cron schedule"},
+		{
+			"time zone of an interval",
+			[]string{"--interval", "1h", "--time-zone", "Europe/Berlin"},
+			2,
+			"--time-zone without a cron schedule",
+		},
 		{"time zone of a single run", []string{
 			"--once", "--set", "collection.schedule=17 3 * * *", "--time-zone", "Europe/Berlin",
 		}, 2, "--time-zone without a cron schedule"},
@@ -113,7 +119,12 @@ func TestBadInput(t *testing.T) {
 		{"host with a port", []string{"--host", "gc.example:80"}, 2, "a name is served at every port"},
 		{"hosts by a pattern", []string{"--host", "*.example"}, 2, "repeat --host for each name, or write * for any"},
 		{"host with a space", []string{"--host", "gc example"}, 2, "--host is not the name of a host"},
-		{"host that browsers write otherwise", []string{"--host", "b\u00fccher.example"}, 2, "with the letters that browsers send"},
+		{
+			"host that browsers write otherwise",
+			[]string{"--host", "b\u00fccher.example"},
+			2,
+			"with the letters that browsers send",
+		},
 		{"flag for a host", []string{"--host", "--pprof"}, 2, "--host is not the name of a host"},
 		{"empty value of a setting", []string{"--set", "collection.interval="}, 3, "an empty value"},
 		{"no rule", []string{"--set", "collection.expired=false"}, 3, "there is no rule, and without one nothing is deleted"},
@@ -121,7 +132,12 @@ func TestBadInput(t *testing.T) {
 		{"negative age", []string{"--set", "collection.max_age=-1d"}, 3, "collection.max_age"},
 		{"negative staleness", []string{"--set", "collection.max_stale=-1s"}, 3, "collection.max_stale"},
 		{"read budget 0", []string{"--set", "collection.read_units=0"}, 3, "collection.read_units: it must be more than 0"},
-		{"write budget 0", []string{"--set", "collection.write_units=0"}, 3, "collection.write_units: it must be more than 0"},
+		{
+			"write budget 0",
+			[]string{"--set", "collection.write_units=0"},
+			3,
+			"collection.write_units: it must be more than 0",
+		},
 		{"cron", []string{"--schedule", "every night"}, 3, `"every night" is not a cron expression`},
 		{"cron that is never due", []string{"--schedule", "0 0 30 2 *"}, 3, "never due"},
 		{"interval without a unit", []string{"--interval", "30"}, 3, "collection.interval"},
@@ -134,8 +150,13 @@ func TestBadInput(t *testing.T) {
 		{"no address", []string{"--interval", "1h", "--listen", "here"}, 2, "--listen: missing port in address"},
 		{"no port", []string{"--interval", "1h", "--listen", ":99999"}, 2, "--listen: invalid port"},
 		{"another machine's address", []string{"--interval", "1h", "--listen", "192.0.2.1:9464"}, 2, "--listen: "},
-		{"cron field", []string{"--schedule", "0 24 * * *"}, 3, "--schedule: collection.schedule: \"0 24 * * *\" is not a cron expression of " +
-			"five fields: hour: 24 is out of range; it is from 0 to 23"},
+		{
+			"cron field",
+			[]string{"--schedule", "0 24 * * *"},
+			3,
+			"--schedule: collection.schedule: \"0 24 * * *\" is not a cron expression of " +
+				"five fields: hour: 24 is out of range; it is from 0 to 23",
+		},
 		{"cron tag", []string{"--schedule", "@daily"}, 3, "for @daily write 0 0 * * *"},
 		{"cron interval", []string{"--schedule", "@every 1h"}, 3, "set collection.interval"},
 		{"no directory for the position", []string{
@@ -177,7 +198,8 @@ func TestBadInput(t *testing.T) {
 			ExitCode int    `json:"exit_code"`
 		} `json:"error"`
 	}
-	if err := json.Unmarshal([]byte(asJSON.stderr), &wrong); err != nil || wrong.Error.Kind != "configuration" || wrong.Error.ExitCode != 3 {
+	if err := json.Unmarshal([]byte(asJSON.stderr), &wrong); err != nil || wrong.Error.Kind != "configuration" ||
+		wrong.Error.ExitCode != 3 {
 		t.Errorf("as JSON: %v, %s", err, asJSON.stderr)
 	}
 	if live, dead := stored(t, path); live != 3 || dead != 5 {
@@ -190,12 +212,18 @@ func TestBadInput(t *testing.T) {
 func TestEmptyFlags(t *testing.T) {
 	t.Parallel()
 	path := newFile(t, 3, 5)
-	flags := regexp.MustCompile(`(?m)^ +(?:-\w, )?--([a-z-]+) [A-Za-z=]+ `).FindAllStringSubmatch(invoke(t, environ(), "--help").stdout, -1)
+	flags := regexp.MustCompile(`(?m)^ +(?:-\w, )?--([a-z-]+) [A-Za-z=]+ `).FindAllStringSubmatch(invoke(t, environ(),
+		"--help").stdout, -1)
 	if len(flags) < 11 {
 		t.Fatalf("these flags have values: %v", flags)
 	}
 	for _, flag := range flags {
-		for _, args := range [][]string{{"--" + flag[1] + "="}, {"--" + flag[1], ""}, {"--" + flag[1], " "}, {"--" + flag[1]}} {
+		for _, args := range [][]string{
+			{"--" + flag[1] + "="},
+			{"--" + flag[1], ""},
+			{"--" + flag[1], " "},
+			{"--" + flag[1]},
+		} {
 			r := invoke(t, onBolt(path), args...)
 			if r.code != 2 || r.stdout != "" || !strings.Contains(r.stderr, "--"+flag[1]) {
 				t.Errorf("%q: exit code %d:\n%s%s", args, r.code, r.stdout, r.stderr)
@@ -257,8 +285,10 @@ func TestDamagedPosition(t *testing.T) {
 		CreatedAt: now, UpdatedAt: now, ExpiresAt: now.Add(time.Hour),
 	}})
 	r := invoke(t, append(onDynamoDB(dynamotest.Endpoint(t), name), "SCSDYNAMO_COLLECTION_CHECKPOINT=table"))
-	if live, dead := count(t, driver); r.code != 0 || live != 1 || dead != 0 || strings.Count(r.stderr, "the position of the last run is damaged") != 1 {
-		t.Errorf("exit code %d, %d live and %d dead sessions are left of 1 and 0:\n%s%s", r.code, live, dead, r.stdout, r.stderr)
+	if live, dead := count(t, driver); r.code != 0 || live != 1 || dead != 0 ||
+		strings.Count(r.stderr, "the position of the last run is damaged") != 1 {
+		t.Errorf("exit code %d, %d live and %d dead sessions are left of 1 and 0:\n%s%s", r.code, live, dead,
+			r.stdout, r.stderr)
 	}
 	harmless(t, "standard error", r.stderr)
 	again := invoke(t, append(onDynamoDB(dynamotest.Endpoint(t), name), "SCSDYNAMO_COLLECTION_CHECKPOINT=table"))
@@ -322,7 +352,8 @@ func TestOnceToldToEnd(t *testing.T) {
 		t.Errorf("the position: %q, %v", text, err)
 	}
 
-	next := invoke(t, env, "--output", "json") // with a lease of ten minutes that was not given back, it would not be elected
+	// with a lease of ten minutes that was not given back, it would not be elected
+	next := invoke(t, env, "--output", "json")
 	var report struct {
 		Scanned int `json:"scanned"`
 	}
@@ -399,9 +430,11 @@ func TestOnceToldToEndWhileThrottled(t *testing.T) {
 	gate := newGate(t, dynamotest.Endpoint(t))
 	gate.refuse.Store(always("DeleteItem", throttling)(t, name))
 	p := launch(t, onDynamoDB(gate.url, name))
-	p.eventually("it says that it is refused", func() bool { return strings.Contains(p.logged(), "DynamoDB refuses requests") })
+	p.eventually("it says that it is refused",
+		func() bool { return strings.Contains(p.logged(), "DynamoDB refuses requests") })
 	p.signal(syscall.SIGTERM)
-	if code := p.exit(waitToEnd); code != 130 || !strings.Contains(p.logged(), "interrupted; until then everything was refused") ||
+	if code := p.exit(waitToEnd); code != 130 ||
+		!strings.Contains(p.logged(), "interrupted; until then everything was refused") ||
 		!strings.Contains(p.logged(), "was throttled") {
 		t.Errorf("exit code %d:\n%s", code, p.logged())
 	}
@@ -434,7 +467,8 @@ func TestProgressOnATerminal(t *testing.T) {
 	// Where the size of the table is known, it is a bar.
 	name, _ := newTable(t, 300, 100)
 	cmd = exec.CommandContext(t.Context(), script, "--quiet", "--return", "--command", os.Args[0], "/dev/null")
-	cmd.Env = append(onDynamoDB(dynamotest.Endpoint(t), name), "SCSDYNAMO_COLLECTION_PAGE_SIZE=10", "SCSDYNAMO_COLLECTION_DRY_RUN=true", "TERM=xterm")
+	cmd.Env = append(onDynamoDB(dynamotest.Endpoint(t), name), "SCSDYNAMO_COLLECTION_PAGE_SIZE=10",
+		"SCSDYNAMO_COLLECTION_DRY_RUN=true", "TERM=xterm")
 	out, err = cmd.CombinedOutput()
 	if err != nil || !regexp.MustCompile(`looked at, .* [0-9]+% \|`).Match(out) {
 		t.Errorf("%v: there is no bar in %q", err, out)

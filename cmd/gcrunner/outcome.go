@@ -58,7 +58,8 @@ func notKept(e *explain.Explanation) {
 		text = path.Path + " holds something else"
 	case ofPath || errors.As(e.Err, &link):
 		e.Kind = explain.Configuration
-		e.Fix = "correct collection.checkpoint_file: its directory must be there, and this process must be allowed to write in it"
+		e.Fix = "correct collection.checkpoint_file: its directory must be there, and this process must be allowed to " +
+			"write in it"
 	}
 	e.Text = "the position of the run cannot be kept: " + text
 }

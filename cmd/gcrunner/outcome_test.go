@@ -24,10 +24,11 @@ type trouble struct {
 	dead     int                                                   // sessions to collect; 60 by default
 	refuse   func(t *testing.T, table string) func(string) refusal // may be nil
 
-	code    int    // of a single run
-	says    string // on standard error
-	partial bool   // whether some are deleted, but not all; otherwise all are where the code is 0, and none where it is not
-	gone    bool   // whether the table has gone, so that nobody can count
+	code int    // of a single run
+	says string // on standard error
+	// whether some are deleted, but not all; otherwise all are where the code is 0, and none where it is not
+	partial bool
+	gone    bool // whether the table has gone, so that nobody can count
 
 	unready  string // what /readyz says with 503 where it runs again and again; empty where it is ready
 	logs     string
@@ -48,7 +49,8 @@ func always(operation string, with refusal) func(*testing.T, string) func(string
 }
 
 // afterDeletes calls then once so many sessions were deleted, and refuses with what it returns from then on.
-func afterDeletes(n int, then func(t *testing.T, table string) func(operation string) refusal) func(*testing.T, string) func(string) refusal {
+func afterDeletes(n int, then func(t *testing.T, table string) func(operation string) refusal) func(*testing.T,
+	string) func(string) refusal {
 	return func(t *testing.T, table string) func(string) refusal {
 		var mu sync.Mutex
 		deletes := 0
@@ -79,7 +81,8 @@ var troubles = map[string]trouble{
 		unready: "no run has succeeded yet: access denied (DeleteItem)", logs: "AccessDeniedException",
 	},
 	"all deletes are throttled": {
-		settings: []string{"collection.limits.duration=2s"}, refuse: always("DeleteItem", throttling), code: 7, says: "was throttled",
+		settings: []string{"collection.limits.duration=2s"}, refuse: always("DeleteItem", throttling), code: 7,
+		says:    "was throttled",
 		unready: "no run has succeeded yet: throttled (DeleteItem)", logs: "ThrottlingException", throttle: true,
 	},
 	"all scans are denied": {
@@ -87,7 +90,8 @@ var troubles = map[string]trouble{
 		unready: "no run has succeeded yet: access denied (Scan)", logs: "AccessDeniedException",
 	},
 	"all scans are throttled": {
-		settings: []string{"collection.limits.duration=2s"}, refuse: always("Scan", throttling), code: 7, says: "was throttled",
+		settings: []string{"collection.limits.duration=2s"}, refuse: always("Scan", throttling), code: 7,
+		says:    "was throttled",
 		unready: "no run has succeeded yet: throttled (Scan)", logs: "ThrottlingException", throttle: true,
 	},
 	"half of both is throttled": {
@@ -123,7 +127,8 @@ var troubles = map[string]trouble{
 	"the table vanishes": {
 		refuse: afterDeletes(20, func(t *testing.T, table string) func(string) refusal {
 			t.Helper()
-			_, err := dynamotest.Client(t).DeleteTable(context.WithoutCancel(t.Context()), &dynamodb.DeleteTableInput{TableName: &table})
+			_, err := dynamotest.Client(t).DeleteTable(context.WithoutCancel(t.Context()),
+				&dynamodb.DeleteTableInput{TableName: &table})
 			if err != nil {
 				t.Error(err)
 			}
@@ -140,7 +145,8 @@ var troubles = map[string]trouble{
 	"the position in the table cannot be written": {
 		settings: []string{"collection.checkpoint=table"}, refuse: always("PutItem", denial),
 		code: 1, says: "the position of the run cannot be kept: these credentials may not call dynamodb:PutItem",
-		unready: "no run has succeeded yet: the position of the run cannot be kept: access denied (PutItem)", logs: "AccessDeniedException",
+		unready: "no run has succeeded yet: the position of the run cannot be kept: access denied (PutItem)",
+		logs:    "AccessDeniedException",
 	},
 }
 
@@ -181,7 +187,8 @@ func (trouble trouble) stage(t *testing.T) (driver *dynamostore.Driver, env, arg
 func (trouble trouble) happened(t *testing.T, driver *dynamostore.Driver, deleted int) {
 	t.Helper()
 	switch {
-	case trouble.partial && (deleted == 0 || deleted == trouble.dead), !trouble.partial && trouble.code == 0 && deleted != trouble.dead,
+	case trouble.partial && (deleted == 0 || deleted == trouble.dead), !trouble.partial && trouble.code == 0 &&
+		deleted != trouble.dead,
 		!trouble.partial && trouble.code != 0 && deleted != 0:
 		t.Errorf("%d of %d are deleted", deleted, trouble.dead)
 	}
@@ -189,7 +196,8 @@ func (trouble trouble) happened(t *testing.T, driver *dynamostore.Driver, delete
 		return
 	}
 	if live, dead := count(t, driver); live != 5 || dead != trouble.dead-deleted {
-		t.Errorf("%d live sessions of 5 are left, and %d of %d that had expired; it says that it deleted %d", live, dead, trouble.dead, deleted)
+		t.Errorf("%d live sessions of 5 are left, and %d of %d that had expired; it says that it deleted %d", live, dead,
+			trouble.dead, deleted)
 	}
 }
 
@@ -212,7 +220,8 @@ func (trouble trouble) once(t *testing.T) {
 		t.Errorf("exit code %d, and the run is %q", r.code, report.Stopped)
 	}
 	trouble.happened(t, driver, report.Deleted)
-	if told := fmt.Sprintf("before that, %d sessions were deleted", report.Deleted); trouble.partial != strings.Contains(r.stderr, told) {
+	if told := fmt.Sprintf("before that, %d sessions were deleted",
+		report.Deleted); trouble.partial != strings.Contains(r.stderr, told) {
 		t.Errorf("that some were deleted must be said: %v:\n%s", trouble.partial, r.stderr)
 	}
 	if strings.Contains(r.stderr, "nothing was done") {
@@ -280,7 +289,10 @@ func (trouble trouble) again(t *testing.T) {
 // harmless fails on what a terminal obeys, and on tokens and data.
 func harmless(t *testing.T, what, text string) {
 	t.Helper()
-	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 }) {
+	if strings.ContainsFunc(text, func(r rune) bool {
+		return r < ' ' && r != '\n' && r != '\t' ||
+			r >= 0x7f && r < 0xa0
+	}) {
 		t.Errorf("%s has control characters in it: %q", what, text)
 	}
 	if strings.Contains(text, "secret-") {
@@ -313,7 +325,8 @@ func comesFurther(t *testing.T, p *process) {
 	if n := p.metric(`gcrunner_runs_total{outcome="completed"}`); n != 0 || p.metric("gcrunner_running") != 1 {
 		t.Fatalf("%v runs have ended: it was to be one that takes long", n)
 	}
-	if _, page := p.get("/"); !strings.Contains(page, "<h1>Collecting</h1>") || !strings.Contains(page, "sessions deleted in") {
+	if _, page := p.get("/"); !strings.Contains(page, "<h1>Collecting</h1>") ||
+		!strings.Contains(page, "sessions deleted in") {
 		t.Errorf("the page does not show how far the run has come")
 	}
 	if p.metric("gcrunner_last_progress_timestamp_seconds") <= p.metric("gcrunner_last_attempt_timestamp_seconds") {

@@ -34,7 +34,8 @@ func (p *process) becomes(when string, code int, says string) {
 // collects waits until a run has succeeded, and the process is ready.
 func (p *process) collects(when string) {
 	p.t.Helper()
-	p.eventually(when+", a run has ended", func() bool { return p.metric(`gcrunner_runs_total{outcome="completed"}`) >= 1 })
+	p.eventually(when+", a run has ended",
+		func() bool { return p.metric(`gcrunner_runs_total{outcome="completed"}`) >= 1 })
 	p.becomes(when, http.StatusOK, "ok")
 }
 

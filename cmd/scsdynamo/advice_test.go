@@ -80,7 +80,8 @@ func mistypedAttribute(name string) adviceOnDynamoDB {
 		check: "content", status: "fail",
 		mend: func(s *transcript, f finding) {
 			s.t.Helper()
-			if !strings.HasPrefix(f.Fix, "correct the names in table.attributes") || strings.Contains(f.Fix, "lets their users log in anew") ||
+			if !strings.HasPrefix(f.Fix, "correct the names in table.attributes") ||
+				strings.Contains(f.Fix, "lets their users log in anew") ||
 				!strings.Contains(f.Detail, `"mistyped"`) {
 				s.t.Errorf("found is %+v; want table.attributes first, and what is missing", f)
 			}
@@ -121,7 +122,8 @@ func TestAdviceOnDynamoDB(t *testing.T) {
 			check: "keys", status: "fail",
 			mend: func(s *transcript, f finding) {
 				s.t.Helper()
-				s.set("SCSDYNAMO_TABLE_PARTITION_KEY_NAME", regexp.MustCompile(`its partition key is "(.*?)"`).FindStringSubmatch(f.Detail)[1])
+				s.set("SCSDYNAMO_TABLE_PARTITION_KEY_NAME",
+					regexp.MustCompile(`its partition key is "(.*?)"`).FindStringSubmatch(f.Detail)[1])
 			},
 		},
 		"another TTL": {

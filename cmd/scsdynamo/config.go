@@ -52,10 +52,13 @@ units, and what has no counterpart here is named. Nothing of theirs is changed.`
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error { return i.run() },
 	}
-	cmd.Flags().StringVar(&i.fromRuby, "from-ruby", "", "take over the settings of the Ruby gem: its `FILE`, or environment")
-	cmd.Flags().StringVar(&i.secretFile, "secret-file", "", "draw a secret, write it to this `FILE`, and set secret.current_file")
+	cmd.Flags().StringVar(&i.fromRuby, "from-ruby", "",
+		"take over the settings of the Ruby gem: its `FILE`, or environment")
+	cmd.Flags().StringVar(&i.secretFile, "secret-file", "",
+		"draw a secret, write it to this `FILE`, and set secret.current_file")
 	cmd.Flags().BoolVar(&i.printOnly, "print", false, "print the file instead of writing it")
-	cmd.Flags().BoolVar(&i.force, "force", false, "overwrite the configuration file that is there, unless a secret is in it")
+	cmd.Flags().BoolVar(&i.force, "force", false,
+		"overwrite the configuration file that is there, unless a secret is in it")
 	return cmd
 }
 
@@ -68,7 +71,8 @@ type initialized struct {
 
 func (i *initialize) run() error {
 	if name := i.environmentName(); name != "" && (name != filepath.Base(name) || name[0] == '.') {
-		return explain.New(explain.Usage, "this is not the name of an environment", "it is part of a file's name, such as production")
+		return explain.New(explain.Usage, "this is not the name of an environment",
+			"it is part of a file's name, such as production")
 	}
 	if i.printOnly && i.secretFile != "" {
 		return explain.New(explain.Usage, "--print writes no file, and --secret-file does", "choose one of them")
@@ -98,7 +102,8 @@ func (i *initialize) run() error {
 	}
 	lines := []string{"wrote " + result.File}
 	if result.SecretFile != "" {
-		lines = append(lines, "wrote "+result.SecretFile+": give it to all processes that share the sessions, and to nobody else")
+		lines = append(lines,
+			"wrote "+result.SecretFile+": give it to all processes that share the sessions, and to nobody else")
 	}
 	for _, note := range notes {
 		lines = append(lines, "  "+note.String())
@@ -107,7 +112,8 @@ func (i *initialize) run() error {
 		return err
 	}
 	if result.SecretFile == "" {
-		i.note("there is no secret: sessions are stored as they are. Draw one with --secret-file, or see secret.current in the file")
+		i.note("there is no secret: sessions are stored as they are. Draw one with --secret-file, or see secret.current " +
+			"in the file")
 	}
 	return nil
 }
@@ -116,7 +122,8 @@ func (i *initialize) run() error {
 func (i *initialize) check() error {
 	for flag, path := range map[string]string{"--config": i.file, "--secret-file": i.secretFile} {
 		if _, wrong := keys.ParseSecret(path); wrong == "" {
-			return explain.New(explain.Usage, flag+" is the name of a file, and what is given reads like a secret", "name a file")
+			return explain.New(explain.Usage, flag+" is the name of a file, and what is given reads like a secret",
+				"name a file")
 		}
 	}
 	if i.secretFile != "" {
@@ -124,14 +131,17 @@ func (i *initialize) check() error {
 		case err == nil && filepath.Clean(i.secretFile) == filepath.Clean(i.target()):
 			return explain.New(explain.Usage, "--secret-file is the configuration file", "name another file for the secret")
 		case err == nil:
-			return explain.New(explain.Failed, i.secretFile+" is already there, and may hold the secret of sessions: it is not overwritten",
-				"use it with --set secret.current_file="+terminal.ShellWord(i.secretFile)+" in place of --secret-file, or name another file")
+			return explain.New(explain.Failed,
+				i.secretFile+" is already there, and may hold the secret of sessions: it is not overwritten",
+				"use it with --set secret.current_file="+terminal.ShellWord(i.secretFile)+" in place of --secret-file, or name "+
+					"another file")
 		}
 	}
 	content, err := os.ReadFile(i.target())
 	if err == nil && hasSecret(content) {
-		return explain.New(explain.Failed, i.target()+" may have a secret in it, which --force would destroy", "put the secret into a file of its own first, "+
-			"and name it with --set secret.current_file=...; or name another file with --config")
+		return explain.New(explain.Failed, i.target()+" may have a secret in it, which --force would destroy",
+			"put the secret into a file of its own first, "+
+				"and name it with --set secret.current_file=...; or name another file with --config")
 	}
 	return nil // What cannot be read is not there, or writing it fails.
 }
@@ -193,15 +203,18 @@ func (i *initialize) target() string {
 // as a whole, with its mode; where it was a link, what it led to stays.
 func writeNew(path string, content []byte, overwrite bool) error {
 	directory := filepath.Dir(path)
-	if err := os.MkdirAll(directory, 0o755); err != nil { //nolint:gosec // Others may look into the directory of a project.
+	//nolint:gosec // Others may look into the directory of a project.
+	if err := os.MkdirAll(directory, 0o755); err != nil {
 		return fmt.Errorf("the directory cannot be made: %w", err)
 	}
 	if overwrite {
 		return replace(path, content)
 	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // It is the file that the user names.
+	//nolint:gosec // It is the file that the user names.
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return explain.New(explain.Failed, path+" is already there", "name another file, or overwrite the configuration with --force")
+		return explain.New(explain.Failed, path+" is already there",
+			"name another file, or overwrite the configuration with --force")
 	}
 	if err != nil {
 		return fmt.Errorf("the file cannot be written: %w", err)
@@ -311,7 +324,8 @@ func (a *app) configCheck() error {
 	if err != nil {
 		return err
 	}
-	result, lines := checked{Environment: cfg.Environment(), File: cfg.File(), Set: countSet(cfg)}, []string{"no mistakes: " + describeConfig(cfg)}
+	result, lines := checked{Environment: cfg.Environment(), File: cfg.File(), Set: countSet(cfg)},
+		[]string{"no mistakes: " + describeConfig(cfg)}
 	for _, warning := range cfg.Warnings() {
 		result.Warnings = append(result.Warnings, warning.String())
 		lines = append(lines, "warning: "+warning.String())

@@ -98,7 +98,8 @@ func TestConfigInitForce(t *testing.T) {
 	if r := write("--set", "table.name=second", "--force"); r.code != 0 {
 		t.Error(r.stderr)
 	}
-	if r := s.execute("", "config", "show", "--config", "own.yaml"); !strings.Contains(r.stdout, "second") || strings.Contains(r.stdout, "first") {
+	if r := s.execute("", "config", "show", "--config", "own.yaml"); !strings.Contains(r.stdout, "second") ||
+		strings.Contains(r.stdout, "first") {
 		t.Errorf("the configuration is\n%s", r.stdout)
 	}
 }
@@ -139,7 +140,8 @@ func TestConfigWarnings(t *testing.T) {
 	t.Parallel()
 	weak := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("a", 32)))
 	s := newTranscript(t,
-		"SCSDYNAMO_SERVICE_HOST=10.0.0.1", "SCSDYNAMO_SERVICE_PORT=80", "SCSDYNAMO_PORT=tcp://10.0.0.1:80", "SCSDYNAMO_SECRET_CURRENT="+secret,
+		"SCSDYNAMO_SERVICE_HOST=10.0.0.1", "SCSDYNAMO_SERVICE_PORT=80", "SCSDYNAMO_PORT=tcp://10.0.0.1:80",
+		"SCSDYNAMO_SECRET_CURRENT="+secret,
 	)
 	s.run("config", "check")
 	s.run("config", "check", "--output", "json", "--set", "dynamodb.endpoint=http://db.example")

@@ -110,7 +110,10 @@ func TestCredentialsKeepTheirCause(t *testing.T) {
 	})
 	s.set("AWS_ACCESS_KEY_ID", "test")
 	s.set("AWS_SECRET_ACCESS_KEY", "test")
-	for _, endpoint := range []string{"localhost:8000", "127.0.0.1:8000", "ftp://localhost", "http://", "//localhost:8000", "http://user:word@[::1"} {
+	for _, endpoint := range []string{
+		"localhost:8000", "127.0.0.1:8000", "ftp://localhost", "http://", "//localhost:8000",
+		"http://user:word@[::1",
+	} {
 		try("the endpoint "+endpoint, map[string]string{endpointVariable: endpoint})
 	}
 	try("the endpoint of all services", map[string]string{"AWS_ENDPOINT_URL": "localhost:8000"})
@@ -137,7 +140,8 @@ func TestDoctorWithoutTime(t *testing.T) {
 	t.Parallel()
 	s := newTranscript(t, "AWS_REGION=us-east-1")
 	r := s.execute("", "doctor", "--timeout", "1ns")
-	if r.code != 7 || strings.Contains(r.stdout+r.stderr, "AWS_PROFILE") || !strings.Contains(r.stderr, "raise --timeout") {
+	if r.code != 7 || strings.Contains(r.stdout+r.stderr, "AWS_PROFILE") ||
+		!strings.Contains(r.stderr, "raise --timeout") {
 		t.Errorf("exit code %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
 }

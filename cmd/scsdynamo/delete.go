@@ -31,14 +31,14 @@ func (a *app) sessionsDeleteCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "delete [SESSION...] | --expired | --all",
 		Short: "Delete sessions: these, the expired ones, or all",
-		Long: `Delete sessions: those that are named, at once and whoever uses them; all that have expired; or all, and everybody is
-logged out. On a terminal it asks before live sessions are deleted. Anywhere else, those that are named need --yes,
+		Long: `Delete sessions: those that are named, at once and whoever uses them; all that have expired; or all, and everybody
+is logged out. On a terminal it asks before live sessions are deleted. Anywhere else, those that are named need --yes,
 and nothing is done without it.
 
 With --all, it says which table, region, account, endpoint and prefix that is, and how many sessions, and the name of
 the table is asked for; on bolt, the path of the file. Anywhere but on a terminal, --confirm with that name is needed:
-without it nothing is done, and it says what it would have done. --yes does not do. Sessions that are sealed with another
-secret or for another application are left, and so are unsealed ones where there is a secret.
+without it nothing is done, and it says what it would have done. --yes does not do. Sessions that are sealed with
+another secret or for another application are left, and so are unsealed ones where there is a secret.
 
 SESSION is a token, a storage key or a fingerprint: see "scsdynamo sessions --help". - reads one from standard input.
 
@@ -71,10 +71,12 @@ The budgets collection.read_units and collection.write_units hold, too.`,
 		},
 	}
 	cmd.Flags().BoolVar(&d.expired, "expired", false, "delete all sessions that have expired")
-	cmd.Flags().BoolVar(&d.dryRun, "dry-run", false, "with --expired or --all: count what would be deleted, and delete nothing")
+	cmd.Flags().BoolVar(&d.dryRun, "dry-run", false,
+		"with --expired or --all: count what would be deleted, and delete nothing")
 	cmd.Flags().BoolVar(&d.all, "all", false, "delete all sessions: everybody is logged out")
 	cmd.Flags().BoolVar(&d.yes, "yes", false, "do not ask before sessions that are named are deleted")
-	cmd.Flags().StringVar(&confirm, "confirm", "", "with --all: the `NAME` of the table, exactly; on bolt, the path of the file")
+	cmd.Flags().StringVar(&confirm, "confirm", "",
+		"with --all: the `NAME` of the table, exactly; on bolt, the path of the file")
 	return cmd
 }
 
@@ -129,7 +131,8 @@ func (d *deletion) named(ctx context.Context, sessions *opened, names []string) 
 	if err != nil {
 		e, which := explain.Error(err), (*inspect.NameError)(nil)
 		if errors.As(err, &which) && len(names) > 1 { // A name may be a token, so it is not repeated.
-			e.Text = fmt.Sprintf("nothing was deleted, because of the session that is named as number %d: %s", which.Index+1, e.Text)
+			e.Text = fmt.Sprintf("nothing was deleted, because of the session that is named as number %d: %s",
+				which.Index+1, e.Text)
 		}
 		return e
 	}

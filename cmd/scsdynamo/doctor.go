@@ -69,8 +69,10 @@ func (a *app) doctor(ctx context.Context, readOnly bool) error {
 	}
 	result := examined{Findings: []doctor.Finding{}}
 	settings := doctor.Settings{
-		Source: describeConfig(cfg), Warnings: cfg.Warnings(), Sealed: sealed(cfg), Rotating: rotating(cfg), ReadOnly: readOnly,
-		Outdated: rotating(cfg) && outdated(cfg), Context: text(cfg, "secret.context") != "", SealedSince: instantOf(cfg, "secret.sealed_since"),
+		Source: describeConfig(cfg), Warnings: cfg.Warnings(), Sealed: sealed(cfg), Rotating: rotating(cfg),
+		ReadOnly: readOnly,
+		Outdated: rotating(cfg) && outdated(cfg), Context: text(cfg, "secret.context") != "",
+		SealedSince: instantOf(cfg, "secret.sealed_since"),
 	}
 	var writing error
 	report := func(finding doctor.Finding) {
@@ -93,7 +95,8 @@ func (a *app) doctor(ctx context.Context, readOnly bool) error {
 		return err
 	}
 	if result.Failures > 0 {
-		return explain.New(explain.Findings, "the doctor has found "+terminal.Count(int64(result.Failures), "failure", "failures"), "")
+		return explain.New(explain.Findings,
+			"the doctor has found "+terminal.Count(int64(result.Failures), "failure", "failures"), "")
 	}
 	return nil
 }

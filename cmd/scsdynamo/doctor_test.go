@@ -48,8 +48,11 @@ func TestDoctorOnDynamoDB(t *testing.T) {
 
 	client, table := dynamotest.Client(t), s.config().Table()
 	turnOff := &dynamodb.UpdateTimeToLiveInput{
-		TableName:               &table.Name,
-		TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: &table.Attributes.TTL, Enabled: aws.Bool(false)},
+		TableName: &table.Name,
+		TimeToLiveSpecification: &types.TimeToLiveSpecification{
+			AttributeName: &table.Attributes.TTL,
+			Enabled:       aws.Bool(false),
+		},
 	}
 	if _, err := client.UpdateTimeToLive(t.Context(), turnOff); err != nil {
 		t.Fatal(err)

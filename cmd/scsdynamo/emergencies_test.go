@@ -29,12 +29,14 @@ func TestSessionsAreDeletedAfterALeak(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				n = len(slices.DeleteFunc(page.Records, func(r storage.Record) bool { return r.Ended() || storage.Reserved(r.Key) }))
+				n = len(slices.DeleteFunc(page.Records,
+					func(r storage.Record) bool { return r.Ended() || storage.Reserved(r.Key) }))
 			})
 			return n
 		}
 		s.file("old.key", secret+"\n", 0o600)
-		args := strings.Fields(strings.NewReplacer("/the/old/secret", "old.key", "--confirm sessions", "--confirm "+s.place()).Replace(string(line[1])))
+		args := strings.Fields(strings.NewReplacer("/the/old/secret", "old.key", "--confirm sessions",
+			"--confirm "+s.place()).Replace(string(line[1])))
 		dry := append(slices.Clone(args[:len(args)-2]), "--dry-run")
 		s.put(tokenLive, nil)
 		s.set("SCSDYNAMO_SECRET_CURRENT", otherSecret) // the new one
@@ -51,7 +53,8 @@ func TestSessionsAreDeletedAfterALeak(t *testing.T) {
 		if f := s.examined("--read-only")["content"]; !strings.Contains(f.Fix, "unless it has leaked") {
 			t.Errorf("the doctor has found %+v, against what the page says", f)
 		}
-		if got := s.execute("", dry...); got.code != 0 || !strings.Contains(got.stdout, "would delete 1 session") || !strings.Contains(got.stdout, "1 session of another") {
+		if got := s.execute("", dry...); got.code != 0 || !strings.Contains(got.stdout, "would delete 1 session") ||
+			!strings.Contains(got.stdout, "1 session of another") {
 			t.Errorf("exit code %d, %s%s", got.code, got.stdout, got.stderr)
 		}
 		if r := s.execute("", args...); r.code != 1 || !strings.Contains(r.stderr, "left") || count() != 1 {

@@ -14,7 +14,10 @@ var codes = explain.ExitCodes{
 	{Kind: explain.Usage, Text: "the command line is wrong"},
 	{Kind: explain.Configuration, Text: "the configuration has mistakes"},
 	{Kind: explain.NotFound, Text: "no such table, session or file"},
-	{Kind: explain.Findings, Text: "a check has found something: the table does not fit, or the doctor has found a failure"},
+	{
+		Kind: explain.Findings,
+		Text: "a check has found something: the table does not fit, or the doctor has found a failure",
+	},
 	{Kind: explain.Unconfirmed, Text: "nothing was done, because it was not confirmed"},
 	{Kind: explain.Unavailable, Text: "try again later: unreachable, throttled, timed out, or the file is in use"},
 	{Kind: explain.Interrupted, Text: "interrupted"},

@@ -90,7 +90,8 @@ func TestScriptOverAList(t *testing.T) {
 				if i%2 == 0 {
 					store = s.sealing(driver)
 				}
-				if err := store.CommitCtx(t.Context(), inspect.Fingerprint(string(rune(i))), []byte("data"), time.Now().Add(time.Hour)); err != nil {
+				if err := store.CommitCtx(t.Context(), inspect.Fingerprint(string(rune(i))), []byte("data"),
+					time.Now().Add(time.Hour)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -123,7 +124,8 @@ func TestScriptOverAList(t *testing.T) {
 // sealing is the store of an application that has the secret.
 func (s *transcript) sealing(driver storage.Driver) *sessionstore.Store {
 	s.t.Helper()
-	cfg, err := config.Load(config.WithEnviron(append(slices.Clone(s.env), "SCSDYNAMO_SECRET_CURRENT="+secret)), config.WithDir(s.dir))
+	cfg, err := config.Load(config.WithEnviron(append(slices.Clone(s.env), "SCSDYNAMO_SECRET_CURRENT="+secret)),
+		config.WithDir(s.dir))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -194,11 +196,13 @@ func TestI9_CommandLinesAreNotRepeated(t *testing.T) {
 }
 
 // hostileText moves the cursor, changes the title, reorders, and pretends to be other lines.
-const hostileText = "\x1b]0;owned\x07\x1b[2J\x1b[1;1Hsession\r\nstatus  live\x1b]52;c;cm0=\x07\u009b2J\u202e\u2066\u2028\x7f\b\t\xff\U000e0041"
+const hostileText = "\x1b]0;owned\x07\x1b[2J\x1b[1;1Hsession\r\nstatus  " +
+	"live\x1b]52;c;cm0=\x07\u009b2J\u202e\u2066\u2028\x7f\b\t\xff\U000e0041"
 
 // moves reports whether a text has a character that must not reach a terminal.
 func moves(text string) bool {
-	return !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) })
+	return !utf8.ValidString(text) ||
+		strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) })
 }
 
 // Whatever a visitor, another program or an endpoint has written, it moves no cursor.
@@ -232,7 +236,10 @@ func TestNothingMovesTheCursor(t *testing.T) {
 			{"config", "show", "--set", "bolt.path=" + hostileText, "--output", "json"},
 			{"config", "show", "--set", "table.tags=a=" + text},
 			{"table", "terraform", "--set", "table.partition_key.prefix=" + text + ":", "--role", "app"},
-			{"table", "cloudformation", "--set", "table.partition_key.prefix=" + text + ":", "--set", "table.tags=a=" + text, "--role", "app"},
+			{
+				"table", "cloudformation", "--set", "table.partition_key.prefix=" + text + ":", "--set",
+				"table.tags=a=" + text, "--role", "app",
+			},
 			{"table", "iam", "--set", "table.partition_key.prefix=" + text + ":"},
 			{"table", "delete", "--set", "table.name=" + hostileText},
 			{"doctor", "--set", "bolt.path=" + hostileText},

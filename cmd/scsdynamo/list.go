@@ -195,10 +195,14 @@ func (l *listing) add(report sessionReport, token string) error {
 	if report.Lease != nil {
 		lease = terminal.From(l.now, report.Lease.ExpiresAt)
 	}
-	cells = append(cells, terminal.Cell{Text: terminal.Time(report.CreatedAt)}, terminal.Cell{Text: terminal.Time(report.UpdatedAt)},
+	cells = append(cells, terminal.Cell{Text: terminal.Time(report.CreatedAt)},
+		terminal.Cell{Text: terminal.Time(report.UpdatedAt)},
 		terminal.Cell{Text: terminal.From(l.now, report.ExpiresAt)}, terminal.Cell{Text: terminal.Bytes(int64(report.Bytes))},
 		terminal.Cell{Text: lease})
-	if remark, marked := map[string]string{unopened: "does not open: ", another: "does not open: ", over: ""}[report.Status]; marked {
+	if remark, marked := map[string]string{
+		unopened: "does not open: ",
+		another:  "does not open: ", over: "",
+	}[report.Status]; marked {
 		l.table.Row(append(cells, terminal.Cell{Text: remark + report.Problem, Style: terminal.Bad})...)
 		return nil
 	}

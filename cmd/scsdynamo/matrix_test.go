@@ -87,7 +87,8 @@ func (s *transcript) matrix(name string) {
 				s.t.Errorf("%q prints %q", args, telling)
 			}
 		}
-		if document := args[0] == "table" && slices.Contains([]string{"iam", "cloudformation", "terraform"}, args[1]); document && r.code == 0 {
+		if document := args[0] == "table" &&
+			slices.Contains([]string{"iam", "cloudformation", "terraform"}, args[1]); document && r.code == 0 {
 			r.stdout = "(a document)\n"
 		}
 		s.add(r, args...)
@@ -117,7 +118,8 @@ func TestEveryCommand(t *testing.T) {
 			s := onDynamoDB(t).withoutTTL()
 			s.seed()
 			s.through(t, proxy{denied: []string{
-				"GetItem", "PutItem", "UpdateItem", "DeleteItem", "Scan", "Query", "BatchWriteItem", "DescribeTable", "DescribeTimeToLive",
+				"GetItem", "PutItem", "UpdateItem", "DeleteItem", "Scan", "Query", "BatchWriteItem", "DescribeTable",
+				"DescribeTimeToLive",
 				"ListTagsOfResource", "CreateTable", "UpdateTable", "DeleteTable", "UpdateTimeToLive",
 			}})
 			return s
@@ -143,9 +145,17 @@ func TestEveryCommand(t *testing.T) {
 			s.set("SCSDYNAMO_SECRET_CURRENT", secret)
 			return s
 		},
-		"no-file":               func(t *testing.T) *transcript { t.Helper(); return onBolt(t) },
-		"no-configuration-file": func(t *testing.T) *transcript { t.Helper(); return onBolt(t, keys.FileVariable+"=nowhere.yaml") },
-		"no-environment":        func(t *testing.T) *transcript { t.Helper(); return onBolt(t, keys.EnvironmentVariable+"=prodution") },
+		"no-file": func(t *testing.T) *transcript { t.Helper(); return onBolt(t) },
+		"no-configuration-file": func(t *testing.T) *transcript {
+			t.Helper()
+			return onBolt(t,
+				keys.FileVariable+"=nowhere.yaml")
+		},
+		"no-environment": func(t *testing.T) *transcript {
+			t.Helper()
+			return onBolt(t,
+				keys.EnvironmentVariable+"=prodution")
+		},
 		"no-terminal": func(t *testing.T) *transcript {
 			t.Helper()
 			s := onDynamoDB(t).withoutTTL()
@@ -160,8 +170,9 @@ func TestEveryCommand(t *testing.T) {
 			s.driver(func(driver storage.Driver) {
 				now := time.Now()
 				if err := driver.Put(t.Context(), storage.Record{
-					Key: "key" + text, CreatedAt: now, UpdatedAt: now, ExpiresAt: now.Add(90 * 24 * time.Hour), Version: "version" + text,
-					Lease: storage.Lease{ID: text, Duration: time.Hour, ExpiresAt: now.Add(50 * time.Hour)}, Data: []byte(text),
+					Key: "key" + text, CreatedAt: now, UpdatedAt: now, ExpiresAt: now.Add(90 * 24 * time.Hour),
+					Version: "version" + text,
+					Lease:   storage.Lease{ID: text, Duration: time.Hour, ExpiresAt: now.Add(50 * time.Hour)}, Data: []byte(text),
 				}, storage.Always()); err != nil {
 					t.Fatal(err)
 				}

@@ -64,7 +64,8 @@ func (a *app) table(ctx context.Context) (dynamostore.Table, *dynamodb.Client, e
 func (a *app) layout() (*config.Config, error) {
 	cfg, err := a.load()
 	if err == nil && onBolt(cfg) {
-		err = explain.New(explain.Configuration, "the driver is bolt, which has no table: its file is made when the application opens it",
+		err = explain.New(explain.Configuration,
+			"the driver is bolt, which has no table: its file is made when the application opens it",
 			"set driver to dynamodb for this command")
 	}
 	return cfg, err
@@ -82,7 +83,8 @@ func openDriver(ctx context.Context, cfg *config.Config) (storage.Driver, error)
 	}
 	path := text(cfg, "bolt.path")
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil, explain.New(explain.NotFound, "there is no file "+path, "correct bolt.path; the application makes the file at its start")
+		return nil, explain.New(explain.NotFound, "there is no file "+path,
+			"correct bolt.path; the application makes the file at its start")
 	}
 	driver, err := cfg.Driver(ctx)
 	if errors.Is(err, boltstore.ErrInUse) {

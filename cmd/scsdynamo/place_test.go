@@ -26,7 +26,10 @@ var secret = func() string {
 // onBolt returns a transcript over a file, which keeps expired sessions until they are asked to go.
 func onBolt(t *testing.T, env ...string) *transcript {
 	t.Helper()
-	return newTranscript(t, append([]string{"SCSDYNAMO_DRIVER=bolt", "SCSDYNAMO_BOLT_PATH=sessions.db", "SCSDYNAMO_BOLT_GRACE=9000h"}, env...)...)
+	return newTranscript(t, append([]string{
+		"SCSDYNAMO_DRIVER=bolt", "SCSDYNAMO_BOLT_PATH=sessions.db",
+		"SCSDYNAMO_BOLT_GRACE=9000h",
+	}, env...)...)
 }
 
 // onDynamoDB returns a transcript over a table of its own, which is not there yet.
@@ -86,7 +89,8 @@ func (s *transcript) config() *config.Config {
 	options := []config.Option{config.WithEnviron(s.env), config.WithDir(s.dir)}
 	if s.variable("AWS_REGION") != "" {
 		client := dynamotest.Client(s.t).Options()
-		options = append(options, config.With("dynamodb.endpoint", *client.BaseEndpoint), config.With("dynamodb.region", client.Region))
+		options = append(options, config.With("dynamodb.endpoint", *client.BaseEndpoint),
+			config.With("dynamodb.region", client.Region))
 	}
 	cfg, err := config.Load(options...)
 	if err != nil {
@@ -154,7 +158,8 @@ const (
 // seed stores a live, a leased and an expired session.
 func (s *transcript) seed() {
 	s.t.Helper()
-	data, err := scs.GobCodec{}.Encode(time.Date(2031, 2, 3, 4, 5, 6, 0, time.UTC), map[string]any{"user": "Ada Lovelace", "visits": 7})
+	data, err := scs.GobCodec{}.Encode(time.Date(2031, 2, 3, 4, 5, 6, 0, time.UTC),
+		map[string]any{"user": "Ada Lovelace", "visits": 7})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -167,14 +172,16 @@ func (s *transcript) seed() {
 			}
 		}
 		lease := storage.Lease{ID: "lease-of-a-test", Duration: time.Hour, ExpiresAt: now.Add(50 * time.Hour)}
-		if err := driver.Update(s.t.Context(), store.StorageKey(tokenLeased), storage.Change{Lease: &lease}, storage.Always()); err != nil {
+		if err := driver.Update(s.t.Context(), store.StorageKey(tokenLeased), storage.Change{Lease: &lease},
+			storage.Always()); err != nil {
 			s.t.Fatal(err)
 		}
 		record, found, err := driver.Get(s.t.Context(), store.StorageKey(tokenExpired), storage.Strong)
 		if err != nil || !found {
 			s.t.Fatal(found, err)
 		}
-		record.CreatedAt, record.UpdatedAt, record.ExpiresAt = now.Add(-60*time.Hour), now.Add(-60*time.Hour), now.Add(-49*time.Hour)
+		record.CreatedAt, record.UpdatedAt, record.ExpiresAt = now.Add(-60*time.Hour), now.Add(-60*time.Hour),
+			now.Add(-49*time.Hour)
 		if err := driver.Put(s.t.Context(), record, storage.Always()); err != nil {
 			s.t.Fatal(err)
 		}

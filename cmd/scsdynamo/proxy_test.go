@@ -62,7 +62,8 @@ func (s *transcript) through(t *testing.T, p proxy) {
 		case p.region != "" && !strings.Contains(r.Header.Get("Authorization"), "/"+p.region+"/dynamodb/"):
 			refuse(w, "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException", "Requested resource not found")
 		case p.rejects:
-			refuse(w, "com.amazon.coral.service#UnrecognizedClientException", "The security token included in the request is invalid.")
+			refuse(w, "com.amazon.coral.service#UnrecognizedClientException",
+				"The security token included in the request is invalid.")
 		case p.strong && slices.Contains([]string{"UpdateTimeToLive", "TransactWriteItems"}, operation):
 			refuse(w, "com.amazon.coral.validate#ValidationException", operation+" is not supported on this table")
 		case slices.Contains(p.denied, operation):

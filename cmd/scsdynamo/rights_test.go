@@ -64,7 +64,8 @@ func recorded(t *testing.T, endpoint string, args []string) string {
 			r.SetURL(target)
 			r.Out.Host = r.In.Host // It is signed.
 		},
-		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) }, // as if there were nobody
+		// as if there were nobody
+		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, operation, ok := strings.Cut(r.Header.Get("X-Amz-Target"), "."); ok {

@@ -114,10 +114,12 @@ func (a *app) root() *cobra.Command {
 	flags.SortFlags = false
 	flags.StringVar(&a.file, "config", "", "the configuration `FILE` (default: "+keys.FileVariable+", else "+
 		keys.DefaultFile("ENVIRONMENT")+" or "+keys.DefaultFile("")+")")
-	flags.StringVar(&a.environment, "environment", "", "the `ENVIRONMENT`, such as production (default: "+keys.EnvironmentVariable+")")
+	flags.StringVar(&a.environment, "environment", "",
+		"the `ENVIRONMENT`, such as production (default: "+keys.EnvironmentVariable+")")
 	flags.StringArrayVar(&a.settings, "set", nil, "set a `KEY=VALUE`, over file and environment; may be repeated")
 	flags.StringVarP(&a.output, "output", "o", outputTable, "how to print results: `table or json`")
-	flags.DurationVar(&a.timeout, "timeout", 0, "give up after this `TIME`, such as 30s (default: none, but each call has its own)")
+	flags.DurationVar(&a.timeout, "timeout", 0,
+		"give up after this `TIME`, such as 30s (default: none, but each call has its own)")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "print results and errors only: no notes, no progress")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "print the causes of errors, and what was consumed")
 	a.complete(root, "output", outputs...)

@@ -90,7 +90,8 @@ func (a *app) sessionsCount(ctx context.Context) (err error) {
 	if a.output == outputJSON {
 		return a.print(counted{
 			count.Live, count.Expired, count.Over, count.Another, count.Unopened, count.Unreadable, count.Total(), count.Leased,
-			count.LiveBytes, count.ExpiredBytes, count.OverBytes, count.AnotherBytes, count.UnopenedBytes, count.Largest, count.OldestExpired,
+			count.LiveBytes, count.ExpiredBytes, count.OverBytes, count.AnotherBytes, count.UnopenedBytes,
+			count.Largest, count.OldestExpired,
 		})
 	}
 	table := a.NewTable("", "SESSIONS", "DATA").AlignRight(1, 2)
@@ -117,7 +118,8 @@ func (a *app) sessionsCount(ctx context.Context) (err error) {
 	}
 	var lines []string
 	if count.Over > 0 {
-		lines = append(lines, terminal.Count(int64(count.Over), "session is over before its expiry", "sessions are over before their expiry")+": "+overProblem)
+		lines = append(lines, terminal.Count(int64(count.Over), "session is over before its expiry",
+			"sessions are over before their expiry")+": "+overProblem)
 	}
 	if n := count.Unopened + count.Another; n > 0 {
 		lines = append(lines, doNotOpen(n))
@@ -149,7 +151,8 @@ func metered(ctx context.Context) (context.Context, *storage.Meter) {
 // consumed tells what was consumed.
 func (a *app) consumed(meter *storage.Meter) {
 	if used := meter.Usage(); a.verbose {
-		a.note("%s, %.1f read and %.1f write units consumed", terminal.Count(int64(used.Calls), "call", "calls"), used.ReadUnits, used.WriteUnits)
+		a.note("%s, %.1f read and %.1f write units consumed", terminal.Count(int64(used.Calls), "call", "calls"),
+			used.ReadUnits, used.WriteUnits)
 	}
 }
 
@@ -185,11 +188,13 @@ const (
 )
 
 // overProblem says what ends a session before its expiry.
-const overProblem = "sealed before secret.sealed_since, or with a secret whose secret.previous_until has passed, or past the deadline of scs"
+const overProblem = "sealed before secret.sealed_since, or with a secret whose secret.previous_until has passed, or " +
+	"past the deadline of scs"
 
 // statuses are those of sessions whose expiry has not passed.
 var statuses = map[inspect.State]string{
-	inspect.Opens: live, inspect.Over: over, inspect.OfAnother: another, inspect.Foreign: unopened, inspect.Unsealed: unopened, inspect.Damaged: unopened,
+	inspect.Opens: live, inspect.Over: over, inspect.OfAnother: another, inspect.Foreign: unopened,
+	inspect.Unsealed: unopened, inspect.Damaged: unopened,
 	inspect.Unreadable: unreadable,
 }
 
@@ -234,7 +239,8 @@ func (a *app) cost(ctx context.Context, cfg *config.Config) int64 {
 		return 0
 	}
 	a.note("this reads the whole table: about %s, %s, %s (figures up to six hours old)",
-		terminal.Count(description.Items, "item", "items"), terminal.Bytes(description.Bytes), terminal.Count(readUnits(description.Bytes), "read unit", "read units"))
+		terminal.Count(description.Items, "item", "items"), terminal.Bytes(description.Bytes),
+		terminal.Count(readUnits(description.Bytes), "read unit", "read units"))
 	return description.Items
 }
 

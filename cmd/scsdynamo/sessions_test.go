@@ -59,7 +59,10 @@ func TestSessionFromStandardInput(t *testing.T) {
 	drivers(t, nil, func(t *testing.T, _ string, s *transcript) {
 		t.Helper()
 		s.seed()
-		for input, code := range map[string]int{tokenLive + "\n": 0, tokenLive: 0, "  " + tokenLive + "  \n": 0, "\n": 2, "": 2, "other": 4} {
+		for input, code := range map[string]int{
+			tokenLive + "\n": 0, tokenLive: 0, "  " + tokenLive + "  \n": 0, "\n": 2,
+			"": 2, "other": 4,
+		} {
 			r := s.execute(input, "sessions", "show", "-")
 			if r.code != code || (code == 0) != strings.Contains(r.stdout, inspect.Fingerprint(tokenLive)) {
 				t.Errorf("with %q, the exit code is %d; want %d; %s%s", input, r.code, code, r.stdout, r.stderr)
@@ -146,11 +149,12 @@ func TestUnreadableSession(t *testing.T) {
 	s := onDynamoDB(t).withoutTTL()
 	s.seed()
 	table := s.config().Table()
-	_, err := dynamotest.Client(t).PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &table.Name, Item: map[string]types.AttributeValue{
-		table.PartitionKey.Name:  &types.AttributeValueMemberS{Value: "damaged"},
-		table.Attributes.Version: &types.AttributeValueMemberN{Value: "1"},
-		table.Attributes.Data:    &types.AttributeValueMemberS{Value: "no bytes"},
-	}})
+	_, err := dynamotest.Client(t).PutItem(t.Context(),
+		&dynamodb.PutItemInput{TableName: &table.Name, Item: map[string]types.AttributeValue{
+			table.PartitionKey.Name:  &types.AttributeValueMemberS{Value: "damaged"},
+			table.Attributes.Version: &types.AttributeValueMemberN{Value: "1"},
+			table.Attributes.Data:    &types.AttributeValueMemberS{Value: "no bytes"},
+		}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,11 +181,13 @@ func TestSessionsListLimit(t *testing.T) {
 				Truncated bool
 			}
 			r := s.execute("", "sessions", "list", "--all", "--limit", limit, "--output", "json")
-			if err := json.Unmarshal([]byte(r.stdout), &list); err != nil || len(list.Sessions) != want || list.Truncated != truncated {
+			if err := json.Unmarshal([]byte(r.stdout), &list); err != nil || len(list.Sessions) != want ||
+				list.Truncated != truncated {
 				t.Errorf("with limit %s, %d are listed, truncated %v; %v", limit, len(list.Sessions), list.Truncated, err)
 			}
 			r = s.execute("", "sessions", "list", "--all", "--limit", limit)
-			if lines := strings.Count(r.stdout, "\n"); lines != want+1 || strings.Contains(r.stderr, "--limit 0 lists all") != truncated {
+			if lines := strings.Count(r.stdout, "\n"); lines != want+1 ||
+				strings.Contains(r.stderr, "--limit 0 lists all") != truncated {
 				t.Errorf("with limit %s, %d lines, %q", limit, lines, r.stderr)
 			}
 		}

@@ -115,7 +115,8 @@ func (a *app) showTable(report sessionReport, now time.Time) error {
 		row("token", report.Token, terminal.Warning)
 	}
 	row("status", report.Status, map[string]terminal.Style{
-		live: terminal.Good, expired: terminal.Warning, over: terminal.Warning, another: terminal.Bad, unopened: terminal.Bad, unreadable: terminal.Bad,
+		live: terminal.Good, expired: terminal.Warning, over: terminal.Warning, another: terminal.Bad, unopened: terminal.Bad,
+		unreadable: terminal.Bad,
 	}[report.Status])
 	if report.Status != unreadable {
 		row("created", at(report.CreatedAt), terminal.Plain)

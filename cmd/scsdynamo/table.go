@@ -24,9 +24,10 @@ const (
 
 func (a *app) tableCommand() *cobra.Command {
 	return a.commands("table", "Make, check, describe and delete the DynamoDB table",
-		"Make, check, describe and delete the DynamoDB table, or write what makes it: a CloudFormation template, a Terraform "+
-			"configuration,\nand IAM policies. The table is that of the keys table.* of the configuration.",
-		a.tableCreateCommand(), a.tableAddIndexCommand(), a.tableVerifyCommand(), a.tableDescribeCommand(), a.tableDeleteCommand(),
+		"Make, check, describe and delete the DynamoDB table, or write what makes it: a CloudFormation template, a "+
+			"Terraform configuration,\nand IAM policies. The table is that of the keys table.* of the configuration.",
+		a.tableCreateCommand(), a.tableAddIndexCommand(), a.tableVerifyCommand(), a.tableDescribeCommand(),
+		a.tableDeleteCommand(),
 		a.tableCloudFormationCommand(), a.tableTerraformCommand(), a.tableIAMCommand())
 }
 
@@ -81,7 +82,10 @@ func (a *app) tableCreate(ctx context.Context) error {
 			return err
 		}
 	}
-	done := map[string]string{"created": "made", "exists": "was already there, and fits", "completed": "was there; TTL was turned on"}
+	done := map[string]string{
+		"created": "made", "exists": "was already there, and fits",
+		"completed": "was there; TTL was turned on",
+	}
 	return a.print(result, fmt.Sprintf("table %s in %s: %s", result.Table, result.Region, done[result.Result]))
 }
 
@@ -113,7 +117,8 @@ func (a *app) tableAddIndex(ctx context.Context, wait bool) error {
 		return err
 	}
 	if table.ExpiryIndex.Name == "" {
-		return explain.New(explain.Configuration, "there is no index to add", "set table.expiry_index.name, such as to expiry")
+		return explain.New(explain.Configuration, "there is no index to add",
+			"set table.expiry_index.name, such as to expiry")
 	}
 	ctx, cancel := a.patience(ctx, indexTimeout)
 	defer cancel()
@@ -130,7 +135,8 @@ func (a *app) tableAddIndex(ctx context.Context, wait bool) error {
 	if err != nil {
 		return err
 	}
-	return a.print(result, fmt.Sprintf("index %s of table %s in %s: %s", table.ExpiryIndex.Name, result.Table, result.Region, done))
+	return a.print(result, fmt.Sprintf("index %s of table %s in %s: %s", table.ExpiryIndex.Name, result.Table,
+		result.Region, done))
 }
 
 // patience bounds how long to wait for AWS.
@@ -268,8 +274,10 @@ func (a *app) tableDescribe(ctx context.Context) error {
 	row("region", d.Region, terminal.Plain)
 	row("status", string(d.Status), terminal.Plain)
 	row("created", terminal.Time(d.CreatedAt), terminal.Plain)
-	row("items", fmt.Sprintf("%s, %s (figures up to six hours old)", terminal.Number(d.Items), terminal.Bytes(d.Bytes)), terminal.Plain)
-	row("keys", strings.Join(slices.DeleteFunc([]string{d.PartitionKey, d.SortKey}, func(s string) bool { return s == "" }), ", "),
+	row("items", fmt.Sprintf("%s, %s (figures up to six hours old)", terminal.Number(d.Items), terminal.Bytes(d.Bytes)),
+		terminal.Plain)
+	row("keys",
+		strings.Join(slices.DeleteFunc([]string{d.PartitionKey, d.SortKey}, func(s string) bool { return s == "" }), ", "),
 		terminal.Plain)
 	row("ttl", strings.TrimSpace(fmt.Sprintf("%s %s", d.TTL, d.TTLAttribute)), terminal.Plain)
 	billing := "by the request"

@@ -140,7 +140,8 @@ func TestTableOnBolt(t *testing.T) {
 // What is printed is what the library writes.
 func TestTableDocuments(t *testing.T) {
 	t.Parallel()
-	s := newTranscript(t, "SCSDYNAMO_TABLE_NAME=web", "SCSDYNAMO_TABLE_PARTITION_KEY_PREFIX=session#", "SCSDYNAMO_TABLE_TAGS=team=web")
+	s := newTranscript(t, "SCSDYNAMO_TABLE_NAME=web", "SCSDYNAMO_TABLE_PARTITION_KEY_PREFIX=session#",
+		"SCSDYNAMO_TABLE_TAGS=team=web")
 	table := s.config().Table()
 	s.set("AWS_REGION", "eu-central-1")
 	document := func(text string, err error) string {
@@ -167,7 +168,8 @@ func TestTableDocuments(t *testing.T) {
 		},
 	} {
 		r := s.execute("", append([]string{"table"}, test.args...)...)
-		if r.code != 0 || r.stderr != "" || strings.TrimSuffix(r.stdout, "\n") != strings.TrimSuffix(test.want, "\n") || !strings.HasSuffix(r.stdout, "\n") {
+		if r.code != 0 || r.stderr != "" || strings.TrimSuffix(r.stdout, "\n") != strings.TrimSuffix(test.want, "\n") ||
+			!strings.HasSuffix(r.stdout, "\n") {
 			t.Errorf("table %q: exit code %d; got\n%s%s\nwant\n%s", test.args, r.code, r.stdout, r.stderr, test.want)
 		}
 	}

@@ -37,7 +37,8 @@ func roleNames() []string {
 
 func (a *app) tableCloudFormationCommand() *cobra.Command {
 	return a.documentCommand("cloudformation", "Print a CloudFormation template that makes the table",
-		"Print a CloudFormation template, in YAML, that makes the table exactly as \"table create\" does, and for each --role an IAM policy.\n"+
+		"Print a CloudFormation template, in YAML, that makes the table exactly as \"table create\" does, and for each "+
+			"--role an IAM policy.\n"+
 			"The table stays when the stack is deleted. With a role, the stack needs CAPABILITY_IAM.",
 		`  scsdynamo table cloudformation --role app > sessions.yaml
   aws cloudformation deploy --stack-name sessions --template-file sessions.yaml --capabilities CAPABILITY_IAM`,
@@ -46,7 +47,8 @@ func (a *app) tableCloudFormationCommand() *cobra.Command {
 
 func (a *app) tableTerraformCommand() *cobra.Command {
 	return a.documentCommand("terraform", "Print a Terraform configuration that makes the table",
-		"Print a Terraform configuration, for the provider hashicorp/aws, that makes the table exactly as \"table create\" does, and for\n"+
+		"Print a Terraform configuration, for the provider hashicorp/aws, that makes the table exactly as \"table "+
+			"create\" does, and for\n"+
 			"each --role an IAM policy. Terraform refuses to destroy the table.",
 		`  scsdynamo table terraform --role app --role collector > sessions.tf`,
 		iac.Terraform)
@@ -75,7 +77,8 @@ func (a *app) documentCommand(
 			return a.printDocument(document)
 		},
 	}
-	cmd.Flags().StringSliceVar(&roles, "role", nil, "also a policy for this `ROLE`: "+strings.Join(roleNames(), ", ")+"; may be repeated")
+	cmd.Flags().StringSliceVar(&roles, "role", nil,
+		"also a policy for this `ROLE`: "+strings.Join(roleNames(), ", ")+"; may be repeated")
 	a.complete(cmd, "role", roleNames()...)
 	return cmd
 }
@@ -108,8 +111,10 @@ Statements called "OnlyFor..." can be left out where that is not needed. The Reg
 			if err != nil {
 				return err
 			}
-			if cmd.Flags().Changed("account") && !accountNumber.MatchString(account) { // An empty variable of a script must not mean none.
-				return usage(cmd, "--account must be the number of an AWS account, which has twelve digits; leave it out to fill it in by hand")
+			// An empty variable of a script must not mean none.
+			if cmd.Flags().Changed("account") && !accountNumber.MatchString(account) {
+				return usage(cmd,
+					"--account must be the number of an AWS account, which has twelve digits; leave it out to fill it in by hand")
 			}
 			at := iac.Location{Account: account}
 			if client, err := cfg.Client(cmd.Context()); err == nil { // Without a Region, the policy says REGION.

@@ -121,7 +121,8 @@ func (c *console) enter(line string) {
 // wait returns the exit code and all that was shown.
 func (c *console) wait() (int, string) {
 	c.t.Helper()
-	watchdog := time.AfterFunc(20*time.Second, func() { _ = c.cmd.Process.Kill() }) // of a command that waits for an answer
+	// of a command that waits for an answer
+	watchdog := time.AfterFunc(20*time.Second, func() { _ = c.cmd.Process.Kill() })
 	defer watchdog.Stop()
 	err := c.cmd.Wait()
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
@@ -280,7 +281,8 @@ func TestProgress(t *testing.T) {
 			t.Errorf("%q shows no progress on a terminal:\n%q", args, shown)
 		}
 		s.seed()
-		if _, shown := s.onTerminal(append(args, "--quiet")...).wait(); strings.Contains(shown, words) || strings.Contains(shown, "note:") {
+		if _, shown := s.onTerminal(append(args, "--quiet")...).wait(); strings.Contains(shown, words) ||
+			strings.Contains(shown, "note:") {
 			t.Errorf("%q --quiet is not quiet:\n%q", args, shown)
 		}
 	}

@@ -82,21 +82,28 @@ func TestWhatIsSaidOfSessionsIsTrue(t *testing.T) {
 					Total    int
 				}
 				want := map[string]counts{
-					"live": {Live: 1, Total: 1}, "over": {Over: 1, Total: 1}, "another application": {Another: 1, Total: 1}, "unopened": {Unopened: 1, Total: 1},
+					"live": {Live: 1, Total: 1}, "over": {Over: 1, Total: 1}, "another application": {Another: 1, Total: 1},
+					"unopened": {Unopened: 1, Total: 1},
 				}[test.status]
 				if got := decoded[counts](s, "sessions", "count"); got != want {
 					t.Errorf("counted %+v; want %+v", got, want)
 				}
 				type report struct{ Status, Problem string }
-				if got := decoded[struct{ Sessions []report }](s, "sessions", "list"); len(got.Sessions) != 1 || got.Sessions[0].Status != test.status {
+				if got := decoded[struct{ Sessions []report }](s, "sessions", "list"); len(got.Sessions) != 1 ||
+					got.Sessions[0].Status != test.status {
 					t.Errorf("listed %+v; want %s", got, test.status)
 				}
 				if got := decoded[report](s, "sessions", "show", inspect.Fingerprint(key)); got.Status != test.status ||
 					(got.Problem == "") != (test.status == "live") {
 					t.Errorf("shown %+v; want %s", got, test.status)
 				}
-				for _, command := range [][]string{{"sessions", "list"}, {"sessions", "count"}, {"sessions", "show", inspect.Fingerprint(key)}} {
-					if r := s.execute("", command...); r.code != 0 || test.status == "over" && !strings.Contains(r.stdout+r.stderr, "over") {
+				for _, command := range [][]string{
+					{"sessions", "list"},
+					{"sessions", "count"},
+					{"sessions", "show", inspect.Fingerprint(key)},
+				} {
+					if r := s.execute("", command...); r.code != 0 || test.status == "over" &&
+						!strings.Contains(r.stdout+r.stderr, "over") {
 						t.Errorf("%q: exit code %d\n%s%s", command, r.code, r.stdout, r.stderr)
 					}
 				}
@@ -115,7 +122,8 @@ func TestWhatIsSaidOfSessionsIsTrue(t *testing.T) {
 					}
 				}
 				type deletion struct{ Deleted, Left int }
-				if got := decoded[deletion](s, "sessions", "delete", "--all", "--dry-run"); got != (deletion{test.deleted, 1 - test.deleted}) {
+				if got := decoded[deletion](s, "sessions", "delete", "--all",
+					"--dry-run"); got != (deletion{test.deleted, 1 - test.deleted}) {
 					t.Errorf("it would have been %+v; want %d deleted", got, test.deleted)
 				}
 				s.execute("", "sessions", "delete", "--all", "--confirm", s.place())
@@ -135,7 +143,8 @@ func TestTwoNamesForOneSession(t *testing.T) {
 		s.put(tokenLive, nil)
 		s.put(tokenExpired, nil)
 		fingerprint := inspect.Fingerprint(tokenLive)
-		got := decoded[struct{ Deleted int }](s, "sessions", "delete", "--yes", tokenLive, fingerprint, tokenExpired, fingerprint[:14], tokenLive)
+		got := decoded[struct{ Deleted int }](s, "sessions", "delete", "--yes", tokenLive, fingerprint, tokenExpired,
+			fingerprint[:14], tokenLive)
 		if got.Deleted != 2 {
 			t.Errorf("deleted are %d; want 2", got.Deleted)
 		}
@@ -157,7 +166,8 @@ func TestWhatIsConsumedIsSaid(t *testing.T) {
 		{"sessions", "delete", "--all", "--confirm", s.place()},
 	} {
 		r := s.execute("", append(args, "--verbose")...)
-		if r.code != 0 || !strings.Contains(r.stderr, "units consumed") || strings.Contains(r.stderr, "0 calls") || strings.Contains(r.stderr, "0.0 read and 0.0 write") {
+		if r.code != 0 || !strings.Contains(r.stderr, "units consumed") || strings.Contains(r.stderr, "0 calls") ||
+			strings.Contains(r.stderr, "0.0 read and 0.0 write") {
 			t.Errorf("%q: exit code %d, %s", args, r.code, r.stderr)
 		}
 	}
@@ -216,7 +226,8 @@ func TestConfigInitKeepsSecrets(t *testing.T) {
 	if r := s.execute("", append([]string{"config", "init", "--config", "second.yaml"}, flags...)...); r.code != 0 {
 		t.Errorf("what was advised fails: %s", r.stderr)
 	}
-	if r := s.execute("", "config", "check", "--config", "second.yaml"); r.code != 0 || !strings.Contains(read("second.yaml"), "current_file: s.key") {
+	if r := s.execute("", "config", "check", "--config", "second.yaml"); r.code != 0 ||
+		!strings.Contains(read("second.yaml"), "current_file: s.key") {
 		t.Errorf("exit code %d, %s", r.code, r.stderr)
 	}
 	if r := s.execute("", "config", "init", "--config", "second.yaml", "--force"); r.code != 0 {
@@ -239,8 +250,15 @@ func TestI9_SecretsOnTheCommandLine(t *testing.T) {
 		{"--config", secret},
 		{"--environment", secret},
 	} {
-		for _, command := range [][]string{{"config", "check"}, {"config", "show"}, {"config", "init"}, {"doctor"}, {"sessions", "count"}} {
-			if command[1%len(command)] == "init" && (args[0] != "--set" && args[0] != "--config" || strings.Contains(args[1], "file")) {
+		for _, command := range [][]string{
+			{"config", "check"},
+			{"config", "show"},
+			{"config", "init"},
+			{"doctor"},
+			{"sessions", "count"},
+		} {
+			if command[1%len(command)] == "init" &&
+				(args[0] != "--set" && args[0] != "--config" || strings.Contains(args[1], "file")) {
 				continue // It reads no other file.
 			}
 			r := s.execute("", append(command, args...)...)
@@ -253,7 +271,8 @@ func TestI9_SecretsOnTheCommandLine(t *testing.T) {
 		}
 	}
 	r := s.execute("", "config", "init", "--secret-file", secret)
-	if _, err := os.Stat(filepath.Join(s.dir, secret)); r.code != 2 || err == nil || strings.Contains(r.stdout+r.stderr, secret[8:20]) {
+	if _, err := os.Stat(filepath.Join(s.dir, secret)); r.code != 2 || err == nil ||
+		strings.Contains(r.stdout+r.stderr, secret[8:20]) {
 		t.Errorf("exit code %d, %s; %v", r.code, r.stderr, err)
 	}
 }
@@ -266,9 +285,14 @@ func TestEnvironmentAgainstAFileVariable(t *testing.T) {
 	s.file("prod.yaml", "bolt: {grace: 1h}\n", 0o600)
 	s.set("SCSDYNAMO_CONFIG_FILE", "prod.yaml")
 	for _, args := range [][]string{
-		{"config", "check"}, {"doctor"}, {"sessions", "count"}, {"sessions", "delete", "--expired"}, {"sessions", "delete", "--all", "--confirm", s.place()},
+		{"config", "check"},
+		{"doctor"},
+		{"sessions", "count"},
+		{"sessions", "delete", "--expired"},
+		{"sessions", "delete", "--all", "--confirm", s.place()},
 	} {
-		if r := s.execute("", append(args, "--environment", "staging")...); r.code != 3 || !strings.Contains(r.stderr, "both name a file") {
+		if r := s.execute("", append(args, "--environment", "staging")...); r.code != 3 ||
+			!strings.Contains(r.stderr, "both name a file") {
 			t.Errorf("%q: exit code %d, %s", args, r.code, r.stderr)
 		}
 	}
@@ -284,7 +308,10 @@ func TestI9_PasswordOfAnEndpoint(t *testing.T) {
 	for _, user := range []string{"user:" + password, password} {
 		s := onDynamoDB(t).withTable()
 		engine := strings.TrimPrefix(dynamotest.Endpoint(t), "http://")
-		for _, endpoint := range []string{"http://" + user + "@" + engine, user + "@" + engine, "http://" + user + "@127.0.0.1:1", "http://" + user + "@127.0.0.1:x"} {
+		for _, endpoint := range []string{
+			"http://" + user + "@" + engine, user + "@" + engine,
+			"http://" + user + "@127.0.0.1:1", "http://" + user + "@127.0.0.1:x",
+		} {
 			s.unset(endpointVariable)
 			s.set("AWS_ENDPOINT_URL", endpoint)
 			s.set("SCSDYNAMO_DYNAMODB_MAX_ATTEMPTS", "1")
@@ -316,7 +343,8 @@ func TestRegionsAndAccounts(t *testing.T) {
 	for _, region := range []string{"eu central", "eu-central-1 ", "eu-central-1\n", "*", "eu/central", "http://x", "-"} {
 		s.set("AWS_REGION", region)
 		for _, args := range [][]string{{"doctor"}, {"sessions", "count"}, {"table", "verify"}, {"table", "create"}} {
-			if r := s.execute("", args...); r.code == 0 || !strings.Contains(r.stdout+r.stderr, "is not the name of an AWS Region") {
+			if r := s.execute("", args...); r.code == 0 ||
+				!strings.Contains(r.stdout+r.stderr, "is not the name of an AWS Region") {
 				t.Errorf("%q %q: exit code %d, %s%s", region, args, r.code, r.stdout, r.stderr)
 			}
 		}
@@ -328,8 +356,12 @@ func TestRegionsAndAccounts(t *testing.T) {
 		}
 	}
 	s.set("AWS_REGION", "us-east-1")
-	for _, account := range []string{"12*", "", "*", "1234", "1234567890123", "12345678901x", "ACCOUNT", " 123456789012", "123456789012\n"} {
-		if r := s.execute("", "table", "iam", "--account", account); r.code != 2 || r.stdout != "" || !strings.Contains(r.stderr, "twelve digits") {
+	for _, account := range []string{
+		"12*", "", "*", "1234", "1234567890123", "12345678901x", "ACCOUNT", " 123456789012",
+		"123456789012\n",
+	} {
+		if r := s.execute("", "table", "iam", "--account", account); r.code != 2 || r.stdout != "" ||
+			!strings.Contains(r.stderr, "twelve digits") {
 			t.Errorf("--account %q: exit code %d, %s%s", account, r.code, r.stdout, r.stderr)
 		}
 	}

@@ -24,7 +24,8 @@ func TestDoctorOnFilesOfOthers(t *testing.T) {
 		t.Errorf("exit code %d\n%s", r.code, r.stderr)
 	}
 	r = s.execute("", "doctor", "--set", "bolt.path=other.db")
-	if r.code != 5 || !strings.Contains(r.stdout, "cannot be made") || !strings.Contains(r.stdout, "the right to write into the directory") {
+	if r.code != 5 || !strings.Contains(r.stdout, "cannot be made") ||
+		!strings.Contains(r.stdout, "the right to write into the directory") {
 		t.Errorf("exit code %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
 }
@@ -38,7 +39,8 @@ func (s *transcript) asNobody(path string) {
 	} else {
 		const nobody = 65534
 		s.process = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-		for directory := filepath.Dir(path); directory != os.TempDir() && directory != "/"; directory = filepath.Dir(directory) {
+		for directory := filepath.Dir(path); directory != os.TempDir() &&
+			directory != "/"; directory = filepath.Dir(directory) {
 			modes[directory] = 0o755
 		}
 		modes[filepath.Dir(s.command)] = 0o755

@@ -40,7 +40,8 @@ func basicCases() []testCase {
 		},
 		{
 			id: "D-GET-05", name: "WhatIsNoSessionStaysSo",
-			rule: "A tombstone, an arrival and a departure are what they were when they are read: UpdatedAt is kept as exactly as ExpiresAt.",
+			rule: "A tombstone, an arrival and a departure are what they were when they are read: UpdatedAt is kept as " +
+				"exactly as ExpiresAt.",
 			run: func(p *probe) {
 				session := p.record(p.key())
 				session.ExpiresAt = p.now.Add(time.Hour + 123456789*time.Nanosecond)
@@ -96,7 +97,8 @@ func basicCases() []testCase {
 		},
 		{
 			id: "D-PUT-01", name: "ReplacesWholeRecord",
-			rule: "Put stores the whole record in place of the one under its key: a shorter payload leaves no tail, and no field of the old record survives.",
+			rule: "Put stores the whole record in place of the one under its key: a shorter payload leaves no tail, and no " +
+				"field of the old record survives.",
 			run: func(p *probe) {
 				old := p.leased()
 				r := p.next(old)
@@ -166,7 +168,8 @@ func basicCases() []testCase {
 		},
 		{
 			id: "D-PUT-05", name: "NothingSurvivesExpiredRecord",
-			rule: "What is expired is overwritten under IfAbsent as if it had never been: its creation, its ancestry and its lease do not survive.",
+			rule: "What is expired is overwritten under IfAbsent as if it had never been: its creation, its ancestry and its " +
+				"lease do not survive.",
 			run: func(p *probe) {
 				old := p.leased()
 				r := p.record(old.Key)
@@ -192,7 +195,8 @@ func basicCases() []testCase {
 		},
 		{
 			id: "D-PUT-07", name: "ReplacesAncestry",
-			rule: "Put replaces the ancestry with that of the record, and drops it where the record has none, whether its creation is known or not.",
+			rule: "Put replaces the ancestry with that of the record, and drops it where the record has none, whether its " +
+				"creation is known or not.",
 			run: func(p *probe) {
 				for _, known := range []bool{true, false} {
 					r := p.leased()
@@ -275,7 +279,8 @@ func updateCases() []testCase {
 	return []testCase{
 		{
 			id: "D-UPD-01", name: "NeverCreates",
-			rule: "Update never creates a record: where there is none, it is a conflict without a record, whatever the condition.",
+			rule: "Update never creates a record: where there is none, it is a conflict without a record, whatever the " +
+				"condition.",
 			run: func(p *probe) {
 				lease := p.lease()
 				for _, condition := range conditionsOf(p, p.leased()) {
@@ -288,7 +293,8 @@ func updateCases() []testCase {
 		},
 		{
 			id: "D-UPD-02", name: "MovesExpiry",
-			rule: "Update moves the expiry, to the nanosecond, and notes when; payload, version, ancestry, creation and lease stay.",
+			rule: "Update moves the expiry, to the nanosecond, and notes when; payload, version, ancestry, creation and " +
+				"lease stay.",
 			run: func(p *probe) {
 				r := p.leased()
 				r.ExpiresAt, r.UpdatedAt = p.later().Add(987_654_321), p.now.Add(time.Minute)
@@ -298,7 +304,8 @@ func updateCases() []testCase {
 		},
 		{
 			id: "D-UPD-03", name: "ReplacesLease",
-			rule: "Update sets the lease, replaces it, and frees it where it is a pointer to the zero Lease; everything else stays.",
+			rule: "Update sets the lease, replaces it, and frees it where it is a pointer to the zero Lease; everything else " +
+				"stays.",
 			run: func(p *probe) {
 				r := p.stored()
 				for _, lease := range []storage.Lease{p.lease(), p.lease(), {}} {

@@ -29,7 +29,8 @@ func batchCases() []testCase {
 		},
 		{
 			id: "D-BATCH-02", name: "AnyKeys",
-			rule: "Keys without a record, keys that no driver can hold, and a key named twice are no error and keep no other from being deleted; nor is no key at all.",
+			rule: "Keys without a record, keys that no driver can hold, and a key named twice are no error and keep no other " +
+				"from being deleted; nor is no key at all.",
 			run: func(p *probe) {
 				p.noError("DeleteBatch", p.tryDeleteBatch(p.ctx, nil))
 				records := p.population(3)

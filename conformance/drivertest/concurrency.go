@@ -22,7 +22,8 @@ func concurrencyCases() []testCase {
 	return []testCase{
 		{
 			id: "D-CONC-01", name: "OneOverOneVersion",
-			rule: "Of the writes that replace one version at the same time, exactly one succeeds; the others are conflicts with the record that won.",
+			rule: "Of the writes that replace one version at the same time, exactly one succeeds; the others are conflicts " +
+				"with the record that won.",
 			run: func(p *probe) {
 				r := p.stored()
 				for range rounds {
@@ -119,7 +120,8 @@ func concurrencyCases() []testCase {
 		},
 		{
 			id: "D-CONC-07", name: "UpdateKeepsLatestPayload",
-			rule: "An update that meets a Put never brings an older payload back: it changes the record that is there, not the one it read.",
+			rule: "An update that meets a Put never brings an older payload back: it changes the record that is there, not " +
+				"the one it read.",
 			run: func(p *probe) {
 				r := p.stored()
 				for range 2 * rounds {

@@ -14,7 +14,8 @@ func conditionCases() []testCase {
 	return []testCase{
 		{
 			id: "D-COND-01", name: "Put",
-			rule: "Put is applied exactly if its condition holds; else nothing is written, and the conflict carries the whole stored record, or nil where there is none.",
+			rule: "Put is applied exactly if its condition holds; else nothing is written, and the conflict carries the " +
+				"whole stored record, or nil where there is none.",
 			run: func(p *probe) {
 				p.everyCondition(func(current *storage.Record, key string, c storage.Condition) {
 					r := p.record(key)
@@ -26,7 +27,8 @@ func conditionCases() []testCase {
 		},
 		{
 			id: "D-COND-02", name: "Update",
-			rule: "Update is applied exactly if there is a record and its condition holds; else nothing is written, and the conflict carries the whole stored record, or nil where there is none.",
+			rule: "Update is applied exactly if there is a record and its condition holds; else nothing is written, and the " +
+				"conflict carries the whole stored record, or nil where there is none.",
 			run: func(p *probe) {
 				p.everyCondition(func(current *storage.Record, key string, c storage.Condition) {
 					lease := p.lease()
@@ -43,7 +45,8 @@ func conditionCases() []testCase {
 		},
 		{
 			id: "D-COND-03", name: "Delete",
-			rule: "Delete is applied exactly if its condition holds, and is success where there is no record; else the record stays, and the conflict carries it whole.",
+			rule: "Delete is applied exactly if its condition holds, and is success where there is no record; else the " +
+				"record stays, and the conflict carries it whole.",
 			run: func(p *probe) {
 				p.everyCondition(func(current *storage.Record, key string, c storage.Condition) {
 					err := p.tryDelete(p.ctx, key, c)
@@ -53,7 +56,8 @@ func conditionCases() []testCase {
 		},
 		{
 			id: "D-COND-06", name: "Acquire", needs: needsLeaser,
-			rule: "Acquire is applied exactly if there is a record and its condition holds; else nothing is written, and the conflict carries the whole stored record, or nil where there is none.",
+			rule: "Acquire is applied exactly if there is a record and its condition holds; else nothing is written, and the " +
+				"conflict carries the whole stored record, or nil where there is none.",
 			run: func(p *probe) {
 				p.everyCondition(func(current *storage.Record, key string, c storage.Condition) {
 					lease := p.lease()
@@ -73,7 +77,8 @@ func conditionCases() []testCase {
 		},
 		{
 			id: "D-COND-05", name: "InvalidCondition",
-			rule: "A condition that no function of package storage makes is an error, not a conflict, and nothing is written: that is known.",
+			rule: "A condition that no function of package storage makes is an error, not a conflict, and nothing is " +
+				"written: that is known.",
 			run: func(p *probe) {
 				for _, c := range []storage.Condition{
 					{Kind: storage.KindVersion, At: p.now},
@@ -130,7 +135,8 @@ func (p *probe) conditionsFor(r storage.Record) []storage.Condition {
 		conditions = append(conditions, storage.IfLease(leaseID))
 	}
 	for _, at := range []time.Time{p.now, r.ExpiresAt, p.later()} {
-		conditions = append(conditions, storage.IfLive(at), storage.IfAbsent(at), storage.IfFree(at), storage.IfExpiredAndFree(at))
+		conditions = append(conditions, storage.IfLive(at), storage.IfAbsent(at), storage.IfFree(at),
+			storage.IfExpiredAndFree(at))
 		for _, seen := range []storage.Lease{held, renewed, foreign} {
 			conditions = append(conditions, storage.IfFreeOrUnchanged(seen, at))
 		}

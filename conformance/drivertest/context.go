@@ -27,7 +27,8 @@ func contextCases() []testCase {
 		},
 		{
 			id: "D-CTX-02", name: "CancelledWrite",
-			rule: "A write with a context that has ended is an error that matches the context's, and nothing is written: that is known.",
+			rule: "A write with a context that has ended is an error that matches the context's, and nothing is written: " +
+				"that is known.",
 			run: func(p *probe) {
 				p.endedContexts(func(ctx context.Context, want error) {
 					p.refusesEveryWrite(func(_ context.Context, write func(context.Context, storage.Condition) error) {
@@ -53,7 +54,8 @@ func contextCases() []testCase {
 		},
 		{
 			id: "D-CTX-04", name: "CancelledMidway",
-			rule: "Where the context ends during a write, the result is success, the context's error or ErrOutcomeUnknown; success means written, and whole, and the context's error alone that it is not.",
+			rule: "Where the context ends during a write, the result is success, the context's error or ErrOutcomeUnknown; " +
+				"success means written, and whole, and the context's error alone that it is not.",
 			run: func(p *probe) {
 				r := p.stored()
 				for range 2 * rounds {

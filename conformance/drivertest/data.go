@@ -142,7 +142,8 @@ func dataCases() []testCase {
 		},
 		{
 			id: "D-MEM-07", name: "AcquireGivesMemoryAway", needs: needsLeaser,
-			rule: "The caller may change a payload that Acquire returned, and keep it: nobody else sees it, and no later write changes it.",
+			rule: "The caller may change a payload that Acquire returned, and keep it: nobody else sees it, and no later " +
+				"write changes it.",
 			run: func(p *probe) {
 				for _, r := range p.ofAllSizes() {
 					first := p.lease()

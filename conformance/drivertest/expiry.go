@@ -32,14 +32,16 @@ func expiryCases() []testCase {
 					r.CreatedAt, r.UpdatedAt, r.ExpiresAt = r.CreatedAt.In(zone), r.UpdatedAt.In(zone), instant.In(zone)
 					p.put(r, storage.Always())
 					p.holds(r)
-					p.conflict(p.tryUpdate(p.ctx, r.Key, storage.Change{}, storage.IfLive(instant.In(time.FixedZone("other", -7200)))), &r)
+					p.conflict(p.tryUpdate(p.ctx, r.Key, storage.Change{},
+						storage.IfLive(instant.In(time.FixedZone("other", -7200)))), &r)
 					p.update(r.Key, storage.Change{}, storage.IfLive(instant.Add(-1).In(time.FixedZone("other", -7200))))
 				}
 			},
 		},
 		{
 			id: "D-EXP-03", name: "PastInstant",
-			rule: "An expiry in the past, down to the year 1, is stored like any other: the record is there, exact to the nanosecond, or was removed since.",
+			rule: "An expiry in the past, down to the year 1, is stored like any other: the record is there, exact to the " +
+				"nanosecond, or was removed since.",
 			run: func(p *probe) {
 				for _, expiry := range []time.Time{
 					p.now.Add(-1),
@@ -82,7 +84,10 @@ func expiryCases() []testCase {
 						{storage.IfLive(before), storage.IfLive(expiry)},
 						{storage.IfAbsent(expiry), storage.IfAbsent(before)},
 						{storage.IfVersion(r.Version, before), storage.IfVersion(r.Version, expiry)},
-						{storage.IfVersionAndLease(r.Version, r.Lease.ID, before), storage.IfVersionAndLease(r.Version, r.Lease.ID, expiry)},
+						{
+							storage.IfVersionAndLease(r.Version, r.Lease.ID, before),
+							storage.IfVersionAndLease(r.Version, r.Lease.ID, expiry),
+						},
 						{storage.IfFreeOrUnchanged(r.Lease, before), storage.IfFreeOrUnchanged(r.Lease, expiry)},
 					} {
 						p.update(r.Key, storage.Change{}, c.holds)

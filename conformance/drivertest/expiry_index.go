@@ -16,7 +16,8 @@ func expiryIndexCases() []testCase {
 	return []testCase{
 		{
 			id: "D-INDEX-01", name: "FindsExpired", needs: needsExpiryIndex,
-			rule: "The shards of an expiry index together have each record that expired an hour before the cutoff, or earlier, exactly once, whatever the pages.",
+			rule: "The shards of an expiry index together have each record that expired an hour before the cutoff, or " +
+				"earlier, exactly once, whatever the pages.",
 			run: func(p *probe) {
 				cutoff, due, _ := p.expiries()
 				for _, limit := range []int{0, 1, 7, 1000} {
@@ -26,7 +27,8 @@ func expiryIndexCases() []testCase {
 		},
 		{
 			id: "D-INDEX-02", name: "LeavesOutLive", needs: needsExpiryIndex,
-			rule: "An expiry index has no record, at a cutoff, that lives longer; what it says of one is its expiry or up to an hour later, and not after the cutoff.",
+			rule: "An expiry index has no record, at a cutoff, that lives longer; what it says of one is its expiry or up to " +
+				"an hour later, and not after the cutoff.",
 			run: func(p *probe) {
 				cutoff, due, live := p.expiries()
 				p.untilIndexed(cutoff, 0, due, nil) // so that the index is not just behind
@@ -53,7 +55,8 @@ func expiryIndexCases() []testCase {
 		},
 		{
 			id: "D-INDEX-03", name: "FollowsWrites", needs: needsExpiryIndex,
-			rule: "An expiry index follows the expiry of each record: what is extended or deleted leaves it, what is shortened or overwritten with an earlier expiry enters it.",
+			rule: "An expiry index follows the expiry of each record: what is extended or deleted leaves it, what is " +
+				"shortened or overwritten with an earlier expiry enters it.",
 			run: func(p *probe) {
 				cutoff, due, live := p.expiries()
 				p.untilIndexed(cutoff, 0, due, nil)
@@ -72,7 +75,8 @@ func expiryIndexCases() []testCase {
 		},
 		{
 			id: "D-INDEX-05", name: "KeepsWhatIsLeased", needs: needsExpiryIndex | needsLeaser,
-			rule: "A record stays in the expiry index while it is leased, and when it is released: it is for the condition of a delete to spare it.",
+			rule: "A record stays in the expiry index while it is leased, and when it is released: it is for the condition " +
+				"of a delete to spare it.",
 			run: func(p *probe) {
 				cutoff, due, _ := p.expiries()
 				r := p.acquire(due[0].Key, storage.IfFree(p.now))
@@ -83,7 +87,8 @@ func expiryIndexCases() []testCase {
 		},
 		{
 			id: "D-INDEX-06", name: "PositionResumes", needs: needsExpiryIndex,
-			rule: "A position is where its shard goes on, also when the record that was looked at last is gone, and with another limit and a later cutoff.",
+			rule: "A position is where its shard goes on, also when the record that was looked at last is gone, and with " +
+				"another limit and a later cutoff.",
 			run: func(p *probe) {
 				cutoff, due, _ := p.expiries()
 				p.untilIndexed(cutoff, 0, due, nil)
@@ -168,7 +173,8 @@ func (p *probe) expiries() (cutoff time.Time, due, live []storage.Record) {
 	for i, expiry := range []time.Time{
 		cutoff.Add(-storage.MaxExpiryCoarseness), cutoff.Add(-storage.MaxExpiryCoarseness - 1), hour.Add(-time.Hour),
 		hour.Add(-time.Hour - 1), hour.Add(-2 * time.Hour), hour.Add(-50 * time.Hour), hour.Add(-50 * time.Hour),
-		cutoff.Add(1), cutoff.Add(time.Hour), hour.Add(time.Hour), hour.Add(48 * time.Hour), time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC),
+		cutoff.Add(1), cutoff.Add(time.Hour), hour.Add(time.Hour), hour.Add(48 * time.Hour),
+		time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC),
 	} {
 		r := p.record(p.key())
 		r.ExpiresAt = expiry

@@ -29,24 +29,34 @@ func faults() []fault {
 			}}
 		}, []string{"D-GET-04"}},
 		{"finds in eventual reads what is not there", func(m *memory.Driver) storage.Driver {
-			return &eventual{Driver: m, first: map[string]storage.Record{}, answer: func(_, current storage.Record) (storage.Record, bool) {
-				return current, true
-			}}
+			return &eventual{
+				Driver: m, first: map[string]storage.Record{},
+				answer: func(_, current storage.Record) (storage.Record, bool) {
+					return current, true
+				},
+			}
 		}, []string{"D-GET-01"}},
 		{"mixes writes in eventual reads", func(m *memory.Driver) storage.Driver {
-			return &eventual{Driver: m, first: map[string]storage.Record{}, answer: func(first, current storage.Record) (storage.Record, bool) {
-				current.Data = first.Data
-				return current, current.Key != ""
-			}}
+			return &eventual{
+				Driver: m, first: map[string]storage.Record{},
+				answer: func(first, current storage.Record) (storage.Record, bool) {
+					current.Data = first.Data
+					return current, current.Key != ""
+				},
+			}
 		}, []string{"D-GET-03"}},
 		{"forgets how long a lease is", altersPut(func(r *storage.Record) { r.Lease.Duration = 0 }), []string{"D-GET-02"}},
-		{"forgets what a record was made from", altersPut(func(r *storage.Record) { r.Ancestry = "" }), []string{"D-GET-02", "D-PUT-07"}},
+		{
+			"forgets what a record was made from", altersPut(func(r *storage.Record) { r.Ancestry = "" }),
+			[]string{"D-GET-02", "D-PUT-07"},
+		},
 		{"keeps one ancestor only", altersPut(func(r *storage.Record) {
 			r.Ancestry = r.Ancestry[:min(len(r.Ancestry), 10)]
 		}), []string{"D-GET-02"}},
 		{"leaves the ancestry on Put", func(m *memory.Driver) storage.Driver {
 			return altered{Driver: m, put: func(r storage.Record, c storage.Condition) (storage.Record, storage.Condition) {
-				if old, found, _ := m.Get(context.Background(), r.Key, storage.Strong); found && r.Ancestry == "" && r.CreatedAt.IsZero() {
+				if old, found, _ := m.Get(context.Background(), r.Key, storage.Strong); found && r.Ancestry == "" &&
+					r.CreatedAt.IsZero() {
 					r.Ancestry = old.Ancestry
 				}
 				return r, c
@@ -135,7 +145,10 @@ func faults() []fault {
 			return rekeyed{m, func(key string) string { return key[:min(len(key), 2000)] }}
 		}, []string{"D-KEY-02"}},
 		{"repairs invalid keys", func(m *memory.Driver) storage.Driver {
-			return rekeyed{m, func(key string) string { return "k" + strings.ToValidUTF8(strings.ReplaceAll(key, "\x00", "0"), "?") }}
+			return rekeyed{m, func(key string) string {
+				return "k" +
+					strings.ToValidUTF8(strings.ReplaceAll(key, "\x00", "0"), "?")
+			}}
 		}, []string{"D-KEY-02"}},
 		{"judges expiry a nanosecond late", altersCondition(func(c storage.Condition) storage.Condition {
 			c.At = c.At.Add(-1)
@@ -204,7 +217,9 @@ func faults() []fault {
 			return c
 		}), []string{"D-COND-05"}},
 		{"updates without its condition", func(m *memory.Driver) storage.Driver {
-			return altered{Driver: m, update: func(change storage.Change, _ storage.Condition) (storage.Change, storage.Condition) {
+			return altered{Driver: m, update: func(change storage.Change,
+				_ storage.Condition,
+			) (storage.Change, storage.Condition) {
 				return change, storage.Always()
 			}}
 		}, []string{"D-COND-02", "D-UPD-04", "D-CONC-03", "I6"}},
@@ -213,13 +228,17 @@ func faults() []fault {
 			[]string{"D-UPD-01", "D-CONC-08", "I2", "I3"},
 		},
 		{"cuts the expiry to seconds on update", func(m *memory.Driver) storage.Driver {
-			return altered{Driver: m, update: func(change storage.Change, c storage.Condition) (storage.Change, storage.Condition) {
+			return altered{Driver: m, update: func(change storage.Change,
+				c storage.Condition,
+			) (storage.Change, storage.Condition) {
 				change.ExpiresAt = change.ExpiresAt.Truncate(time.Second)
 				return change, c
 			}}
 		}, []string{"D-UPD-02", "D-EXP-05"}},
 		{"cannot free a lease", func(m *memory.Driver) storage.Driver {
-			return altered{Driver: m, update: func(change storage.Change, c storage.Condition) (storage.Change, storage.Condition) {
+			return altered{Driver: m, update: func(change storage.Change,
+				c storage.Condition,
+			) (storage.Change, storage.Condition) {
 				if change.Lease != nil && change.Lease.Free() {
 					change.Lease = nil
 				}
@@ -227,7 +246,9 @@ func faults() []fault {
 			}}
 		}, []string{"D-UPD-03", "I6"}},
 		{"updates one thing at a time", func(m *memory.Driver) storage.Driver {
-			return altered{Driver: m, update: func(change storage.Change, c storage.Condition) (storage.Change, storage.Condition) {
+			return altered{Driver: m, update: func(change storage.Change,
+				c storage.Condition,
+			) (storage.Change, storage.Condition) {
 				if change.Lease != nil {
 					change.ExpiresAt = time.Time{}
 				}
@@ -242,7 +263,10 @@ func faults() []fault {
 			return altered{Driver: m, delete: func(storage.Condition) storage.Condition { return storage.Always() }}
 		}, []string{"D-COND-03", "I7"}},
 		{"does not delete under a lease", func(m *memory.Driver) storage.Driver { return leaseFirst{m} }, []string{"I3"}},
-		{"makes a conflict of deleting nothing", func(m *memory.Driver) storage.Driver { return strictDelete{m} }, []string{"D-DEL-02"}},
+		{
+			"makes a conflict of deleting nothing", func(m *memory.Driver) storage.Driver { return strictDelete{m} },
+			[]string{"D-DEL-02"},
+		},
 		{
 			"judges before it writes", func(m *memory.Driver) storage.Driver { return &racing{Driver: m} },
 			[]string{"D-CONC-01", "D-CONC-02", "D-CONC-04"},
@@ -357,8 +381,14 @@ func faults() []fault {
 		{"deletes batches although the context has ended", func(m *memory.Driver) storage.Driver {
 			return impatient{batching{m, nil}}
 		}, []string{"D-BATCH-03"}},
-		{"scans what was deleted", func(m *memory.Driver) storage.Driver { return &haunted{Driver: m} }, []string{"D-SCAN-01"}},
-		{"scans one page only", altersScan(func(_ storage.ScanRequest, page *storage.Page) { page.Next = "" }), []string{"D-SCAN-02"}},
+		{
+			"scans what was deleted", func(m *memory.Driver) storage.Driver { return &haunted{Driver: m} },
+			[]string{"D-SCAN-01"},
+		},
+		{
+			"scans one page only", altersScan(func(_ storage.ScanRequest, page *storage.Page) { page.Next = "" }),
+			[]string{"D-SCAN-02"},
+		},
 		{"scans from the start again", altersScan(func(r storage.ScanRequest, page *storage.Page) {
 			if r.Start == "" && len(page.Records) > 0 {
 				page.Next = "\x01"

@@ -12,7 +12,8 @@ import (
 // leasing acquires as the function says. Everything else it does right.
 type leasing struct {
 	*memory.Driver
-	acquire func(ctx context.Context, m *memory.Driver, key string, lease storage.Lease, c storage.Condition) (storage.Record, error)
+	acquire func(ctx context.Context, m *memory.Driver, key string, lease storage.Lease,
+		c storage.Condition) (storage.Record, error)
 }
 
 func (d leasing) Acquire(
@@ -26,7 +27,8 @@ func (d leasing) Acquire(
 
 // acquires returns drivers that acquire as the function says.
 func acquires(
-	acquire func(ctx context.Context, m *memory.Driver, key string, lease storage.Lease, c storage.Condition) (storage.Record, error),
+	acquire func(ctx context.Context, m *memory.Driver, key string, lease storage.Lease,
+		c storage.Condition) (storage.Record, error),
 ) func(*memory.Driver) storage.Driver {
 	return func(m *memory.Driver) storage.Driver { return leasing{m, acquire} }
 }

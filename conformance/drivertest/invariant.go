@@ -79,13 +79,15 @@ func invariantCases() []testCase {
 				p.delete(held.Key, storage.Always())
 				p.absent(held.Key)
 				p.conflict(p.tryPut(p.ctx, p.next(held), storage.IfVersionAndLease(held.Version, held.Lease.ID, p.now)), nil)
-				p.conflict(p.tryUpdate(p.ctx, held.Key, storage.Change{Lease: &storage.Lease{}}, storage.IfLease(held.Lease.ID)), nil)
+				p.conflict(p.tryUpdate(p.ctx, held.Key, storage.Change{Lease: &storage.Lease{}},
+					storage.IfLease(held.Lease.ID)), nil)
 				p.absent(held.Key)
 			},
 		},
 		{
 			id: "I3", name: "DeleteWinsOverAcquisition", needs: needsLeaser,
-			rule: "Delete always wins, at once, also over an acquisition: what is deleted is not acquired, and not brought back by being acquired.",
+			rule: "Delete always wins, at once, also over an acquisition: what is deleted is not acquired, and not brought " +
+				"back by being acquired.",
 			run: func(p *probe) {
 				for range rounds {
 					r := p.stored()
@@ -177,7 +179,8 @@ func invariantCases() []testCase {
 		},
 		{
 			id: "I7", name: "CollectionSparesRenewed",
-			rule: "Collection never removes a session that was renewed or committed after the collector read it, and removes one that was not.",
+			rule: "Collection never removes a session that was renewed or committed after the collector read it, and removes " +
+				"one that was not.",
 			run: func(p *probe) {
 				cutoff := p.later()
 				for _, condition := range []func(storage.Record) storage.Condition{

@@ -95,7 +95,8 @@ func keyCases() []testCase {
 		},
 		{
 			id: "D-KEY-05", name: "KeysAreExact",
-			rule: "Keys are compared byte by byte: another case, a blank more, a prefix, a suffix or another form of an accent is another key.",
+			rule: "Keys are compared byte by byte: another case, a blank more, a prefix, a suffix or another form of an " +
+				"accent is another key.",
 			run: func(p *probe) {
 				base := p.key() + "Kéy" // é in one code point.
 				others := []string{
@@ -127,13 +128,16 @@ func keyCases() []testCase {
 		},
 		{
 			id: "D-KEY-06", name: "OddKeys",
-			rule: "Any valid UTF-8 without NUL is a key, whatever it means elsewhere: paths, wildcards, quotes, expressions, control characters.",
+			rule: "Any valid UTF-8 without NUL is a key, whatever it means elsewhere: paths, wildcards, quotes, expressions, " +
+				"control characters.",
 			run: func(p *probe) {
 				unique := p.key()
 				var records []storage.Record
 				for _, odd := range []string{
 					"/a/b", "../..", ".", "*", "?", "%", "_", "[a-z]", "{x}", "'", `"`, "`", `\`, ";--", "' OR 1=1", "$where", "#name", ":value",
-					"__x__", "%2f", "%00", "a:b", "a#b", "a|b", "a,b", "a&b=c", "<x>", "\t", "\r\n", "\x01", "\x7f", "é", "日本", "😀", "\u202e", "\uffff", "null", "0",
+					"__x__", "%2f", "%00", "a:b", "a#b", "a|b", "a,b", "a&b=c", "<x>", "\t",
+					"\r\n", "\x01", "\x7f", "é", "日本", "😀", "\u202e", "\uffff",
+					"null", "0",
 				} {
 					r := p.record(odd + unique + odd)
 					p.put(r, storage.IfAbsent(p.now))

@@ -15,7 +15,8 @@ import (
 func TestRunLeavesNothingRunning(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	t.Run("run", func(t *testing.T) {
-		drivertest.Run(t, func(*testing.T) storage.Driver { return limited{memory.New()} }, drivertest.Options{TooLarge: limit + 1})
+		drivertest.Run(t, func(*testing.T) storage.Driver { return limited{memory.New()} },
+			drivertest.Options{TooLarge: limit + 1})
 	})
 	goleak.VerifyNone(t, before)
 }

@@ -28,7 +28,8 @@ func leaseCases() []testCase {
 		},
 		{
 			id: "D-LEASE-02", name: "NeverCreates", needs: needsLeaser,
-			rule: "Acquire never creates a record: where there is none, it is a conflict without a record, whatever the condition.",
+			rule: "Acquire never creates a record: where there is none, it is a conflict without a record, whatever the " +
+				"condition.",
 			run: func(p *probe) {
 				for _, condition := range conditionsOf(p, p.leased()) {
 					key := p.key()
@@ -60,7 +61,8 @@ func leaseCases() []testCase {
 		},
 		{
 			id: "D-LEASE-04", name: "HeldIsNotAcquired", needs: needsLeaser,
-			rule: "While somebody has the lease, also one that should have ended, an acquisition under IfFree is a conflict that carries it; once released, it succeeds.",
+			rule: "While somebody has the lease, also one that should have ended, an acquisition under IfFree is a conflict " +
+				"that carries it; once released, it succeeds.",
 			run: func(p *probe) {
 				r := p.stored()
 				for range 3 {
@@ -77,7 +79,8 @@ func leaseCases() []testCase {
 		},
 		{
 			id: "D-LEASE-05", name: "TakenOverIfUnchanged", needs: needsLeaser,
-			rule: "A lease is taken over under IfFreeOrUnchanged exactly if it is free or still the one seen: not if it was renewed since, or is another acquisition's.",
+			rule: "A lease is taken over under IfFreeOrUnchanged exactly if it is free or still the one seen: not if it was " +
+				"renewed since, or is another acquisition's.",
 			run: func(p *probe) {
 				refused := func(seen storage.Lease, r storage.Record) {
 					_, err := p.tryAcquire(p.ctx, r.Key, p.lease(), storage.IfFreeOrUnchanged(seen, p.now))
@@ -106,7 +109,8 @@ func leaseCases() []testCase {
 		},
 		{
 			id: "D-LEASE-06", name: "OwnLeaseIsSuccess", needs: needsLeaser,
-			rule: "A record that already has the very lease is acquired, whatever the condition: an earlier attempt may have done it.",
+			rule: "A record that already has the very lease is acquired, whatever the condition: an earlier attempt may have " +
+				"done it.",
 			run: func(p *probe) {
 				r := p.stored()
 				r.Lease = p.lease()
@@ -122,7 +126,8 @@ func leaseCases() []testCase {
 		},
 		{
 			id: "D-LEASE-07", name: "OneAcquirer", needs: needsLeaser,
-			rule: "Of the acquisitions of one free record at the same time, exactly one succeeds; the others are conflicts with the lease that won.",
+			rule: "Of the acquisitions of one free record at the same time, exactly one succeeds; the others are conflicts " +
+				"with the lease that won.",
 			run: func(p *probe) {
 				r := p.stored()
 				for range rounds {
@@ -135,7 +140,8 @@ func leaseCases() []testCase {
 		},
 		{
 			id: "D-LEASE-08", name: "OneTakeover", needs: needsLeaser,
-			rule: "Of those that take over one lease at the same time, exactly one succeeds; the others are conflicts with the lease that won.",
+			rule: "Of those that take over one lease at the same time, exactly one succeeds; the others are conflicts with " +
+				"the lease that won.",
 			run: func(p *probe) {
 				r := p.leased()
 				for range rounds {
@@ -148,7 +154,8 @@ func leaseCases() []testCase {
 		},
 		{
 			id: "D-LEASE-09", name: "TakeoverAgainstRenewal", needs: needsLeaser,
-			rule: "Of a renewal and a takeover of one lease at the same time, exactly one succeeds, and the other meets its lease.",
+			rule: "Of a renewal and a takeover of one lease at the same time, exactly one succeeds, and the other meets its " +
+				"lease.",
 			run: func(p *probe) {
 				for range rounds {
 					r := p.leased()
@@ -177,7 +184,8 @@ func leaseCases() []testCase {
 		},
 		{
 			id: "D-LEASE-10", name: "ReturnsWhatItLeased", needs: needsLeaser,
-			rule: "An acquisition that meets a commit which frees the lease returns what was committed: it reads in the same step in which it acquires, not before it.",
+			rule: "An acquisition that meets a commit which frees the lease returns what was committed: it reads in the same " +
+				"step in which it acquires, not before it.",
 			run: func(p *probe) {
 				for range 2 * rounds {
 					held := p.leased()

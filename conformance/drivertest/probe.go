@@ -233,13 +233,15 @@ func difference(want, seen storage.Record) string {
 	note(want.Ancestry == seen.Ancestry, "another ancestry")
 	note(bytes.Equal(want.Data, seen.Data), "another payload (wanted %d bytes, saw %d)", len(want.Data), len(seen.Data))
 	instants := func(name string, want, seen time.Time) {
-		note(want.Equal(seen), "%s (wanted %s, saw %s)", name, want.UTC().Format(time.RFC3339Nano), seen.UTC().Format(time.RFC3339Nano))
+		note(want.Equal(seen), "%s (wanted %s, saw %s)", name, want.UTC().Format(time.RFC3339Nano),
+			seen.UTC().Format(time.RFC3339Nano))
 	}
 	instants("created at", want.CreatedAt, seen.CreatedAt)
 	instants("updated at", want.UpdatedAt, seen.UpdatedAt)
 	instants("expires at", want.ExpiresAt, seen.ExpiresAt)
 	note(want.Lease.ID == seen.Lease.ID, "another lease")
-	note(want.Lease.Duration == seen.Lease.Duration, "lease duration (wanted %v, saw %v)", want.Lease.Duration, seen.Lease.Duration)
+	note(want.Lease.Duration == seen.Lease.Duration, "lease duration (wanted %v, saw %v)", want.Lease.Duration,
+		seen.Lease.Duration)
 	instants("lease ends at", want.Lease.ExpiresAt, seen.Lease.ExpiresAt)
 	return strings.Join(differs, "; ")
 }

@@ -107,7 +107,9 @@ func allCases() []testCase {
 }
 
 // examine runs the case. t is for newDriver only.
-func (tc testCase) examine(t *testing.T, run *trial.Run, newDriver func(*testing.T) storage.Driver, o Options) trial.Outcome {
+func (tc testCase) examine(t *testing.T, run *trial.Run, newDriver func(*testing.T) storage.Driver,
+	o Options,
+) trial.Outcome {
 	if reason := trial.Skips(o.Skip).Reason(tc.id); reason != "" {
 		return trial.Outcome{Skipped: reason}
 	}

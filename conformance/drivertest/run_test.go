@@ -82,7 +82,8 @@ func TestDriverFindsFaults(t *testing.T) {
 				message, ok := byID(failed, id)
 				if !ok {
 					t.Errorf("case %s did not fail on a driver that %s; failed: %v", id, fault.name, slices.Sorted(maps.Keys(failed)))
-				} else if !strings.Contains(message, "rule ") || !strings.Contains(message, "did: ") || !strings.Contains(message, "saw: ") {
+				} else if !strings.Contains(message, "rule ") || !strings.Contains(message, "did: ") ||
+					!strings.Contains(message, "saw: ") {
 					t.Errorf("the failure of %s does not say what the rule is, what was done and what was seen:\n%s", id, message)
 				}
 			}

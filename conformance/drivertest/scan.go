@@ -149,7 +149,8 @@ func scanCases() []testCase {
 		},
 		{
 			id: "D-SCAN-09", name: "DuringWrites", needs: needsScanner,
-			rule: "While others are written and deleted, a record that is there unchanged during the whole scan is returned exactly once, and no record twice.",
+			rule: "While others are written and deleted, a record that is there unchanged during the whole scan is returned " +
+				"exactly once, and no record twice.",
 			run: func(p *probe) {
 				records := p.population(40)
 				var scanned atomic.Bool

@@ -35,7 +35,8 @@ func TestMain(m *testing.M) {
 
 // serve is an engine as far as starting and stopping goes. It takes dynoxide's arguments.
 func serve() {
-	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", net.JoinHostPort("127.0.0.1", os.Args[len(os.Args)-1]))
+	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp",
+		net.JoinHostPort("127.0.0.1", os.Args[len(os.Args)-1]))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -127,16 +128,34 @@ func TestFindsAnEngine(t *testing.T) {
 		says    string
 	}{
 		{"that is installed", fakeEngines(t, serving()), nil, true, "dynamotest: engine=dynoxide endpoint=http://127.0.0.1:"},
-		{"that is forced", fakeEngines(t, serving()), []string{"DYNAMOTEST_ENGINE=dynoxide"}, true, "dynamotest: engine=dynoxide "},
+		{
+			"that is forced", fakeEngines(t, serving()),
+			[]string{"DYNAMOTEST_ENGINE=dynoxide"},
+			true,
+			"dynamotest: engine=dynoxide ",
+		},
 		{"or skips with advice", absent, nil, true, "--- SKIP: TestEndpointAnswers"},
 		{"or skips with a reason", absent, nil, true, "run `make engines`, or set AWS_ENDPOINT_URL_DYNAMODB (docker: "},
 		{"or fails if required", absent, []string{"REQUIRE_DYNAMODB=1"}, false, "no DynamoDB to test on"},
-		{"or fails if forced", absent, []string{"DYNAMOTEST_ENGINE=dynoxide"}, false, "DYNAMOTEST_ENGINE=dynoxide: not there"},
-		{"or fails if forced to use Docker", absent, []string{"DYNAMOTEST_ENGINE=docker"}, false, "DYNAMOTEST_ENGINE=docker: "},
+		{
+			"or fails if forced", absent,
+			[]string{"DYNAMOTEST_ENGINE=dynoxide"},
+			false,
+			"DYNAMOTEST_ENGINE=dynoxide: not there",
+		},
+		{
+			"or fails if forced to use Docker", absent,
+			[]string{"DYNAMOTEST_ENGINE=docker"},
+			false,
+			"DYNAMOTEST_ENGINE=docker: ",
+		},
 		{"or fails if it is unknown", absent, []string{"DYNAMOTEST_ENGINE=oracle"}, false, "there are docker, jar, dynoxide"},
 		{"or fails if its address is none", absent, []string{"AWS_ENDPOINT_URL_DYNAMODB=:"}, false, "is not an address"},
 		{"or says why it ended", fakeEngines(t, "echo boom; exit 1"), []string{"DYNAMOTEST_ENGINE=dynoxide"}, false, "boom"},
-		{"or goes on without one that ended", fakeEngines(t, "exit 1"), nil, true, "dynamotest: going on without dynoxide: the engine ended"},
+		{
+			"or goes on without one that ended", fakeEngines(t, "exit 1"), nil, true,
+			"dynamotest: going on without dynoxide: the engine ended",
+		},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -176,7 +195,8 @@ func TestMainStopsTheEngine(t *testing.T) {
 func TestMainFindsLeaks(t *testing.T) {
 	t.Parallel()
 	output, err := child(t, t.TempDir(), role+"=leak").CombinedOutput()
-	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || !bytes.Contains(output, []byte("left goroutines running")) {
+	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) ||
+		!bytes.Contains(output, []byte("left goroutines running")) {
 		t.Errorf("a goroutine that never ends: %v:\n%s", err, output)
 	}
 }

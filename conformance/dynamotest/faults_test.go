@@ -46,7 +46,10 @@ func TestFaults(t *testing.T) {
 			2, is[*types.ConditionalCheckFailedException], true,
 		},
 		{"all responses lost", func(f *dynamotest.Faults) { f.LoseResponse("PutItem", 3) }, 3, isReset, true},
-		{"timed out once", func(f *dynamotest.Faults) { f.TimeOut("PutItem", 1) }, 2, is[*types.ConditionalCheckFailedException], true},
+		{
+			"timed out once", func(f *dynamotest.Faults) { f.TimeOut("PutItem", 1) }, 2,
+			is[*types.ConditionalCheckFailedException], true,
+		},
 		{
 			"always timed out", func(f *dynamotest.Faults) { f.TimeOut("PutItem", 3) },
 			3, func(err error) bool { return errors.Is(err, context.DeadlineExceeded) }, true,
@@ -325,7 +328,8 @@ func TestFaultsSurviveOtherOptions(t *testing.T) {
 	t.Parallel()
 	faults := new(dynamotest.Faults)
 	// An option that comes later and replaces the HTTP client must not take the faults away.
-	client := dynamotest.Client(t, faults.Install, once, func(o *dynamodb.Options) { o.HTTPClient = awshttp.NewBuildableClient() })
+	client := dynamotest.Client(t, faults.Install, once,
+		func(o *dynamodb.Options) { o.HTTPClient = awshttp.NewBuildableClient() })
 	tab := newTable(t, client)
 	faults.Throttle("PutItem", 1)
 	if err := tab.put(t.Context(), "a"); !is[*types.ProvisionedThroughputExceededException](err) {

@@ -44,7 +44,10 @@ func TestRecorder(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if got, want := recorder.Calls(), map[string]int{"PutItem": 2, "GetItem": 11, "BatchWriteItem": 1}; !maps.Equal(got, want) {
+	if got, want := recorder.Calls(), map[string]int{
+		"PutItem": 2, "GetItem": 11,
+		"BatchWriteItem": 1,
+	}; !maps.Equal(got, want) {
 		t.Errorf("calls %v, want %v", got, want)
 	}
 	if got, want := recorder.Operations(), []string{"BatchWriteItem", "GetItem", "PutItem"}; !slices.Equal(got, want) {
@@ -62,7 +65,8 @@ func TestRecorder(t *testing.T) {
 	}
 
 	recorder.Reset()
-	if calls, attempts, units := recorder.Calls(), recorder.Attempts("PutItem"), recorder.Units("PutItem"); len(calls) != 0 || attempts != 0 || units != 0 {
+	if calls, attempts, units := recorder.Calls(), recorder.Attempts("PutItem"),
+		recorder.Units("PutItem"); len(calls) != 0 || attempts != 0 || units != 0 {
 		t.Errorf("after Reset: %v, %d, %v", calls, attempts, units)
 	}
 }

@@ -36,13 +36,17 @@ func createTable(t *testing.T, client *dynamodb.Client, name string, protected b
 		TableName:                 &name,
 		BillingMode:               types.BillingModePayPerRequest,
 		DeletionProtectionEnabled: &protected,
-		AttributeDefinitions:      []types.AttributeDefinition{{AttributeName: aws.String("id"), AttributeType: types.ScalarAttributeTypeS}},
-		KeySchema:                 []types.KeySchemaElement{{AttributeName: aws.String("id"), KeyType: types.KeyTypeHash}},
+		AttributeDefinitions: []types.AttributeDefinition{{
+			AttributeName: aws.String("id"),
+			AttributeType: types.ScalarAttributeTypeS,
+		}},
+		KeySchema: []types.KeySchemaElement{{AttributeName: aws.String("id"), KeyType: types.KeyTypeHash}},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = dynamodb.NewTableExistsWaiter(client, func(o *dynamodb.TableExistsWaiterOptions) { o.MinDelay = 10 * time.Millisecond }).
+	err = dynamodb.NewTableExistsWaiter(client,
+		func(o *dynamodb.TableExistsWaiterOptions) { o.MinDelay = 10 * time.Millisecond }).
 		Wait(t.Context(), &dynamodb.DescribeTableInput{TableName: &name}, time.Minute)
 	if err != nil {
 		t.Fatal(err)
@@ -83,9 +87,10 @@ func (tab table) wantItem(t *testing.T, id string, want bool) {
 func TestTableNameIsValidAndUnique(t *testing.T) {
 	t.Parallel()
 	client := dynamotest.Client(t)
-	const strange = "ünusual/name: with spaces and more than enough letters to fill all that DynamoDB allows, which is 255 " +
-		"letters, as is the case for test names that are made of the names of all the tests, cases and subcases around them, " +
-		"each of which explains itself at length"
+	const strange = "ünusual/name: with spaces and more than enough letters to fill all that DynamoDB allows, which is " +
+		"255 " +
+		"letters, as is the case for test names that are made of the names of all the tests, cases and subcases around " +
+		"them, each of which explains itself at length"
 	t.Run(strange, func(t *testing.T) {
 		t.Parallel()
 		first, second := dynamotest.TableName(t, client), dynamotest.TableName(t, client)

@@ -103,7 +103,8 @@ func TestUnprocessedAndOtherFaultsDoNotMeet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if left, attempts := len(output.UnprocessedItems[tab.name]), recorder.Attempts("BatchWriteItem"); left != 2 || attempts != 2 {
+	if left, attempts := len(output.UnprocessedItems[tab.name]), recorder.Attempts("BatchWriteItem"); left != 2 ||
+		attempts != 2 {
 		t.Errorf("%d items left after %d attempts, want 2 after 2", left, attempts)
 	}
 	if unused := faults.Unused(); len(unused) > 0 {

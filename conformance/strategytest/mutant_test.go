@@ -170,14 +170,17 @@ func shortLease() lockstrategy.Strategy {
 
 func mutations() []mutation {
 	// writes changes the records and conditions of the commits of an optimistic strategy.
-	writes := func(alter func(storage.Record, storage.Condition) (storage.Record, storage.Condition)) func() *brokenStrategy {
+	writes := func(alter func(storage.Record,
+		storage.Condition) (storage.Record, storage.Condition),
+	) func() *brokenStrategy {
 		return func() *brokenStrategy {
 			return &brokenStrategy{Strategy: lockstrategy.Optimistic(), driver: func(d storage.Driver) storage.Driver {
 				return alteredDriver{Driver: d, write: alter}
 			}}
 		}
 	}
-	updates := func(s func() lockstrategy.Strategy, alter func(storage.Change, storage.Condition) (storage.Change, storage.Condition),
+	updates := func(s func() lockstrategy.Strategy,
+		alter func(storage.Change, storage.Condition) (storage.Change, storage.Condition),
 	) func() *brokenStrategy {
 		return func() *brokenStrategy {
 			return &brokenStrategy{Strategy: s(), driver: func(d storage.Driver) storage.Driver {
@@ -191,7 +194,10 @@ func mutations() []mutation {
 	optimistic, merge := lockstrategy.Optimistic, func() lockstrategy.Strategy { return lockstrategy.Merge(nil) }
 	return []mutation{
 		{
-			name: "a commit asks nothing", killers: []string{"L-I1-01", "L-I1-02", "L-I1-03", "L-I1-04", "L-I1-05", "L-I1-06", "L-I2-01"},
+			name: "a commit asks nothing", killers: []string{
+				"L-I1-01", "L-I1-02", "L-I1-03", "L-I1-04", "L-I1-05",
+				"L-I1-06", "L-I2-01",
+			},
 			broken: writes(func(r storage.Record, _ storage.Condition) (storage.Record, storage.Condition) {
 				return r, storage.Always()
 			}),
@@ -289,7 +295,9 @@ func mutations() []mutation {
 			name: "a failed read is a miss", killers: []string{"L-I4-03"},
 			broken: func() *brokenStrategy {
 				b := &brokenStrategy{Strategy: lockstrategy.Optimistic()}
-				b.load = func(ctx context.Context, r *lockstrategy.Request, key string, next loadFunc) (lockstrategy.Session, error) {
+				b.load = func(ctx context.Context, r *lockstrategy.Request, key string,
+					next loadFunc,
+				) (lockstrategy.Session, error) {
 					s, err := next(ctx, r, key)
 					if errors.Is(err, storage.ErrUnavailable) {
 						return b.Strategy.New(r, storage.Record{Key: key}), nil
@@ -384,7 +392,8 @@ func mutations() []mutation {
 			}),
 		},
 		{
-			name: "a renewal does not ask what has become of the old session", killers: []string{"L-REN-02", "L-REN-03", "L-REN-04"},
+			name:    "a renewal does not ask what has become of the old session",
+			killers: []string{"L-REN-02", "L-REN-03", "L-REN-04"},
 			broken: sessions(optimistic, func(s *brokenSession) {
 				s.renew = func(ctx context.Context, next storage.Record) error {
 					if err := s.driver().Put(ctx, next, storage.IfAbsent(next.UpdatedAt)); err != nil {
@@ -501,7 +510,9 @@ func mutations() []mutation {
 			name: "a load writes what it did not find", killers: []string{"L-I8-01"},
 			broken: func() *brokenStrategy {
 				b := &brokenStrategy{Strategy: lockstrategy.Optimistic()}
-				b.load = func(ctx context.Context, r *lockstrategy.Request, key string, next loadFunc) (lockstrategy.Session, error) {
+				b.load = func(ctx context.Context, r *lockstrategy.Request, key string,
+					next loadFunc,
+				) (lockstrategy.Session, error) {
 					s, err := next(ctx, r, key)
 					if err != nil {
 						return s, err

@@ -35,7 +35,8 @@ func TestStrategyMutants(t *testing.T) {
 					t.Errorf("%s does not see: %s", id, m.name)
 					continue
 				}
-				if !strings.Contains(failures[0], "rule "+id+" (lock strategies): "+rules[id]) || !strings.Contains(failures[0], "saw: ") {
+				if !strings.Contains(failures[0], "rule "+id+" (lock strategies): "+rules[id]) ||
+					!strings.Contains(failures[0], "saw: ") {
 					t.Errorf("the message of %s does not say what the rule is and what was seen:%s", id, failures[0])
 				}
 				mu.Lock()
@@ -100,7 +101,8 @@ func TestStrategyThatCannotWork(t *testing.T) {
 		"an option that cannot be": {lockstrategy.Lease(lockstrategy.LeaseOptions{MaxWait: -1}), "LeaseOptions.MaxWait"},
 		"a lease without leases":   {lockstrategy.Lease(lockstrategy.LeaseOptions{}), "a driver without leases"},
 	} {
-		failures, _ := strategytest.Examine(t, "L-SES-01", func(*testing.T) lockstrategy.Strategy { return test.strategy }, plain)
+		failures, _ := strategytest.Examine(t, "L-SES-01", func(*testing.T) lockstrategy.Strategy { return test.strategy },
+			plain)
 		if len(failures) != 1 || !strings.Contains(failures[0], test.want) {
 			t.Errorf("%s: failures: %q", name, failures)
 		}

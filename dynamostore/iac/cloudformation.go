@@ -52,8 +52,9 @@ func CloudFormation(of dynamostore.Table, roles ...Role) (string, error) {
 func (t table) writeTableResource(w *textWriter, input *dynamodb.CreateTableInput) {
 	w.line(1, "Sessions:")
 	w.line(2, "Type: AWS::DynamoDB::Table")
-	w.line(2, "# Without the table everybody is logged out: it stays where the stack goes, or where a change needs another "+
-		"table.")
+	w.line(2,
+		"# Without the table everybody is logged out: it stays where the stack goes, or where a change needs another "+
+			"table.")
 	w.line(2, "DeletionPolicy: Retain")
 	w.line(2, "UpdateReplacePolicy: Retain")
 	w.line(2, "Properties:")

@@ -40,7 +40,8 @@ var (
 func (l Location) validate() error {
 	switch {
 	case l.Account != "" && !accountNumber.MatchString(l.Account):
-		return errors.New("iac: Location.Account: the number of an AWS account has twelve digits; leave it empty to fill it in by hand")
+		return errors.New("iac: Location.Account: the number of an AWS account has twelve digits; leave it empty to fill " +
+			"it in by hand")
 	case l.Region != "" && !labelOfARN.MatchString(l.Region):
 		return errors.New("iac: Location.Region: not the name of an AWS Region such as eu-central-1")
 	case l.Partition != "" && !labelOfARN.MatchString(l.Partition):

@@ -57,10 +57,16 @@ var conditionKeys = map[string]struct{ operator, actions string }{
 	"dynamodb:LeadingKeys": {
 		"ForAllValues:StringLike", `^dynamodb:(Get|Put|Update|Delete|BatchWrite)Item$`,
 	},
-	"dynamodb:Attributes":       {"ForAllValues:StringLike", `^dynamodb:(Get|Put|Update|Delete|BatchWrite)Item$|^dynamodb:(Scan|Query)$`},
-	"dynamodb:Select":           {"StringEqualsIfExists", `^dynamodb:(GetItem|Scan|Query)$`},
-	"dynamodb:ReturnValues":     {"StringEqualsIfExists", `^dynamodb:(Put|Update|Delete)Item$`},
-	"kms:ViaService":            {"StringLike", `^kms:(Encrypt|Decrypt|ReEncrypt\*|GenerateDataKey\*|DescribeKey|CreateGrant)$`},
+	"dynamodb:Attributes": {
+		"ForAllValues:StringLike",
+		`^dynamodb:(Get|Put|Update|Delete|BatchWrite)Item$|^dynamodb:(Scan|Query)$`,
+	},
+	"dynamodb:Select":       {"StringEqualsIfExists", `^dynamodb:(GetItem|Scan|Query)$`},
+	"dynamodb:ReturnValues": {"StringEqualsIfExists", `^dynamodb:(Put|Update|Delete)Item$`},
+	"kms:ViaService": {
+		"StringLike",
+		`^kms:(Encrypt|Decrypt|ReEncrypt\*|GenerateDataKey\*|DescribeKey|CreateGrant)$`,
+	},
 	"kms:GrantIsForAWSResource": {"Bool", `^kms:CreateGrant$`},
 	"kms:ResourceAliases":       {"ForAnyValue:StringEquals", `^kms:`},
 }
@@ -129,7 +135,8 @@ func (s iamStatement) check(t rapid.TB) {
 		operation, ofDynamoDB := strings.CutPrefix(action, "dynamodb:")
 		_, exists := clientMethod(operation)
 		switch {
-		case ofDynamoDB && exists && (operation == "Query" && indexARNs.MatchString(s.Resource) || tableARNs.MatchString(s.Resource)):
+		case ofDynamoDB && exists && (operation == "Query" && indexARNs.MatchString(s.Resource) ||
+			tableARNs.MatchString(s.Resource)):
 		case (slices.Contains(kmsActions, action) || action == "kms:CreateGrant") && keyARNs.MatchString(s.Resource):
 		default:
 			t.Errorf("%s: there is no action %s on %s", s.Sid, action, s.Resource)
@@ -177,7 +184,8 @@ func TestPolicyOfAnAliasNamesIt(t *testing.T) {
 			if want.alias != "" {
 				alias = stringOrList{want.alias}
 			}
-			if s.Resource != want.resource || !slices.Equal(s.Condition["ForAnyValue:StringEquals"]["kms:ResourceAliases"], alias) ||
+			if s.Resource != want.resource || !slices.Equal(s.Condition["ForAnyValue:StringEquals"]["kms:ResourceAliases"],
+				alias) ||
 				!slices.Equal(s.Action, actions) {
 				t.Errorf("%s, %s: %+v", key, role, s)
 			}
@@ -185,7 +193,8 @@ func TestPolicyOfAnAliasNamesIt(t *testing.T) {
 			for _, s := range statements {
 				if slices.Contains(s.Action, "kms:CreateGrant") && (len(s.Action) > 1 ||
 					!slices.Equal(s.Condition["Bool"]["kms:GrantIsForAWSResource"], stringOrList{"true"}) || role != iac.RoleAdmin ||
-					!slices.Equal(s.Condition["ForAnyValue:StringEquals"]["kms:ResourceAliases"], alias) || s.Resource != want.resource) {
+					!slices.Equal(s.Condition["ForAnyValue:StringEquals"]["kms:ResourceAliases"], alias) ||
+					s.Resource != want.resource) {
 					t.Errorf("%s, %s: %+v", key, role, s)
 				}
 			}
@@ -202,12 +211,15 @@ func TestPolicyOfAnAliasNamesIt(t *testing.T) {
 func TestPolicyOfALocation(t *testing.T) {
 	t.Parallel()
 	for want, at := range map[string]iac.Location{
-		"arn:aws:dynamodb:REGION:ACCOUNT:table/sessions":                   {},
-		"arn:aws:dynamodb:eu-central-1:ACCOUNT:table/sessions":             {Region: "eu-central-1"},
-		"arn:aws-cn:dynamodb:cn-north-1:123456789012:table/sessions":       {Region: "cn-north-1", Account: "123456789012"},
-		"arn:aws-us-gov:dynamodb:us-gov-west-1:ACCOUNT:table/sessions":     {Region: "us-gov-west-1"},
-		"arn:aws-eusc:dynamodb:eusc-de-east-1:123456789012:table/sessions": {Region: "eusc-de-east-1", Account: "123456789012"},
-		"arn:aws-new:dynamodb:xx-new-1:ACCOUNT:table/sessions":             {Region: "xx-new-1", Partition: "aws-new"},
+		"arn:aws:dynamodb:REGION:ACCOUNT:table/sessions":               {},
+		"arn:aws:dynamodb:eu-central-1:ACCOUNT:table/sessions":         {Region: "eu-central-1"},
+		"arn:aws-cn:dynamodb:cn-north-1:123456789012:table/sessions":   {Region: "cn-north-1", Account: "123456789012"},
+		"arn:aws-us-gov:dynamodb:us-gov-west-1:ACCOUNT:table/sessions": {Region: "us-gov-west-1"},
+		"arn:aws-eusc:dynamodb:eusc-de-east-1:123456789012:table/sessions": {
+			Region:  "eusc-de-east-1",
+			Account: "123456789012",
+		},
+		"arn:aws-new:dynamodb:xx-new-1:ACCOUNT:table/sessions": {Region: "xx-new-1", Partition: "aws-new"},
 	} {
 		text, err := iac.Policy(dynamostore.Table{Name: "sessions"}, iac.RoleAdmin, at)
 		if err != nil {
@@ -376,8 +388,9 @@ func TestDocsShowThePolicy(t *testing.T) {
 var partitions = map[string]string{
 	"us-east-1": "aws", "eu-central-1": "aws", "mx-central-1": "aws", "eu-new-9": "aws",
 	"cn-north-1": "aws-cn", "cn-northwest-1": "aws-cn", "us-gov-west-1": "aws-us-gov", "us-gov-east-1": "aws-us-gov",
-	"us-iso-east-1": "aws-iso", "us-isob-east-1": "aws-iso-b", "eu-isoe-west-1": "aws-iso-e", "us-isof-south-1": "aws-iso-f",
-	"eusc-de-east-1": "aws-eusc",
+	"us-iso-east-1": "aws-iso", "us-isob-east-1": "aws-iso-b", "eu-isoe-west-1": "aws-iso-e",
+	"us-isof-south-1": "aws-iso-f",
+	"eusc-de-east-1":  "aws-eusc",
 }
 
 func TestPolicyOfEachPartition(t *testing.T) {

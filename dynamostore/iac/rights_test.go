@@ -130,7 +130,8 @@ func useStore(t *testing.T, layout dynamostore.Table) {
 	stranger, err := dynamostore.NewDriver(client, others)
 	must(err)
 	shared := layout.PartitionKey.Prefix != ""
-	if _, _, err := stranger.Get(t.Context(), "key", storage.Strong); errors.Is(err, dynamostore.ErrAccessDenied) != shared {
+	if _, _, err := stranger.Get(t.Context(), "key",
+		storage.Strong); errors.Is(err, dynamostore.ErrAccessDenied) != shared {
 		t.Errorf("an item of others in a table that is shared (%v): %v", shared, err)
 	}
 }
@@ -140,7 +141,8 @@ func TestAdminNeedsItsPolicy(t *testing.T) {
 	t.Parallel()
 	plain := dynamotest.Client(t)
 	table := dynamostore.Table{
-		Name: dynamotest.TableName(t, plain), Tags: map[string]string{"team": "web"}, ExpiryIndex: dynamostore.ExpiryIndex{Name: "expiry"},
+		Name: dynamotest.TableName(t, plain), Tags: map[string]string{"team": "web"},
+		ExpiryIndex: dynamostore.ExpiryIndex{Name: "expiry"},
 	}
 	unindexed := table
 	unindexed.ExpiryIndex = dynamostore.ExpiryIndex{}
@@ -220,7 +222,8 @@ func collect(t *testing.T, layout dynamostore.Table) {
 	seen := newRecord("live", "data")
 	seen.Version = storage.NewVersion()
 	conflict := (*storage.ConflictError)(nil)
-	if err := driver.Delete(t.Context(), "live", storage.IfUnchanged(seen)); !errors.As(err, &conflict) || conflict.Current == nil ||
+	if err := driver.Delete(t.Context(), "live", storage.IfUnchanged(seen)); !errors.As(err, &conflict) ||
+		conflict.Current == nil ||
 		conflict.Current.Version == "" || len(conflict.Current.Data) > 0 {
 		t.Errorf("a session that was renewed: %v, %+v", err, conflict)
 	}
@@ -228,7 +231,8 @@ func collect(t *testing.T, layout dynamostore.Table) {
 		t.Errorf("a session that is gone: %v", err)
 	}
 	under.check(t)
-	if err := driver.Put(t.Context(), newRecord("forged", "data"), storage.Always()); !errors.Is(err, dynamostore.ErrAccessDenied) {
+	if err := driver.Put(t.Context(), newRecord("forged", "data"),
+		storage.Always()); !errors.Is(err, dynamostore.ErrAccessDenied) {
 		t.Errorf("the collector writes a session: %v; want ErrAccessDenied", err)
 	}
 	for name, read := range map[string]func() error{
@@ -315,7 +319,8 @@ func (r *restricted) needs(operation string, input any) []request {
 	}
 	switch input := input.(type) {
 	case *dynamodb.GetItemInput:
-		return []need{reads(need{action: operation, keys: keys(input.Key)}, input.ProjectionExpression, input.ExpressionAttributeNames)}
+		return []need{reads(need{action: operation, keys: keys(input.Key)}, input.ProjectionExpression,
+			input.ExpressionAttributeNames)}
 	case *dynamodb.ScanInput:
 		return []need{reads(need{action: operation}, input.ProjectionExpression, input.ExpressionAttributeNames)}
 	case *dynamodb.PutItemInput:
@@ -323,7 +328,8 @@ func (r *restricted) needs(operation string, input any) []request {
 	case *dynamodb.UpdateItemInput:
 		return []need{{action: operation, keys: keys(input.Key), returnValues: string(input.ReturnValues)}}
 	case *dynamodb.DeleteItemInput:
-		if r.role == iac.RoleCollector && input.ReturnValuesOnConditionCheckFailure == types.ReturnValuesOnConditionCheckFailureAllOld {
+		if r.role == iac.RoleCollector &&
+			input.ReturnValuesOnConditionCheckFailure == types.ReturnValuesOnConditionCheckFailureAllOld {
 			panic("a delete of a collector asks for the whole item, which no condition of IAM keeps from it")
 		}
 		return []need{{action: operation, keys: keys(input.Key), returnValues: string(input.ReturnValues)}}

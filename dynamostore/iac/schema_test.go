@@ -38,8 +38,11 @@ func TestCloudFormationSchemas(t *testing.T) {
 		writeSchemas(t, *specification)
 	}
 	for name, test := range map[string]struct{ resource, properties string }{
-		"unknown property":       {"AWS::DynamoDB::Table", `{"KeySchema": [], "TTL": {}}`},
-		"unknown inner property": {"AWS::DynamoDB::Table", `{"KeySchema": [], "TimeToLiveSpecification": {"Enabled": true, "Name": "x"}}`},
+		"unknown property": {"AWS::DynamoDB::Table", `{"KeySchema": [], "TTL": {}}`},
+		"unknown inner property": {
+			"AWS::DynamoDB::Table",
+			`{"KeySchema": [], "TimeToLiveSpecification": {"Enabled": true, "Name": "x"}}`,
+		},
 		"missing property":       {"AWS::DynamoDB::Table", `{"TableName": "sessions"}`},
 		"missing inner property": {"AWS::DynamoDB::Table", `{"KeySchema": [], "SSESpecification": {"SSEType": "KMS"}}`},
 		"wrong type":             {"AWS::DynamoDB::Table", `{"KeySchema": [], "DeletionProtectionEnabled": "yes"}`},
@@ -50,7 +53,8 @@ func TestCloudFormationSchemas(t *testing.T) {
 			t.Errorf("%s: accepted", name)
 		}
 	}
-	if err := validateProperties(t, "AWS::DynamoDB::Table", `{"KeySchema": [{"AttributeName": "a", "KeyType": "HASH"}]}`); err != nil {
+	if err := validateProperties(t, "AWS::DynamoDB::Table",
+		`{"KeySchema": [{"AttributeName": "a", "KeyType": "HASH"}]}`); err != nil {
 		t.Errorf("the least of a table: %v", err)
 	}
 }

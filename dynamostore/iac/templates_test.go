@@ -32,10 +32,12 @@ var templateTables = map[string]dynamostore.Table{
 		Attributes:   dynamostore.Attributes{TTL: "ttl"},
 	},
 	"expiry-index": {
-		Name: "sessions", ExpiryIndex: dynamostore.ExpiryIndex{Name: "expiry"}, PartitionKey: dynamostore.Key{Prefix: "SESSION#"},
+		Name: "sessions", ExpiryIndex: dynamostore.ExpiryIndex{Name: "expiry"},
+		PartitionKey: dynamostore.Key{Prefix: "SESSION#"},
 	},
 	"provisioned": {
-		Name: "sessions", ExpiryIndex: dynamostore.ExpiryIndex{Name: "by-hour", Shards: 8}, ReadCapacity: 50, WriteCapacity: 25, KMSKey: "alias/sessions", DeletionProtection: true,
+		Name: "sessions", ExpiryIndex: dynamostore.ExpiryIndex{Name: "by-hour", Shards: 8}, ReadCapacity: 50,
+		WriteCapacity: 25, KMSKey: "alias/sessions", DeletionProtection: true,
 		Class: types.TableClassStandardInfrequentAccess, Tags: map[string]string{"team": "web", "cost centre": "4711"},
 	},
 }
@@ -127,9 +129,11 @@ func anyTable() *rapid.Generator[dynamostore.Table] {
 			return k
 		}
 		table := dynamostore.Table{
-			Name:               rapid.StringMatching(`[a-zA-Z0-9_.-]{3,255}`).Draw(t, "name"),
-			PartitionKey:       key("partition key"),
-			Attributes:         dynamostore.Attributes{TTL: "t" + rapid.OneOf(anyText(0, 8), rapid.Just("&{$*?")).Draw(t, "ttl")},
+			Name:         rapid.StringMatching(`[a-zA-Z0-9_.-]{3,255}`).Draw(t, "name"),
+			PartitionKey: key("partition key"),
+			Attributes: dynamostore.Attributes{
+				TTL: "t" + rapid.OneOf(anyText(0, 8), rapid.Just("&{$*?")).Draw(t, "ttl"),
+			},
 			DeletionProtection: rapid.Bool().Draw(t, "protected"),
 			Class:              rapid.SampledFrom(append(types.TableClass("").Values(), "")).Draw(t, "class"),
 			KMSKey: rapid.SampledFrom([]string{

@@ -72,8 +72,9 @@ func (t table) writeTerraformTable(w *textWriter, input *dynamodb.CreateTableInp
 		writeBlock(w, "global_secondary_index", append(arguments, terraformThroughput(index.ProvisionedThroughput)...)...)
 	}
 	w.line(0, "")
-	w.line(1, "# A strongly consistent global table has no TTL. For one, replace the block ttl by the other Regions, and run "+
-		"gcrunner,")
+	w.line(1,
+		"# A strongly consistent global table has no TTL. For one, replace the block ttl by the other Regions, and run "+
+			"gcrunner,")
 	w.line(1, "# without which expired sessions stay:")
 	w.line(1, "# replica {")
 	w.line(1, "#   region_name      = \"us-west-2\"")

@@ -93,8 +93,10 @@ var documented = map[string][]string{
 	"resource aws_dynamodb_table": {
 		"attribute*", "attribute.name*", "attribute.type*", "billing_mode", "deletion_protection_enabled", "hash_key*",
 		"import_table", "global_secondary_index", "global_secondary_index.hash_key*", "global_secondary_index.name*",
-		"global_secondary_index.non_key_attributes", "global_secondary_index.projection_type*", "global_secondary_index.range_key",
-		"global_secondary_index.read_capacity", "global_secondary_index.write_capacity", "local_secondary_index", "name*", "on_demand_throughput",
+		"global_secondary_index.non_key_attributes", "global_secondary_index.projection_type*",
+		"global_secondary_index.range_key",
+		"global_secondary_index.read_capacity", "global_secondary_index.write_capacity", "local_secondary_index", "name*",
+		"on_demand_throughput",
 		"point_in_time_recovery", "point_in_time_recovery.enabled*", "range_key", "read_capacity", "replica",
 		"restore_date_time", "restore_source_name", "restore_to_latest_time", "server_side_encryption",
 		"server_side_encryption.enabled*", "server_side_encryption.kms_key_arn", "stream_enabled", "stream_view_type",
@@ -259,8 +261,11 @@ func (r terraformReader) createInput(body *hclsyntax.Body) (input *dynamodb.Crea
 			})
 		case "global_secondary_index":
 			input.GlobalSecondaryIndexes = append(input.GlobalSecondaryIndexes, types.GlobalSecondaryIndex{
-				IndexName: aws.String(r.text(block.Body, "name")), KeySchema: r.schema(block.Body), ProvisionedThroughput: r.throughput(block.Body),
-				Projection: &types.Projection{ProjectionType: types.ProjectionType(r.text(block.Body, "projection_type"))},
+				IndexName: aws.String(r.text(block.Body, "name")), KeySchema: r.schema(block.Body),
+				ProvisionedThroughput: r.throughput(block.Body),
+				Projection: &types.Projection{
+					ProjectionType: types.ProjectionType(r.text(block.Body, "projection_type")),
+				},
 			})
 		case "ttl":
 			ttl = r.text(block.Body, "attribute_name")
@@ -268,7 +273,10 @@ func (r terraformReader) createInput(body *hclsyntax.Body) (input *dynamodb.Crea
 				r.t.Errorf("TTL is not turned on")
 			}
 		case "server_side_encryption": // the provider always asks for KMS
-			input.SSESpecification = &types.SSESpecification{Enabled: r.enabled(block.Body, "enabled"), SSEType: types.SSETypeKms}
+			input.SSESpecification = &types.SSESpecification{
+				Enabled: r.enabled(block.Body, "enabled"),
+				SSEType: types.SSETypeKms,
+			}
 			if key := r.text(block.Body, "kms_key_arn"); key != "" {
 				input.SSESpecification.KMSMasterKeyId = &key
 			}

@@ -26,7 +26,8 @@ func TestCounter(t *testing.T) {
 	t.Parallel()
 	endpoint := dynamotest.Endpoint(t)
 	if dynamotest.EngineName(t) == "endpoint" {
-		t.Skip("the example's table has a fixed name, which may be taken at AWS_ENDPOINT_URL_DYNAMODB; unset it to run this test")
+		t.Skip("the example's table has a fixed name, which may be taken at AWS_ENDPOINT_URL_DYNAMODB; unset it to run " +
+			"this test")
 	}
 	binary := filepath.Join(t.TempDir(), "counter.exe")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {

@@ -82,8 +82,8 @@ func (d *demo) admit() (leave func(), ok bool) {
 	}
 }
 
-// run returns what became of the requests under each strategy. It returns when all of them have ended and their sessions
-// are deleted, also where ctx ends.
+// run returns what became of the requests under each strategy. It returns when all of them have ended and their
+// sessions are deleted, also where ctx ends.
 func (d *demo) run(ctx context.Context) (_ []result, err error) {
 	ctx, cancel := context.WithTimeout(ctx, demoTimeout)
 	defer cancel()

@@ -11,8 +11,8 @@ type demoPage struct {
 	Demo  demoView
 }
 
-// demonstrate runs the demonstration and shows the result. It reads and writes no session of a visitor. The page says at
-// once that the requests are on their way; the result follows in the same response.
+// demonstrate runs the demonstration and shows the result. It reads and writes no session of a visitor. The page says
+// at once that the requests are on their way; the result follows in the same response.
 func (s *server) demonstrate(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")

@@ -48,7 +48,8 @@ func TestDemoPage(t *testing.T) {
 
 	response, body := b.demonstrate(address)
 	if response.StatusCode != http.StatusOK || response.Header.Get("Cache-Control") != "no-store" {
-		t.Errorf("POST /demo = %s, Cache-Control %q; want 200 and no-store", response.Status, response.Header.Get("Cache-Control"))
+		t.Errorf("POST /demo = %s, Cache-Control %q; want 200 and no-store", response.Status,
+			response.Header.Get("Cache-Control"))
 	}
 	for want, times := range map[string]int{
 		"<!doctype html>":                              1,
@@ -69,7 +70,8 @@ func TestDemoPage(t *testing.T) {
 		"<script":                                                              0,
 		" style=":                                                              0,
 		"//":                                                                   0,
-		"ZgotmplZ":                                                             0, // what html/template puts in place of what it does not trust
+		// what html/template puts in place of what it does not trust
+		"ZgotmplZ": 0,
 	} {
 		if got := strings.Count(body, want); got != times {
 			t.Errorf("the page has %q %d times; want %d", want, got, times)
@@ -82,7 +84,8 @@ func TestDemoPage(t *testing.T) {
 
 	for _, match := range regexp.MustCompile(`<link rel="stylesheet" href="([^"]+)">`).FindAllStringSubmatch(body, -1) {
 		response, _ := b.do(http.MethodGet, address+match[1], nil, nil)
-		if got := response.Header.Get("Content-Type"); response.StatusCode != http.StatusOK || !strings.HasPrefix(got, "text/css") {
+		if got := response.Header.Get("Content-Type"); response.StatusCode != http.StatusOK ||
+			!strings.HasPrefix(got, "text/css") {
 			t.Errorf("GET %s = %s, %s; want 200 and CSS", match[1], response.Status, got)
 		}
 	}
@@ -172,7 +175,8 @@ func TestDemoOnStorageThatFails(t *testing.T) {
 	}
 	address, _ := serveDemo(t, driver, nil)
 	_, body := newBrowser(t).demonstrate(address)
-	if !strings.Contains(body, "could not be run") || !strings.Contains(body, "</html>") || strings.Contains(body, "updates kept") {
+	if !strings.Contains(body, "could not be run") || !strings.Contains(body, "</html>") ||
+		strings.Contains(body, "updates kept") {
 		t.Error("the page does not say that the demonstration has failed")
 	}
 }

@@ -149,9 +149,10 @@ func expectDemo(t *testing.T, results []quickstart.DemoResult) {
 func TestDemoSentences(t *testing.T) {
 	t.Parallel()
 	for want, got := range map[string]string{
-		"All 8 updates are kept: this time the requests did not meet.":             quickstart.Sentence("None", 8, 0, 0, 0),
-		"1 of 8 updates is lost, and nobody is told.":                              quickstart.Sentence("None", 7, 1, 0, 0),
-		"1 of 8 requests is refused with an error (409), and can try again.":       quickstart.Sentence("Optimistic", 7, 0, 1, 0),
+		"All 8 updates are kept: this time the requests did not meet.": quickstart.Sentence("None", 8, 0, 0, 0),
+		"1 of 8 updates is lost, and nobody is told.":                  quickstart.Sentence("None", 7, 1, 0, 0),
+		"1 of 8 requests is refused with an error (409), and can try again.": quickstart.Sentence("Optimistic", 7, 0,
+			1, 0),
 		"2 of 8 updates are lost, and nobody is told; 3 refused.":                  quickstart.Sentence("Merge", 3, 2, 3, 0),
 		"1 of 8 requests failed for another reason; the program's log says which.": quickstart.Sentence("Lease", 7, 0, 0, 1),
 	} {

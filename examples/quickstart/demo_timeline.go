@@ -53,7 +53,10 @@ func newTimelineView(r result, span time.Duration) timelineView {
 	v.LabelY, v.ViewHeight = v.Height+timelineRow-1, v.Height+timelineRow+2
 	for i, request := range r.requests {
 		y := float64(i * timelineRow)
-		row := rowView{Number: i + 1, Outcome: request.outcome, Y: y + timelineRow - 3, BarY: y + 2, LineY: y + timelineRow/2.0}
+		row := rowView{
+			Number: i + 1, Outcome: request.outcome, Y: y + timelineRow - 3,
+			BarY: y + 2, LineY: y + timelineRow/2.0,
+		}
 		row.WaitX, row.WorkX, row.End = x(request.arrived), x(request.began()), x(request.ended)
 		row.WaitWidth = row.WorkX - row.WaitX
 		row.WorkWidth = max(row.End-row.WorkX, thinnest)
@@ -90,7 +93,8 @@ func timelineText(r result) string {
 	return text + fmt.Sprintf("; the longest wait was %s.", seconds(r.longestWait()))
 }
 
-// mostAtOnce returns how many handlers were at work at the same time. That is so at the beginning of one of them, if ever.
+// mostAtOnce returns how many handlers were at work at the same time. That is so at the beginning of one of them, if
+// ever.
 func mostAtOnce(requests []request) int {
 	most := 0
 	for _, at := range requests {

@@ -42,14 +42,15 @@ func TestOnDynamoDB(t *testing.T) {
 	b.expect(address, 0, "")
 
 	_, body := b.demonstrate(address)
-	if got := strings.Count(body, "<strong>8</strong> of 8 updates kept"); got < 2 || !strings.Contains(body, "calls to storage") {
+	if got := strings.Count(body, "<strong>8</strong> of 8 updates kept"); got < 2 ||
+		!strings.Contains(body, "calls to storage") {
 		t.Errorf("%d strategies keep all updates; want Merge and Lease, at least", got)
 	}
 	b.expect(address, 0, "")
 }
 
-// environment returns one without credentials and region, so that the program has to make them up. AWS itself, and who else
-// looks at them, needs those that are set.
+// environment returns one without credentials and region, so that the program has to make them up. AWS itself, and who
+// else looks at them, needs those that are set.
 func environment(t *testing.T) []string {
 	t.Helper()
 	if dynamotest.EngineName(t) == "endpoint" {

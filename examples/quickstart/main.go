@@ -1,5 +1,5 @@
-// Command quickstart serves a page that shows a session as its store keeps it, and what becomes of a session when requests
-// are sent at once. It needs no set-up:
+// Command quickstart serves a page that shows a session as its store keeps it, and what becomes of a session when
+// requests are sent at once. It needs no set-up:
 //
 //	go run ./examples/quickstart
 //
@@ -105,8 +105,8 @@ func parse(args []string) (settings, error) {
 	return s, nil
 }
 
-// shutdownTimeout is how long running requests may take when the program is asked to stop. It is more than the 5 seconds for
-// which the server waits for a request on a connection that a browser opened in advance.
+// shutdownTimeout is how long running requests may take when the program is asked to stop. It is more than the 5
+// seconds for which the server waits for a request on a connection that a browser opened in advance.
 const shutdownTimeout = 8 * time.Second
 
 // serve runs the server until ctx ends.

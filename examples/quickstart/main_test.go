@@ -35,8 +35,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// serve runs the program in this process until the test ends, on a file of its own unless the arguments say otherwise, and
-// returns its address.
+// serve runs the program in this process until the test ends, on a file of its own unless the arguments say otherwise,
+// and returns its address.
 func serve(t *testing.T, args ...string) (address string) {
 	t.Helper()
 	address, _ = start(t, args...)

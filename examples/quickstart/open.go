@@ -81,7 +81,8 @@ func newClient(ctx context.Context, s settings) (*dynamodb.Client, error) {
 	}), nil
 }
 
-// explain says what to do in terms of the flags, and leaves out what the SDK has to say: request numbers and status codes.
+// explain says what to do in terms of the flags, and leaves out what the SDK has to say: request numbers and status
+// codes.
 func explain(err error, s settings) error {
 	var failed *dynamostore.Error
 	if !errors.As(err, &failed) || failed.Kind == nil {
@@ -92,7 +93,8 @@ func explain(err error, s settings) error {
 		return fmt.Errorf("there is no table %q in region %s; create it with -create-table, or name another with -table",
 			failed.Table, failed.Region)
 	case errors.Is(err, dynamostore.ErrUnreachable) && s.endpoint != "":
-		return fmt.Errorf("nothing answers at %s; start DynamoDB Local there, or name another address with -endpoint", s.endpoint)
+		return fmt.Errorf("nothing answers at %s; start DynamoDB Local there, or name another address with -endpoint",
+			s.endpoint)
 	default:
 		short := *failed
 		short.Err = nil

@@ -144,7 +144,8 @@ func (s *server) session(w http.ResponseWriter, r *http.Request) {
 func (s *server) login(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimSpace(r.PostFormValue("name"))
 	if length := utf8.RuneCountInString(name); length == 0 || length > maxName || !utf8.ValidString(name) {
-		http.Error(w, fmt.Sprintf("A name has 1 to %d characters. Please go back and enter one.", maxName), http.StatusBadRequest)
+		http.Error(w, fmt.Sprintf("A name has 1 to %d characters. Please go back and enter one.", maxName),
+			http.StatusBadRequest)
 		return
 	}
 	// A token from before the login must be worth nothing after it: somebody else may have planted it.

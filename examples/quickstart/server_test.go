@@ -20,7 +20,10 @@ func TestOnlyThePageCountsVisits(t *testing.T) {
 	b.visit(address)
 	b.expect(address, 1, "")
 	b.visit(address)
-	for _, path := range []string{"/style.css", "/demo.css", "/icon.svg", "/demo", "/api/session", "/favicon.ico", "/nothing"} {
+	for _, path := range []string{
+		"/style.css", "/demo.css", "/icon.svg", "/demo", "/api/session",
+		"/favicon.ico", "/nothing",
+	} {
 		b.do(http.MethodGet, address+path, nil, nil)
 	}
 	b.do(http.MethodHead, address+"/", nil, nil)

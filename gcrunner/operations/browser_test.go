@@ -126,7 +126,11 @@ func TestPageInABrowser(t *testing.T) {
 	await(t, "it is not ready", func() bool { return failing.Ready(t.Context()) != nil })
 	b.check(broken, "broken", appearance{"No run has succeeded for", []string{"not ready", "of them have failed"}, 1})
 	await(t, "it knows who is elected", func() bool { return standing.Status().Leader != nil })
-	b.check(standby, "standby", appearance{"Standing by", []string{"Elected is ", ", process ", "The rules are not the same"}, 0})
+	b.check(standby, "standby", appearance{
+		"Standing by",
+		[]string{"Elected is ", ", process ", "The rules are not the same"},
+		0,
+	})
 }
 
 // behindAPath returns the address of the page behind a proxy that serves it under a path of its own.
@@ -167,7 +171,8 @@ func (b *browser) check(url, name string, want appearance) {
 				b.t.Errorf("%s: %s", what, problem)
 			}
 			switch {
-			case want.bars > 0 && (got.Bars < want.bars || got.Chart < 5000), want.bars < 0 && (got.Tall > 0 || got.Chart < 5000):
+			case want.bars > 0 && (got.Bars < want.bars || got.Chart < 5000), want.bars < 0 &&
+				(got.Tall > 0 || got.Chart < 5000):
 				b.t.Errorf("%s: the chart has %d bars that can be seen, %d of them tall, and an area of %v; want %d",
 					what, got.Bars, got.Tall, got.Chart, want.bars)
 			case want.bars != 0 && got.Meters == 0:
@@ -192,7 +197,8 @@ func (b *browser) check(url, name string, want appearance) {
 // look loads the page in a window that is so wide and looks at it.
 func (b *browser) look(url string, width int, scheme string) (got seen) {
 	b.t.Helper()
-	b.must("Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}, nil)
+	b.must("Emulation.setDeviceMetricsOverride",
+		map[string]any{"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}, nil)
 	b.must("Emulation.setEmulatedMedia", map[string]any{
 		"features": []map[string]string{{"name": "prefers-color-scheme", "value": scheme}},
 	}, nil)

@@ -65,7 +65,9 @@ func (d *table) Delete(ctx context.Context, key string, condition storage.Condit
 	return d.Driver.Delete(ctx, key, condition)
 }
 
-func newRunner(t testing.TB, driver storage.Driver, interval time.Duration, options ...gcrunner.CollectorOptions) *gcrunner.Runner {
+func newRunner(t testing.TB, driver storage.Driver, interval time.Duration,
+	options ...gcrunner.CollectorOptions,
+) *gcrunner.Runner {
 	t.Helper()
 	collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true, MaxStale: 30 * 24 * time.Hour},
 		append(options, gcrunner.CollectorOptions{})[0])

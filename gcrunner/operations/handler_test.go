@@ -109,7 +109,10 @@ func TestNothingLeaks(t *testing.T) {
 		time.Sleep(61 * time.Minute)
 		synctest.Wait()
 		handler := operations.NewHandler(runner, operations.Options{Profiles: true})
-		for _, path := range []string{"/", "/metrics", "/readyz", "/livez", "/debug/pprof/goroutine?debug=2", "/debug/pprof/heap?debug=1"} {
+		for _, path := range []string{
+			"/", "/metrics", "/readyz", "/livez", "/debug/pprof/goroutine?debug=2",
+			"/debug/pprof/heap?debug=1",
+		} {
 			if _, _, body := get(t, handler, path); strings.Contains(body, "secret-") {
 				t.Errorf("%s has a token or session data in it", path)
 			}
@@ -180,7 +183,8 @@ func TestCausesAreInTheLogAlone(t *testing.T) {
 					}
 				}
 			}
-			if code, _, body := get(t, plain, "/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(body, cause) ||
+			if code, _, body := get(t, plain, "/readyz"); code != http.StatusServiceUnavailable ||
+				!strings.Contains(body, cause) ||
 				!strings.Contains(body, "the log says why") {
 				t.Errorf("%s: /readyz is %d %s", cause, code, body)
 			}

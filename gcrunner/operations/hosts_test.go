@@ -19,15 +19,21 @@ func TestHosts(t *testing.T) {
 	})
 	anyHost := operations.NewHandler(runner, operations.Options{Hosts: []string{"*"}})
 	for host, served := range map[string]bool{
-		"127.0.0.1:9464": true, "127.0.0.1": true, "[::1]:9464": true, "[::1]": true, "10.1.2.3:9464": true, "[fe80::1%25eth0]:9464": true,
-		"localhost": true, "localhost:9464": true, "LOCALHOST:9464": true, "gcrunner.localhost": true, "gcrunner": true,
+		"127.0.0.1:9464": true, "127.0.0.1": true, "[::1]:9464": true, "[::1]": true, "10.1.2.3:9464": true,
+		"[fe80::1%25eth0]:9464": true,
+		"localhost":             true, "localhost:9464": true, "LOCALHOST:9464": true,
+		"gcrunner.localhost": true, "gcrunner": true,
 		"gcrunner:9464": true, "gcrunner.sessions.svc:9464": true, "gcrunner.sessions.svc.cluster.local:9464": true,
 		"ip-10-1-2-3.eu-central-1.compute.internal:9464": true, "": true,
-		"ops.example.com": true, "OPS.example.com:9464": true, "ops.example.com.": true, "root.example.com": true, "root.example.com.:80": true, "proxy.example.com:8443": true,
+		"ops.example.com": true, "OPS.example.com:9464": true, "ops.example.com.": true, "root.example.com": true,
+		"root.example.com.:80": true, "proxy.example.com:8443": true,
 
-		"attacker.example": false, "attacker.example:9464": false, "127.0.0.1.attacker.example": false, "localhost.attacker.example": false,
-		"gcrunner.sessions.svc.cluster.attacker.example": false, "10.1.2.3.attacker.example:9464": false, "other.example.com": false,
-		"xops.example.com": false, "ops.example.com.attacker.example": false, "proxy.example.com:1": false, "gcrunner.dev": false,
+		"attacker.example": false, "attacker.example:9464": false, "127.0.0.1.attacker.example": false,
+		"localhost.attacker.example":                     false,
+		"gcrunner.sessions.svc.cluster.attacker.example": false, "10.1.2.3.attacker.example:9464": false,
+		"other.example.com": false,
+		"xops.example.com":  false, "ops.example.com.attacker.example": false, "proxy.example.com:1": false,
+		"gcrunner.dev": false,
 	} {
 		for _, path := range []string{"/", "/metrics", "/readyz", "/livez", "/style.css", "/debug/pprof/"} {
 			request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, http.NoBody)

@@ -58,7 +58,8 @@ func TestMetrics(t *testing.T) {
 		driver.broken.Store(true)
 		time.Sleep(59 * time.Minute)
 		after := scrape()
-		if at := instant(t, after, "gcrunner_last_success_timestamp_seconds"); at.Before(began) || at.After(began.Add(time.Minute)) {
+		if at := instant(t, after, "gcrunner_last_success_timestamp_seconds"); at.Before(began) ||
+			at.After(began.Add(time.Minute)) {
 			t.Errorf("the last success was at %v, and the first run began at %v", at, began)
 		}
 		for _, line := range []string{

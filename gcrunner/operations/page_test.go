@@ -33,7 +33,8 @@ func TestPage(t *testing.T) {
 				}
 			}
 		}
-		page("before it begins", "Not begun", "not ready", "DynamoDB table &lt;sessions&gt;", "No run has ended yet", "none yet")
+		page("before it begins", "Not begun", "not ready", "DynamoDB table &lt;sessions&gt;",
+			"No run has ended yet", "none yet")
 		defer start(t, runner)()
 		time.Sleep(time.Minute) // it has a budget, and so takes its time
 		page("after a run", " ready ", "Next run in", "1,234 expired; of 2,734 looked at", "20 h 34 min",
@@ -60,7 +61,10 @@ func TestPageOfADryRun(t *testing.T) {
 		synctest.Wait()
 		_, _, body := get(t, operations.NewHandler(runner, operations.Options{}), "/")
 		text := visible(body)
-		for _, part := range []string{"Dry run: nothing is deleted", "sessions that would be deleted", "7 of 12 sessions would be deleted"} {
+		for _, part := range []string{
+			"Dry run: nothing is deleted", "sessions that would be deleted",
+			"7 of 12 sessions would be deleted",
+		} {
 			if !strings.Contains(text, part) {
 				t.Errorf("the page does not say %q:\n%s", part, text)
 			}

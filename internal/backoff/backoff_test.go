@@ -35,7 +35,8 @@ func TestSleepEndsWithItsContext(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		started = time.Now()
-		if err := backoff.Sleep(ctx, time.Hour); !errors.Is(err, context.DeadlineExceeded) || time.Since(started) != time.Second {
+		if err := backoff.Sleep(ctx, time.Hour); !errors.Is(err, context.DeadlineExceeded) ||
+			time.Since(started) != time.Second {
 			t.Errorf("slept %v and returned %v, want a second and the context's error", time.Since(started), err)
 		}
 	})

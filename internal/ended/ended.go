@@ -93,7 +93,8 @@ func Arrived(r storage.Record) (session storage.Record, from string, ok bool) {
 // Departure returns the tombstone that a session leaves under a key that it moves away from. It stays for as long as
 // the arrival may need it, and no shorter than others.
 func Departure(from string, arrival storage.Record, now time.Time) storage.Record {
-	departure := Tombstone(storage.Record{Key: from, CreatedAt: arrival.CreatedAt}, nul+arrival.Key+nul+arrival.Version, now)
+	departure := Tombstone(storage.Record{Key: from, CreatedAt: arrival.CreatedAt},
+		nul+arrival.Key+nul+arrival.Version, now)
 	if departure.ExpiresAt.Before(arrival.ExpiresAt) {
 		departure.ExpiresAt, departure.UpdatedAt = arrival.ExpiresAt, arrival.ExpiresAt
 	}
@@ -112,8 +113,8 @@ func Destination(r storage.Record) string {
 	return destination
 }
 
-// Elsewhere returns the other key under which the session of a move may be: where a [Departure] says that it has gone, or
-// where an [Arrival] says that it comes from. It is empty where the record is neither.
+// Elsewhere returns the other key under which the session of a move may be: where a [Departure] says that it has gone,
+// or where an [Arrival] says that it comes from. It is empty where the record is neither.
 func Elsewhere(r storage.Record) string {
 	if destination := Destination(r); destination != "" {
 		return destination

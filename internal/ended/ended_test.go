@@ -39,7 +39,8 @@ func TestArrivalsAndDepartures(t *testing.T) {
 		}
 		arrived, origin, ok := ended.Arrived(arrival)
 		if !ok || origin != from || arrived.Key != session.Key || string(arrived.Data) != string(session.Data) ||
-			arrived.Version != session.Version || arrived.Ancestry != session.Ancestry || !arrived.CreatedAt.Equal(session.CreatedAt) ||
+			arrived.Version != session.Version || arrived.Ancestry != session.Ancestry ||
+			!arrived.CreatedAt.Equal(session.CreatedAt) ||
 			!arrived.ExpiresAt.Equal(session.ExpiresAt) || !arrived.Live(now) || !arrived.Lease.Free() {
 			t.Errorf("what arrives is %+v from %q; want %+v, free", arrived, origin, session)
 		}

@@ -81,7 +81,10 @@ func TestValues(t *testing.T) {
 		{map[float64]string{nan: "a", other: "a", 1: "c"}, map[float64]string{nan: "a", 1: "c", other: "a"}},
 		{map[any]any{nan: map[float64]int{nan: 1}}, map[any]any{nan: map[float64]int{nan: 1}}},
 		{map[any]any{nan: map[float64]int{nan: 2}}, map[any]any{nan: map[float64]int{nan: 2}}},
-		{inner{prices: map[string][]float64{"a": {nan}}, any: nan}, inner{prices: map[string][]float64{"a": {nan}}, any: other}},
+		{
+			inner{prices: map[string][]float64{"a": {nan}}, any: nan},
+			inner{prices: map[string][]float64{"a": {nan}}, any: other},
+		},
 		{inner{prices: map[string][]float64{"a": {1}}, any: nan}, inner{prices: map[string][]float64{"a": {1}}, any: other}},
 		{&inner{any: &inner{any: nan}}, &inner{any: &inner{any: nan}}},
 		{list(3, nan), list(3, nan)},
@@ -118,7 +121,8 @@ func TestValuesOfKeysThatAreNotFound(t *testing.T) {
 	if equal.Values(a, b) {
 		t.Error("different values are the same")
 	}
-	if equal.Values(map[float64]*cycle{math.NaN(): one, math.Inf(1): one}, map[float64]*cycle{math.NaN(): two, math.Inf(1): one}) {
+	if equal.Values(map[float64]*cycle{math.NaN(): one, math.Inf(1): one},
+		map[float64]*cycle{math.NaN(): two, math.Inf(1): one}) {
 		t.Error("different values are the same")
 	}
 }

@@ -37,7 +37,7 @@ type State uint8
 // The states.
 const (
 	Opens      State = iota
-	Over             // it opens, and counts no more: its secret's time is up, its deadline has passed, or it was sealed too early
+	Over             // it opens, but its secret's time is up, its deadline has passed, or it was sealed too early
 	OfAnother        // it was sealed with the same secret, for another application
 	Foreign          // it was sealed with another secret, or with one where there is none
 	Unsealed         // it was stored without a secret, and there is one
@@ -67,7 +67,8 @@ func UnreadableOf(key string, err error) Found {
 // IsFingerprint reports whether a name is a fingerprint or the beginning of one: Find then reads all sessions.
 func IsFingerprint(name string) bool {
 	digits, ok := strings.CutPrefix(name, fingerprintPrefix)
-	return ok && len(digits) >= leastDigits && len(digits) <= fingerprintDigits && strings.Trim(digits, "0123456789abcdef") == ""
+	return ok && len(digits) >= leastDigits && len(digits) <= fingerprintDigits &&
+		strings.Trim(digits, "0123456789abcdef") == ""
 }
 
 // Find returns the sessions that an operator calls by their tokens, their storage keys or their fingerprints, or by
@@ -152,7 +153,8 @@ func (s *Sessions) findToken(ctx context.Context, token string) (Found, error) {
 	case !found && (record.Key == "" || record.Ended()):
 		return Found{}, ErrNotFound
 	}
-	return s.Open(ctx, record), nil // Not found may be one that does not open, with WithUnreadableAsMiss among the options.
+	// Not found may be one that does not open, with WithUnreadableAsMiss among the options.
+	return s.Open(ctx, record), nil
 }
 
 func (s *Sessions) findKey(ctx context.Context, key string) (Found, error) {
@@ -220,10 +222,13 @@ func (s *Sessions) stateOf(ctx context.Context, record storage.Record) (State, e
 // What a store keeps to itself, or may.
 var (
 	errDamaged   = &storage.CorruptError{Part: "data", Problem: "does not open: it was changed, or moved to another key"}
-	errOfAnother = &storage.CorruptError{Part: "data", Problem: "was sealed with this secret for another application, or another prefix of its keys"}
-	errUnsealed  = &storage.CorruptError{Part: "data", Problem: "is not sealed, and there is a secret"}
-	errForeign   = &storage.CorruptError{Part: "data", Problem: "was sealed with a secret that is not given"}
-	errNoSecret  = &storage.CorruptError{Part: "data", Problem: "is sealed, and no secret is configured"}
+	errOfAnother = &storage.CorruptError{
+		Part:    "data",
+		Problem: "was sealed with this secret for another application, or another prefix of its keys",
+	}
+	errUnsealed = &storage.CorruptError{Part: "data", Problem: "is not sealed, and there is a secret"}
+	errForeign  = &storage.CorruptError{Part: "data", Problem: "was sealed with a secret that is not given"}
+	errNoSecret = &storage.CorruptError{Part: "data", Problem: "is sealed, and no secret is configured"}
 )
 
 // fingerprintsAmong returns the names that are fingerprints. It refuses those that only look like one.

@@ -44,7 +44,8 @@ func New(driver storage.Driver, newStore StoreFunc, sealed bool) (*Sessions, err
 
 // timeless returns a store to which no session is over: an operator wants to see everything that is stored.
 func (s *Sessions) timeless(driver storage.Driver) (*sessionstore.Store, error) {
-	return s.newStore(driver, sessionstore.WithClock(func() time.Time { return time.Time{} }), sessionstore.WithSealedSince(time.Time{}))
+	return s.newStore(driver, sessionstore.WithClock(func() time.Time { return time.Time{} }),
+		sessionstore.WithSealedSince(time.Time{}))
 }
 
 // fingerprintPrefix begins all fingerprints, and no token or key.
@@ -93,8 +94,10 @@ func (s *Sessions) pages(ctx context.Context, request storage.ScanRequest, most 
 				yield(storage.Page{}, err)
 				return
 			}
-			page.Records = slices.DeleteFunc(page.Records, func(r storage.Record) bool { return storage.Reserved(r.Key) || r.Ended() })
-			page.Unreadable = slices.DeleteFunc(page.Unreadable, func(u storage.Unreadable) bool { return storage.Reserved(u.Key) })
+			page.Records = slices.DeleteFunc(page.Records,
+				func(r storage.Record) bool { return storage.Reserved(r.Key) || r.Ended() })
+			page.Unreadable = slices.DeleteFunc(page.Unreadable,
+				func(u storage.Unreadable) bool { return storage.Reserved(u.Key) })
 			if !yield(page, nil) || page.Next == "" || n == most {
 				return
 			}

@@ -61,7 +61,9 @@ func sessionsOf(t *testing.T, driver storage.Driver, sealed bool, options ...ses
 }
 
 // commit stores a session by a store with the options and returns its storage key.
-func commit(t *testing.T, driver storage.Driver, token string, left time.Duration, options ...sessionstore.Option) string {
+func commit(t *testing.T, driver storage.Driver, token string, left time.Duration,
+	options ...sessionstore.Option,
+) string {
 	t.Helper()
 	at := time.Now().Add(-100 * 24 * time.Hour) // Then, none of them has expired.
 	store, err := sessionstore.New(driver, append(options, sessionstore.WithClock(func() time.Time { return at }),
@@ -130,7 +132,10 @@ func TestFindNot(t *testing.T) {
 	driver := open(t)
 	commit(t, driver, "token", time.Hour)
 	reserved := storage.ReservedPrefix + "of-a-test"
-	record := storage.Record{Key: reserved, UpdatedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour), Version: storage.NewVersion()}
+	record := storage.Record{
+		Key: reserved, UpdatedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour),
+		Version: storage.NewVersion(),
+	}
 	if err := driver.Put(t.Context(), record, storage.Always()); err != nil {
 		t.Fatal(err)
 	}
@@ -283,7 +288,10 @@ func TestCount(t *testing.T) {
 	}
 	oldest := time.Since(count.OldestExpired).Round(time.Hour)
 	count.OldestExpired = time.Time{}
-	if want := (inspect.Count{Live: 2, Expired: 2, Leased: 1, LiveBytes: 28, ExpiredBytes: 35, Largest: 20}); count != want {
+	if want := (inspect.Count{
+		Live: 2, Expired: 2, Leased: 1, LiveBytes: 28,
+		ExpiredBytes: 35, Largest: 20,
+	}); count != want {
 		t.Errorf("counted %+v; want %+v", count, want)
 	}
 	if oldest != 50*time.Hour {
@@ -302,7 +310,8 @@ const perPage = 500
 func (d *endless) Scan(ctx context.Context, _ storage.ScanRequest) (storage.Page, error) {
 	page := storage.Page{Next: "more"}
 	for i := range perPage {
-		page.Records = append(page.Records, storage.Record{Key: fmt.Sprint(d.pages, i), Data: make([]byte, 1000), ExpiresAt: time.Now().Add(time.Hour)})
+		page.Records = append(page.Records,
+			storage.Record{Key: fmt.Sprint(d.pages, i), Data: make([]byte, 1000), ExpiresAt: time.Now().Add(time.Hour)})
 	}
 	if d.pages--; d.pages == 0 {
 		page.Next = ""

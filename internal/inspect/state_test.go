@@ -24,18 +24,39 @@ func TestStates(t *testing.T) {
 		state              inspect.State
 		deleted            bool // by DeleteAll
 	}{
-		"plain":                     {state: inspect.Opens, deleted: true},
-		"sealed":                    {committed: options(sealed), options: options(sealed), state: inspect.Opens, deleted: true},
-		"previous":                  {committed: options(sessionstore.WithSecret(previous)), options: options(sealed, until(time.Hour)), state: inspect.Opens, deleted: true},
-		"previous, over":            {committed: options(sessionstore.WithSecret(previous)), options: options(sealed, until(-time.Hour)), state: inspect.Over, deleted: true},
-		"sealed before the instant": {committed: options(sealed), options: options(sealed, since(time.Minute)), state: inspect.Over, deleted: true},
-		"sealed behind the instant": {committed: options(sealed), options: options(sealed, since(-200*24*time.Hour)), state: inspect.Opens, deleted: true},
-		"another context":           {committed: options(sealed, shop), options: options(sealed), state: inspect.OfAnother},
-		"another context by name":   {committed: options(sealed), options: options(sealed, shop), state: inspect.OfAnother},
-		"another secret":            {committed: options(sessionstore.WithSecret(previous)), options: options(sealed), state: inspect.Foreign},
-		"a secret, and none here":   {committed: options(sealed), state: inspect.Foreign},
-		"none, and a secret here":   {options: options(sealed), state: inspect.Unsealed},
-		"damaged":                   {committed: options(sealed), options: options(sealed), damaged: true, state: inspect.Damaged, deleted: true},
+		"plain": {state: inspect.Opens, deleted: true},
+		"sealed": {
+			committed: options(sealed),
+			options:   options(sealed), state: inspect.Opens, deleted: true,
+		},
+		"previous": {
+			committed: options(sessionstore.WithSecret(previous)),
+			options:   options(sealed, until(time.Hour)), state: inspect.Opens, deleted: true,
+		},
+		"previous, over": {
+			committed: options(sessionstore.WithSecret(previous)),
+			options:   options(sealed, until(-time.Hour)), state: inspect.Over, deleted: true,
+		},
+		"sealed before the instant": {
+			committed: options(sealed), options: options(sealed, since(time.Minute)),
+			state: inspect.Over, deleted: true,
+		},
+		"sealed behind the instant": {
+			committed: options(sealed), options: options(sealed, since(-200*24*time.Hour)),
+			state: inspect.Opens, deleted: true,
+		},
+		"another context":         {committed: options(sealed, shop), options: options(sealed), state: inspect.OfAnother},
+		"another context by name": {committed: options(sealed), options: options(sealed, shop), state: inspect.OfAnother},
+		"another secret": {
+			committed: options(sessionstore.WithSecret(previous)),
+			options:   options(sealed), state: inspect.Foreign,
+		},
+		"a secret, and none here": {committed: options(sealed), state: inspect.Foreign},
+		"none, and a secret here": {options: options(sealed), state: inspect.Unsealed},
+		"damaged": {
+			committed: options(sealed), options: options(sealed), damaged: true,
+			state: inspect.Damaged, deleted: true,
+		},
 	} {
 		for _, asMiss := range []bool{false, true} {
 			driver := open(t)
@@ -65,13 +86,18 @@ func TestStates(t *testing.T) {
 				t.Errorf("%s: state %d, and the application finds it: %v", name, found.State, lives)
 			}
 			if known {
-				if all, err := sessions.Find(t.Context(), "token"); err != nil || all[0].State != c.state || all[0].Token != "token" {
+				if all, err := sessions.Find(t.Context(), "token"); err != nil || all[0].State != c.state ||
+					all[0].Token != "token" {
 					t.Errorf("%s by its token: %+v, %v", name, all, err)
 				}
 			}
 			count, err := sessions.Count(t.Context(), time.Now(), nil)
-			if one := map[inspect.State]int{inspect.Opens: count.Live, inspect.Over: count.Over, inspect.OfAnother: count.Another}; err != nil ||
-				count.Total() != 1 || (c.state <= inspect.OfAnother && one[c.state] != 1) || (c.state > inspect.OfAnother && count.Unopened != 1) || count.Bytes() == 0 {
+			if one := map[inspect.State]int{
+				inspect.Opens: count.Live, inspect.Over: count.Over,
+				inspect.OfAnother: count.Another,
+			}; err != nil ||
+				count.Total() != 1 || (c.state <= inspect.OfAnother && one[c.state] != 1) ||
+				(c.state > inspect.OfAnother && count.Unopened != 1) || count.Bytes() == 0 {
 				t.Errorf("%s: counted %+v, %v", name, count, err)
 			}
 			want := inspect.Deletion{Left: 1}
@@ -99,7 +125,8 @@ func TestDeleteOver(t *testing.T) {
 	t.Parallel()
 	driver := open(t)
 	key := commit(t, driver, "token", time.Hour, sessionstore.WithSecret(previous))
-	sessions := sessionsOf(t, driver, true, sessionstore.WithSecret(current), sessionstore.WithPreviousSecret(previous, time.Now().Add(-time.Hour)))
+	sessions := sessionsOf(t, driver, true, sessionstore.WithSecret(current),
+		sessionstore.WithPreviousSecret(previous, time.Now().Add(-time.Hour)))
 	all, err := sessions.Find(t.Context(), "token")
 	if err != nil || all[0].State != inspect.Over {
 		t.Fatalf("found %+v, %v", all, err)

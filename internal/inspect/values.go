@@ -11,7 +11,8 @@ import (
 )
 
 // ErrValues says that the data of a session cannot be decoded here.
-var ErrValues = errors.New("the values cannot be decoded: they are of types that only the application knows, or it has a " +
+var ErrValues = errors.New("the values cannot be decoded: they are of types that only the application knows, or it " +
+	"has a " +
 	"codec of its own")
 
 // Types that applications put into sessions and that gob does not know by itself. One that registers them, too, gives

@@ -37,7 +37,8 @@ func collectionKeys() []Key {
 	}, {
 		Name: "collection.source", Kind: Choice, Fallback: SourceAuto,
 		Choices: []string{SourceAuto, string(gcrunner.SourceScan), string(gcrunner.SourceIndex)},
-		Doc: "How sessions are found: by a scan of the whole table, or by table.expiry_index, which knows nothing of max_age and " +
+		Doc: "How sessions are found: by a scan of the whole table, or by table.expiry_index, which knows nothing of " +
+			"max_age and " +
 			"max_stale. auto is the index where there is one and it can serve the rules.",
 		Option: "gcrunner.CollectorOptions.Source",
 	}, {
@@ -54,7 +55,8 @@ func collectionKeys() []Key {
 		Option: "gcrunner.CollectorOptions.Concurrency",
 	}, {
 		Name: "collection.segments", Kind: Integer, Otherwise: "chosen from the size of the table", Example: "4", Least: 1,
-		Most: storage.MaxSegments, Unit: "segments", Doc: "Into how many segments the table is divided, each of which is scanned " +
+		Most: storage.MaxSegments, Unit: "segments",
+		Doc: "Into how many segments the table is divided, each of which is scanned " +
 			"by itself.",
 		Option: "gcrunner.CollectorOptions.Segments",
 	}, {
@@ -71,7 +73,8 @@ func collectionKeys() []Key {
 		Option: "gcrunner.Limits.Units",
 	}, {
 		Name: "collection.limits.duration", Kind: Duration, Otherwise: "no limit", Example: "10m", Least: ms(1),
-		Doc: "A run has ended after this time, standing for election and finishing its pages included; only its position may still be " +
+		Doc: "A run has ended after this time, standing for election and finishing its pages included; only its position " +
+			"may still be " +
 			"saved.", Option: "gcrunner.Limits.Duration",
 	}, {
 		Name: "collection.stop_timeout", Kind: Duration, Fallback: defaults.StopTimeout,
@@ -83,18 +86,21 @@ func collectionKeys() []Key {
 	}, {
 		Name: "collection.checkpoint", Kind: Choice, Choices: []string{CheckpointMemory, CheckpointFile, CheckpointTable},
 		Fallback: CheckpointMemory,
-		Doc: "Where it is kept how far a run has come, for the next one to go on there: in the process, in a file, or beside the " +
+		Doc: "Where it is kept how far a run has come, for the next one to go on there: in the process, in a file, or " +
+			"beside the " +
 			"sessions, for any process. The position can hold tokens, as the table does.",
 		Option: "gcrunner.CollectorOptions.Checkpoint",
 	}, {
-		Name: "collection.checkpoint_file", Kind: Text, Otherwise: "no file", Example: "/var/lib/sessions/position", Check: checkPath,
-		Doc: "The file for the checkpoint file.", Option: "gcrunner.FileCheckpoint",
+		Name: "collection.checkpoint_file", Kind: Text, Otherwise: "no file", Example: "/var/lib/sessions/position",
+		Check: checkPath,
+		Doc:   "The file for the checkpoint file.", Option: "gcrunner.FileCheckpoint",
 	}, {
 		Name: "collection.elect", Kind: Boolean, Fallback: true,
 		Doc:    "Whether processes that collect the same sessions elect one of them, which does it until it ends.",
 		Option: "gcrunner.NewElection",
 	}, {
-		Name: "collection.election_lease", Kind: Duration, Fallback: defaults.ElectionLease, Least: ms(1000), Most: int64(time.Hour),
+		Name: "collection.election_lease", Kind: Duration, Fallback: defaults.ElectionLease, Least: ms(1000),
+		Most: int64(time.Hour),
 		Doc: "How long it takes until another process is elected when the elected one has died: at most this, and half an " +
 			"interval.", Option: "gcrunner.NewElection",
 	}, {
@@ -108,7 +114,8 @@ func collectionKeys() []Key {
 		Option: "gcrunner.Schedule.Jitter",
 	}, {
 		Name: "collection.schedule", Kind: Text, Otherwise: "one run", Example: "'17 3 * * *'", Check: checkSchedule,
-		Doc:    "When runs begin, as a cron expression of five fields: minute, hour, day of the month, month, day of the week.",
+		Doc: "When runs begin, as a cron expression of five fields: minute, hour, day of the month, month, day of the " +
+			"week.",
 		Option: "gcrunner.Schedule.Cron",
 	}}
 }
@@ -128,5 +135,6 @@ func checkSchedule(value any) string {
 }
 
 // cronInKeys puts what gcrunner says of cron expressions into the words of the configuration.
-var cronInKeys = strings.NewReplacer("gcrunner: Schedule.Cron: ", "", "set Interval", "set collection.interval, in place of this",
+var cronInKeys = strings.NewReplacer("gcrunner: Schedule.Cron: ", "", "set Interval",
+	"set collection.interval, in place of this",
 	"set Zone", "use --time-zone of gcrunner, or gcrunner.Schedule.Zone")

@@ -90,5 +90,6 @@ func Shown(name string) string {
 }
 
 // OnCommandLine says why a secret is not set by a flag.
-const OnCommandLine = "a command line is seen by every user of the machine, and kept in the history of the shell; set SCSDYNAMO_SECRET_CURRENT " +
-	"or SCSDYNAMO_SECRET_PREVIOUS, or name a file with secret.current_file or secret.previous_files"
+const OnCommandLine = "a command line is seen by every user of the machine, and kept in the history of the shell; " +
+	"set SCSDYNAMO_SECRET_CURRENT or SCSDYNAMO_SECRET_PREVIOUS, or name a file with secret.current_file or " +
+	"secret.previous_files"

@@ -53,7 +53,8 @@ func TestClosedBodiesEnd(t *testing.T) {
 				o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error { return plainbody.Add(stack) })
 			}
 		})
-		if _, err := client.DescribeTable(context.Background(), &dynamodb.DescribeTableInput{TableName: aws.String("sessions")}); err != nil {
+		if _, err := client.DescribeTable(context.Background(),
+			&dynamodb.DescribeTableInput{TableName: aws.String("sessions")}); err != nil {
 			t.Fatal(err)
 		}
 		if len(s.contents) != 2 || s.contents[0] != s.contents[1] || !strings.Contains(s.contents[0], "sessions") {

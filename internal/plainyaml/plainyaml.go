@@ -77,7 +77,8 @@ type yamlHint struct {
 }
 
 // BackslashHint is about values that an escape has made what they are.
-const BackslashHint = "a backslash between double quotes begins an escape; write a path in single quotes, or without any"
+const BackslashHint = "a backslash between double quotes begins an escape; write a path in single quotes, or " +
+	"without any"
 
 // hintYAML looks for what often keeps a file from being YAML, in the lines up to the one where it was noticed and the
 // next. line is 0 where that is not known.

@@ -32,7 +32,9 @@ type Call struct {
 func (c Call) Reads() bool { return c.Method == "Get" || c.Method == "Scan" }
 
 // Get implements storage.Driver.
-func (d *Driver) Get(ctx context.Context, key string, c storage.Consistency) (record storage.Record, found bool, err error) {
+func (d *Driver) Get(ctx context.Context, key string,
+	c storage.Consistency,
+) (record storage.Record, found bool, err error) {
 	err = d.Around(ctx, Call{Method: "Get", Key: key}, func(ctx context.Context) (err error) {
 		record, found, err = d.Driver.Get(ctx, key, c)
 		return err
@@ -80,7 +82,8 @@ func (d *Driver) Delete(ctx context.Context, key string, condition storage.Condi
 
 // DeleteBatch implements storage.Driver.
 func (d *Driver) DeleteBatch(ctx context.Context, keys []string) error {
-	return d.Around(ctx, Call{Method: "DeleteBatch"}, func(ctx context.Context) error { return d.Driver.DeleteBatch(ctx, keys) })
+	return d.Around(ctx, Call{Method: "DeleteBatch"},
+		func(ctx context.Context) error { return d.Driver.DeleteBatch(ctx, keys) })
 }
 
 // Scan implements storage.Driver.

@@ -214,7 +214,8 @@ func (d *Driver) check(key string, condition storage.Condition) error {
 
 // store keeps the record, with the creation that Put promises.
 func (d *Driver) store(record storage.Record, condition storage.Condition) {
-	if current, found := d.records[record.Key]; record.CreatedAt.IsZero() && found && condition.Kind != storage.KindAbsent {
+	if current, found := d.records[record.Key]; record.CreatedAt.IsZero() && found &&
+		condition.Kind != storage.KindAbsent {
 		record.CreatedAt = current.CreatedAt
 	}
 	if record.CreatedAt.IsZero() {

@@ -48,7 +48,9 @@ func (l *timeline) note(at time.Time, capacity *types.ConsumedCapacity, write bo
 	l.consumed = append(l.consumed, c)
 }
 
-func (l *timeline) Scan(ctx context.Context, in *dynamodb.ScanInput, fns ...func(*dynamodb.Options)) (*dynamodb.ScanOutput, error) {
+func (l *timeline) Scan(ctx context.Context, in *dynamodb.ScanInput,
+	fns ...func(*dynamodb.Options),
+) (*dynamodb.ScanOutput, error) {
 	began := time.Now()
 	out, err := l.Client.Scan(ctx, in, fns...)
 	if err == nil {
@@ -57,7 +59,9 @@ func (l *timeline) Scan(ctx context.Context, in *dynamodb.ScanInput, fns ...func
 	return out, err
 }
 
-func (l *timeline) Query(ctx context.Context, in *dynamodb.QueryInput, fns ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
+func (l *timeline) Query(ctx context.Context, in *dynamodb.QueryInput,
+	fns ...func(*dynamodb.Options),
+) (*dynamodb.QueryOutput, error) {
 	began := time.Now()
 	out, err := l.Client.Query(ctx, in, fns...)
 	if err == nil {
@@ -158,7 +162,8 @@ func measureBudget(t testing.TB, a budgetedRun, d time.Duration) budgetUse {
 
 // BenchmarkBudget shows what the busiest second of a minute has consumed.
 func BenchmarkBudget(b *testing.B) {
-	table := markdown.NewTable("engine  ", "run                            ", "read units allowed", "in the busiest second", "mean ",
+	table := markdown.NewTable("engine  ", "run                            ", "read units allowed",
+		"in the busiest second", "mean ",
 		"write units allowed", "in the busiest second", "mean ")
 	for b.Loop() {
 		table.Clear()

@@ -51,14 +51,16 @@ func measureCost(t testing.TB, a algorithm, of population) (cost, minimum) {
 	least := a.least(p.minimum)
 	rounding := 0.5 * float64(p.driver.ExpiryShards())
 	if c.read == 0 || c.read > max(readsAtMost*least, least+rounding) {
-		t.Errorf("%s: %.1f read units; it needs %.1f, and at most %v times as much is allowed", a.name, c.read, least, readsAtMost)
+		t.Errorf("%s: %.1f read units; it needs %.1f, and at most %v times as much is allowed", a.name, c.read,
+			least, readsAtMost)
 	}
 	return c, p.minimum
 }
 
 // BenchmarkCost shows what collecting consumes, by the capacity that the engine reports.
 func BenchmarkCost(b *testing.B) {
-	table := markdown.NewTable("engine  ", "sessions", "expired", "algorithm                        ", "calls ", "read units", "write units",
+	table := markdown.NewTable("engine  ", "sessions", "expired", "algorithm                        ", "calls ",
+		"read units", "write units",
 		"read units per collected", "write units per collected", "time   ")
 	defer func() { fmt.Print(table) }() // also what was measured before a failure
 	for b.Loop() {

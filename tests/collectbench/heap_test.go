@@ -184,7 +184,8 @@ func BenchmarkHeap(b *testing.B) {
 			if name == "dynamodb" {
 				name = dynamotest.EngineName(b)
 			}
-			table := markdown.NewTable("engine  ", "run                   ", "sessions", "collected", "heap before, MiB", "peak, MiB", "time   ")
+			table := markdown.NewTable("engine  ", "run                   ", "sessions", "collected", "heap before, MiB",
+				"peak, MiB", "time   ")
 			for b.Loop() {
 				table.Clear()
 				collectInHeap(b, place, func(run string, report gcrunner.Report, h heap) {

@@ -181,7 +181,8 @@ func (m *minimum) add(table dynamostore.Table, it item) {
 	}
 	expiry := table.Attributes.Expiry
 	if a := table.Attributes; it[a.ExpiryHour] != nil {
-		entry := attributeBytes(key, it[key]) + attributeBytes(a.ExpiryShard, it[a.ExpiryShard]) + attributeBytes(a.ExpiryHour, it[a.ExpiryHour])
+		entry := attributeBytes(key, it[key]) + attributeBytes(a.ExpiryShard, it[a.ExpiryShard]) +
+			attributeBytes(a.ExpiryHour, it[a.ExpiryHour])
 		m.entries += float64(entry) / bytesPerReadUnit
 	}
 	m.expired += float64(attributeBytes(key, it[key])+attributeBytes(expiry, it[expiry])) / bytesPerReadUnit

@@ -61,7 +61,8 @@ func lookForExpired(pageSize func(*place) int) func(context.Context, *dynamodb.C
 		if err != nil {
 			return 0, err
 		}
-		collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true}, gcrunner.CollectorOptions{PageSize: pageSize(p)})
+		collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true},
+			gcrunner.CollectorOptions{PageSize: pageSize(p)})
 		if err != nil {
 			return 0, err
 		}
@@ -144,7 +145,8 @@ func measureSpeed(t testing.TB, p *place, client *dynamodb.Client, readers []rea
 // BenchmarkSpeed shows how many sessions a second are looked at where none has expired: as fast as the engine answers,
 // and where an answer takes no time.
 func BenchmarkSpeed(b *testing.B) {
-	table := markdown.NewTable("engine  ", "sessions", "bytes each", "reader                  ", "sessions/s, best", "median ",
+	table := markdown.NewTable("engine  ", "sessions", "bytes each", "reader                  ",
+		"sessions/s, best", "median ",
 		"of the bare scan, best", "median", "of the same requests, best", "median")
 	defer func() { fmt.Print(table) }()
 	for b.Loop() {

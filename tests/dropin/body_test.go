@@ -20,7 +20,10 @@ var bodies = []behaviour{
 	{name: "a chunked body with a trailer", serve: in(readBody), request: "POST / HTTP/1.1\r\nHost: app\r\n" +
 		"Transfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 3\r\n\r\n"},
 	{name: "a small body that is not read", serve: in(body), request: ask("POST", "/", "unread")},
-	{name: "a large body that is not read", serve: in(body), slow: true, request: ask("POST", "/", strings.Repeat("x", 300<<10))},
+	{
+		name: "a large body that is not read", serve: in(body), slow: true,
+		request: ask("POST", "/", strings.Repeat("x", 300<<10)),
+	},
 	{name: "a body that is read after the answer", serve: in(readLate), request: ask("POST", "/", "late")},
 	{name: "Expect: 100-continue, read", serve: in(readBody), reads: true, request: expecting, talk: continued},
 	{name: "Expect: 100-continue, refused", serve: in(status(http.StatusExpectationFailed, "no")), request: expecting},
@@ -29,7 +32,10 @@ var bodies = []behaviour{
 	{name: "multipart file that is left behind", serve: leftBehind, own: true, request: multipartRequest(40 << 10)},
 	{name: "MaxBytesReader", serve: in(maxBytes), request: ask("POST", "/", strings.Repeat("x", 100))},
 	{name: "ServeContent, a range", serve: in(serveContent), request: get("/", "Range: bytes=2-5")},
-	{name: "ServeContent, two ranges", serve: in(serveContent), request: get("/", "Range: bytes=0-1,4-5", "If-Range: \"1\"")},
+	{
+		name: "ServeContent, two ranges", serve: in(serveContent),
+		request: get("/", "Range: bytes=0-1,4-5", "If-Range: \"1\""),
+	},
 	{name: "ServeContent, no such range", serve: in(serveContent), request: get("/", "Range: bytes=900-")},
 	{name: "ServeContent, not modified", serve: in(serveContent), request: get("/", `If-None-Match: "1"`)},
 	{name: "ServeContent, precondition failed", serve: in(serveContent), request: get("/", `If-Match: "2"`)},

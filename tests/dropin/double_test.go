@@ -5,19 +5,37 @@ import "net/http"
 // doubles are the middleware more than once, and two session managers.
 var doubles = []behaviour{
 	{name: "ours in ours", serve: func(a *app) http.Handler { return a.saved(a.saved(a.handler(body))) }},
-	{name: "ours in ours, nothing is written", serve: func(a *app) http.Handler { return a.saved(a.saved(a.handler(use1))) }},
-	{name: "ours in ours, renewed", serve: func(a *app) http.Handler { return a.saved(a.saved(a.handler(renew))) }, own: true},
-	{name: "ours in ours, destroyed", serve: func(a *app) http.Handler { return a.saved(a.saved(a.handler(destroy))) }, own: true},
-	{name: "ours in scs's", serve: func(a *app) http.Handler { return a.sessions.LoadAndSave(a.saved(a.handler(body))) }, skip: []use{ended, endedRead}},
+	{
+		name:  "ours in ours, nothing is written",
+		serve: func(a *app) http.Handler { return a.saved(a.saved(a.handler(use1))) },
+	},
+	{
+		name: "ours in ours, renewed", serve: func(a *app) http.Handler { return a.saved(a.saved(a.handler(renew))) },
+		own: true,
+	},
+	{
+		name: "ours in ours, destroyed", serve: func(a *app) http.Handler { return a.saved(a.saved(a.handler(destroy))) },
+		own: true,
+	},
+	{
+		name: "ours in scs's", serve: func(a *app) http.Handler { return a.sessions.LoadAndSave(a.saved(a.handler(body))) },
+		skip: []use{ended, endedRead},
+	},
 	{name: "ours in scs's, nothing is written", serve: func(a *app) http.Handler {
 		return a.sessions.LoadAndSave(a.saved(a.handler(use1)))
 	}, skip: []use{ended, endedRead}},
-	{name: "ours in scs's, renewed", serve: func(a *app) http.Handler { return a.sessions.LoadAndSave(a.saved(a.handler(renew))) }, own: true},
+	{
+		name:  "ours in scs's, renewed",
+		serve: func(a *app) http.Handler { return a.sessions.LoadAndSave(a.saved(a.handler(renew))) }, own: true,
+	},
 	{name: "scs's in ours", serve: func(a *app) http.Handler { return a.saved(a.sessions.LoadAndSave(a.handler(body))) }},
 	{name: "scs's in ours, nothing is written", serve: func(a *app) http.Handler {
 		return a.saved(a.sessions.LoadAndSave(a.handler(use1)))
 	}},
-	{name: "scs's in ours, renewed", serve: func(a *app) http.Handler { return a.saved(a.sessions.LoadAndSave(a.handler(renew))) }, own: true},
+	{
+		name:  "scs's in ours, renewed",
+		serve: func(a *app) http.Handler { return a.saved(a.sessions.LoadAndSave(a.handler(renew))) }, own: true,
+	},
 	{name: "two managers, two stores, the visitor's outside", serve: twoManagers(false, true)},
 	{name: "two managers, two stores, the visitor's inside", serve: twoManagers(false, false)},
 	{name: "two managers, one store, the visitor's outside", serve: twoManagers(true, true)},
@@ -69,7 +87,11 @@ func oneCookieName(a *app) http.Handler {
 
 // siblings has the middleware twice for one request, one after the other.
 func siblings(a *app) http.Handler {
-	first := a.saved(a.handler(func(a *app, _ http.ResponseWriter, r *http.Request) { a.sessions.Put(r.Context(), "x", 1) }))
+	first := a.saved(a.handler(func(a *app, _ http.ResponseWriter,
+		r *http.Request,
+	) {
+		a.sessions.Put(r.Context(), "x", 1)
+	}))
 	second := a.saved(a.handler(token))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		first.ServeHTTP(w, r)

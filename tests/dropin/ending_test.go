@@ -94,7 +94,8 @@ func recoveredByInnerWriter(handle func(*app, http.ResponseWriter, *http.Request
 // keepingWriter calls after when the middleware is over, with the writer outside of it, the one that the handler got,
 // and what that has panicked with.
 func keepingWriter(
-	a *app, handle func(*app, http.ResponseWriter, *http.Request), after func(outer, inner http.ResponseWriter, reason any),
+	a *app, handle func(*app, http.ResponseWriter, *http.Request),
+	after func(outer, inner http.ResponseWriter, reason any),
 ) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var kept http.ResponseWriter

@@ -14,8 +14,14 @@ var iterations = []behaviour{
 	{name: "Iterate, Put and Commit twice", serve: in(on(inTurn(iterate(promote), iterate(promoteAgain)))), own: true},
 	{name: "Iterate and Destroy others", serve: in(on(iterate(destroyUser("v")))), own: true},
 	{name: "Iterate and Destroy all", serve: in(on(iterate(destroyAny))), own: true},
-	{name: "Iterate and Destroy all, then RenewToken and Put", serve: in(on(inTurn(iterate(destroyAny), renewSession, put))), own: true},
-	{name: "Iterate and Destroy all, then Destroy and Put", serve: in(on(inTurn(iterate(destroyAny), destroySession, put))), own: true},
+	{
+		name:  "Iterate and Destroy all, then RenewToken and Put",
+		serve: in(on(inTurn(iterate(destroyAny), renewSession, put))), own: true,
+	},
+	{
+		name:  "Iterate and Destroy all, then Destroy and Put",
+		serve: in(on(inTurn(iterate(destroyAny), destroySession, put))), own: true,
+	},
 	{name: "Iterate and Destroy all, then a flash", serve: in(iterateAndFlash), own: true},
 	{name: "Iterate and RenewToken others", serve: in(on(iterate(renewUser("v")))), own: true},
 	{name: "Iterate in a background context", serve: in(on(iterateInBackground)), own: true},

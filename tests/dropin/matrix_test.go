@@ -80,7 +80,8 @@ func run(t *testing.T, c cell) outcome {
 		stored = append(append(stored, "second store:"), a.stored(t, a.secondBackend, a.second.Codec)...)
 	}
 	return outcome{
-		wire: a.mask(wire), seen: a.seen, logged: maskLog(a.log.String()), stored: stored, idle: a.sessions.IdleTimeout > 0, wrote: a.wrote(),
+		wire: a.mask(wire), seen: a.seen, logged: maskLog(a.log.String()), stored: stored, idle: a.sessions.IdleTimeout > 0,
+		wrote: a.wrote(),
 	}
 }
 
@@ -196,7 +197,8 @@ type found struct {
 // differs returns the entry of the differences that is about the cell.
 func (c cell) differs() (pattern string, known bool) {
 	for _, pattern = range []string{
-		c.behaviour.name, c.behaviour.name + "/" + string(c.use), c.behaviour.name + "/" + string(c.use) + "/" + string(c.idle),
+		c.behaviour.name, c.behaviour.name + "/" + string(c.use), c.behaviour.name + "/" + string(c.use) +
+			"/" + string(c.idle),
 		c.behaviour.name + "/" + c.name(),
 	} {
 		if _, known = differences[pattern]; known {

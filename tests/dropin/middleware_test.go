@@ -24,11 +24,26 @@ var middlewares = []behaviour{
 	{name: "a deadline outside that passes", serve: outside(deadline, deadlinePasses)},
 	{name: "a deadline outside that passes, nothing is written", serve: outside(deadline, deadlinePassesSilently)},
 	{name: "a deadline inside that passes", serve: inside(deadline, deadlinePasses)},
-	{name: "MaxBytesHandler outside", reads: true, serve: outside(atMost, readTooMuch), slow: true, request: ask("POST", "/", strings.Repeat("x", 100))},
-	{name: "MaxBytesHandler inside", reads: true, serve: inside(atMost, readTooMuch), request: ask("POST", "/", strings.Repeat("x", 100))},
-	{name: "CrossOriginProtection outside, same origin", serve: outside(sameOrigin, body), request: crossOrigin("same-origin")},
-	{name: "CrossOriginProtection outside, cross-site", serve: outside(sameOrigin, body), request: crossOrigin("cross-site"), own: true},
-	{name: "CrossOriginProtection inside, cross-site", serve: inside(sameOrigin, body), request: crossOrigin("cross-site"), own: true},
+	{
+		name: "MaxBytesHandler outside", reads: true, serve: outside(atMost, readTooMuch), slow: true,
+		request: ask("POST", "/", strings.Repeat("x", 100)),
+	},
+	{
+		name: "MaxBytesHandler inside", reads: true, serve: inside(atMost, readTooMuch),
+		request: ask("POST", "/", strings.Repeat("x", 100)),
+	},
+	{
+		name: "CrossOriginProtection outside, same origin", serve: outside(sameOrigin, body),
+		request: crossOrigin("same-origin"),
+	},
+	{
+		name: "CrossOriginProtection outside, cross-site", serve: outside(sameOrigin, body),
+		request: crossOrigin("cross-site"), own: true,
+	},
+	{
+		name: "CrossOriginProtection inside, cross-site", serve: inside(sameOrigin, body),
+		request: crossOrigin("cross-site"), own: true,
+	},
 	{name: "CORS outside", serve: outside(cors, body), request: get("/", "Origin: https://a.example")},
 	{name: "CORS inside", serve: inside(cors, body), request: get("/", "Origin: https://a.example")},
 	{name: "gzip outside", serve: outside(zip, body)},

@@ -15,11 +15,15 @@ var options = []behaviour{
 	{name: "Persist=false", serve: in(body), set: func(m *scs.SessionManager) { m.Cookie.Persist = false }},
 	{name: "all of the cookie", serve: in(body), set: func(m *scs.SessionManager) {
 		m.Cookie = scs.SessionCookie{
-			Name: "session", Domain: "example.com", Path: "/app", SameSite: http.SameSiteStrictMode, Secure: true, Partitioned: true,
+			Name: "session", Domain: "example.com", Path: "/app", SameSite: http.SameSiteStrictMode, Secure: true,
+			Partitioned: true,
 		}
 	}},
 	{name: "HashTokenInStore", serve: in(body), set: func(m *scs.SessionManager) { m.HashTokenInStore = true }},
-	{name: "HashTokenInStore, renewed", serve: in(renew), own: true, set: func(m *scs.SessionManager) { m.HashTokenInStore = true }},
+	{
+		name: "HashTokenInStore, renewed", serve: in(renew), own: true,
+		set: func(m *scs.SessionManager) { m.HashTokenInStore = true },
+	},
 	{name: "a JSON codec", serve: in(body), set: func(m *scs.SessionManager) { m.Codec = jsonCodec{} }},
 	{name: "a short lifetime", serve: in(body), set: func(m *scs.SessionManager) { m.Lifetime = 10 * time.Minute }},
 	{name: "an idle timeout longer than the lifetime", serve: in(body), set: func(m *scs.SessionManager) {
@@ -31,7 +35,10 @@ var options = []behaviour{
 	{name: "the cookie's name is set by the handler", own: true, serve: in(set(func(m *scs.SessionManager) {
 		m.Cookie.Name = "othersession"
 	}))},
-	{name: "the codec is set by the handler", own: true, serve: in(set(func(m *scs.SessionManager) { m.Codec = jsonCodec{} }))},
+	{
+		name: "the codec is set by the handler", own: true,
+		serve: in(set(func(m *scs.SessionManager) { m.Codec = jsonCodec{} })),
+	},
 	{name: "the idle timeout is set by the handler", own: true, serve: in(set(func(m *scs.SessionManager) {
 		m.IdleTimeout = 10 * time.Minute
 	}))},
@@ -39,7 +46,10 @@ var options = []behaviour{
 		m.IdleTimeout = 0
 	}))},
 	{name: "the lifetime is set by the handler, then renewed", own: true, serve: in(setLifetimeAndRenew)},
-	{name: "HashTokenInStore is set by the handler", own: true, serve: in(set(func(m *scs.SessionManager) { m.HashTokenInStore = true }))},
+	{
+		name: "HashTokenInStore is set by the handler", own: true,
+		serve: in(set(func(m *scs.SessionManager) { m.HashTokenInStore = true })),
+	},
 	{name: "ErrorFunc is set by the handler", own: true, serve: in(setErrorFunc)},
 	{name: "ErrorFunc that redirects", serve: in(body), set: func(m *scs.SessionManager) {
 		m.ErrorFunc = func(w http.ResponseWriter, r *http.Request, _ error) {

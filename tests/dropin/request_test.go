@@ -18,19 +18,36 @@ var requests = []behaviour{
 	{name: "the request changed by the handler", serve: in(changeRequest)},
 	{name: "the context after the answer", serve: in(keepContext)},
 	{name: "no cookie of ours", serve: in(token), request: get("/", "Cookie: other=1"), own: true},
-	{name: "an unknown cookie", serve: in(token), request: get("/", "Cookie: session="+strings.Repeat("A", 43)), own: true},
+	{
+		name: "an unknown cookie", serve: in(token),
+		request: get("/", "Cookie: session="+strings.Repeat("A", 43)), own: true,
+	},
 	{name: "an empty cookie", serve: in(token), request: get("/", "Cookie: session="), own: true},
 	{name: "a malformed cookie", serve: in(token), request: get("/", "Cookie: session=%00%ff; session"), own: true},
-	{name: "an oversized cookie", serve: in(token), request: get("/", "Cookie: session="+strings.Repeat("A", 5000)), own: true},
-	{name: "two cookies of one name", serve: in(token), request: get("/", "Cookie: session={other}; session={token}"), own: true},
-	{name: "two cookies, the first is dead", serve: in(token), request: get("/", "Cookie: session=dead; session={token}"), own: true},
+	{
+		name: "an oversized cookie", serve: in(token),
+		request: get("/", "Cookie: session="+strings.Repeat("A", 5000)), own: true,
+	},
+	{
+		name: "two cookies of one name", serve: in(token),
+		request: get("/", "Cookie: session={other}; session={token}"), own: true,
+	},
+	{
+		name: "two cookies, the first is dead", serve: in(token),
+		request: get("/", "Cookie: session=dead; session={token}"), own: true,
+	},
 	{name: "an unknown cookie, then a value", serve: in(body), request: get("/", "Cookie: session=dead"), own: true},
 	{name: "two requests on one connection", serve: in(body), talk: twice, skip: []use{ended, endedRead}},
-	{name: "two requests at once on one connection", serve: in(body), request: get("/") + get("/"), talk: pipelined, skip: []use{ended, endedRead}},
+	{
+		name: "two requests at once on one connection", serve: in(body), request: get("/") + get("/"),
+		talk: pipelined, skip: []use{ended, endedRead},
+	},
 	{name: "another goroutine uses the session", serve: in(goroutines)},
 }
 
-func mux(a *app, handle func(*app, http.ResponseWriter, *http.Request), wrap func(http.Handler) http.Handler) *http.ServeMux {
+func mux(a *app, handle func(*app, http.ResponseWriter, *http.Request),
+	wrap func(http.Handler) http.Handler,
+) *http.ServeMux {
 	m := http.NewServeMux()
 	m.Handle("GET /item/{id}", wrap(a.handler(handle)))
 	return m

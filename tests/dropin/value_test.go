@@ -9,7 +9,10 @@ import (
 
 // values are what handlers do with the values of a session.
 var values = []behaviour{
-	{name: "Put of the same value", serve: in(on(func(a *app, r *http.Request) { a.sessions.Put(r.Context(), "user", "u") })), own: true},
+	{
+		name:  "Put of the same value",
+		serve: in(on(func(a *app, r *http.Request) { a.sessions.Put(r.Context(), "user", "u") })), own: true,
+	},
 	{name: "Put of a large value", serve: in(on(func(a *app, r *http.Request) {
 		a.sessions.Put(r.Context(), "x", strings.Repeat("x", 100<<10))
 	})), own: true},
@@ -17,10 +20,22 @@ var values = []behaviour{
 	{name: "Put of a type that is not registered", serve: in(on(putUnregistered)), own: true, fails: true},
 	{name: "Put and Remove", serve: in(on(putAndRemove)), own: true},
 	{name: "Remove", serve: in(on(func(a *app, r *http.Request) { a.sessions.Remove(r.Context(), "user") })), own: true},
-	{name: "Remove of nothing", serve: in(on(func(a *app, r *http.Request) { a.sessions.Remove(r.Context(), "none") })), own: true},
-	{name: "Pop", serve: in(on(func(a *app, r *http.Request) { a.see("Pop", a.sessions.PopString(r.Context(), "user")) })), own: true},
-	{name: "Pop of nothing", serve: in(on(func(a *app, r *http.Request) { a.see("Pop", a.sessions.Pop(r.Context(), "none")) })), own: true},
-	{name: "Clear", serve: in(on(func(a *app, r *http.Request) { a.see("Clear", a.sessions.Clear(r.Context())) })), own: true},
+	{
+		name: "Remove of nothing", serve: in(on(func(a *app, r *http.Request) { a.sessions.Remove(r.Context(), "none") })),
+		own: true,
+	},
+	{
+		name: "Pop", serve: in(on(func(a *app, r *http.Request) { a.see("Pop", a.sessions.PopString(r.Context(), "user")) })),
+		own: true,
+	},
+	{
+		name:  "Pop of nothing",
+		serve: in(on(func(a *app, r *http.Request) { a.see("Pop", a.sessions.Pop(r.Context(), "none")) })), own: true,
+	},
+	{
+		name: "Clear", serve: in(on(func(a *app, r *http.Request) { a.see("Clear", a.sessions.Clear(r.Context())) })),
+		own: true,
+	},
 	{name: "Clear, then Put", serve: in(on(clearAndPut)), own: true},
 	{name: "a map changed in place", serve: in(on(changeInPlace)), own: true},
 	{name: "all that can be asked", serve: in(on(ask1)), own: true},
@@ -61,7 +76,8 @@ func changeInPlace(a *app, r *http.Request) {
 
 func ask1(a *app, r *http.Request) {
 	ctx := r.Context()
-	a.see("session", a.sessions.Keys(ctx), a.sessions.Exists(ctx, "user"), a.sessions.Status(ctx), a.sessions.Get(ctx, "user"),
+	a.see("session", a.sessions.Keys(ctx), a.sessions.Exists(ctx, "user"), a.sessions.Status(ctx),
+		a.sessions.Get(ctx, "user"),
 		a.sessions.GetInt(ctx, "user"), a.name(a.sessions.Token(ctx)), time.Until(a.sessions.Deadline(ctx)).Round(time.Hour))
 }
 

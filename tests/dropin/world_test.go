@@ -120,7 +120,9 @@ func (d refusingDriver) Put(ctx context.Context, record storage.Record, conditio
 	return d.backend.write(record.Key, put)
 }
 
-func (d refusingDriver) Update(ctx context.Context, key string, change storage.Change, condition storage.Condition) error {
+func (d refusingDriver) Update(ctx context.Context, key string, change storage.Change,
+	condition storage.Condition,
+) error {
 	update := func() error { return d.Driver.Update(ctx, key, change, condition) }
 	if change.ExpiresAt.IsZero() { // it is about a lease
 		return update()

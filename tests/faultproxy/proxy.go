@@ -265,5 +265,8 @@ func refusal(status int, code, message string) answer {
 	if err != nil {
 		panic(err) // strings always marshal
 	}
-	return answer{status, http.Header{"Content-Type": {"application/x-amz-json-1.0"}, "X-Amzn-Requestid": {"FAULTPROXY"}}, body}
+	return answer{status, http.Header{
+		"Content-Type":     {"application/x-amz-json-1.0"},
+		"X-Amzn-Requestid": {"FAULTPROXY"},
+	}, body}
 }

@@ -53,7 +53,8 @@ func (r *Random) draw(request *Request, n int) Fault {
 		LoseRequest(), LoseResponse(), LoseResponse(), Cut(), Twice(), Throttle(),
 		Delay(short), DelayResponse(short), Late(long), Late(long), TwiceLate(long),
 		Refuse(http.StatusBadRequest, "ThrottlingException"), Refuse(http.StatusBadRequest, "RequestLimitExceeded"),
-		Refuse(http.StatusInternalServerError, "InternalServerError"), FailAfter(http.StatusInternalServerError, "InternalServerError"),
+		Refuse(http.StatusInternalServerError, "InternalServerError"),
+		FailAfter(http.StatusInternalServerError, "InternalServerError"),
 		Refuse(http.StatusServiceUnavailable, "ServiceUnavailable"), Refuse(http.StatusBadRequest, "AccessDeniedException"),
 		HTML(http.StatusTooManyRequests), HTML(http.StatusBadGateway),
 	}

@@ -19,7 +19,8 @@ func Operation(names ...string) Match {
 
 // Writes matches the attempts that may change an item.
 func Writes(r *Request) bool {
-	return slices.Contains([]string{"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem"}, r.Operation)
+	return slices.Contains([]string{"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem"},
+		r.Operation)
 }
 
 // Reads matches the attempts that change nothing.
@@ -68,7 +69,10 @@ type Held struct {
 // does not keep them from being delivered then.
 func (p *Proxy) Hold(match Match, n int) *Held {
 	h := p.newHeld()
-	p.On(match, n, Fault{"hold", h.hold(func(e *exchange) { e.note(0) }, func(e *exchange) { e.respond(e.pass()) }), false})
+	p.On(match, n, Fault{
+		"hold", h.hold(func(e *exchange) { e.note(0) }, func(e *exchange) { e.respond(e.pass()) }),
+		false,
+	})
 	return h
 }
 

@@ -18,14 +18,19 @@ func TestChi(t *testing.T) {
 		{name: "all its middlewares inside", root: chiInside, requests: pages},
 		{name: "Timeout outside", root: chiTimeout(true), requests: []string{"GET /slow"}},
 		{name: "Timeout inside", root: chiTimeout(false), requests: []string{"GET /slow"}},
-		{name: "Throttle and a sub-router", root: chiMount, requests: []string{"GET /admin/item/7", "GET /admin/nowhere", "GET /item/7"}},
+		{
+			name: "Throttle and a sub-router",
+			root: chiMount, requests: []string{"GET /admin/item/7", "GET /admin/nowhere", "GET /item/7"},
+		},
 	})
 }
 
 // pages are requests for what addPages adds.
 var pages = []string{
-	"GET /read", "GET /put", "GET /put\nAccept-Encoding: gzip", "GET /large\nAccept-Encoding: gzip", "HEAD /read", "GET /item/7",
-	"GET /nowhere", "POST /read", "GET /panic", "GET /put-and-panic", "GET /error", "GET /stream", "GET /read", "POST /logout", "GET /read",
+	"GET /read", "GET /put", "GET /put\nAccept-Encoding: gzip", "GET /large\nAccept-Encoding: gzip",
+	"HEAD /read", "GET /item/7",
+	"GET /nowhere", "POST /read", "GET /panic", "GET /put-and-panic", "GET /error", "GET /stream", "GET /read",
+	"POST /logout", "GET /read",
 }
 
 // pagesOf are the handlers that every application has.
@@ -96,8 +101,10 @@ func quietly(a *app) func(http.Handler) http.Handler {
 }
 
 func chiMiddlewares(a *app, router chi.Router) {
-	router.Use(quietly(a), recoverer, middleware.RequestSize(1000), middleware.Compress(5), middleware.GetHead, middleware.StripSlashes,
-		middleware.CleanPath, middleware.NoCache, middleware.SetHeader("X-Frame-Options", "DENY"), middleware.Heartbeat("/ping"))
+	router.Use(quietly(a), recoverer, middleware.RequestSize(1000), middleware.Compress(5), middleware.GetHead,
+		middleware.StripSlashes,
+		middleware.CleanPath, middleware.NoCache, middleware.SetHeader("X-Frame-Options", "DENY"),
+		middleware.Heartbeat("/ping"))
 }
 
 // recoverer is chi's, without the stack that it prints.

@@ -13,7 +13,10 @@ import (
 
 func TestEcho(t *testing.T) {
 	compare(t, []application{
-		{name: "WrapMiddleware", root: echoApp(func(a *app, e *echo.Echo) { e.Use(echo.WrapMiddleware(a.save)) }), requests: echoPages},
+		{
+			name: "WrapMiddleware", root: echoApp(func(a *app, e *echo.Echo) { e.Use(echo.WrapMiddleware(a.save)) }),
+			requests: echoPages,
+		},
 		{name: "Pre", root: echoApp(func(a *app, e *echo.Echo) { e.Pre(echo.WrapMiddleware(a.save)) }), requests: echoPages},
 		{name: "Recover, Gzip and CORS outside", root: echoApp(func(a *app, e *echo.Echo) {
 			e.Use(echoMiddlewares()...)
@@ -35,14 +38,18 @@ func TestEcho(t *testing.T) {
 
 // echoPages end with answers that echo's error handler writes after all middlewares.
 var echoPages = append([]string{
-	"GET /missing", "GET /put-and-missing", "GET /plain-error", "GET /put-and-plain-error", "GET /json", "GET /no-content", "GET /written-and-error",
+	"GET /missing", "GET /put-and-missing", "GET /plain-error", "GET /put-and-plain-error", "GET /json", "GET /no-content",
+	"GET /written-and-error",
 }, pages...)
 
 func echoMiddlewares() []echo.MiddlewareFunc {
 	return []echo.MiddlewareFunc{
-		middleware.RecoverWithConfig(middleware.RecoverConfig{DisablePrintStack: true, LogErrorFunc: func(_ echo.Context, err error, _ []byte) error {
-			return err
-		}}),
+		middleware.RecoverWithConfig(middleware.RecoverConfig{
+			DisablePrintStack: true,
+			LogErrorFunc: func(_ echo.Context, err error, _ []byte) error {
+				return err
+			},
+		}),
 		middleware.Gzip(), middleware.CORS(), middleware.Secure(), middleware.BodyLimit("1K"),
 	}
 }

@@ -13,9 +13,18 @@ func TestGin(t *testing.T) {
 	gin.SetMode(gin.ReleaseMode)
 	compare(t, []application{
 		{name: "the engine wrapped", root: func(a *app) http.Handler { return a.save(ginApp(a)) }, requests: ginPages},
-		{name: "an adapter that keeps gin's writer", root: func(a *app) http.Handler { return ginApp(a, ginAdapter(a)) }, requests: ginPages},
-		{name: "an adapter that wraps gin's writer", root: func(a *app) http.Handler { return ginApp(a, ginWriterAdapter(a)) }, requests: ginPages},
-		{name: "Stream with the engine wrapped", root: func(a *app) http.Handler { return a.save(ginApp(a)) }, requests: []string{"GET /gin-stream"}},
+		{
+			name: "an adapter that keeps gin's writer", root: func(a *app) http.Handler { return ginApp(a, ginAdapter(a)) },
+			requests: ginPages,
+		},
+		{
+			name: "an adapter that wraps gin's writer",
+			root: func(a *app) http.Handler { return ginApp(a, ginWriterAdapter(a)) }, requests: ginPages,
+		},
+		{
+			name: "Stream with the engine wrapped", root: func(a *app) http.Handler { return a.save(ginApp(a)) },
+			requests: []string{"GET /gin-stream"},
+		},
 	})
 }
 

@@ -17,8 +17,14 @@ import (
 
 func TestMiddlewares(t *testing.T) {
 	compare(t, []application{
-		{name: "gzhttp outside", root: func(a *app) http.Handler { return gzhttp.GzipHandler(a.save(muxOf(a))) }, requests: pages},
-		{name: "gzhttp inside", root: func(a *app) http.Handler { return a.save(gzhttp.GzipHandler(muxOf(a))) }, requests: pages},
+		{
+			name: "gzhttp outside", root: func(a *app) http.Handler { return gzhttp.GzipHandler(a.save(muxOf(a))) },
+			requests: pages,
+		},
+		{
+			name: "gzhttp inside", root: func(a *app) http.Handler { return a.save(gzhttp.GzipHandler(muxOf(a))) },
+			requests: pages,
+		},
 		{name: "gorilla outside", root: func(a *app) http.Handler { return gorilla(a.save(muxOf(a))) }, requests: pages},
 		{name: "gorilla inside", root: func(a *app) http.Handler { return a.save(gorilla(muxOf(a))) }, requests: pages},
 		{name: "alice, first", root: func(a *app) http.Handler {

@@ -155,7 +155,10 @@ func (f *fleet) lookBack(operations []operation) (finds []operation) {
 		sessions[op.Session] = true
 	}
 	for session := range sessions {
-		op := operation{Client: processes * requesters, Session: session, Kind: find, Outcome: done, Call: time.Now().UnixNano()}
+		op := operation{
+			Client: processes * requesters, Session: session, Kind: find,
+			Outcome: done, Call: time.Now().UnixNano(),
+		}
 		data, found, err := f.store.FindCtx(f.t.Context(), session)
 		if err != nil {
 			f.t.Fatal(err)

@@ -185,9 +185,24 @@ func TestChecker(t *testing.T) {
 			Kind: commit, ID: "1", Base: v0, Call: 13, Return: 14,
 		}, gone)}, true, true},
 		{"what is there is gone", []operation{born, with(one, gone)}, false, false},
-		{"two create one session", []operation{born, {Kind: create, ID: "9", Call: 3, Return: 4, Outcome: done}}, false, false},
-		{"one creates it again", []operation{born, ended, {Kind: create, ID: "9", Call: 13, Return: 14, Outcome: done}}, true, true},
-		{"they are two sessions", []operation{born, {Kind: find, Session: "other", Call: 3, Return: 4, Outcome: done}}, true, true},
+		{
+			"two create one session",
+			[]operation{born, {Kind: create, ID: "9", Call: 3, Return: 4, Outcome: done}},
+			false,
+			false,
+		},
+		{
+			"one creates it again",
+			[]operation{born, ended, {Kind: create, ID: "9", Call: 13, Return: 14, Outcome: done}},
+			true,
+			true,
+		},
+		{
+			"they are two sessions",
+			[]operation{born, {Kind: find, Session: "other", Call: 3, Return: 4, Outcome: done}},
+			true,
+			true,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -46,7 +46,8 @@ func TestRights(t *testing.T) {
 	if got := rights.Used("app"); !slices.Equal(got, want) {
 		t.Errorf("the application used %v; want %v: a transaction needs what is in it", got, want)
 	}
-	if got, want := rights.Used("admin"), []string{"dynamodb:CreateTable", "dynamodb:TagResource"}; !slices.Equal(got, want) {
+	if got, want := rights.Used("admin"),
+		[]string{"dynamodb:CreateTable", "dynamodb:TagResource"}; !slices.Equal(got, want) {
 		t.Errorf("the administrator used %v; want %v", got, want)
 	}
 	if got := rights.Used("nobody"); len(got) != 0 {

@@ -66,7 +66,8 @@ func judge(t *testing.T, k kind, results *conformance.Report) {
 	options := append([]conformance.Option{conformance.WithReport(results, k.name)}, k.options...)
 	probe, b := k.open(t, address)
 	if b.peer != nil {
-		options = append(options, conformance.WithPeer(func(t *testing.T, store scs.Store) scs.Store { return of(store).peer(t) }))
+		options = append(options,
+			conformance.WithPeer(func(t *testing.T, store scs.Store) scs.Store { return of(store).peer(t) }))
 	}
 	if b.relay != nil {
 		options = append(options, conformance.WithFault(

@@ -73,7 +73,10 @@ func kinds() []kind {
 		{name: "pgxstore", server: "POSTGRES_ADDR", table: postgres, open: openPgx, collect: true},
 		{
 			name: "mysqlstore, table of its README", server: "MYSQL_ADDR", open: openMySQL, collect: true,
-			table:   table{"mysql", mysqlDSN, "token CHAR(43) PRIMARY KEY, data BLOB NOT NULL, expiry TIMESTAMP(6) NOT NULL, INDEX (expiry)"},
+			table: table{
+				"mysql", mysqlDSN,
+				"token CHAR(43) PRIMARY KEY, data BLOB NOT NULL, expiry TIMESTAMP(6) NOT NULL, INDEX (expiry)",
+			},
 			options: []conformance.Option{conformance.WithMaxData(1<<16 - 1)},
 		},
 		{
@@ -93,7 +96,10 @@ func (k kind) prepare(t *testing.T, address string) {
 		return
 	}
 	db := database(t, k.table.driver, k.table.source(address))
-	for _, statement := range []string{"DROP TABLE IF EXISTS sessions", "CREATE TABLE sessions (" + k.table.columns + ")"} {
+	for _, statement := range []string{
+		"DROP TABLE IF EXISTS sessions",
+		"CREATE TABLE sessions (" + k.table.columns + ")",
+	} {
 		if _, err := db.ExecContext(t.Context(), statement); err != nil {
 			t.Fatal(err)
 		}
@@ -132,13 +138,15 @@ func openBadger(t *testing.T, _ string) (scs.Store, backend) {
 
 func openSQLite(t *testing.T, _ string) (scs.Store, backend) {
 	t.Helper()
-	db, err := sql.Open("sqlite3", filepath.Join(t.TempDir(), "sessions")+"?_journal=WAL&_busy_timeout=10000&_synchronous=OFF")
+	db, err := sql.Open("sqlite3", filepath.Join(t.TempDir(),
+		"sessions")+"?_journal=WAL&_busy_timeout=10000&_synchronous=OFF")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	if _, err := db.ExecContext(t.Context(), "CREATE TABLE sessions (token TEXT PRIMARY KEY, data BLOB NOT NULL, expiry REAL NOT NULL);"+
-		"CREATE INDEX sessions_expiry_idx ON sessions(expiry)"); err != nil {
+	if _, err := db.ExecContext(t.Context(),
+		"CREATE TABLE sessions (token TEXT PRIMARY KEY, data BLOB NOT NULL, expiry REAL NOT NULL);"+
+			"CREATE INDEX sessions_expiry_idx ON sessions(expiry)"); err != nil {
 		t.Fatal(err)
 	}
 	return sqlite3store.NewWithCleanupInterval(db, cleanup), backend{
@@ -189,7 +197,9 @@ func goRedisNamespaces(t *testing.T, address, prefix string) scs.Store {
 }
 
 func withPrefixes(open func(t *testing.T, address, prefix string) scs.Store) []conformance.Option {
-	return []conformance.Option{conformance.WithNamespaces(func(t *testing.T, first, second string) (scs.Store, scs.Store) {
+	return []conformance.Option{conformance.WithNamespaces(func(t *testing.T,
+		first, second string,
+	) (scs.Store, scs.Store) {
 		t.Helper()
 		address := os.Getenv("REDIS_ADDR")
 		return open(t, address, first), open(t, address, second)
@@ -261,7 +271,8 @@ func rowStored(db *sql.DB, placeholder string) func(t *testing.T, token string) 
 	return func(t *testing.T, token string) bool {
 		t.Helper()
 		var n int
-		if err := db.QueryRowContext(t.Context(), "SELECT count(*) FROM sessions WHERE token = "+placeholder, token).Scan(&n); err != nil {
+		if err := db.QueryRowContext(t.Context(), "SELECT count(*) FROM sessions WHERE token = "+placeholder,
+			token).Scan(&n); err != nil {
 			t.Error(err)
 		}
 		return n > 0

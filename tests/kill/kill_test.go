@@ -347,6 +347,7 @@ func (u *user) check(t *testing.T, store *sessionstore.Store) {
 	if u.longest > hang {
 		t.Errorf("session %d was out of reach for %v", u.number, u.longest)
 	}
-	t.Logf("session %d: %d requests, %d acknowledged, %d applied, failed: %v; longest time between two: %v", u.number, u.sent,
+	t.Logf("session %d: %d requests, %d acknowledged, %d applied, failed: %v; longest time between two: %v",
+		u.number, u.sent,
 		len(u.acknowledged), len(times), u.failed, u.longest.Round(time.Millisecond))
 }

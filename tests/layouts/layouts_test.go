@@ -125,7 +125,8 @@ const table43 = "0123456789012345678901234567890123456789012" // as long as a to
 // neighbours are layouts that have been taken for one another, or might be.
 var neighbours = []string{
 	"", "app", "app2", "app:", "app2:", "app:2:", ":", "::", "app::", "app:%3A", "%", "app%", "app_", "app-", "a", "b",
-	"scsdynamo:", "app:scsdynamo:", "scsdynamo", ":collector", "#", "app#", "app/", "é", "é:", " ", table43, table43 + ":", "app:" + table43 + ":",
+	"scsdynamo:", "app:scsdynamo:", "scsdynamo", ":collector", "#", "app#", "app/", "é", "é:", " ", table43, table43 + ":",
+	"app:" + table43 + ":",
 }
 
 // An application ends where its prefix and suffix say.
@@ -159,7 +160,8 @@ func TestNeighbours(t *testing.T) {
 // anyAffix draws prefixes and suffixes of pieces that matter.
 func anyAffix() *rapid.Generator[string] {
 	piece := rapid.SampledFrom([]string{
-		"app", "2", ":", "#", "::", ":x", "%", "%3A", "scsdynamo", "scsdynamo:", "collector", table43, "é", " ", "_", "-", "\x7f", "/", ".", "a", "A",
+		"app", "2", ":", "#", "::", ":x", "%", "%3A", "scsdynamo", "scsdynamo:", "collector", table43, "é", " ", "_", "-",
+		"\x7f", "/", ".", "a", "A",
 	})
 	return rapid.Custom(func(t *rapid.T) string {
 		return strings.Join(rapid.SliceOfN(piece, 0, 3).Draw(t, "pieces"), "")
@@ -249,7 +251,8 @@ func newTable(t *testing.T, sorted bool) *place {
 	scan := func(t tester) []map[string]types.AttributeValue {
 		t.Helper()
 		var all []map[string]types.AttributeValue
-		pages := dynamodb.NewScanPaginator(client, &dynamodb.ScanInput{TableName: &table.Name, ConsistentRead: aws.Bool(true)})
+		pages := dynamodb.NewScanPaginator(client,
+			&dynamodb.ScanInput{TableName: &table.Name, ConsistentRead: aws.Bool(true)})
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(context.Background())
 			if err != nil {
@@ -293,7 +296,8 @@ func newTable(t *testing.T, sorted bool) *place {
 				if sorted {
 					key["sk"] = it["sk"]
 				}
-				if _, err := client.DeleteItem(context.Background(), &dynamodb.DeleteItemInput{TableName: &table.Name, Key: key}); err != nil {
+				if _, err := client.DeleteItem(context.Background(),
+					&dynamodb.DeleteItemInput{TableName: &table.Name, Key: key}); err != nil {
 					t.Fatalf("%v", err)
 				}
 			}

@@ -11,7 +11,14 @@ import (
 )
 
 // secrets are what two applications in the very same place may have.
-var secrets = []layout{{}, {secret: 1}, {secret: 2}, {secret: 1, context: "shop"}, {secret: 1, context: "admin"}, {secret: 2, context: "shop"}}
+var secrets = []layout{
+	{},
+	{secret: 1},
+	{secret: 2},
+	{secret: 1, context: "shop"},
+	{secret: 1, context: "admin"},
+	{secret: 2, context: "shop"},
+}
 
 // Where nothing but secrets tells two applications apart, neither lists, changes or ends a session of the other.
 func TestSecretsKeepApart(t *testing.T) {

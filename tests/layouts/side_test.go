@@ -44,9 +44,10 @@ func newSide(t tester, name string, driver storage.Driver, sealed bool, options 
 	if s.store, err = sessionstore.New(driver, options...); err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
-	if s.all, err = inspect.New(s.driver, func(d storage.Driver, more ...sessionstore.Option) (*sessionstore.Store, error) {
-		return sessionstore.New(d, slices.Concat(options, more)...)
-	}, sealed); err != nil {
+	if s.all, err = inspect.New(s.driver,
+		func(d storage.Driver, more ...sessionstore.Option) (*sessionstore.Store, error) {
+			return sessionstore.New(d, slices.Concat(options, more)...)
+		}, sealed); err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
 	return s
@@ -150,7 +151,8 @@ func (s *side) guesses(other *side, places []string) []string {
 }
 
 func isPlain(r rune) bool {
-	return r != '%' && (r == '_' || r == '-' || strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", r))
+	return r != '%' && (r == '_' || r == '-' ||
+		strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", r))
 }
 
 // probe tries tokens of the other.

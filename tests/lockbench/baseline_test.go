@@ -59,7 +59,10 @@ type baselineSession struct {
 // lock returns the record once it is locked. A *storage.ConflictError says that there is none.
 func lock(ctx context.Context, backend *lockstrategy.Backend, key string) (storage.Record, error) {
 	attempt := func(condition storage.Condition) (storage.Record, error) {
-		lock := storage.Lease{ID: storage.NewVersion(), Duration: baselineExpiry, ExpiresAt: backend.Now().Add(baselineExpiry)}
+		lock := storage.Lease{
+			ID: storage.NewVersion(), Duration: baselineExpiry,
+			ExpiresAt: backend.Now().Add(baselineExpiry),
+		}
 		return backend.Driver.Acquire(ctx, key, lock, condition)
 	}
 	giveUp := backend.Now().Add(baselineMaxWait)

@@ -63,7 +63,8 @@ func child(strategy, table, token, number string, in io.Reader, out io.Writer) e
 	if err != nil {
 		return err
 	}
-	driver, err := dynamostore.NewDriver(dynamodb.NewFromConfig(cfg, dynamostore.TuneClient), dynamostore.Table{Name: table})
+	driver, err := dynamostore.NewDriver(dynamodb.NewFromConfig(cfg, dynamostore.TuneClient),
+		dynamostore.Table{Name: table})
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,10 @@ func BenchmarkCrowd(b *testing.B) {
 			strategy := lockstrategy.Lease(lockstrategy.LeaseOptions{MaxWait: patience, MaxWaiting: max(crowd, 1)})
 			backend := &lockstrategy.Backend{Driver: memory.New(), Now: time.Now}
 			for _, key := range []string{"attacked", "other"} {
-				record := storage.Record{Key: key, Version: storage.NewVersion(), UpdatedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)}
+				record := storage.Record{
+					Key: key, Version: storage.NewVersion(),
+					UpdatedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour),
+				}
 				if err := backend.Driver.Put(b.Context(), record, storage.Always()); err != nil {
 					b.Fatal(err)
 				}

@@ -10,7 +10,8 @@ import (
 
 func TestMain(m *testing.M) {
 	if name := os.Getenv(childStrategy); name != "" {
-		if err := child(name, os.Getenv(childTable), os.Getenv(childToken), os.Getenv(childNumber), os.Stdin, os.Stdout); err != nil {
+		if err := child(name, os.Getenv(childTable), os.Getenv(childToken), os.Getenv(childNumber), os.Stdin,
+			os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

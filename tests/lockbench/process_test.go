@@ -47,7 +47,8 @@ func (p *process) do(ctx context.Context, method, token string, handle func(ctx 
 
 // login makes a session and returns its token.
 func (p *process) login(ctx context.Context) (string, error) {
-	response, err := p.serve(ctx, http.MethodPost, "", func(ctx context.Context) { p.sessions.Put(ctx, "user", "somebody") })
+	response, err := p.serve(ctx, http.MethodPost, "",
+		func(ctx context.Context) { p.sessions.Put(ctx, "user", "somebody") })
 	if err != nil {
 		return "", err
 	}

@@ -45,7 +45,9 @@ func (t *tally) read() count {
 
 // counted is a driver whose calls are counted, and take some time before they have their effect.
 func counted(driver storage.Driver, tally *tally, latency time.Duration) storage.Driver {
-	return &tap.Driver{Driver: driver, Around: func(ctx context.Context, _ tap.Call, next func(context.Context) error) error {
+	return &tap.Driver{Driver: driver, Around: func(ctx context.Context, _ tap.Call,
+		next func(context.Context) error,
+	) error {
 		if latency > 0 {
 			_ = pause(ctx, latency) // the driver says that the context has ended
 		}

@@ -296,7 +296,8 @@ func (w *world) doBreak(rt *rapid.T) {
 	}
 	c := anyOf(rt, "process", w.clients)
 	f := fault{
-		kind:  rapid.SampledFrom([]faultKind{slow, slow, repeated, late, lost, unsent, down, throttled, denied}).Draw(rt, "fault"),
+		kind: rapid.SampledFrom([]faultKind{slow, slow, repeated, late, lost, unsent, down, throttled, denied}).Draw(rt,
+			"fault"),
 		on:    rapid.SampledFrom([]string{"", "", "Put", "Update", "Acquire", "Delete"}).Draw(rt, "on"),
 		delay: milliseconds(rt, "delay", 1, 20, 200, 3000),
 	}

@@ -68,7 +68,8 @@ func property(k kind) func(*rapid.T) {
 
 // mustHappen is what the store does dozens of times in the gate: a model that never gets there proves nothing.
 var mustHappen = []string{
-	"find ok", "find miss", "find error", "commit ok", "commit conflict", "commit gone", "commit error", "delete ok", "wait ok",
+	"find ok", "find miss", "find error", "commit ok", "commit conflict", "commit gone", "commit error",
+	"delete ok", "wait ok",
 	"merge ok", "takeover ok", "renew ok", "release ok",
 }
 

@@ -190,8 +190,9 @@ func (w *world) mayConflict(r *request, op *operation) bool {
 		}
 	}
 	if w.kind.strategy == "merge" {
-		moved := op.renews != nil && len(w.secrets) > 1 && changes > 0 // maybe to another secret, which a renewal does not follow
-		return changes >= 9 || r.disturbed || moved                    // else they are merged, unless it is a crowd
+		// maybe to another secret, which a renewal does not follow
+		moved := op.renews != nil && len(w.secrets) > 1 && changes > 0
+		return changes >= 9 || r.disturbed || moved // else they are merged, unless it is a crowd
 	}
 	return changes > 0
 }
@@ -265,7 +266,8 @@ func (w *world) judgeTurn(r *request) {
 
 // judgeCommit checks that what was acknowledged was applied. place.mu is held.
 func (w *world) judgeCommit(r *request, op *operation) {
-	touches := op.vain || op.base != nil && maps.Equal(op.base, op.values) || w.kind.strategy == "none" && !op.expiry.After(op.began)
+	touches := op.vain || op.base != nil && maps.Equal(op.base, op.values) || w.kind.strategy == "none" &&
+		!op.expiry.After(op.began)
 	switch {
 	case op.err == nil && !touches && op.applied+op.ends == 0:
 		w.place.violatedf("I4: %v was acknowledged, but not applied", op)

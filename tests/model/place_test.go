@@ -167,7 +167,9 @@ func (p *place) moved(c call, s *session, record, before storage.Record, found b
 }
 
 // update applies an Update.
-func (p *place) update(ctx context.Context, c call, key string, change storage.Change, condition storage.Condition) error {
+func (p *place) update(ctx context.Context, c call, key string, change storage.Change,
+	condition storage.Condition,
+) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	before, _, _ := p.get(key)

@@ -119,7 +119,8 @@ func (s *session) committed(p *place, c call, record, before storage.Record, fou
 	if s == op.renews {
 		s.asked = append(s.asked, op.session.asked...) // with what it is merged with
 	}
-	if !record.ExpiresAt.Equal(op.expiry) && (p.kind.strategy != "merge" || !slices.ContainsFunc(s.asked, record.ExpiresAt.Equal)) {
+	if !record.ExpiresAt.Equal(op.expiry) &&
+		(p.kind.strategy != "merge" || !slices.ContainsFunc(s.asked, record.ExpiresAt.Equal)) {
 		p.violatedf("%v: the session ends at %v, which nobody has asked for", c, record.ExpiresAt.Sub(p.began))
 	}
 	op.at = len(s.states)
@@ -129,7 +130,8 @@ func (s *session) committed(p *place, c call, record, before storage.Record, fou
 	case !there && time.Now().Before(record.ExpiresAt):
 		p.violatedf("I4: %v was applied, but %v is not there", c, s)
 	case there && !maps.Equal(got, next.values):
-		p.violatedf("I1: %v left %v with\n\t%v; these are the updates that were made:\n\t%v", c, s, show(got), show(next.values))
+		p.violatedf("I1: %v left %v with\n\t%v; these are the updates that were made:\n\t%v", c, s, show(got),
+			show(next.values))
 	}
 }
 
@@ -154,7 +156,8 @@ func (s *session) buried(p *place, c call, before storage.Record, found bool) {
 		return
 	}
 	moved := op.renews != nil && p.kind.strategy == "optimistic" && maps.Equal(was.values, op.base) // and nothing else
-	changed := !moved && !slices.ContainsFunc(s.states[op.readAt:op.readTo+1], func(st state) bool { return st.version == before.Version })
+	changed := !moved && !slices.ContainsFunc(s.states[op.readAt:op.readTo+1],
+		func(st state) bool { return st.version == before.Version })
 	switch {
 	case op.refused:
 		p.violatedf("I1: %v ended %v although its commit was refused", c, s)
@@ -175,7 +178,8 @@ func (s *session) touched(p *place, c call, change storage.Change, before storag
 	switch {
 	case !next.exists || !before.Live(c.sent):
 		p.violatedf("I2: %v moved the expiry of %v, which had ended", c, s)
-	case !slices.ContainsFunc(s.states[c.op.readAt:c.op.readTo+1], func(st state) bool { return st.version == before.Version }):
+	case !slices.ContainsFunc(s.states[c.op.readAt:c.op.readTo+1],
+		func(st state) bool { return st.version == before.Version }):
 		p.violatedf("I1: %v moved the expiry of %v, which was changed since it was read", c, s)
 	case !change.ExpiresAt.Equal(c.op.expiry):
 		p.violatedf("%v moved the expiry of %v to an instant that nobody has asked for", c, s)

@@ -94,7 +94,9 @@ func (w *wire) strikes(name string) (fault, bool) {
 
 // send makes a call, with what happens to it on the way. apply does it in the place. again says what a driver makes of
 // the error of a call that was applied before, and whose response was lost.
-func (w *wire) send(ctx context.Context, name string, apply func(context.Context, call) error, again func(error) error) error {
+func (w *wire) send(ctx context.Context, name string, apply func(context.Context, call) error,
+	again func(error) error,
+) error {
 	c := call{client: w.client, op: operationFrom(ctx), name: name, sent: time.Now()}
 	select {
 	case <-w.dead:
@@ -171,7 +173,9 @@ func (w *wire) wait(ctx context.Context, d time.Duration) error {
 }
 
 // Get implements storage.Driver.
-func (w *wire) Get(ctx context.Context, key string, _ storage.Consistency) (record storage.Record, found bool, err error) {
+func (w *wire) Get(ctx context.Context, key string,
+	_ storage.Consistency,
+) (record storage.Record, found bool, err error) {
 	read := func(_ context.Context, c call) (err error) {
 		if !c.late {
 			record, found, err = w.place.get(key)

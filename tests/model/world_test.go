@@ -69,7 +69,8 @@ const confidential = "confidential"
 
 // plainStore returns a store that does what it is told, past all wires.
 func (w *world) plainStore(driver storage.Driver, secrets [][]byte) *sessionstore.Store {
-	store, err := sessionstore.New(driver, append(secretOptions(secrets), sessionstore.WithStrategy(lockstrategy.None()))...)
+	store, err := sessionstore.New(driver,
+		append(secretOptions(secrets), sessionstore.WithStrategy(lockstrategy.None()))...)
 	if err != nil {
 		w.rt.Fatal(err)
 	}
@@ -180,11 +181,14 @@ func (w *world) compare() {
 		want := s.now()
 		got, found := p.observe(s)
 		if found != want.live(time.Now()) || found && !maps.Equal(got, want.values) {
-			p.violatedf("I4: %v: found=%v %s\n\tit should be found=%v %s", s, found, show(got), want.live(time.Now()), show(want.values))
+			p.violatedf("I4: %v: found=%v %s\n\tit should be found=%v %s", s, found, show(got), want.live(time.Now()),
+				show(want.values))
 		}
 	}
 	for _, r := range w.requests {
-		if r.client.alive() && p.calm && r.client.timing.renews && time.Since(r.began) < time.Minute && context.Cause(r.ctx) == lockstrategy.ErrLockLost { //nolint:errorlint // The cause itself.
+		//nolint:errorlint // The cause itself.
+		if r.client.alive() && p.calm && r.client.timing.renews && time.Since(r.began) < time.Minute &&
+			context.Cause(r.ctx) == lockstrategy.ErrLockLost {
 			p.violatedf("I6: %v has lost a lock that was renewed in time", r)
 		}
 	}

@@ -48,7 +48,8 @@ func (e excuses) check(files []string, all []mutant) error {
 	var stale []error
 	for key := range e {
 		if slices.Contains(files, key.file) && !exist[key] {
-			stale = append(stale, fmt.Errorf("%s: there is no mutant %q of %q any more: remove its excuse", key.file, key.what, key.code))
+			stale = append(stale, fmt.Errorf("%s: there is no mutant %q of %q any more: remove its excuse", key.file,
+				key.what, key.code))
 		}
 	}
 	return errors.Join(stale...)

@@ -39,8 +39,10 @@ type settings struct {
 
 func main() {
 	var s settings
-	steps := flag.String("test", "./...", "the steps, each a package and flags for its tests, with semicolons between, the fastest first")
-	excused := flag.String("equivalent", "tests/mutate/equivalent.txt", "the mutants that change nothing that can be seen, and why")
+	steps := flag.String("test", "./...",
+		"the steps, each a package and flags for its tests, with semicolons between, the fastest first")
+	excused := flag.String("equivalent", "tests/mutate/equivalent.txt",
+		"the mutants that change nothing that can be seen, and why")
 	match := flag.String("match", "", "a regular expression: only mutants whose description matches are tried")
 	list := flag.Bool("list", false, "print the mutants, and run no test")
 	flag.IntVar(&s.sample, "sample", 0, "how many mutants to try, drawn at random; 0 for all")
@@ -97,7 +99,8 @@ func (s *settings) read(names []string, excused, steps, match string) (all []mut
 		}
 	}
 	for _, name := range names {
-		if !strings.HasSuffix(name, "_test.go") && !slices.ContainsFunc(s.pkg.files, func(f *file) bool { return f.name == name }) {
+		if !strings.HasSuffix(name, "_test.go") &&
+			!slices.ContainsFunc(s.pkg.files, func(f *file) bool { return f.name == name }) {
 			return nil, fmt.Errorf("%s: not a file of the package in %s", name, s.pkg.dir)
 		}
 	}
@@ -138,7 +141,10 @@ func (s *settings) prepare(all []mutant) (valid []switchable, invalid int, err e
 			continue
 		}
 		one := switchable{i + 1, m}
-		alone := map[string][]byte{m.file.name: printSwitched(m.file, []switchable{one}), s.pkg.switches(): s.pkg.switchesText()}
+		alone := map[string][]byte{
+			m.file.name:      printSwitched(m.file, []switchable{one}),
+			s.pkg.switches(): s.pkg.switchesText(),
+		}
 		if _, err := s.pkg.check(nil, alone); err != nil {
 			one.id = notSwitched
 		} else {

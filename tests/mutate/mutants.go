@@ -91,19 +91,20 @@ func (f *finder) swap(n *ast.BinaryExpr) {
 		return
 	}
 	end := n.OpPos + token.Pos(len(n.Op.String()))
-	f.replace(n, n.OpPos, end, other.String(), fmt.Sprintf("%s for %s in %s", other, n.Op, f.excerpt(n)), func(id int, p *printer) string {
-		x, y := p.render(n.X), p.render(n.Y)
-		switch n.Op {
-		case token.EQL, token.NEQ:
-			return not(id, p)
-		case token.ADD:
-			return fmt.Sprintf("mutantAdd(%d, %s, %s)", id, x, y)
-		case token.SUB:
-			return fmt.Sprintf("mutantSub(%d, %s, %s)", id, x, y)
-		default:
-			return fmt.Sprintf("(mutantOn(%d) && (%s %s %s) || !mutantOn(%d) && (%s %s %s))", id, x, other, y, id, x, n.Op, y)
-		}
-	})
+	f.replace(n, n.OpPos, end, other.String(), fmt.Sprintf("%s for %s in %s", other, n.Op, f.excerpt(n)),
+		func(id int, p *printer) string {
+			x, y := p.render(n.X), p.render(n.Y)
+			switch n.Op {
+			case token.EQL, token.NEQ:
+				return not(id, p)
+			case token.ADD:
+				return fmt.Sprintf("mutantAdd(%d, %s, %s)", id, x, y)
+			case token.SUB:
+				return fmt.Sprintf("mutantSub(%d, %s, %s)", id, x, y)
+			default:
+				return fmt.Sprintf("(mutantOn(%d) && (%s %s %s) || !mutantOn(%d) && (%s %s %s))", id, x, other, y, id, x, n.Op, y)
+			}
+		})
 }
 
 func (f *finder) leaveOut(n ast.Node) {
@@ -117,9 +118,10 @@ func (f *finder) count(n *ast.BasicLit) {
 	if n.Kind != token.INT || err != nil {
 		return
 	}
-	f.replace(n, n.Pos(), n.End(), strconv.Itoa(number+1), fmt.Sprintf("%d for %d", number+1, number), func(id int, _ *printer) string {
-		return fmt.Sprintf("mutantNumber(%d, %s(%d))", id, f.typeOf(n), number)
-	})
+	f.replace(n, n.Pos(), n.End(), strconv.Itoa(number+1), fmt.Sprintf("%d for %d", number+1, number),
+		func(id int, _ *printer) string {
+			return fmt.Sprintf("mutantNumber(%d, %s(%d))", id, f.typeOf(n), number)
+		})
 }
 
 func (f *finder) replace(n ast.Node, from, to token.Pos, with, what string, switched func(int, *printer) string) {

@@ -35,7 +35,8 @@ type file struct {
 
 // load reads a package. Its imports are compiled, if they are not yet.
 func load(dir string) (*pkg, error) {
-	list := exec.Command("go", "list", "-export", "-deps", "-f", "{{.ImportPath}}\t{{.Export}}", "./"+dir) //nolint:noctx // Our own.
+	//nolint:noctx // Our own.
+	list := exec.Command("go", "list", "-export", "-deps", "-f", "{{.ImportPath}}\t{{.Export}}", "./"+dir)
 	list.Stderr = os.Stderr
 	out, err := list.Output()
 	if err != nil {
@@ -47,7 +48,8 @@ func load(dir string) (*pkg, error) {
 		exports[path] = export
 	}
 	p := &pkg{dir: dir, fset: token.NewFileSet()}
-	p.imports = importer.ForCompiler(p.fset, "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })
+	p.imports = importer.ForCompiler(p.fset, "gc",
+		func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })
 	names, err := exec.Command("go", "list", "-f", `{{join .GoFiles "\n"}}`, "./"+dir).Output() //nolint:noctx // Our own.
 	if err != nil {
 		return nil, err

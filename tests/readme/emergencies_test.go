@@ -69,14 +69,18 @@ func TestChangeOfASecret(t *testing.T) {
 		}
 		driver := memory.New()
 		process := func(step string) *sessionstore.Store {
-			store, err := sessionstore.New(driver, append(optionsOf(t, step, until), sessionstore.WithClock(func() time.Time { return at }))...)
+			store, err := sessionstore.New(driver,
+				append(optionsOf(t, step, until), sessionstore.WithClock(func() time.Time { return at }))...)
 			if err != nil {
 				t.Fatal(err)
 			}
 			return store
 		}
 		before, after := process(all[i]), process(all[i+1])
-		for name, pair := range map[string][2]*sessionstore.Store{"the old process": {before, after}, "the new process": {after, before}} {
+		for name, pair := range map[string][2]*sessionstore.Store{
+			"the old process": {before, after},
+			"the new process": {after, before},
+		} {
 			begin, other := pair[0], pair[1]
 			must := func(err error) {
 				t.Helper()

@@ -58,7 +58,8 @@ func _(mux *http.ServeMux, store *sessionstore.Store, sessions *scs.SessionManag
 }
 
 func _(
-	client dynamostore.Client, table dynamostore.Table, mux *http.ServeMux, sessions *scs.SessionManager, pay, rest http.Handler,
+	client dynamostore.Client, table dynamostore.Table, mux *http.ServeMux, sessions *scs.SessionManager, pay,
+	rest http.Handler,
 ) error {
 	driver, err := dynamostore.NewDriver(client, table)
 	if err != nil {

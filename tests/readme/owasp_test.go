@@ -44,7 +44,8 @@ func TestOWASPNamesTests(t *testing.T) {
 			t.Errorf("nobody meets: %s", cells[0])
 		}
 	}
-	if requirements := len(regexp.MustCompile(`(?m)^\| 7\.\d\.\d `).FindAllString(document, -1)); requirements != 19 || rows < 30 {
+	if requirements := len(regexp.MustCompile(`(?m)^\| 7\.\d\.\d `).FindAllString(document, -1)); requirements != 19 ||
+		rows < 30 {
 		t.Errorf("%d requirements of V7 and %d rows; want 19 and more", requirements, rows)
 	}
 }

@@ -15,27 +15,28 @@ import (
 func TestT5_HungStorage(t *testing.T) {
 	t.Parallel()
 	const requests = 6
-	each(t, []string{"none", "optimistic", "merge"}, webapp.Config{AttemptTimeout: tooLong, OperationTimeout: tooLong}, func(s *site) {
-		one, two := s.server(), s.server()
-		b := newBrowser()
-		two.set(b, "/inc?k=a")
-		held := one.proxy.Hold(faultproxy.Operation("PutItem"), -1)
-		var all []*pending
-		for i := range requests {
-			all = append(all, one.begin(b, http.MethodPost, fmt.Sprintf("/inc?k=k%d", i)))
-		}
-		s.must("the write of each request", held.Await(s.ctx, requests))
-		s.must("release", held.Release(s.ctx))
-		acknowledged := 0
-		for _, p := range all {
-			if p.answer().OK() {
-				acknowledged++
+	each(t, []string{"none", "optimistic", "merge"}, webapp.Config{AttemptTimeout: tooLong, OperationTimeout: tooLong},
+		func(s *site) {
+			one, two := s.server(), s.server()
+			b := newBrowser()
+			two.set(b, "/inc?k=a")
+			held := one.proxy.Hold(faultproxy.Operation("PutItem"), -1)
+			var all []*pending
+			for i := range requests {
+				all = append(all, one.begin(b, http.MethodPost, fmt.Sprintf("/inc?k=k%d", i)))
 			}
-		}
-		if n := len(two.get(b, "/get").Reply.Counts) - 1; s.config.Strategy != "none" && n != acknowledged {
-			s.Errorf("of %d acknowledged increments there are %d", acknowledged, n)
-		}
-	})
+			s.must("the write of each request", held.Await(s.ctx, requests))
+			s.must("release", held.Release(s.ctx))
+			acknowledged := 0
+			for _, p := range all {
+				if p.answer().OK() {
+					acknowledged++
+				}
+			}
+			if n := len(two.get(b, "/get").Reply.Counts) - 1; s.config.Strategy != "none" && n != acknowledged {
+				s.Errorf("of %d acknowledged increments there are %d", acknowledged, n)
+			}
+		})
 }
 
 // TestT5_LoneClientLetsOthersIn checks that a client which comes again and again to one process does not keep the

@@ -39,7 +39,8 @@ func TestI9_QuotedRequest(t *testing.T) {
 		b := newBrowser()
 		two.set(b, "/put?k=v&v=confidential")
 		for _, match := range []faultproxy.Match{faultproxy.Reads, faultproxy.Writes} {
-			heal := one.proxy.On(match, -1, faultproxy.RefuseWith(http.StatusBadRequest, "ValidationException", "cannot parse $BODY"))
+			heal := one.proxy.On(match, -1, faultproxy.RefuseWith(http.StatusBadRequest, "ValidationException",
+				"cannot parse $BODY"))
 			for _, answer := range []webapp.Response{one.get(b, "/get"), one.post(b, "/inc?k=a"), one.post(b, "/logout")} {
 				if strings.Contains(answer.Body, b.Token()) && !answer.OK() {
 					s.Error("an answer has the token")

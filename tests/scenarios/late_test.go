@@ -11,7 +11,10 @@ import (
 )
 
 // impatient is a client that gives up an attempt soon.
-var impatient = webapp.Config{AttemptTimeout: 200 * time.Millisecond, OperationTimeout: 20 * time.Second, Pause: time.Millisecond}
+var impatient = webapp.Config{
+	AttemptTimeout: 200 * time.Millisecond, OperationTimeout: 20 * time.Second,
+	Pause: time.Millisecond,
+}
 
 // TestI2_CreateThatArrivesLate checks that a session which was ended is not made once more by the write that was to
 // make it, and that was held up on its way until then.

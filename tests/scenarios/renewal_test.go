@@ -183,7 +183,8 @@ func TestT2_OldTokenAfterRenewal(t *testing.T) {
 					b.SetToken(late.Got)
 				}
 				if left := two.get(b, "/get").Reply; left.User != "u" {
-					s.Errorf("a request with the old token has put a new session in the place of the login's: %d, %+v", late.Status, left)
+					s.Errorf("a request with the old token has put a new session in the place of the login's: %d, %+v",
+						late.Status, left)
 				}
 			})
 		})

@@ -54,7 +54,8 @@ func TestI3_LogoutAcrossSecrets(t *testing.T) {
 						for _, v := range []*server{mover, leaver} {
 							for _, token := range []string{old, moved.Got} {
 								if left := v.get(with(token), "/get").Reply; left.Lineage == lineage {
-									s.Errorf("the logout was acknowledged, and the session lives: %+v; the other request was told %d", left, moved.Status)
+									s.Errorf("the logout was acknowledged, and the session lives: %+v; the other request was told %d",
+										left, moved.Status)
 								}
 							}
 						}

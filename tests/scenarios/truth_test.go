@@ -93,7 +93,8 @@ var troublesOfReads = []trouble{
 	{"lost responses", faultproxy.Any, faultproxy.LoseResponse(), unavailable, slog.LevelError, false},
 	{"cut responses", faultproxy.Any, faultproxy.Cut(), unavailable, slog.LevelError, false},
 	{
-		"errors of the service", faultproxy.Any, faultproxy.Refuse(http.StatusInternalServerError, "InternalServerError"), unavailable,
+		"errors of the service", faultproxy.Any, faultproxy.Refuse(http.StatusInternalServerError, "InternalServerError"),
+		unavailable,
 		slog.LevelError, false,
 	},
 	{"HTML 429", faultproxy.Any, faultproxy.HTML(http.StatusTooManyRequests), unavailable, slog.LevelError, false},
@@ -105,19 +106,25 @@ var troublesOfWrites = []trouble{
 	{"nothing arrives", faultproxy.Any, faultproxy.LoseRequest(), failed, slog.LevelError, true},
 	{"nothing comes back", faultproxy.Any, faultproxy.LoseResponse(), failed, slog.LevelError, true},
 	{
-		"errors after all was done", faultproxy.Any, faultproxy.FailAfter(http.StatusInternalServerError, "InternalServerError"), failed,
+		"errors after all was done", faultproxy.Any,
+		faultproxy.FailAfter(http.StatusInternalServerError, "InternalServerError"), failed,
 		slog.LevelError, true,
 	},
 	{"lost responses, and reads", faultproxy.Writes, faultproxy.LoseResponse(), http.StatusOK, nothing, false},
 	{
-		"errors after it was done, and reads", faultproxy.Writes, faultproxy.FailAfter(http.StatusInternalServerError, "InternalServerError"),
+		"errors after it was done, and reads", faultproxy.Writes,
+		faultproxy.FailAfter(http.StatusInternalServerError, "InternalServerError"),
 		http.StatusOK, nothing, false,
 	},
 	{
-		"errors of the service, and reads", faultproxy.Writes, faultproxy.Refuse(http.StatusServiceUnavailable, "ServiceUnavailable"),
+		"errors of the service, and reads", faultproxy.Writes,
+		faultproxy.Refuse(http.StatusServiceUnavailable, "ServiceUnavailable"),
 		unavailable, slog.LevelError, false,
 	},
-	{"HTML 429, and reads", faultproxy.Writes, faultproxy.HTML(http.StatusTooManyRequests), unavailable, slog.LevelError, false},
+	{
+		"HTML 429, and reads", faultproxy.Writes, faultproxy.HTML(http.StatusTooManyRequests), unavailable,
+		slog.LevelError, false,
+	},
 }
 
 // TestT1_SameFaultSameAnswer checks that the same fault has the same answer, and the same line in the log, under every
@@ -269,7 +276,8 @@ func TestT1_ClientGoesAway(t *testing.T) {
 		})
 	})
 	for _, op := range operations {
-		if op.done == nil || op.name == "renewal" || op.name == "login" || op.name == "first login" || op.name == "first commit" {
+		if op.done == nil || op.name == "renewal" || op.name == "login" || op.name == "first login" ||
+			op.name == "first commit" {
 			continue // nobody has the new cookie who could look
 		}
 		t.Run("before the end of the handler, "+op.name, func(t *testing.T) {
@@ -374,7 +382,8 @@ func endMeanwhile(s *site, op operation, end string, same bool) {
 		want, level = http.StatusOK, nothing
 	}
 	s.wantStatus(op.name, answer, want)
-	if want == http.StatusConflict && !strings.Contains(answer.Body, "ended") && !strings.Contains(answer.Body, "renewed") {
+	if want == http.StatusConflict && !strings.Contains(answer.Body, "ended") &&
+		!strings.Contains(answer.Body, "renewed") {
 		s.Errorf("the session has ended, and the user is told: %s", answer.Body)
 	}
 	if got := answers.level(one.App); got != level {

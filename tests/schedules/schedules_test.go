@@ -215,7 +215,8 @@ func judge(t *testing.T, requests []*request, token string, process func() *scs.
 			left = append(left, values)
 		}
 	}
-	out := slices.ContainsFunc(requests, func(r *request) bool { return r.does == "logout" && r.status == http.StatusOK && r.saw })
+	out := slices.ContainsFunc(requests,
+		func(r *request) bool { return r.does == "logout" && r.status == http.StatusOK && r.saw })
 	switch {
 	case len(left) > 1:
 		problem("one session has become %d: %v", len(left), left)

@@ -129,7 +129,10 @@ func (h *harness) open(
 	t *testing.T, backend Backend, driver storage.Driver, strategy lockstrategy.Strategy,
 ) *sessionstore.Store {
 	t.Helper()
-	options := []sessionstore.Option{sessionstore.WithStrategy(strategy), sessionstore.WithLogger(slog.New(slog.DiscardHandler))}
+	options := []sessionstore.Option{
+		sessionstore.WithStrategy(strategy),
+		sessionstore.WithLogger(slog.New(slog.DiscardHandler)),
+	}
 	if h.secret {
 		options = append(options, sessionstore.WithSecret(Secret(1), Secret(2)))
 	}

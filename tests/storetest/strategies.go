@@ -68,7 +68,9 @@ const (
 	renewed = "the token after its renewal"
 )
 
-func newCell(t *testing.T, driver storage.Driver, name string, strategy func() lockstrategy.Strategy, processes int) *cell {
+func newCell(t *testing.T, driver storage.Driver, name string, strategy func() lockstrategy.Strategy,
+	processes int,
+) *cell {
 	t.Helper()
 	c := &cell{T: t, strategy: name, events: make(chan sessionstore.Event, 100), leased: make(chan struct{}, 100)}
 	observed := &leases{driver, c.leased}
@@ -135,7 +137,8 @@ type visit struct {
 	data   []byte
 }
 
-func (c *cell) visit(store *sessionstore.Store, ctx context.Context) *visit { //nolint:revive // The store is whose request it is.
+//nolint:revive // The store is whose request it is.
+func (c *cell) visit(store *sessionstore.Store, ctx context.Context) *visit {
 	v := &visit{c: c, store: store}
 	v.ctx, v.end = store.Begin(ctx)
 	var err error

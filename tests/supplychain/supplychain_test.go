@@ -27,7 +27,8 @@ func repository(t *testing.T, root fs.FS) []file {
 		switch {
 		case err != nil:
 			return err
-		case entry.IsDir() && slices.Contains([]string{".git", ".engines", "bin", "dist", "node_modules", "testdata"}, entry.Name()):
+		case entry.IsDir() && slices.Contains([]string{".git", ".engines", "bin", "dist", "node_modules", "testdata"},
+			entry.Name()):
 			return fs.SkipDir
 		case !entry.Type().IsRegular():
 			return nil
@@ -310,7 +311,8 @@ func TestWorkflowsHaveTheLeastRights(t *testing.T) {
 					t.Errorf("%s: job %s leaves its token to all that it runs: persist-credentials", f.path, name)
 				}
 				if strings.Contains(step.Run, "${{") {
-					t.Errorf("%s: job %s has an expression in a command, where it may become another command: %q", f.path, name, step.Run)
+					t.Errorf("%s: job %s has an expression in a command, where it may become another command: %q",
+						f.path, name, step.Run)
 				}
 			}
 		}
@@ -382,7 +384,8 @@ func TestArchives(t *testing.T) {
 	for name, version := range manifest.Dependencies {
 		locked := lock.Packages["node_modules/"+name]
 		if locked.Version != version || !strings.HasPrefix(locked.Integrity, "sha512-") {
-			t.Errorf("tools/npm: %s is wanted as %s, and locked as %s with the hash %q", name, version, locked.Version, locked.Integrity)
+			t.Errorf("tools/npm: %s is wanted as %s, and locked as %s with the hash %q", name, version, locked.Version,
+				locked.Integrity)
 		}
 		if !unpacked[name] {
 			t.Errorf("tools/npm: no script unpacks %s", name)

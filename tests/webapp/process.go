@@ -172,7 +172,8 @@ func serve(path string, alive io.Reader, out io.Writer) error {
 		return err
 	}
 	server := &http.Server{
-		Handler: &host{logger: logger}, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelError),
+		Handler: &host{logger: logger}, ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelError),
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()

@@ -80,7 +80,10 @@ func (f *fleet) record(t *testing.T, seed uint64, strategy string) *history {
 	p.draw(transport)
 	for i := range processes {
 		proxy := faultproxy.New(t, dynamotest.Endpoint(t))
-		proxy.Random(&faultproxy.Random{Seed: seed*processes + uint64(i), Percent: percent, Outages: outages, Longest: longestLate})
+		proxy.Random(&faultproxy.Random{
+			Seed: seed*processes + uint64(i), Percent: percent, Outages: outages,
+			Longest: longestLate,
+		})
 		p.proxies = append(p.proxies, proxy)
 		p.deploy(i)
 	}

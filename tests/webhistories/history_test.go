@@ -258,7 +258,8 @@ func (h *history) checkCookies(problem func(string, ...any)) {
 	renewed, left := map[string]operation{}, map[string]bool{}
 	lineages := h.lineages()
 	for _, o := range h.Ops {
-		if was, there := renewed[o.Sent]; o.renews() && o.OK() && o.Sent != "" && lineages[o.Sent] == o.Reply.Lineage && o.Got != o.Sent &&
+		if was, there := renewed[o.Sent]; o.renews() && o.OK() && o.Sent != "" && lineages[o.Sent] == o.Reply.Lineage &&
+			o.Got != o.Sent &&
 			(!there || o.End.Before(was.End)) {
 			renewed[o.Sent] = o
 		}
@@ -316,7 +317,8 @@ func (h *history) show() string {
 	first := h.Ops[0].Start
 	for _, o := range h.Ops {
 		var b strings.Builder
-		fmt.Fprintf(&b, "%6d..%-6d µs client %d of user %d, process %d: %-6s %-8s sent %-4s: ", o.Start.Sub(first).Microseconds(),
+		fmt.Fprintf(&b, "%6d..%-6d µs client %d of user %d, process %d: %-6s %-8s sent %-4s: ",
+			o.Start.Sub(first).Microseconds(),
 			o.End.Sub(first).Microseconds(), o.Client, o.Browser, o.Process, o.ID, o.Kind+" "+o.Counter, h.name(o.Sent))
 		switch {
 		case o.Err != "":
@@ -333,8 +335,12 @@ func (h *history) show() string {
 		lines = append(lines, line{o.Start, b.String()})
 	}
 	for _, d := range h.Deploys {
-		lines = append(lines, line{d.At, fmt.Sprintf("%6d..       µs          process %d: begins anew, with secrets %v and a clock that is wrong by %v\n",
-			d.At.Sub(first).Microseconds(), d.Process, d.Secrets, d.Skew)})
+		lines = append(lines,
+			line{
+				d.At,
+				fmt.Sprintf("%6d..       µs          process %d: begins anew, with secrets %v and a clock that is wrong by %v\n",
+					d.At.Sub(first).Microseconds(), d.Process, d.Secrets, d.Skew),
+			})
 	}
 	for _, c := range h.Calls {
 		if c.Fault != "" {

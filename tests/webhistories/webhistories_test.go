@@ -60,12 +60,14 @@ func TestHistories(t *testing.T) {
 						told[fmt.Sprintf("%s %d", o.Kind, o.Status)]++
 					}
 					if problems := h.problems(); len(problems) > 0 {
-						t.Errorf("WEBHISTORIES=1 WEBHISTORIES_SEED=%d, %s:\n%s\n%s", seed, strategy, strings.Join(problems, "\n"), h.show())
+						t.Errorf("WEBHISTORIES=1 WEBHISTORIES_SEED=%d, %s:\n%s\n%s", seed, strategy,
+							strings.Join(problems, "\n"), h.show())
 					}
 				})
 			}
 			t.Logf("%s: %v", strategy, told)
-			if histories > 20 && (told["inc 200"] == 0 || told["logout 200"] == 0 || told["renew 200"] == 0 || told["inc 500"] == 0) {
+			if histories > 20 && (told["inc 200"] == 0 || told["logout 200"] == 0 || told["renew 200"] == 0 ||
+				told["inc 500"] == 0) {
 				t.Error("histories without increments, logouts, renewals or faults prove nothing")
 			}
 		})

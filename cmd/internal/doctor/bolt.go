@@ -46,7 +46,8 @@ func (b Bolt) fix(err error) string {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return "make room on the file system"
 	case errors.Is(err, boltstore.ErrNotDatabase):
-		return "correct bolt.path; where it was the file with the sessions, keep a copy of it as it is before anything else is tried"
+		return "correct bolt.path; where it was the file with the sessions, keep a copy of it as it is before anything " +
+			"else is tried"
 	default:
 		return "correct bolt.path, and see to what is said"
 	}
@@ -96,15 +97,18 @@ func (b Bolt) file(e examination) bool {
 	info, err := os.Stat(b.Path)
 	held := heldDeleted(b.Path)
 	if held != "" {
-		save := "save it before that process ends, at a quiet moment: cp " + held + " " + terminal.ShellWord(unused(b.Path+".saved")) + "; "
+		save := "save it before that process ends, at a quiet moment: cp " + held + " " +
+			terminal.ShellWord(unused(b.Path+".saved")) + "; "
 		what := "see what deletes files there"
 		if err != nil {
 			what = "then stop the process, and put the copy where the file was, unless another is there by then; " + what
 		} else {
-			what = "leave the file that is there now as it is, for it is another one, with sessions of its own; stop one of the processes that use " +
+			what = "leave the file that is there now as it is, for it is another one, with sessions of its own; stop one of " +
+				"the processes that use " +
 				"the two; " + what
 		}
-		e.fail(checkFile, save+what, "a process still has a file open that was deleted from %s: what it stores is gone when it ends", b.Path)
+		e.fail(checkFile,
+			save+what, "a process still has a file open that was deleted from %s: what it stores is gone when it ends", b.Path)
 	}
 	switch {
 	case held != "" && err != nil:
@@ -116,7 +120,8 @@ func (b Bolt) file(e examination) bool {
 	case os.IsNotExist(err):
 		directory, err := os.Stat(filepath.Dir(b.Path))
 		if err != nil || !directory.IsDir() {
-			e.fail(checkFile, "create the directory, or correct bolt.path", "%s is not there, and neither is its directory", b.Path)
+			e.fail(checkFile, "create the directory, or correct bolt.path", "%s is not there, and neither is its directory",
+				b.Path)
 			break
 		}
 		if err := writable(filepath.Dir(b.Path)); err != nil {

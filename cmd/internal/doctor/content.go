@@ -61,9 +61,12 @@ const checkContent = "content"
 
 // What to do about sessions that do not open. None of it loses one.
 const (
-	sameSecret = "give this command and all processes the same secret: the bytes that its base64 stands for, not that text; put one that " +
-		"was changed behind the new one, as secret.previous, unless it has leaked: then these sessions are to end, and docs/emergencies.md says how"
-	sameContext = "give this command and all processes the same secret.context, or none and the same prefix and suffix in table.partition_key; nothing " +
+	sameSecret = "give this command and all processes the same secret: the bytes that its base64 stands for, not that " +
+		"text; put one that " +
+		"was changed behind the new one, as secret.previous, unless it has leaked: then these sessions are to end, and " +
+		"docs/emergencies.md says how"
+	sameContext = "give this command and all processes the same secret.context, or none and the same prefix and suffix " +
+		"in table.partition_key; nothing " +
 		"is to be done where these are the sessions of another application"
 )
 
@@ -88,22 +91,29 @@ func (e examination) content(
 	case s.states[inspect.Unreadable] > 0:
 		e.unreadable(s, names)
 	case s.states[inspect.Foreign] > 0 && !e.Sealed:
-		e.fail(checkContent, "set secret.current to the secret of the application", "%s are sealed, and there is no secret: their users are logged out",
+		e.fail(checkContent, "set secret.current to the secret of the application",
+			"%s are sealed, and there is no secret: their users are logged out",
 			some(inspect.Foreign))
 	case s.states[inspect.Foreign] > 0 && ours == 0:
-		e.fail(checkContent, sameSecret, "none of %s opens with the secret that is configured: their users are logged out", sessionsOf(live))
+		e.fail(checkContent, sameSecret, "none of %s opens with the secret that is configured: their users are logged out",
+			sessionsOf(live))
 	case s.states[inspect.Foreign] > 0:
-		e.warn(checkContent, sameSecret, "%s do not open with the secrets that are configured: their users are logged out", some(inspect.Foreign))
+		e.warn(checkContent, sameSecret, "%s do not open with the secrets that are configured: their users are logged out",
+			some(inspect.Foreign))
 	case s.states[inspect.OfAnother] > 0 && ours == 0:
-		e.fail(checkContent, sameContext, "none of %s opens: the secret is right, and they were sealed %s", sessionsOf(live), e.otherContext())
+		e.fail(checkContent, sameContext, "none of %s opens: the secret is right, and they were sealed %s", sessionsOf(live),
+			e.otherContext())
 	case s.states[inspect.OfAnother] > 0:
-		e.warn(checkContent, sameContext, "%s do not open: the secret is right, and they were sealed %s", some(inspect.OfAnother), e.otherContext())
+		e.warn(checkContent, sameContext, "%s do not open: the secret is right, and they were sealed %s",
+			some(inspect.OfAnother), e.otherContext())
 	case s.states[inspect.Damaged] > 0:
 		e.warn(checkContent, `"scsdynamo sessions list" shows which; see who may write there, as docs/emergencies.md says`,
 			"%s do not open: they were changed, or moved to another place", some(inspect.Damaged))
 	case s.states[inspect.Unsealed] > 0:
-		e.warn(checkContent, "nothing, where the secret is new: they end when all processes have it; else see which process has none",
-			"%s were stored without a secret, and do not open with one: processes without a secret accept them, those with one do not",
+		e.warn(checkContent,
+			"nothing, where the secret is new: they end when all processes have it; else see which process has none",
+			"%s were stored without a secret, and do not open with one: processes without a secret accept them, those with "+
+				"one do not",
 			some(inspect.Unsealed))
 	default:
 		e.ok(checkContent, "%s", e.healthy(s, enough))
@@ -116,12 +126,14 @@ func (e examination) unreadable(s stored, names string) {
 	const asMiss = `"scsdynamo sessions list" shows them; where they are damaged, sessions.unreadable_as_miss lets their users log in anew`
 	n, fix := s.states[inspect.Unreadable], asMiss
 	switch {
-	case names != "" && n == s.all(): // Whoever logged in anew would have a session that is an orphan when the name is corrected.
+	// Whoever logged in anew would have a session that is an orphan when the name is corrected.
+	case names != "" && n == s.all():
 		fix = names + `; do not set sessions.unreadable_as_miss before they are right`
 	case names != "":
 		fix = names + ". If they are right: " + asMiss
 	}
-	e.fail(checkContent, fix, "%s of %s cannot be read, such as one with this problem: %s", sessionsOf(n), terminal.Number(int64(s.all())),
+	e.fail(checkContent, fix, "%s of %s cannot be read, such as one with this problem: %s", sessionsOf(n),
+		terminal.Number(int64(s.all())),
 		explain.Error(s.unreadable).Text)
 }
 
@@ -141,7 +153,8 @@ func (e examination) healthy(s stored, enough int) string {
 	}
 	text += ", all that are live open"
 	if n := s.states[inspect.Over]; n > 0 {
-		text += fmt.Sprintf("; %s, by %s", terminal.Count(int64(n), "session is over before its expiry", "sessions are over before their expiry"),
+		text += fmt.Sprintf("; %s, by %s", terminal.Count(int64(n), "session is over before its expiry",
+			"sessions are over before their expiry"),
 			strings.Join(e.ending(), " or "))
 	}
 	return text

@@ -29,7 +29,10 @@ func TestFileDeletedUnderAProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	found := func() (failed doctor.Finding) {
-		bolt := doctor.Bolt{Path: path, Open: func(context.Context) (storage.Driver, error) { return nil, errors.New("not now") }}
+		bolt := doctor.Bolt{Path: path, Open: func(context.Context) (storage.Driver, error) {
+			return nil,
+				errors.New("not now")
+		}}
 		bolt.Examine(t.Context(), doctor.Settings{Sealed: true}, func(f doctor.Finding) {
 			if f.Check == "file" && f.Status == doctor.Fail {
 				failed = f
@@ -75,13 +78,17 @@ func TestAdviceOnAFileDeletedUnderAProcess(t *testing.T) {
 				}
 			}
 			var fix string
-			bolt := doctor.Bolt{Path: path, Open: func(context.Context) (storage.Driver, error) { return nil, boltstore.ErrInUse }}
+			bolt := doctor.Bolt{Path: path, Open: func(context.Context) (storage.Driver, error) {
+				return nil,
+					boltstore.ErrInUse
+			}}
 			bolt.Examine(t.Context(), doctor.Settings{Sealed: true, ReadOnly: true}, func(f doctor.Finding) {
 				if f.Check == "file" && f.Status == doctor.Fail {
 					fix = f.Fix
 				}
 			})
-			if says := strings.Contains(fix, "leave the file that is there now as it is"); says != replaced || strings.Contains(fix, "put the copy") == replaced {
+			if says := strings.Contains(fix, "leave the file that is there now as it is"); says != replaced ||
+				strings.Contains(fix, "put the copy") == replaced {
 				t.Errorf("advised is: %s", fix)
 			}
 			command, _, _ := strings.Cut(fix[strings.Index(fix, "cp "):], ";")

@@ -109,11 +109,15 @@ func (e examination) settings() {
 	}
 	switch {
 	case !e.Sealed:
-		e.warn(checkSecret, "set secret.current_file when all sessions may end, because those of now do; make a secret with: openssl rand -base64 32",
+		e.warn(checkSecret,
+			"set secret.current_file when all sessions may end, because those of now do; make a secret with: openssl rand "+
+				"-base64 32",
 			"none: tokens and data are stored as they are, and a copy of them logs everybody in")
 	case e.Rotating && e.Outdated:
-		e.ok(checkSecret, "tokens are hashed and data is sealed; previous secrets are not accepted any more, for secret.previous_until has passed: "+
-			"they can be left out")
+		e.ok(checkSecret,
+			"tokens are hashed and data is sealed; previous secrets are not accepted any more, for secret.previous_until has "+
+				"passed: "+
+				"they can be left out")
 	case e.Rotating:
 		e.ok(checkSecret, "tokens are hashed and data is sealed; previous secrets are still accepted")
 	default:
@@ -130,15 +134,18 @@ func (e examination) roundTrip(ctx context.Context, store *sessionstore.Store) {
 	began := time.Now()
 	if began.Before(e.SealedSince) {
 		e.warn(checkRoundTrip, "nothing, where that is meant: from then on, sessions are found",
-			"not tried: secret.sealed_since comes in %s, and until then no session is found, also none that begins", e.SealedSince.Sub(began).Round(time.Second))
+			"not tried: secret.sealed_since comes in %s, and until then no session is found, also none that begins",
+			e.SealedSince.Sub(began).Round(time.Second))
 		return
 	}
 	if err := smoke.Check(ctx, store); err != nil {
 		why := explain.Error(err)
-		e.fail(checkRoundTrip, cmp.Or(why.Fix, "see to the findings above, then try again"), "a session of the doctor's own could not be stored, found and deleted: %s", why.Text)
+		e.fail(checkRoundTrip, cmp.Or(why.Fix, "see to the findings above, then try again"),
+			"a session of the doctor's own could not be stored, found and deleted: %s", why.Text)
 		return
 	}
-	e.ok(checkRoundTrip, "a session of the doctor's own was stored, found, replaced and deleted in %s", milliseconds(time.Since(began)))
+	e.ok(checkRoundTrip, "a session of the doctor's own was stored, found, replaced and deleted in %s",
+		milliseconds(time.Since(began)))
 }
 
 // probeKey is where no session is: those of scs have keys of letters, digits, - and _.

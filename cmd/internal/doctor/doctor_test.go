@@ -37,9 +37,10 @@ func examine(t *testing.T, credentials aws.CredentialsProvider, answer http.Hand
 	if err != nil {
 		t.Fatal(err)
 	}
-	sessions, err := inspect.New(driver, func(driver storage.Driver, options ...sessionstore.Option) (*sessionstore.Store, error) {
-		return sessionstore.New(driver, options...)
-	}, false)
+	sessions, err := inspect.New(driver,
+		func(driver storage.Driver, options ...sessionstore.Option) (*sessionstore.Store, error) {
+			return sessionstore.New(driver, options...)
+		}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +108,8 @@ func TestServiceFails(t *testing.T) {
 	findings := examine(t, provider(valid, nil), func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	})
-	if findings["endpoint"].Status != doctor.OK || findings["table"].Status != doctor.Fail || findings["rights"].Status != doctor.Skipped {
+	if findings["endpoint"].Status != doctor.OK || findings["table"].Status != doctor.Fail ||
+		findings["rights"].Status != doctor.Skipped {
 		t.Errorf("found is %+v", findings)
 	}
 }

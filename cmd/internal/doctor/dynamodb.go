@@ -50,7 +50,10 @@ const (
 )
 
 // afterContact are the checks that need a table to talk to.
-var afterContact = []string{checkKeys, checkTTL, checkTableMade, checkRights, checkContent, checkLatency, checkRoundTrip}
+var afterContact = []string{
+	checkKeys, checkTTL, checkTableMade, checkRights,
+	checkContent, checkLatency, checkRoundTrip,
+}
 
 // sample is how many sessions are opened to see whether they do.
 const sample = 100
@@ -122,7 +125,8 @@ func Unreachable(settings Settings, err error, report func(Finding)) {
 		}
 		e.failed(check, "correct dynamodb.profile, AWS_PROFILE, or the files of the AWS SDK", err)
 		if check == checkEndpoint {
-			e.skip("there is no client", append([]string{checkRegion, checkCredentials, checkClock, checkTable}, afterContact...)...)
+			e.skip("there is no client", append([]string{checkRegion, checkCredentials, checkClock, checkTable},
+				afterContact...)...)
 			return
 		}
 	}
@@ -137,7 +141,8 @@ const credentialsTimeout = 8 * time.Second
 func (d DynamoDB) credentials(ctx context.Context, e examination) (source string, ok bool) {
 	provider := d.Client.Options().Credentials
 	if provider == nil {
-		e.fail(checkCredentials, "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine a role", "none")
+		e.fail(checkCredentials,
+			"set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine a role", "none")
 		return "", false
 	}
 	limited, cancel := context.WithTimeout(ctx, credentialsTimeout)
@@ -148,7 +153,8 @@ func (d DynamoDB) credentials(ctx context.Context, e examination) (source string
 		e.fail(checkCredentials, "raise --timeout", "not known: it took too long")
 		return "", false
 	case err != nil && limited.Err() != nil:
-		e.fail(checkCredentials, "set AWS_PROFILE or AWS_ACCESS_KEY_ID; on a machine with a role, see whether its metadata service can be reached",
+		e.fail(checkCredentials,
+			"set AWS_PROFILE or AWS_ACCESS_KEY_ID; on a machine with a role, see whether its metadata service can be reached",
 			"none within %s: whoever is asked for them does not answer", credentialsTimeout)
 		return "", false
 	case err != nil:
@@ -187,7 +193,8 @@ func (e examination) clock(seen contact) {
 		e.fail(checkClock, fix, "%s %s that of the endpoint: AWS refuses requests that are off by five minutes",
 			seen.skew.Abs().Round(time.Second), direction)
 	case off >= clockWarning:
-		e.warn(checkClock, fix, "%s %s that of the endpoint: sessions end so much early or late, by the clock of the application",
+		e.warn(checkClock, fix,
+			"%s %s that of the endpoint: sessions end so much early or late, by the clock of the application",
 			seen.skew.Abs().Round(time.Second), direction)
 	default:
 		e.ok(checkClock, "as that of the endpoint, as far as whole seconds tell")
@@ -199,8 +206,10 @@ func (d DynamoDB) table(ctx context.Context, e examination, contact error) bool 
 	description, err := d.Table.Describe(ctx, d.Client)
 	switch {
 	case err == nil:
-	case errors.Is(err, dynamostore.ErrAccessDenied) && (contact == nil || errors.Is(contact, dynamostore.ErrAccessDenied)):
-		e.warn(checkTable, "to see it: the policy that \"scsdynamo table iam --role admin\" prints, or an administrator's credentials",
+	case errors.Is(err, dynamostore.ErrAccessDenied) &&
+		(contact == nil || errors.Is(contact, dynamostore.ErrAccessDenied)):
+		e.warn(checkTable,
+			"to see it: the policy that \"scsdynamo table iam --role admin\" prints, or an administrator's credentials",
 			"there, but not looked at: these credentials may not call dynamodb:DescribeTable or DescribeTimeToLive")
 		e.skip("not looked at", checkKeys, checkTTL, checkTableMade)
 		return true
@@ -227,7 +236,9 @@ func (d DynamoDB) describe(e examination, description dynamostore.Description) {
 			terminal.Count(description.Items, "item", "items"), terminal.Bytes(description.Bytes))
 	}
 	if len(differences["keys"]) > 0 {
-		e.fail(checkKeys, "set table.partition_key and table.sort_key to the keys that the table has, or table.name to the table that was meant",
+		e.fail(checkKeys,
+			"set table.partition_key and table.sort_key to the keys that the table has, or table.name to the table that was "+
+				"meant",
 			"%s", said("keys"))
 	} else {
 		e.ok(checkKeys, "%s", strings.Join(slices.DeleteFunc([]string{description.PartitionKey, description.SortKey},
@@ -237,12 +248,14 @@ func (d DynamoDB) describe(e examination, description dynamostore.Description) {
 	on := description.TTL == types.TimeToLiveStatusEnabled || description.TTL == types.TimeToLiveStatusEnabling
 	switch {
 	case len(differences["ttl"]) == 0 && strong && !on:
-		e.ok(checkTTL, "none, as with every strongly consistent global table: expired sessions stay until gcrunner collects them")
+		e.ok(checkTTL,
+			"none, as with every strongly consistent global table: expired sessions stay until gcrunner collects them")
 	case len(differences["ttl"]) == 0:
 		e.ok(checkTTL, "on, by %s", description.TTLAttribute)
 	case on:
 		e.fail(checkTTL, "correct table.attributes.ttl, or change the attribute in the AWS console",
-			"on, but by %q, where table.attributes.ttl is %q: expired sessions stay", description.TTLAttribute, d.Table.Attributes.TTL)
+			"on, but by %q, where table.attributes.ttl is %q: expired sessions stay", description.TTLAttribute,
+			d.Table.Attributes.TTL)
 	default:
 		e.fail(checkTTL, `turn it on with "scsdynamo table create"`, "off: expired sessions stay")
 	}
@@ -253,8 +266,9 @@ func (d DynamoDB) describe(e examination, description dynamostore.Description) {
 	case slices.Contains(description.Indexes, index):
 		e.fail(checkIndex, "see what is said; the table and its sessions stay as they are", "%s", said("index"))
 	default:
-		e.fail(checkIndex, `add it with "scsdynamo table add-index": the table stays in use`, "there is no index %q: sessions that have expired are not "+
-			"found by it", index)
+		e.fail(checkIndex, `add it with "scsdynamo table add-index": the table stays in use`,
+			"there is no index %q: sessions that have expired are not "+
+				"found by it", index)
 	}
 	if len(differences["settings"]) > 0 {
 		e.warn(checkTableMade, "change the table in the AWS console, or the configuration", "%s", said("settings"))
@@ -275,7 +289,11 @@ func (d DynamoDB) allRights() []right {
 	now := time.Now()
 	absent := storage.IfVersion("none", now)
 	return []right{
-		{"GetItem", true, func(ctx context.Context) error { _, _, err := d.Driver.Get(ctx, key, storage.Strong); return err }},
+		{"GetItem", true, func(ctx context.Context) error {
+			_, _,
+				err := d.Driver.Get(ctx, key, storage.Strong)
+			return err
+		}},
 		{"PutItem", true, func(ctx context.Context) error {
 			return d.Driver.Put(ctx, storage.Record{
 				Key: key, CreatedAt: now, UpdatedAt: now, ExpiresAt: now, Version: storage.NewVersion(),
@@ -318,7 +336,8 @@ func (d DynamoDB) rights(ctx context.Context, e examination) (scans bool) {
 			strings.Join(append(denied, deniedExtras...), ", "))
 	case len(deniedExtras) > 0:
 		e.warn(checkRights, "allow them to this role where they are wanted; "+policy,
-			"these credentials may not call %s: listing, collecting or deleting all sessions fails", strings.Join(deniedExtras, ", "))
+			"these credentials may not call %s: listing, collecting or deleting all sessions fails",
+			strings.Join(deniedExtras, ", "))
 	default:
 		e.ok(checkRights, "%s", strings.Join(all, ", "))
 	}

@@ -39,7 +39,8 @@ func (p *Probe) watch(ctx context.Context, in middleware.DeserializeInput, next 
 	}
 	began := time.Now()
 	out, metadata, err := next.HandleDeserialize(ctx, in)
-	if response, ok := out.RawResponse.(*smithyhttp.Response); ok && response != nil && response.Response != nil && response.StatusCode > 0 {
+	if response, ok := out.RawResponse.(*smithyhttp.Response); ok && response != nil && response.Response != nil &&
+		response.StatusCode > 0 {
 		p.note(response.Header, began, time.Now())
 	}
 	return out, metadata, err

@@ -14,7 +14,8 @@ func freeBytes(directory string) (int64, bool) {
 	if err := syscall.Statfs(directory, &stat); err != nil {
 		return 0, false
 	}
-	return int64(stat.Bavail) * int64(stat.Bsize), true //nolint:gosec,unconvert // No disk is that large. The types differ between systems.
+	//nolint:gosec,unconvert // No disk is that large. The types differ between systems.
+	return int64(stat.Bavail) * int64(stat.Bsize), true
 }
 
 // writable returns why this user may not write to a file or into a directory, nil where it may.

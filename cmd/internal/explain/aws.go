@@ -44,7 +44,8 @@ func Credentials(err error) *Explanation {
 		e.Fix = "run what stands behind credential_process in the AWS configuration file by hand, and see what it says"
 	case "web identity":
 		e.Text = "the role of the web identity token (EKS, GitHub) cannot be had: " + missing.Cause()
-		e.Fix = "check AWS_ROLE_ARN, AWS_WEB_IDENTITY_TOKEN_FILE and who may read that file, on EKS the service account's annotation, " +
+		e.Fix = "check AWS_ROLE_ARN, AWS_WEB_IDENTITY_TOKEN_FILE and who may read that file, on EKS the service account's " +
+			"annotation, " +
 			"and the trust policy of the role"
 	case "role":
 		e.Text = "the role of " + profile + " cannot be had: " + missing.Cause()
@@ -70,15 +71,18 @@ func refusedCredentials(err error) *Explanation {
 		e.Text += fmt.Sprintf(": %s, %s", answer.ErrorCode(), message(err))
 		e.Fix = "check key, secret, session token and the clock of this machine"
 		if answer.ErrorCode() == "ExpiredTokenException" {
-			e.Fix = "they have expired: renew them, such as with aws sso login, or take AWS_SESSION_TOKEN and its keys out of the environment"
+			e.Fix = "they have expired: renew them, such as with aws sso login, or take AWS_SESSION_TOKEN and its keys out " +
+				"of the environment"
 		}
 	} else {
 		e.Text = "there are no AWS credentials, or AWS does not accept them"
-		e.Fix = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and check that this machine's clock is right"
+		e.Fix = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and check that this machine's clock is " +
+			"right"
 	}
 	if endpoint := foreignEndpoint(err); endpoint != "" {
 		e.Text = strings.Replace(e.Text, "AWS does", endpoint+" does", 1)
-		e.Fix = "DynamoDB Local takes any access key of letters and digits, and nothing else: change AWS_ACCESS_KEY_ID; elsewhere check key, " +
+		e.Fix = "DynamoDB Local takes any access key of letters and digits, and nothing else: change AWS_ACCESS_KEY_ID; " +
+			"elsewhere check key, " +
 			"secret and session token"
 	}
 	return e
@@ -87,7 +91,8 @@ func refusedCredentials(err error) *Explanation {
 // foreignEndpoint returns the endpoint that has answered with the error, where that is not one of AWS.
 func foreignEndpoint(err error) string {
 	answer := (*smithyhttp.ResponseError)(nil)
-	if !errors.As(err, &answer) || answer.Response == nil || answer.Response.Response == nil || answer.Response.Request == nil {
+	if !errors.As(err, &answer) || answer.Response == nil || answer.Response.Response == nil ||
+		answer.Response.Request == nil {
 		return ""
 	}
 	return Foreign(answer.Response.Request.URL)
@@ -105,7 +110,10 @@ func Foreign(endpoint *url.URL) string {
 func ofAWS(host string) bool {
 	resolver := dynamodb.NewDefaultEndpointResolver()
 	for label := range strings.SplitSeq(host, ".") {
-		for _, dual := range []aws.DualStackEndpointState{aws.DualStackEndpointStateDisabled, aws.DualStackEndpointStateEnabled} {
+		for _, dual := range []aws.DualStackEndpointState{
+			aws.DualStackEndpointStateDisabled,
+			aws.DualStackEndpointStateEnabled,
+		} {
 			known, err := resolver.ResolveEndpoint(label, dynamodb.EndpointResolverOptions{UseDualStackEndpoint: dual})
 			if err != nil {
 				continue

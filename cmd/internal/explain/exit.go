@@ -13,7 +13,8 @@ const Done Kind = ""
 
 // exitCodes are the codes with which every command exits.
 var exitCodes = map[Kind]int{
-	Done: 0, Failed: 1, Usage: 2, Configuration: 3, NotFound: 4, Findings: 5, Unconfirmed: 6, Unavailable: 7, Interrupted: 130,
+	Done: 0, Failed: 1, Usage: 2, Configuration: 3, NotFound: 4, Findings: 5, Unconfirmed: 6, Unavailable: 7,
+	Interrupted: 130,
 }
 
 // ExitCode says what a kind of error means for a command.

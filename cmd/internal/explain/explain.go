@@ -81,20 +81,27 @@ func Error(err error) *Explanation {
 		text string
 		fix  string
 	}{
-		{err: inspect.ErrNotFound, kind: NotFound, text: "no such session", fix: "name it by its token, its storage key, or " +
-			"its fingerprint as lists show it; it may also have ended and been deleted, or belong to another table or secret"},
+		{
+			err: inspect.ErrNotFound, kind: NotFound, text: "no such session",
+			fix: "name it by its token, its storage key, or " +
+				"its fingerprint as lists show it; it may also have ended and been deleted, or belong to another table or secret",
+		},
 		{err: inspect.ErrAmbiguous, kind: Usage},
 		{err: inspect.ErrFingerprint, kind: Usage},
-		{err: boltstore.ErrInUse, kind: Unavailable, text: "the file is in use by another process, such as your application: bbolt " +
-			"lets one process at a time have it", fix: "stop that process first, or work on a copy (boltstore.Driver.WriteTo)"},
+		{
+			err: boltstore.ErrInUse, kind: Unavailable,
+			text: "the file is in use by another process, such as your application: bbolt " +
+				"lets one process at a time have it", fix: "stop that process first, or work on a copy (boltstore.Driver.WriteTo)",
+		},
 		{
 			err: gcrunner.ErrNotElected, kind: Unavailable, text: "another process is collecting these sessions",
 			fix: "wait until it has finished, or set collection.elect to false",
 		},
 		{err: fs.ErrNotExist, kind: NotFound},
 		{
-			err: syscall.EROFS, kind: Failed, text: "the file system is mounted read-only, and bbolt writes to its file as soon as it is opened",
-			fix: "mount it for writing, or work on a copy elsewhere",
+			err: syscall.EROFS, kind: Failed,
+			text: "the file system is mounted read-only, and bbolt writes to its file as soon as it is opened",
+			fix:  "mount it for writing, or work on a copy elsewhere",
 		},
 		{err: context.Canceled, kind: Interrupted, text: "interrupted"},
 		{err: context.DeadlineExceeded, kind: Unavailable, text: "it took too long", fix: "raise --timeout"},
@@ -157,7 +164,8 @@ func ofTable(err error) *Explanation {
 			Text: fmt.Sprintf("table %q in region %s does not fit", mismatch.Table, mismatch.Region),
 		}
 		if len(mismatch.Problems) == 0 {
-			e.Text = fmt.Sprintf("table %q in region %s can be used, but differs from the configuration", mismatch.Table, mismatch.Region)
+			e.Text = fmt.Sprintf("table %q in region %s can be used, but differs from the configuration", mismatch.Table,
+				mismatch.Region)
 			e.Fix = "change the table in the AWS console, or the configuration"
 		}
 		return e

@@ -20,7 +20,10 @@ import (
 func TestKinds(t *testing.T) {
 	t.Parallel()
 	ofTable := func(kind error) error {
-		return fmt.Errorf("within: %w", &dynamostore.Error{Operation: "GetItem", Table: "web", Region: "eu", Kind: kind, Err: errors.New("cause")})
+		return fmt.Errorf("within: %w", &dynamostore.Error{
+			Operation: "GetItem", Table: "web", Region: "eu",
+			Kind: kind, Err: errors.New("cause"),
+		})
 	}
 	_, configuration := config.Load(config.WithEnviron(nil), config.With("driver", "none"), config.With("nonsense", "1"))
 	for _, test := range []struct {
@@ -36,7 +39,10 @@ func TestKinds(t *testing.T) {
 		{ofTable(dynamostore.ErrAccessDenied), explain.Failed, "dynamodb:GetItem"},
 		{ofTable(dynamostore.ErrCredentials), explain.Failed, "AWS_PROFILE"},
 		{ofTable(&dynamostore.ThrottledError{}), explain.Unavailable, "capacity"},
-		{ofTable(&dynamostore.ThrottledError{Limit: "KeyRangeThroughputExceeded"}), explain.Unavailable, "more capacity does not help"},
+		{
+			ofTable(&dynamostore.ThrottledError{Limit: "KeyRangeThroughputExceeded"}), explain.Unavailable,
+			"more capacity does not help",
+		},
 		{ofTable(dynamostore.ErrContended), explain.Unavailable, "one Region"},
 		{ofTable(dynamostore.ErrUnreachable), explain.Unavailable, "dynamodb.endpoint"},
 		{ofTable(dynamostore.ErrServiceFailed), explain.Unavailable, "later"},

@@ -21,7 +21,10 @@ func Flag(err error) string {
 	case errors.As(err, &missing):
 		return "--" + missing.GetFlag().Name + " needs a value"
 	case errors.As(err, &wrong):
-		kinds := map[string]string{"int": "a number", "duration": "a time with its unit, such as 30s", "bool": "true or false"}
+		kinds := map[string]string{
+			"int": "a number", "duration": "a time with its unit, such as 30s",
+			"bool": "true or false",
+		}
 		return "--" + wrong.GetFlag().Name + " must be " + cmp.Or(kinds[wrong.GetFlag().Value.Type()], "another value")
 	default:
 		return "a flag is not written as one"

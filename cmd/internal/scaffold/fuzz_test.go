@@ -14,7 +14,8 @@ import (
 
 func FuzzRuby(f *testing.F) {
 	for _, text := range []string{
-		rubyYAML, "table_name: <%= x %>\n", "max_age: 010\n", "max_age: ~\n", "enable_locking: yes\n", "", "- a\n", "a: &a [*a]\n",
+		rubyYAML, "table_name: <%= x %>\n", "max_age: 010\n", "max_age: ~\n", "enable_locking: yes\n", "",
+		"- a\n", "a: &a [*a]\n",
 		"lock_max_wait_time: 0.25\nlock_expiry_time: 1\n", "unknown: 1\n", "read_capacity: 5\n",
 	} {
 		f.Add([]byte(text))

@@ -91,7 +91,10 @@ type Ruby struct {
 // It changes and executes nothing: a file with ERB is refused. Values that Ruby would read as something other than they
 // show, such as 010 and yes, are errors. Errors: [*config.Error], also where there is nothing to read.
 func FromRuby(where Ruby) (*Migration, error) {
-	r := rubyReader{Ruby: where, found: map[string]rubySetting{}, sources: map[string]config.Source{}, migration: &Migration{Values: map[string]string{}}}
+	r := rubyReader{
+		Ruby: where, found: map[string]rubySetting{}, sources: map[string]config.Source{},
+		migration: &Migration{Values: map[string]string{}},
+	}
 	if path := r.find(); path != "" {
 		r.readFile(path)
 	}
@@ -197,8 +200,9 @@ func (r *rubyReader) readFile(path string) {
 		return
 	}
 	if before, _, executable := bytes.Cut(data, []byte("<%")); executable {
-		r.wrong(at(1+bytes.Count(before, []byte("\n"))), "", "the file has ERB (<%% … %%>), which would have to be executed; do that "+
-			"yourself, and name the result: erb %s > rendered.yml", filepath.Base(path))
+		r.wrong(at(1+bytes.Count(before, []byte("\n"))), "",
+			"the file has ERB (<%% … %%>), which would have to be executed; do that "+
+				"yourself, and name the result: erb %s > rendered.yml", filepath.Base(path))
 		return
 	}
 	r.any = true
@@ -336,7 +340,8 @@ var rubyOptions = map[string]rubyOption{
 	},
 	"lock_expiry_time": {
 		key: "lease.duration", convert: rubyTime(time.Millisecond, defaults.MinLeaseDuration),
-		text: "Milliseconds there. Here a lease is renewed while its request runs, at every third of it, and each renewal is a " +
+		text: "Milliseconds there. Here a lease is renewed while its request runs, at every third of it, and each renewal " +
+			"is a " +
 			"write: the default, 5s, is cheaper.",
 	},
 	"lock_max_wait_time": {
@@ -344,7 +349,8 @@ var rubyOptions = map[string]rubyOption{
 	},
 	"max_age": {
 		key: "collection.max_age", convert: rubyTime(time.Second, 0),
-		text: "Seconds there. It is about collection alone: how long a session lasts is the Lifetime of scs's SessionManager.",
+		text: "Seconds there. It is about collection alone: how long a session lasts is the Lifetime of scs's " +
+			"SessionManager.",
 	},
 	"max_stale": {
 		key: "collection.max_stale", convert: rubyTime(time.Second, 0),
@@ -352,7 +358,8 @@ var rubyOptions = map[string]rubyOption{
 			"SessionManager.",
 	},
 	"lock_retry_delay": {text: "waiters ask at random intervals that grow, and are woken within a process"},
-	"secret_key": {text: "it signs session IDs; those of scs are random and need no signature. It was not copied. To encrypt " +
+	"secret_key": {text: "it signs session IDs; those of scs are random and need no signature. It was not copied. To " +
+		"encrypt " +
 		"what is stored, make a new secret for secret.current"},
 	"raise_errors":     {text: "all errors reach the ErrorFunc of scs's SessionManager: see sessionstore.HandleError"},
 	"error_handler":    {text: "it is code: the ErrorFunc of scs's SessionManager"},
@@ -380,8 +387,9 @@ func rubyReads(text string) (ours, note, wrong string) {
 	case "true":
 		return keys.ReadsStrong, "", ""
 	case "false":
-		return keys.ReadsEventual, "It can miss a session that was just made; eventual-then-strong does not, and costs as little " +
-			"for those that exist.", ""
+		return keys.ReadsEventual,
+			"It can miss a session that was just made; eventual-then-strong does not, and costs as little " +
+				"for those that exist.", ""
 	default:
 		return "", "", rubyBooleanWrong(text)
 	}
@@ -392,8 +400,9 @@ func rubyLocking(text string) (ours, note, wrong string) {
 	case "true":
 		return keys.StrategyLease, "", ""
 	case "false":
-		return keys.StrategyMerge, "Without locking, the last commit won there and updates were lost; merge keeps them. To have it " +
-			"as it was, set the strategy none.", ""
+		return keys.StrategyMerge,
+			"Without locking, the last commit won there and updates were lost; merge keeps them. To have it " +
+				"as it was, set the strategy none.", ""
 	default:
 		return "", "", rubyBooleanWrong(text)
 	}
@@ -428,7 +437,8 @@ func rubyNumberWrong(text string) string {
 				keys.Quote(text), n)
 		}
 	}
-	return keys.Quote(text) + " is not a plain decimal number, and Ruby may take it for something else; write one such as 500"
+	return keys.Quote(text) +
+		" is not a plain decimal number, and Ruby may take it for something else; write one such as 500"
 }
 
 func rubyBooleanWrong(text string) string {

@@ -75,8 +75,9 @@ func TestFromRuby(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]string{
-		"table.name": "web-sessions", "table.partition_key.name": "id", "table.read_capacity": "10", "table.write_capacity": "5",
-		"sessions.reads": "eventual", "strategy": "lease", "lease.duration": "500ms", "lease.max_wait": "1s",
+		"table.name": "web-sessions", "table.partition_key.name": "id", "table.read_capacity": "10",
+		"table.write_capacity": "5",
+		"sessions.reads":       "eventual", "strategy": "lease", "lease.duration": "500ms", "lease.max_wait": "1s",
 		"collection.max_age": "7d", "collection.max_stale": "5h",
 	}
 	if !maps.Equal(m.Values, want) {
@@ -87,7 +88,10 @@ func TestFromRuby(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, output := range map[string]string{"file": string(text), "notes": fmt.Sprintf("%+v", m), "JSON": toJSON(t, m)} {
+	for name, output := range map[string]string{
+		"file": string(text), "notes": fmt.Sprintf("%+v", m),
+		"JSON": toJSON(t, m),
+	} {
 		if strings.Contains(output, marker) {
 			t.Errorf("the %s has the secret in it", name)
 		}
@@ -115,7 +119,8 @@ func TestFromRubyEnvironment(t *testing.T) {
 		"AWS_DYNAMO_DB_SESSION_CONFIG_FILE=store.yml",
 		"AWS_DYNAMO_DB_SESSION_TABLE_NAME=of-variable", "AWS_DYNAMO_DB_SESSION_MAX_AGE=120", "DYNAMO_DB_SESSION_MAX_AGE=180",
 		"AWS_DYNAMO_DB_SESSION_ENABLE_LOCKING=false", "AWS_DYNAMO_DB_SESSION_SECRET_KEY=" + secretA,
-		"AWS_DYNAMO_DB_SESSION_LOCK_MAX_WAIT_TIME=0", "DYNAMO_DB_SESSION_LOCK_EXPIRY_TIME=50", "AWS_DYNAMO_DB_SESSION_WRITE_CAPACITY=7",
+		"AWS_DYNAMO_DB_SESSION_LOCK_MAX_WAIT_TIME=0", "DYNAMO_DB_SESSION_LOCK_EXPIRY_TIME=50",
+		"AWS_DYNAMO_DB_SESSION_WRITE_CAPACITY=7",
 		"AWS_DYNAMO_DB_SESSION_SHAPE=round", "AWS_REGION=eu-central-1", "SCSDYNAMO_TABLE_NAME=ours",
 	}})
 	if err != nil {
@@ -135,22 +140,35 @@ func TestFromRubyEnvironment(t *testing.T) {
 // The file is looked for where Rails does.
 func TestFromRubyLooksWhereRailsDoes(t *testing.T) {
 	t.Parallel()
-	const common, production, old = "config/aws_dynamo_db_session_store.yml", "config/aws_dynamo_db_session_store/production.yml",
+	const common, production, old = "config/aws_dynamo_db_session_store.yml",
+		"config/aws_dynamo_db_session_store/production.yml",
 		"config/dynamo_db_session_store.yml"
 	for name, c := range map[string]struct {
 		files []string
 		where scaffold.Ruby
 		want  string
 	}{
-		"common":               {[]string{common, old}, scaffold.Ruby{}, common},
-		"environment":          {[]string{common, production}, scaffold.Ruby{Environment: "production"}, production},
-		"RAILS_ENV":            {[]string{common, production}, scaffold.Ruby{Environ: []string{"RAILS_ENV=production", "RACK_ENV=x"}}, production},
-		"RACK_ENV":             {[]string{common, production}, scaffold.Ruby{Environ: []string{"RACK_ENV=production"}}, production},
-		"another environment":  {[]string{common, production}, scaffold.Ruby{Environment: "test"}, common},
-		"not outside":          {[]string{common, "config/x.yml"}, scaffold.Ruby{Environment: "../x"}, common},
-		"before":               {[]string{old}, scaffold.Ruby{}, old},
-		"one that is named":    {[]string{common, "named.yml"}, scaffold.Ruby{File: "named.yml"}, "named.yml"},
-		"that of the variable": {[]string{common, "v.yml"}, scaffold.Ruby{Environ: []string{"DYNAMO_DB_SESSION_CONFIG_FILE=v.yml"}}, "v.yml"},
+		"common":      {[]string{common, old}, scaffold.Ruby{}, common},
+		"environment": {[]string{common, production}, scaffold.Ruby{Environment: "production"}, production},
+		"RAILS_ENV": {
+			[]string{common, production},
+			scaffold.Ruby{Environ: []string{"RAILS_ENV=production", "RACK_ENV=x"}},
+			production,
+		},
+		"RACK_ENV": {
+			[]string{common, production},
+			scaffold.Ruby{Environ: []string{"RACK_ENV=production"}},
+			production,
+		},
+		"another environment": {[]string{common, production}, scaffold.Ruby{Environment: "test"}, common},
+		"not outside":         {[]string{common, "config/x.yml"}, scaffold.Ruby{Environment: "../x"}, common},
+		"before":              {[]string{old}, scaffold.Ruby{}, old},
+		"one that is named":   {[]string{common, "named.yml"}, scaffold.Ruby{File: "named.yml"}, "named.yml"},
+		"that of the variable": {
+			[]string{common, "v.yml"},
+			scaffold.Ruby{Environ: []string{"DYNAMO_DB_SESSION_CONFIG_FILE=v.yml"}},
+			"v.yml",
+		},
 	} {
 		dir := t.TempDir()
 		for _, file := range c.files {
@@ -223,7 +241,8 @@ func TestFromRubyRefuses(t *testing.T) {
 // A file that sets nothing becomes one that sets nothing.
 func TestFromRubyOfDefaults(t *testing.T) {
 	t.Parallel()
-	m, err := scaffold.FromRuby(scaffold.Ruby{File: write(t, t.TempDir(), "store.yml", "# table_name: Sessions\n# max_age: 604800\n")})
+	m, err := scaffold.FromRuby(scaffold.Ruby{File: write(t, t.TempDir(), "store.yml",
+		"# table_name: Sessions\n# max_age: 604800\n")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,8 +30,8 @@ func Template(environment string, values map[string]string) ([]byte, error) {
 	}
 	return template(title+`
 #
-# A line such as "#duration: 5s" shows a default, or an example: take the # away to set the key. Environment variables win
-# over this file: their name is SCSDYNAMO_ and the key in capitals, with _ between its parts, such as
+# A line such as "#duration: 5s" shows a default, or an example: take the # away to set the key. Environment variables
+# win over this file: their name is SCSDYNAMO_ and the key in capitals, with _ between its parts, such as
 # SCSDYNAMO_LEASE_DURATION. Durations need a unit: 500ms, 30s, 5m, 12h, 30d. Nothing here is expanded or executed.
 `, values)
 }

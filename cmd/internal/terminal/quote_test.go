@@ -17,13 +17,16 @@ import (
 // hostile is text that moves a cursor, changes a title or a clipboard, hides what follows, or pretends to be another
 // line.
 var hostile = []string{
-	"\x1b]0;owned\x07\x1b[2J\x1b[1;1Hstatus  live\x1b]52;c;cm0=\x07", "\x1b[31mred", "a\rb", "a\nb", "a\tb", "a\x00b\x08\x7f",
-	"\u009b2J", "\u0090q\u009c", "\x9b2J", "cut \xc2", "\u202egnp.exe", "\u2066a\u2069", "\u200f", "\u2028", "\u2029", "\ufeff", "\U000e0041",
+	"\x1b]0;owned\x07\x1b[2J\x1b[1;1Hstatus  live\x1b]52;c;cm0=\x07", "\x1b[31mred", "a\rb", "a\nb", "a\tb",
+	"a\x00b\x08\x7f",
+	"\u009b2J", "\u0090q\u009c", "\x9b2J", "cut \xc2", "\u202egnp.exe", "\u2066a\u2069", "\u200f", "\u2028", "\u2029",
+	"\ufeff", "\U000e0041",
 }
 
 // moves reports whether a text has a character that must not reach a terminal.
 func moves(text string) bool {
-	return !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) })
+	return !utf8.ValidString(text) ||
+		strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) })
 }
 
 func TestQuote(t *testing.T) {

@@ -69,7 +69,8 @@ func TestTable(t *testing.T) {
 	if err := table.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	const want = "NAME       N  LAST\ngrößer     1  x\na       1000  yy\nb          2  \none that is longer than its column\nb       a cell over two columns\n"
+	const want = "NAME       N  LAST\ngrößer     1  x\na       1000  yy\nb          2  \none that is longer than its " +
+		"column\nb       a cell over two columns\n"
 	if got := out.String(); got != want {
 		t.Errorf("got\n%q\nwant\n%q", got, want)
 	}
@@ -98,7 +99,8 @@ func TestPaint(t *testing.T) {
 	if got := plain.Paint("word", terminal.Bad); got != "word" {
 		t.Errorf("without colour, the word is %q", got)
 	}
-	if got := colored.Paint("word", terminal.Bad); !strings.HasPrefix(string(got), "\x1b[") || !strings.Contains(string(got), "word") {
+	if got := colored.Paint("word", terminal.Bad); !strings.HasPrefix(string(got), "\x1b[") ||
+		!strings.Contains(string(got), "word") {
 		t.Errorf("in colour, the word is %q", got)
 	}
 	if got := colored.PaintErr("word", terminal.Bad); got != "word" {

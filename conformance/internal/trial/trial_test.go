@@ -55,7 +55,8 @@ func TestRests(t *testing.T) {
 		t.Errorf("%+v", first)
 	}
 	for _, c := range []trial.Case{{ID: "B", RestsOn: []string{"A"}}, {ID: "C", RestsOn: []string{"B"}}} {
-		if o := outcome(c, pass); len(o.Failures) > 0 || !strings.Contains(o.Skipped, "it rests on A (the rule), which is broken") {
+		if o := outcome(c, pass); len(o.Failures) > 0 ||
+			!strings.Contains(o.Skipped, "it rests on A (the rule), which is broken") {
 			t.Errorf("%s: %+v", c.ID, o)
 		}
 	}

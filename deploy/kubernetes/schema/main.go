@@ -1,6 +1,6 @@
-// Command schema checks the manifests with the types of Kubernetes itself, strictly: a field that is misspelt or at the wrong
-// place is refused, which the API server may only warn of. It is a module of its own, so that nobody who imports scsdynamo
-// gets Kubernetes into their go.sum.
+// Command schema checks the manifests with the types of Kubernetes itself, strictly: a field that is misspelt or at the
+// wrong place is refused, which the API server may only warn of. It is a module of its own, so that nobody who imports
+// scsdynamo gets Kubernetes into their go.sum.
 package main
 
 import (
