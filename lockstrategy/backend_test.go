@@ -3,6 +3,7 @@ package lockstrategy_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -222,31 +223,40 @@ func TestRenewalToATakenKey(t *testing.T) {
 }
 
 // A delete ends what the session has become meanwhile, wherever that is, and leaves a tombstone where there is nothing.
+// What it meets tells it the condition of its next write.
 func TestDeleteFollows(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	read := record("key", now.Add(time.Hour))
-	changed, next := read, record("next", now.Add(time.Hour))
+	changed, next, expired := read, record("next", now.Add(time.Hour)), read
 	changed.Version = storage.NewVersion()
 	renewed := ended.Tombstone(read, "next", now)
 	next.CreatedAt = now // as a session that moves has
 	arrival := ended.Arrival(next, "key")
 	departure := ended.Departure("key", arrival, now)
+	expired.ExpiresAt, expired.UpdatedAt = now, now.Add(-time.Hour)
+	arrivalExpired := next
+	arrivalExpired.ExpiresAt, arrivalExpired.CreatedAt = now, now.Add(-time.Hour)
+	arrivalExpired = ended.Arrival(arrivalExpired, "key")
 	for name, test := range map[string]struct {
 		ends   storage.Record
 		stored []storage.Record
+		writes int
 	}{
-		"as it was read":           {read, []storage.Record{read}},
-		"changed":                  {read, []storage.Record{changed}},
-		"renewed":                  {read, []storage.Record{renewed, next}},
-		"renewed, and expired":     {read, []storage.Record{renewed}},
-		"a tombstone":              {renewed, []storage.Record{renewed, next}},
-		"moved away":               {read, nil},
-		"moved":                    {read, []storage.Record{departure, next}},
-		"moved, and not complete":  {read, []storage.Record{departure, arrival}},
-		"another key":              {storage.Record{Key: "key"}, nil},
-		"another key, moved here":  {storage.Record{Key: "key"}, []storage.Record{changed}},
-		"another key, and renewed": {storage.Record{Key: "key"}, []storage.Record{renewed, next}},
+		"as it was read":            {read, []storage.Record{read}, 1},
+		"changed":                   {read, []storage.Record{changed}, 2},
+		"expired":                   {read, []storage.Record{expired}, 2},
+		"renewed":                   {read, []storage.Record{renewed, next}, 2},
+		"renewed, and expired":      {read, []storage.Record{renewed}, 1},
+		"a tombstone":               {renewed, []storage.Record{renewed, next}, 1},
+		"moved away":                {read, nil, 2},
+		"moved":                     {read, []storage.Record{departure, next}, 2},
+		"moved, and not complete":   {read, []storage.Record{departure, arrival}, 2},
+		"announced, and expired":    {renewed, []storage.Record{renewed, arrivalExpired}, 2},
+		"another key":               {storage.Record{Key: "key"}, nil, 1},
+		"another key, moved here":   {storage.Record{Key: "key"}, []storage.Record{changed}, 2},
+		"another key, and renewed":  {storage.Record{Key: "key"}, []storage.Record{renewed, next}, 2},
+		"another key, and departed": {storage.Record{Key: "key"}, []storage.Record{departure, next}, 2},
 	} {
 		driver := memory.New()
 		for _, r := range test.stored {
@@ -254,14 +264,68 @@ func TestDeleteFollows(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		backend := &lockstrategy.Backend{Driver: driver, Now: func() time.Time { return now }}
+		spy := newSpy(driver)
+		backend := &lockstrategy.Backend{Driver: spy, Now: func() time.Time { return now }}
 		if err := backend.Delete(t.Context(), test.ends); err != nil {
 			t.Errorf("%s: %v", name, err)
+		}
+		if n := spy.take()["put"]; n != test.writes {
+			t.Errorf("%s: %d writes; want %d", name, n, test.writes)
 		}
 		for _, k := range []string{"key", "next"} {
 			r, found, _ := driver.Get(t.Context(), k, storage.Strong)
 			if k == "key" && !found || found && (!r.Ended() || ended.Arriving(r)) {
 				t.Errorf("%s: under %q: found %v, ended %v; want a tombstone", name, k, found, r.Ended())
+			}
+		}
+	}
+}
+
+// A session that ends in place of moving ends under the key that it has. Only without a condition it ends under both:
+// then nobody knows under which it is.
+func TestEndInPlaceOfAMove(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	read := record("old", now.Add(time.Hour))
+	for name, test := range map[string]struct {
+		condition storage.Condition
+		fails     bool
+		writes    int
+		ends      []string
+	}{
+		"as it was read":           {storage.IfVersion(read.Version, now), false, 1, []string{"old"}},
+		"whatever is there":        {storage.Always(), false, 2, []string{"old", "new"}},
+		"as it was read, fails":    {storage.IfVersion(read.Version, now), true, 1, nil},
+		"whatever is there, fails": {storage.Always(), true, 1, nil},
+	} {
+		driver := memory.New()
+		if err := driver.Put(t.Context(), read, storage.Always()); err != nil {
+			t.Fatal(err)
+		}
+		spy := newSpy(driver)
+		if test.fails {
+			spy.set(func(call string) error {
+				if call == "put" {
+					return storage.ErrUnavailable
+				}
+				return nil
+			}, nil)
+		}
+		backend := &lockstrategy.Backend{Driver: spy, Now: func() time.Time { return now }}
+		next := record("new", now)
+		next.UpdatedAt, next.CreatedAt = now, now
+		_, err := backend.Write(t.Context(), "old", next, test.condition)
+		if test.fails != errors.Is(err, storage.ErrUnavailable) || !test.fails && err != nil ||
+			errors.Is(err, storage.ErrOutcomeUnknown) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if n := spy.take()["put"]; n != test.writes {
+			t.Errorf("%s: %d writes; want %d", name, n, test.writes)
+		}
+		for _, key := range []string{"old", "new"} {
+			r, found, _ := driver.Get(t.Context(), key, storage.Strong)
+			if ends := slices.Contains(test.ends, key); ends != (found && r.Ended()) {
+				t.Errorf("%s: under %q: found %v, ended %v; want a tombstone: %v", name, key, found, r.Ended(), ends)
 			}
 		}
 	}

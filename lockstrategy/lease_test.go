@@ -825,6 +825,37 @@ func TestRenewalDuringACommit(t *testing.T) {
 	})
 }
 
+// A renewal whose answer comes after the commit has freed the lease is about nothing any more.
+func TestRenewalAfterTheCommit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		driver := stocked(t, map[string]any{})
+		p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{Duration: 3 * time.Second}))
+		v := p.mustOpen()
+		p.spy.set(func(call string) error {
+			if call == "update" {
+				time.Sleep(time.Second)
+			}
+			return nil
+		}, nil)
+		time.Sleep(1500 * time.Millisecond) // the renewal is on its way
+		if err := v.set("a", 1); err != nil {
+			t.Error(err)
+		}
+		v.end()
+		time.Sleep(10 * time.Second)
+		if cause := context.Cause(v.ctx); cause != nil || len(p.noticed(lockstrategy.Lost)) > 0 {
+			t.Errorf("the request was cancelled: %v", cause)
+		}
+		if n := p.spy.take()["update"]; n != 1 {
+			t.Errorf("%d renewals; want the one that was on its way", n)
+		}
+		if r, _ := stored(t, driver); !r.Lease.Free() {
+			t.Error("the lease is held")
+		}
+	})
+}
+
 func TestI6_LateReleaseFreesNobodysLease(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -1243,6 +1274,10 @@ func TestLeaseOptionsAreChecked(t *testing.T) {
 		"no renewal, no allowance": {Duration: time.Second, Renewal: -1, ClockAllowance: -1},
 		"a long lease":             {Duration: time.Hour},
 		"no limit of one request":  {MaxHold: -1},
+		"the least of all": {
+			Duration: 100 * time.Millisecond, MaxWait: 20 * time.Millisecond, MaxWaiting: 1,
+			MaxHold: 100 * time.Millisecond, Poll: 50 * time.Millisecond,
+		},
 	} {
 		if err := validate(backend, options); err != nil {
 			t.Errorf("%s: %v", name, err)

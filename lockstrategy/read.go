@@ -26,10 +26,12 @@ func (b *Backend) Read(ctx context.Context, key string) (storage.Record, bool, e
 func (b *Backend) get(ctx context.Context, key string, consistency storage.Consistency) (storage.Record, bool, error) {
 	record, found, err := b.Driver.Get(ctx, key, consistency)
 	switch now := b.Now(); {
-	case err == nil && found && ended.Arriving(record):
-		return b.arrived(ctx, record)
-	case err != nil || !found || !record.Ended() && record.Expired(now):
+	case err != nil || !found:
 		return storage.Record{}, false, err
+	case ended.Arriving(record):
+		return b.arrived(ctx, record)
+	case !record.Ended() && record.Expired(now):
+		return storage.Record{}, false, nil
 	default:
 		return record, record.Live(now), nil
 	}

@@ -57,6 +57,26 @@ func TestT2_CookieOfAMiddlewareWithin(t *testing.T) {
 	}
 }
 
+// A response without a cookie keeps what its handler has said of caching, also where the session's is not sent.
+func TestT2_NoCookieLeavesTheCaching(t *testing.T) {
+	t.Parallel()
+	v := newVisitor(t, newHooked())
+	v.sessions.IdleTimeout = time.Hour
+	token := v.begin(map[string]any{"cart": 1})
+	handler := v.store.LoadAndSave(v.sessions)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Add("Cache-Control", `no-cache="Set-Cookie"`)
+	}))
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+	r.AddCookie(&http.Cookie{Name: v.sessions.Cookie.Name, Value: token})
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	header := w.Result().Header
+	if got := header.Values("Cache-Control"); !slices.Equal(got, []string{`no-cache="Set-Cookie"`}) ||
+		len(header.Values("Set-Cookie")) > 0 {
+		t.Errorf("Cache-Control %q, cookies %q; want the handler's, and none", got, header.Values("Set-Cookie"))
+	}
+}
+
 // A cookie that comes too late is told of in the log, once; where the client has it already, it is not.
 func TestLateCookieIsLoggedOnce(t *testing.T) {
 	t.Parallel()

@@ -195,9 +195,6 @@ func (w *response) dropCookie(token string) {
 	}
 	own := w.layer.manager.Cookie.Name + "=" + token + ";"
 	added := slices.DeleteFunc(slices.Clone(all[before:]), func(c string) bool { return strings.HasPrefix(c, own) })
-	if len(added) == len(all)-before {
-		return
-	}
 	setOrDelete(header, "Set-Cookie", append(slices.Clone(all[:before]), added...))
 	if before == 0 && len(added) == 0 {
 		setOrDelete(header, "Cache-Control", slices.DeleteFunc(slices.Clone(header["Cache-Control"]), func(c string) bool {
