@@ -53,6 +53,37 @@ func TestTypedSecretsAreRefused(t *testing.T) {
 	}
 }
 
+// What looks typed is settled: a release that finds more of it would refuse a secret that is in use, and one that finds
+// less would take what was refused. These texts meet each habit, and its bounds.
+func TestTypedBitsAreSettled(t *testing.T) {
+	t.Parallel()
+	piece := "YdVhnLSokMuDgQVzQwyjfwoXRlqBSzRWrGYBOAtCYckq5Kz9+x"
+	for text, want := range map[string][2]float64{
+		"correcthorsebatterystaplecorrecthorsebattery":                     {119.362, -3.858},
+		"CORRECTHorseBatteryStaple7/Correct+horse9bat":                     {68.033, -3.903},
+		"qwertyuiopasdfghjklzxcvbnmqwertyuiopasdfghjk":                     {236.875, 51.706},
+		"QWERTZUIOPASDFGHJKLYXCVBNMqwertzuiopasdfghjk":                     {229.742, -3.702},
+		"azertyuiopqsdfghjklmwxcvbnAZERTYUIOPQSDFGHJK":                     {229.737, -3.976},
+		"1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p1QAZ2WSX":                     {235.417, -3.902},
+		"mnbvcxzlkjhgfdsapoiuytrewq0987654321MNBVCXZL":                     {238.752, -3.826},
+		"ZYXWVUTSRQPONMLKJIHGFEDCBAzyxwvutsrqponmlkji":                     {236.840, -3.904},
+		"AaBbCcDdEeFfGgHhIiJjKkLlMmNnOoPpQqRrSsTtUuVv":                     {240.174, -3.683},
+		"5Kq5Kq5Kq5Kq5Kq5Kq5Kq5Kq5Kq5Kq5Kq5Kq5Kq5Kq5A":                     {213.503, 111.714},
+		"0101010101020202020203030303030404040404A/+A":                     {140.280, 160.263},
+		"YdVhnLSokMuDgQVzQwyjfwoXRlqBSzRWrGYBOAtCYck":                      {-4.456, -3.893},
+		piece[:39] + piece[:39] + "AA":                                     {207.050, -4.337}, // the longest repetition that is looked for
+		piece[:40] + piece[:40]:                                            {-5.230, -4.939}, // a longer one
+		"3141592653589793238462643383279502884197169399375105820974944592": {0.202, 39.418},
+		"00112233445566778899aabbccddeeff0123456789abcdeffedcba9876543210": {-4.370, 213.114},
+		"a0b1c2d3e4f5061728394a5b6c7d8e9fa0b1c2d3e4f5061728394a5b6c7d8e9f": {-4.466, 235.285},
+	} {
+		asBase64, asHex := bitsOf(t, text)
+		if math.Abs(asBase64-want[0]) > 0.01 || math.Abs(asHex-want[1]) > 0.01 {
+			t.Errorf("%s: %.3f, %.3f bits; want %.3f, %.3f", text, asBase64, asHex, want[0], want[1])
+		}
+	}
+}
+
 func bitsOf(t *testing.T, text string) (asBase64, asHex float64) {
 	t.Helper()
 	secret, err := hex.DecodeString(text)
