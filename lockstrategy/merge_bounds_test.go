@@ -154,6 +154,36 @@ func TestMergeGivesUp(t *testing.T) {
 	}
 }
 
+// A commit that was overtaken twice, as by one other process, is tried again at once; behind a crowd it pauses.
+func TestMergePausesBehindACrowd(t *testing.T) {
+	t.Parallel()
+	for overtaken, longest := range map[int]time.Duration{
+		1: 0, 2: 0, 3: 10 * time.Millisecond, 4: 30 * time.Millisecond,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			driver := stocked(t, map[string]any{})
+			p := newProcess(t, driver, lockstrategy.Merge(nil))
+			v := p.mustOpen()
+			tries := 0
+			p.spy.set(func(call string) error {
+				if tries++; call == "put" && tries <= overtaken {
+					store(t, driver, map[string]any{"faster": 1})
+				}
+				return nil
+			}, nil)
+			began := time.Now()
+			if err := v.set("ours", 1.0); err != nil {
+				t.Error(err)
+			}
+			took := time.Since(began)
+			if tries != overtaken+1 || took > longest || longest > 0 && took == 0 {
+				t.Errorf("overtaken %d times: %d tries in %v; want pauses of up to %v in all", overtaken, tries, took, longest)
+			}
+			v.end()
+		})
+	}
+}
+
 // A policy that panics holds nobody up.
 func TestMergeWithAPolicyThatPanics(t *testing.T) {
 	t.Parallel()

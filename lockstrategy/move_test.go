@@ -52,6 +52,94 @@ func TestI2_ArrivalOfAnotherDeparture(t *testing.T) {
 	}
 }
 
+// An arrival whose session is still under its old key is in the way of a write, and is not made a session by it.
+func TestI2_WriteMeetsAnArrivalAlone(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	next := record("new", now.Add(time.Hour))
+	next.CreatedAt, next.UpdatedAt = now, now
+	for name, old := range map[string]storage.Record{
+		"the session is there":  record("old", now.Add(time.Hour)),
+		"the session has ended": ended.Tombstone(storage.Record{Key: "old"}, "", now),
+	} {
+		driver := memory.New()
+		arrival := ended.Arrival(next, "old")
+		for _, r := range []storage.Record{old, arrival} {
+			if err := driver.Put(t.Context(), r, storage.Always()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		spy := newSpy(driver)
+		backend := &lockstrategy.Backend{Driver: spy, Now: func() time.Time { return now }}
+		for _, condition := range []storage.Condition{storage.IfVersion(next.Version, now), storage.IfAbsent(now)} {
+			write := record("new", now.Add(time.Hour))
+			_, err := backend.Write(t.Context(), "new", write, condition)
+			if !errors.Is(err, lockstrategy.ErrSessionGone) {
+				t.Errorf("%s: %v; want ErrSessionGone", name, err)
+			}
+		}
+		if n := spy.take()["put"]; n != 2 {
+			t.Errorf("%s: %d writes; want the two that were refused", name, n)
+		}
+		if r, _, _ := driver.Get(t.Context(), "new", storage.Strong); r.Version != arrival.Version || !ended.Arriving(r) {
+			t.Errorf("%s: there is %+v; want the arrival as it was", name, r)
+		}
+	}
+}
+
+// vanishing is a driver from which what is under a key goes with the first read of another.
+type vanishing struct {
+	*memory.Driver
+	read, gone string
+	left       *storage.Record // in its place
+}
+
+func (d *vanishing) Get(ctx context.Context, key string, c storage.Consistency) (storage.Record, bool, error) {
+	if key == d.read {
+		if err := d.Driver.Delete(ctx, d.gone, storage.Always()); err != nil {
+			return storage.Record{}, false, err
+		}
+		if d.left != nil {
+			if err := d.Put(ctx, *d.left, storage.Always()); err != nil {
+				return storage.Record{}, false, err
+			}
+		}
+	}
+	return d.Driver.Get(ctx, key, c)
+}
+
+// What becomes of an arrival while its old key is looked at is what counts.
+func TestArrivalThatChangesMeanwhile(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	next := record("new", now.Add(time.Hour))
+	next.CreatedAt, next.UpdatedAt = now, now
+	other := record("new", now.Add(time.Hour))
+	expired := record("new", now)
+	expired.UpdatedAt = now.Add(-time.Hour)
+	tombstone := ended.Tombstone(storage.Record{Key: "new"}, "", now)
+	for name, test := range map[string]struct {
+		left *storage.Record
+		live bool
+	}{
+		"is gone":             {nil, false},
+		"is the session":      {&next, true},
+		"is another session":  {&other, true},
+		"is one that is over": {&expired, false},
+		"has ended":           {&tombstone, false},
+	} {
+		driver := &vanishing{memory.New(), "old", "new", test.left}
+		if err := driver.Put(t.Context(), ended.Arrival(next, "old"), storage.Always()); err != nil {
+			t.Fatal(err)
+		}
+		backend := &lockstrategy.Backend{Driver: driver, Now: func() time.Time { return now }}
+		seen, found, err := backend.Read(t.Context(), "new")
+		if err != nil || found != test.live || found && seen.Version != test.left.Version {
+			t.Errorf("%s: found %v, %+v, %v; want %v", name, found, seen, err, test.live)
+		}
+	}
+}
+
 // passing is a driver on which time passes with each first write of a key.
 type passing struct {
 	*memory.Driver
