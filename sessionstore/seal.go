@@ -124,19 +124,13 @@ func (g *generation) seal(key, manager string, c content) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	plain := make([]byte, 0, 2*instantSize+binary.MaxVarintLen64+len(c.token)+len(c.data))
-	plain = binary.BigEndian.AppendUint64(plain, uint64(c.sealedAt.UnixMicro()))
-	plain = binary.BigEndian.AppendUint64(plain, uint64(micros(c.deadline))) //nolint:gosec // likewise
-	plain = binary.AppendUvarint(plain, uint64(len(c.token)))
-	plain = append(plain, c.token...)
-	plain = append(plain, c.data...)
-
-	sealed := make([]byte, 0, headerSize+nonceSize+len(plain)+tagSize)
-	sealed = append(sealed, sealFormat)
-	sealed = append(sealed, g.id[:]...)
-	sealed = append(sealed, g.context[:]...)
+	about := binary.BigEndian.AppendUint64(nil, uint64(c.sealedAt.UnixMicro()))
+	about = binary.BigEndian.AppendUint64(about, uint64(micros(c.deadline))) //nolint:gosec // likewise
+	about = binary.AppendUvarint(about, uint64(len(c.token)))
+	plain := slices.Concat(about, []byte(c.token), c.data)
+	header := slices.Concat([]byte{sealFormat}, g.id[:], g.context[:])
 	//nolint:gosec // it draws the nonce itself
-	return aead.Seal(sealed, nil, plain, slices.Concat(sealed, []byte(key), []byte(manager))), nil
+	return aead.Seal(header, nil, plain, slices.Concat(header, []byte(key), []byte(manager))), nil
 }
 
 // headerOf returns what stands before the nonce of sealed data, if it is of a format that is known, and whether what

@@ -3,11 +3,13 @@ package sessionstore_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
 
+	"github.com/scsdynamo/scsdynamo/internal/ended"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
@@ -15,22 +17,78 @@ import (
 	"github.com/scsdynamo/scsdynamo/tests/storetest"
 )
 
-// A visit of all sessions ends where the visitor says so, also at one that does not open.
-func TestVisitEndsAtAnUnreadableSession(t *testing.T) {
+// paged is a driver that scans one page, again and again, and cannot read what an arrival comes from.
+type paged struct {
+	*memory.Driver
+	page  storage.Page
+	scans int
+}
+
+func (d *paged) Scan(context.Context, storage.ScanRequest) (storage.Page, error) {
+	d.scans++
+	page := d.page
+	page.Records, page.Unreadable = slices.Clone(page.Records), slices.Clone(page.Unreadable)
+	page.Next = "more"
+	return page, nil
+}
+
+func (*paged) Get(context.Context, string, storage.Consistency) (storage.Record, bool, error) {
+	return storage.Record{}, false, storage.ErrUnavailable
+}
+
+// A visit of all sessions ends where the visitor says so, whatever it has seen, and looks at no further page.
+func TestVisitEndsAtAnySession(t *testing.T) {
 	t.Parallel()
-	driver := memory.New()
-	for _, token := range []string{"a", "b", "c"} {
-		commit(t, newStore(t, driver), token, "not sealed")
+	session := storage.Record{
+		Key: "key", Data: []byte("not sealed"), Version: storage.NewVersion(), CreatedAt: time.Now(), UpdatedAt: time.Now(),
+		ExpiresAt: inAnHour(),
 	}
-	n := 0
-	for _, err := range newStore(t, driver, sessionstore.WithSecret(storetest.Secret(1))).Sessions(t.Context()) {
-		if n++; !errors.Is(err, storage.ErrCorrupt) {
-			t.Errorf("%v; want ErrCorrupt", err)
+	secret := sessionstore.WithSecret(storetest.Secret(1))
+	damaged := &storage.CorruptError{Part: "an attribute", Problem: "is missing"}
+	for name, test := range map[string]struct {
+		page    storage.Page
+		options []sessionstore.Option
+		want    error
+	}{
+		"a session": {storage.Page{Records: []storage.Record{session, session}}, nil, nil},
+		"one that does not open": {
+			storage.Page{Records: []storage.Record{session, session}}, []sessionstore.Option{secret}, storage.ErrCorrupt,
+		},
+		"no whole record": {
+			storage.Page{Unreadable: []storage.Unreadable{{Key: "key", Err: damaged}, {Key: "other", Err: damaged}}},
+			nil, storage.ErrCorrupt,
+		},
+	} {
+		d := &paged{Driver: memory.New(), page: test.page}
+		n := 0
+		for _, err := range newStore(t, d, test.options...).Sessions(t.Context()) {
+			if n++; !errors.Is(err, test.want) {
+				t.Errorf("%s: %v; want %v", name, err, test.want)
+			}
+			break
 		}
-		break
+		if n != 1 || d.scans != 1 {
+			t.Errorf("%s: %d visits of %d pages; want one", name, n, d.scans)
+		}
 	}
-	if n != 1 {
-		t.Errorf("%d visits; want one", n)
+}
+
+// An error of the driver ends a visit of all sessions: what is behind it may be missing.
+func TestVisitEndsAtAnError(t *testing.T) {
+	t.Parallel()
+	session := storage.Record{
+		Key: "key", Version: storage.NewVersion(), CreatedAt: time.Now(), UpdatedAt: time.Now(), ExpiresAt: inAnHour(),
+	}
+	d := &paged{Driver: memory.New()}
+	d.page.Records = []storage.Record{ended.Arrival(session, "old"), session}
+	n := 0
+	for _, err := range newStore(t, d).Sessions(t.Context()) {
+		if n++; !errors.Is(err, storage.ErrUnavailable) {
+			t.Errorf("%v; want ErrUnavailable", err)
+		}
+	}
+	if n != 1 || d.scans != 1 {
+		t.Errorf("%d visits of %d pages; want one", n, d.scans)
 	}
 }
 

@@ -334,6 +334,48 @@ func TestT1_UnknownStaysUnknown(t *testing.T) {
 	}
 }
 
+// A session whose create has failed, or may have, is ended by a logout in the same request, and stays so.
+func TestI3_LogoutAfterAFailedCreate(t *testing.T) {
+	t.Parallel()
+	for name, failed := range map[string]error{
+		"refused": storage.ErrThrottled, "unknown": errors.Join(storage.ErrUnavailable, storage.ErrOutcomeUnknown),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			everyStrategy(t, func(t *testing.T, d *hooked, v *visitor) {
+				var late func() error
+				request := begin(t, v.store, "")
+				defer request.end()
+				d.onPut(func(record storage.Record, condition storage.Condition) error {
+					late = func() error { return d.Driver.Put(context.Background(), record, condition) }
+					return failed
+				})
+				if err := request.commit("token", "data"); !errors.Is(err, failed) && !errors.Is(err, storage.ErrOutcomeUnknown) {
+					t.Errorf("the create: %v; want %v", err, failed)
+				}
+				d.onPut(nil)
+				if name == "unknown" {
+					if err := late(); err != nil { // it was applied
+						t.Error(err)
+					}
+				}
+				if err := v.store.DeleteCtx(request.ctx, "token"); err != nil {
+					t.Errorf("the logout: %v", err)
+				}
+				wantMiss(t, v.store, "token")
+				if name == "unknown" {
+					if err := late(); !errors.Is(err, storage.ErrConflict) {
+						t.Errorf("the create, once more: %v; want a conflict", err)
+					}
+				}
+				if n := len(records(t, d.Driver)); name == "refused" && n != 0 {
+					t.Errorf("%d records; want none, as none was made", n)
+				}
+			})
+		})
+	}
+}
+
 // A create that was sent twice, and arrives once more after a logout, brings nothing back.
 func TestI3_LateCreateBringsNothingBack(t *testing.T) {
 	t.Parallel()

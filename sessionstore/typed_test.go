@@ -72,7 +72,7 @@ func TestTypedBitsAreSettled(t *testing.T) {
 		"0101010101020202020203030303030404040404A/+A":                     {140.280, 160.263},
 		"YdVhnLSokMuDgQVzQwyjfwoXRlqBSzRWrGYBOAtCYck":                      {-4.456, -3.893},
 		piece[:39] + piece[:39] + "AA":                                     {207.050, -4.337}, // the longest repetition that is looked for
-		piece[:40] + piece[:40]:                                            {-5.230, -4.939}, // a longer one
+		piece[:40] + piece[:40]:                                            {-5.230, -4.939},  // a longer one
 		"3141592653589793238462643383279502884197169399375105820974944592": {0.202, 39.418},
 		"00112233445566778899aabbccddeeff0123456789abcdeffedcba9876543210": {-4.370, 213.114},
 		"a0b1c2d3e4f5061728394a5b6c7d8e9fa0b1c2d3e4f5061728394a5b6c7d8e9f": {-4.466, 235.285},
