@@ -290,41 +290,46 @@ func TestReadReturnsNothingOfAnExpiredSession(t *testing.T) {
 	}
 }
 
-// Who waits for another process asks at intervals of 25 to 50 ms at first, and of 100 to 200 ms in the end.
+// Who waits for another process asks at intervals of 25 to 50 ms at first, and of 100 to 200 ms in the end; a quarter of
+// the lease bounds them, too.
 func TestPausesOfWhoWaits(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		driver := stocked(t, map[string]any{})
-		holder := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{})).mustOpen()
-		p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{}))
-		var asked []time.Time
-		p.spy.set(func(call string) error {
-			if call == "poll" || call == "get" {
-				asked = append(asked, time.Now())
+	for bound, options := range map[time.Duration]lockstrategy.LeaseOptions{
+		200 * time.Millisecond: {MaxHold: -1, MaxWait: time.Hour},
+		300 * time.Millisecond: {MaxHold: -1, MaxWait: time.Hour, Poll: 300 * time.Millisecond},
+		100 * time.Millisecond: {MaxHold: -1, MaxWait: time.Hour, Duration: 400 * time.Millisecond},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			driver := stocked(t, map[string]any{})
+			holder := newProcess(t, driver, lockstrategy.Lease(options)).mustOpen()
+			p := newProcess(t, driver, lockstrategy.Lease(options))
+			var asked []time.Time
+			p.spy.set(func(call string) error {
+				if call == "poll" || call == "get" {
+					asked = append(asked, time.Now())
+				}
+				return nil
+			}, nil)
+			const long = 5 * time.Minute
+			go func() {
+				time.Sleep(long)
+				holder.end()
+			}()
+			p.mustOpen().end()
+			longest := time.Duration(0)
+			for i := 1; i < len(asked); i++ {
+				most := min(bound, 50*time.Millisecond<<min(i-1, 10))
+				pause := asked[i].Sub(asked[i-1])
+				if pause < most/2 || pause > most {
+					t.Errorf("pause %d: %v; want %v to %v", i, pause, most/2, most)
+				}
+				longest = max(longest, pause)
 			}
-			return nil
-		}, nil)
-		go func() {
-			time.Sleep(4 * time.Second)
-			holder.end()
-		}()
-		p.mustOpen().end()
-		for i := 1; i < len(asked); i++ {
-			least, most := 100*time.Millisecond, 200*time.Millisecond
-			switch i {
-			case 1:
-				least, most = 25*time.Millisecond, 50*time.Millisecond
-			case 2:
-				least, most = 50*time.Millisecond, 100*time.Millisecond
+			if len(asked) < int(long/bound) || longest < bound*9/10 {
+				t.Errorf("asked %d times in %v, with pauses of up to %v; want up to %v", len(asked), long, longest, bound)
 			}
-			if pause := asked[i].Sub(asked[i-1]); pause < least || pause > most {
-				t.Errorf("pause %d: %v; want %v to %v", i, pause, least, most)
-			}
-		}
-		if len(asked) < 20 {
-			t.Errorf("asked %d times in 4 s", len(asked))
-		}
-	})
+		})
+	}
 }
 
 // A load that fails leaves nothing that a process remembers; newProcess looks.

@@ -39,12 +39,10 @@ func Know(s Strategy, backend *Backend, key string) {
 	s.(*lease).memory.known.exists(sessionKey{backend, key})
 }
 
-// The bounds of what is remembered, and of waits.
+// The bounds of what is remembered.
 const (
 	MaxObservations = maxObservations
 	KnownSessions   = knownSessions
-	TurnWait        = turnWait
-	DefaultPoll     = defaultPoll
 )
 
 // MergeWithTurnWait is Merge with another limit of how long a commit waits for its turn.

@@ -65,38 +65,40 @@ func TestTurnsOfOtherSessions(t *testing.T) {
 
 func TestTurnsAreLimited(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		turns := lockstrategy.NewTurns(2)
-		holder, _, _, _ := turns.Take(t.Context(), key)
-		ctx, cancel := context.WithCancel(t.Context())
-		var done sync.WaitGroup
-		for range 2 {
-			done.Go(func() {
-				if _, _, _, err := turns.Take(ctx, key); !errors.Is(err, context.Canceled) {
-					t.Errorf("a request that has given up: %v", err)
-				}
-			})
-		}
-		synctest.Wait()
-		if _, _, waited, err := turns.Take(t.Context(), key); !errors.Is(err, lockstrategy.ErrTooMany) || waited {
-			t.Errorf("the third: waited %v, %v", waited, err)
-		}
-		cancel()
-		done.Wait()
-		done.Go(func() { // there is room again
-			turn, _, _, err := turns.Take(t.Context(), key)
-			if err != nil {
-				t.Error(err)
+	for _, limit := range []int{1, 2} {
+		synctest.Test(t, func(t *testing.T) {
+			turns := lockstrategy.NewTurns(limit)
+			holder, _, _, _ := turns.Take(t.Context(), key)
+			ctx, cancel := context.WithCancel(t.Context())
+			var done sync.WaitGroup
+			for range limit {
+				done.Go(func() {
+					if _, _, _, err := turns.Take(ctx, key); !errors.Is(err, context.Canceled) {
+						t.Errorf("a request that has given up: %v", err)
+					}
+				})
 			}
-			turn.Give("")
+			synctest.Wait()
+			if _, _, waited, err := turns.Take(ctx, key); !errors.Is(err, lockstrategy.ErrTooMany) || waited {
+				t.Errorf("one more than %d: waited %v, %v", limit, waited, err)
+			}
+			cancel()
+			done.Wait()
+			done.Go(func() { // there is room again
+				turn, _, _, err := turns.Take(t.Context(), key)
+				if err != nil {
+					t.Error(err)
+				}
+				turn.Give("")
+			})
+			synctest.Wait()
+			holder.Give("")
+			done.Wait()
+			if n := turns.Size(); n != 0 {
+				t.Errorf("%d lines are left", n)
+			}
 		})
-		synctest.Wait()
-		holder.Give("")
-		done.Wait()
-		if n := turns.Size(); n != 0 {
-			t.Errorf("%d lines are left", n)
-		}
-	})
+	}
 }
 
 // A request that gives up while it gets the turn keeps it, so that none is lost.

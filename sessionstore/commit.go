@@ -190,7 +190,7 @@ func (s *Store) store(
 		switch {
 		case err == nil:
 			e.data, e.storedAs = append([]byte{}, data...), token
-			e.unknown, e.changed, e.quiet, e.gone, e.renewing = false, true, false, false, false
+			e.unknown, e.changed, e.gone, e.renewing = false, true, false, false
 		case errors.Is(err, storage.ErrOutcomeUnknown):
 			e.data, e.unknown = nil, true
 		case e.unknown:

@@ -31,7 +31,7 @@ func (s *Store) DeleteAll(ctx context.Context) (deleted int, err error) {
 		if err != nil {
 			return deleted, err
 		}
-		keys := make([]string, 0, len(page.Records)+len(page.Unreadable))
+		var keys []string
 		judge := func(key string, owner ownership) {
 			switch owner {
 			case ours:

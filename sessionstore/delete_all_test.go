@@ -84,6 +84,39 @@ func TestDeleteAllWhileASessionMoves(t *testing.T) {
 	}
 }
 
+// A damaged session is deleted by what stands before its seal, all of it and no less.
+func TestDeleteAllKnowsItsOwnByTheHeader(t *testing.T) {
+	t.Parallel()
+	secret := storetest.Secret(1)
+	whole := sessionstore.SealUnder(secret, "namespace:", storage.Record{Key: "key"}, "token", nil, time.Now(), time.Time{})
+	first := sessionstore.SealFormat1(secret, "key", "token", nil)
+	for name, test := range map[string]struct {
+		data []byte
+		ours bool
+	}{
+		"format 2":        {whole[:9], true},
+		"less of it":      {whole[:8], false},
+		"format 1":        {first[:5], true},
+		"less of that":    {first[:4], false},
+		"the format":      {whole[:1], false},
+		"nothing":         {nil, false},
+		"no known format": {append([]byte{3}, whole[1:]...), false},
+	} {
+		driver := memory.New()
+		record := storage.Record{
+			Key: "key", Data: test.data, Version: storage.NewVersion(), UpdatedAt: time.Now(), ExpiresAt: inAnHour(),
+		}
+		if err := driver.Put(t.Context(), record, storage.Always()); err != nil {
+			t.Fatal(err)
+		}
+		n, err := newStore(t, driver, sessionstore.WithSecret(secret)).DeleteAll(t.Context())
+		if left := len(records(t, driver)); (left == 0) != test.ours || n != 1-left ||
+			errors.Is(err, sessionstore.ErrSessionsLeft) == test.ours {
+			t.Errorf("%s: %d were deleted, %v, and %d are left; want it deleted: %v", name, n, err, left, test.ours)
+		}
+	}
+}
+
 // What is deleted before a failure is counted, by the batch, and the next call goes on.
 func TestDeleteAllCountsBatches(t *testing.T) {
 	t.Parallel()

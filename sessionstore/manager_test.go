@@ -318,6 +318,20 @@ func TestMarksAreSealed(t *testing.T) {
 	v.want("the session as it was", token, "user")
 }
 
+// A mark is settled: with another one, all sessions that are stored would be another manager's.
+func TestMarksAreSettled(t *testing.T) {
+	t.Parallel()
+	for want, options := range map[string][]sessionstore.Option{
+		"osx5Sg": nil, "+osx5Sg": {sessionstore.WithSecret(storetest.Secret(1))},
+	} {
+		driver := newHooked()
+		newVisitor(t, driver, options...).begin(map[string]any{"user": "eve"})
+		if got := mark.Of(records(t, driver.Driver)[0]); got != want {
+			t.Errorf("the mark of the cookie \"session\" is %q; want %q", got, want)
+		}
+	}
+}
+
 // A commit that is merged with one of another process keeps the mark.
 func TestMarkOutlivesMerge(t *testing.T) {
 	t.Parallel()

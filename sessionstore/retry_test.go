@@ -15,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -826,6 +827,45 @@ func TestRetryEndsWithTheContext(t *testing.T) {
 		!errors.Is(errs[0], context.Canceled) {
 		t.Errorf("reported %v; want the conflict and the cancellation", errs)
 	}
+}
+
+// The pauses between tries are random, up to bounds that double from 10 ms to 160 ms.
+func TestRetryPauses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const tries = 12
+		var longest [tries]time.Duration
+		v := newVisitor(t, newHooked(), sessionstore.WithStrategy(lockstrategy.Optimistic()))
+		token := v.begin(map[string]any{"user": 1})
+		for range 120 {
+			n, last := 0, time.Time{}
+			handler := v.store.Retry(v.sessions, sessionstore.WithTries(tries))(http.HandlerFunc(
+				func(_ http.ResponseWriter, r *http.Request) {
+					if n > 0 {
+						longest[n] = max(longest[n], time.Since(last))
+					}
+					n++
+					v.visit(token, func(_ http.ResponseWriter, r *http.Request) { // which is faster
+						v.sessions.Put(r.Context(), "n", v.sessions.GetInt(r.Context(), "n")+1)
+					})
+					v.sessions.Put(r.Context(), "ours", n)
+					last = time.Now()
+				}))
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/own", nil)
+			r.AddCookie(&http.Cookie{Name: v.sessions.Cookie.Name, Value: token})
+			w := httptest.NewRecorder()
+			if handler.ServeHTTP(w, r); w.Code != http.StatusConflict || n != tries {
+				t.Fatalf("status %d after %d tries; want 409 after %d", w.Code, n, tries)
+			}
+		}
+		bound := 10 * time.Millisecond
+		for i := 1; i < tries; i++ {
+			if longest[i] > bound || longest[i] < bound*8/10 {
+				t.Errorf("pause %d: up to %v; want up to %v", i, longest[i], bound)
+			}
+			bound = min(2*bound, 160*time.Millisecond)
+		}
+	})
 }
 
 // A panic ends the request, also in a try that has failed.

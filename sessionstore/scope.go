@@ -137,7 +137,7 @@ type scopedSession struct {
 	unknown bool
 	// changed says that this request has stored or ended the session.
 	changed bool
-	// quiet says that the last commit has written nothing.
+	// quiet says that the last commit of what was read has written nothing.
 	quiet bool
 	gone  bool // ended by another request, as far as this one knows
 	ended bool // by this request

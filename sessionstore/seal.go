@@ -136,16 +136,13 @@ func (g *generation) seal(key, manager string, c content) ([]byte, error) {
 // headerOf returns what stands before the nonce of sealed data, if it is of a format that is known, and whether what
 // must follow may be there, too.
 func headerOf(sealed []byte) (header []byte, whole bool) {
-	size := 0
-	if len(sealed) > 0 {
-		switch sealed[0] {
-		case sealFormat:
-			size = headerSize
-		case sealFormat1:
-			size = headerSize1
-		}
-	}
-	if size == 0 || len(sealed) < size {
+	var size int
+	switch {
+	case len(sealed) >= headerSize && sealed[0] == sealFormat:
+		size = headerSize
+	case len(sealed) >= headerSize1 && sealed[0] == sealFormat1:
+		size = headerSize1
+	default:
 		return nil, false
 	}
 	return sealed[:size:size], len(sealed) >= size+nonceSize+tagSize

@@ -72,6 +72,23 @@ func unhex(t testing.TB, text string) []byte {
 	return b
 }
 
+// The smallest session there is opens as any other, and ends at its deadline.
+func TestSealOfTheSmallestSession(t *testing.T) {
+	t.Parallel()
+	secret, now := storetest.Secret(1), time.Now()
+	record := storage.Record{Key: sessionstore.StorageKeyOf(secret, "t")}
+	for deadline, live := range map[time.Time]bool{
+		{}: true, now.Add(time.Hour): true, now.Add(-time.Hour): false, time.Unix(0, 0): false, time.Unix(-1, 0): false,
+		time.Unix(0, 1): false,
+	} {
+		record.Data = sessionstore.SealUnder(secret, "namespace:", record, "t", nil, now, deadline)
+		data, err := sessionstore.Open(record, "t", secret)
+		if (err == nil) != live || len(data) > 0 || errors.Is(err, storage.ErrCorrupt) {
+			t.Errorf("until %v: %q, %v; want it to open: %v", deadline, data, err, live)
+		}
+	}
+}
+
 // Where only algorithms of FIPS 140 may be used, sessions of both formats work as ever.
 func TestSealWithFIPS(t *testing.T) {
 	t.Parallel()
@@ -79,7 +96,7 @@ func TestSealWithFIPS(t *testing.T) {
 		t.Skip("this is the process that the test starts")
 	}
 	const tests = "^(TestSecretVectors|TestSealVectors|TestRotation|TestStorageIsNoise|TestContexts)$"
-	command := exec.CommandContext(t.Context(), os.Args[0], "-test.run="+tests, "-test.v")
+	command := exec.CommandContext(t.Context(), os.Args[0], "-test.run="+tests, "-test.v", "-test.timeout=1m")
 	command.Env = append(os.Environ(), "GODEBUG=fips140=only")
 	output, err := command.CombinedOutput()
 	if passed := bytes.Count(output, []byte("--- PASS")); err != nil || passed < 5 {
