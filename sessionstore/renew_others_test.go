@@ -636,6 +636,53 @@ func TestManagersWithinEachOther(t *testing.T) {
 	})
 }
 
+// Of two managers within each other, one begins its session in the request in which the other renews its own. The
+// middleware of the one commits what is its own; a commit by hand, behind the response, is of what was renewed.
+func TestT3_BeginningBesideARenewal(t *testing.T) {
+	t.Parallel()
+	for name, begun := range map[string]bool{"by the middleware": false, "and by hand, behind the response": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			everyStrategy(t, func(t *testing.T, _ *hooked, v *visitor) {
+				admin := v.another("admin")
+				token := v.begin(map[string]any{"cart": 1})
+				answer := v.own(token, func(w http.ResponseWriter, r *http.Request) {
+					v.store.LoadAndSave(admin.sessions)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						admin.sessions.Put(r.Context(), "role", "admin")
+						if begun {
+							w.WriteHeader(http.StatusOK)
+						}
+						if err := v.sessions.RenewToken(r.Context()); err != nil {
+							t.Error(err)
+						}
+						if begun {
+							if _, _, err := v.sessions.Commit(r.Context()); err != nil {
+								t.Error(err)
+							}
+							v.want("the old token", token, "none")
+							v.want("the new token", v.sessions.Token(r.Context()), "cart")
+						}
+					})).ServeHTTP(w, r)
+				})
+				begins := ""
+				for _, cookie := range (&http.Response{Header: answer.header}).Cookies() {
+					if cookie.Name == "admin" {
+						begins = cookie.Value
+					}
+				}
+				if answer.status != http.StatusOK || begins == "" {
+					t.Fatalf("%+v; want the cookie of the session that begins", answer)
+				}
+				v.want("the session that begins", begins, "role")
+				if !begun {
+					v.want("the old token", token, "none")
+					v.want("the new token", answer.token, "cart")
+				}
+			})
+		})
+	}
+}
+
 // Where a merge is refused and taken back, the handler may run again.
 func TestRetryAfterARefusedMergeSession(t *testing.T) {
 	t.Parallel()
