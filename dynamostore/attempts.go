@@ -58,7 +58,7 @@ func (a *attempts) HandleDeserialize(
 }
 
 func (a *attempts) note(response *smithyhttp.Response, sent bool, err error) {
-	status := 0 // what the SDK makes up where there is no response
+	var status int // 0 is what the SDK makes up where there is no response
 	if response != nil {
 		status = response.StatusCode
 	}

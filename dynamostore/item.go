@@ -21,8 +21,7 @@ type itemValues struct {
 
 // key returns the primary key of a storage key.
 func (t *Table) key(key string) item {
-	k := make(item, 2)
-	k[t.PartitionKey.Name] = &types.AttributeValueMemberS{Value: t.PartitionKey.value(key)}
+	k := item{t.PartitionKey.Name: &types.AttributeValueMemberS{Value: t.PartitionKey.value(key)}}
 	if t.SortKey.Name != "" {
 		k[t.SortKey.Name] = &types.AttributeValueMemberS{Value: t.SortKey.value(key)}
 	}
@@ -52,14 +51,10 @@ func (t *Table) encode(r storage.Record) item {
 	v.expiry.Value = numbers[ttl:]
 
 	a := &t.Attributes
-	it := make(item, 8)
-	it[t.PartitionKey.Name] = &v.partition
-	it[a.Data] = &v.data
-	it[a.CreatedAt] = &v.created
-	it[a.UpdatedAt] = &v.updated
-	it[a.TTL] = &v.ttl
-	it[a.Expiry] = &v.expiry
-	it[a.Version] = &v.version
+	it := item{
+		t.PartitionKey.Name: &v.partition, a.Data: &v.data, a.CreatedAt: &v.created, a.UpdatedAt: &v.updated,
+		a.TTL: &v.ttl, a.Expiry: &v.expiry, a.Version: &v.version,
+	}
 	if t.SortKey.Name != "" {
 		v.sort.Value = t.SortKey.value(r.Key)
 		it[t.SortKey.Name] = &v.sort
