@@ -290,8 +290,8 @@ func TestReadReturnsNothingOfAnExpiredSession(t *testing.T) {
 	}
 }
 
-// Who waits for another process asks at intervals of 25 to 50 ms at first, and of 100 to 200 ms in the end; a quarter of
-// the lease bounds them, too.
+// Who waits for another process asks at intervals of 25 to 50 ms at first, and of 100 to 200 ms in the end; a quarter
+// of the lease bounds them, too.
 func TestPausesOfWhoWaits(t *testing.T) {
 	t.Parallel()
 	for bound, options := range map[time.Duration]lockstrategy.LeaseOptions{

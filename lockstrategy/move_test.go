@@ -96,7 +96,7 @@ type vanishing struct {
 
 func (d *vanishing) Get(ctx context.Context, key string, c storage.Consistency) (storage.Record, bool, error) {
 	if key == d.read {
-		if err := d.Driver.Delete(ctx, d.gone, storage.Always()); err != nil {
+		if err := d.Delete(ctx, d.gone, storage.Always()); err != nil {
 			return storage.Record{}, false, err
 		}
 		if d.left != nil {

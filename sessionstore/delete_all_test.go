@@ -87,8 +87,8 @@ func TestDeleteAllWhileASessionMoves(t *testing.T) {
 // A damaged session is deleted by what stands before its seal, all of it and no less.
 func TestDeleteAllKnowsItsOwnByTheHeader(t *testing.T) {
 	t.Parallel()
-	secret := storetest.Secret(1)
-	whole := sessionstore.SealUnder(secret, "namespace:", storage.Record{Key: "key"}, "token", nil, time.Now(), time.Time{})
+	secret, now := storetest.Secret(1), time.Now()
+	whole := sessionstore.SealUnder(secret, "namespace:", storage.Record{Key: "key"}, "token", nil, now, time.Time{})
 	first := sessionstore.SealFormat1(secret, "key", "token", nil)
 	for name, test := range map[string]struct {
 		data []byte

@@ -186,11 +186,21 @@ func TestWeaknessBounds(t *testing.T) {
 		"Chinese, and what is not printed":       {[]byte("正確的馬電池釘書針\x01天地玄黃宇宙洪荒"), ""},
 		"31 bytes twice":                         {bytes.Repeat(random[:31], 2), short},
 		"31 bytes, and nearly all of them again": {append(bytes.Clone(random[:31]), random[:30]...), ""},
-		"16 different bytes, 16 steps":           {of("5e330479dfdfdfdf5405d6628c54b5df9054b5b5b533794a794a4a900534e5e54a4a79793333bf90"), ""},
-		"15 different bytes":                     {of("d843aeae9a86e8adae9aade3e3192c87738687adbde37475ae737487879a73747575d8d8e8ad74ad"), little},
-		"15 different steps":                     {of("b5b5c0c0e4e4e6a3b5b5d925b3a6f3e6e408b3ff252525b3ffff8383e6e6e6e40ab5d9e48f8f8f8d"), little},
-		"one byte in four is the same":           {of("a9a293db93e75d5d64a3fc03fcf9a2a9a29fa2a2a9ac9de9a2a9fda2a9a9b2b23ea2a2a2ababb24e"), ""},
-		"more than that":                         {of("4c72a0cecea57cd2a9cc9e420dcea0a2cea099a0a0a0347fa0a0a8a8a8a8cefcc5be9e9ea0a0a0a8"), little},
+		"16 different bytes, 16 steps": {
+			of("5e330479dfdfdfdf5405d6628c54b5df9054b5b5b533794a794a4a900534e5e54a4a79793333bf90"), "",
+		},
+		"15 different bytes": {
+			of("d843aeae9a86e8adae9aade3e3192c87738687adbde37475ae737487879a73747575d8d8e8ad74ad"), little,
+		},
+		"15 different steps": {
+			of("b5b5c0c0e4e4e6a3b5b5d925b3a6f3e6e408b3ff252525b3ffff8383e6e6e6e40ab5d9e48f8f8f8d"), little,
+		},
+		"one byte in four is the same": {
+			of("a9a293db93e75d5d64a3fc03fcf9a2a9a29fa2a2a9ac9de9a2a9fda2a9a9b2b23ea2a2a2ababb24e"), "",
+		},
+		"more than that": {
+			of("4c72a0cecea57cd2a9cc9e420dcea0a2cea099a0a0a0347fa0a0a8a8a8a8cefcc5be9e9ea0a0a0a8"), little,
+		},
 	} {
 		got := sessionstore.WeaknessOf(test.secret)
 		if test.want == "" && got != "" || !strings.Contains(got, test.want) {

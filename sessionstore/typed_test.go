@@ -57,7 +57,7 @@ func TestTypedSecretsAreRefused(t *testing.T) {
 // less would take what was refused. These texts meet each habit, and its bounds.
 func TestTypedBitsAreSettled(t *testing.T) {
 	t.Parallel()
-	piece := "YdVhnLSokMuDgQVzQwyjfwoXRlqBSzRWrGYBOAtCYckq5Kz9+x"
+	const piece = "YdVhnLSokMuDgQVzQwyjfwoXRlqBSzRWrGYBOAtCYckq5Kz9+x"
 	for text, want := range map[string][2]float64{
 		"correcthorsebatterystaplecorrecthorsebattery":                     {119.362, -3.858},
 		"CORRECTHorseBatteryStaple7/Correct+horse9bat":                     {68.033, -3.903},
@@ -71,7 +71,7 @@ func TestTypedBitsAreSettled(t *testing.T) {
 		"5Kq5Kq5Kq5Kq5Kq5Kq5Kq5Kq5Kq5Kq5Kq5Kq5Kq5Kq5A":                     {213.503, 111.714},
 		"0101010101020202020203030303030404040404A/+A":                     {140.280, 160.263},
 		"YdVhnLSokMuDgQVzQwyjfwoXRlqBSzRWrGYBOAtCYck":                      {-4.456, -3.893},
-		piece[:39] + piece[:39] + "AA":                                     {207.050, -4.337}, // the longest repetition that is looked for
+		piece[:39] + piece[:39] + "AA":                                     {207.050, -4.337}, // the longest that is seen
 		piece[:40] + piece[:40]:                                            {-5.230, -4.939},  // a longer one
 		"3141592653589793238462643383279502884197169399375105820974944592": {0.202, 39.418},
 		"00112233445566778899aabbccddeeff0123456789abcdeffedcba9876543210": {-4.370, 213.114},
