@@ -909,6 +909,30 @@ func TestI6_TakeOverMeetsARenewal(t *testing.T) {
 	})
 }
 
+// A request that has got its session, and must wait for it once more, has all its patience again.
+func TestSecondWaitIsAnother(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		driver := stocked(t, map[string]any{})
+		others := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{}))
+		p := newProcess(t, driver, lockstrategy.Lease(lockstrategy.LeaseOptions{MaxWait: 10 * time.Second}))
+		for _, again := range []bool{false, true} {
+			holder := others.mustOpen()
+			time.AfterFunc(8*time.Second, holder.end)
+			v := p.mustOpen()
+			v.end()
+			if again {
+				holder = others.mustOpen()
+				time.AfterFunc(8*time.Second, holder.end)
+			}
+			if err := v.set("a", again); err != nil {
+				t.Errorf("waits again %v: %v", again, err)
+			}
+			v.end()
+		}
+	})
+}
+
 // A request that waits for one key after the other, as with two secrets, waits no longer than it may.
 func TestWaitIsOneForAllKeys(t *testing.T) {
 	t.Parallel()

@@ -140,6 +140,62 @@ func TestArrivalThatChangesMeanwhile(t *testing.T) {
 	}
 }
 
+// A read that fails at any of its calls finds nothing.
+func TestArrivalThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	next := record("new", now.Add(time.Hour))
+	next.CreatedAt, next.UpdatedAt = now, now
+	for fails := 1; fails <= 3; fails++ {
+		driver := memory.New()
+		if err := driver.Put(t.Context(), ended.Arrival(next, "old"), storage.Always()); err != nil {
+			t.Fatal(err)
+		}
+		spy, reads := newSpy(driver), 0
+		spy.set(func(string) error {
+			if reads++; reads == fails {
+				return storage.ErrUnavailable
+			}
+			return nil
+		}, nil)
+		backend := &lockstrategy.Backend{Driver: spy, Now: func() time.Time { return now }}
+		seen, found, err := backend.Read(t.Context(), "new")
+		if !errors.Is(err, storage.ErrUnavailable) || found || seen.Key != "" {
+			t.Errorf("read %d fails: found %v, %+v, %v; want the error alone", fails, found, seen, err)
+		}
+	}
+}
+
+// restless is a driver on which a session is announced anew with each read.
+type restless struct {
+	*memory.Driver
+	next  storage.Record
+	reads int
+}
+
+func (d *restless) Get(_ context.Context, key string, _ storage.Consistency) (storage.Record, bool, error) {
+	if d.reads++; key != d.next.Key {
+		return storage.Record{}, false, nil
+	}
+	return ended.Arrival(d.next, "old"), true, nil
+}
+
+// A session that never arrives is not followed for ever, and one that would be over is not followed at all.
+func TestArrivalThatNeverArrives(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	for name, lifetime := range map[string]time.Duration{"live": time.Hour, "over": 0} {
+		next := record("new", now.Add(lifetime))
+		next.CreatedAt, next.UpdatedAt = now.Add(-time.Hour), now.Add(-time.Hour)
+		driver := &restless{Driver: memory.New(), next: next}
+		backend := &lockstrategy.Backend{Driver: driver, Now: func() time.Time { return now }}
+		seen, found, err := backend.Read(t.Context(), "new")
+		if err != nil || found || seen.Key != "" || driver.reads > 20 || lifetime == 0 && driver.reads != 1 {
+			t.Errorf("%s: found %v, %+v, %v after %d reads; want nothing", name, found, seen, err, driver.reads)
+		}
+	}
+}
+
 // passing is a driver on which time passes with each first write of a key.
 type passing struct {
 	*memory.Driver
