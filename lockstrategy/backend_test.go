@@ -106,7 +106,7 @@ func TestWriteErrors(t *testing.T) {
 		"deleted":              {"deleted", "deleted", lockstrategy.ErrSessionGone},
 		"moved by another":     {"deleted", "moved", storage.ErrConflict},
 		"deleted, not moved":   {"deleted", "nowhere", lockstrategy.ErrSessionGone},
-		"changed, to be moved": {"changed", "nowhere", storage.ErrConflict},
+		"changed, to be moved": {"changed", "elsewhere", storage.ErrConflict},
 	} {
 		_, err := backend.Write(t.Context(), test.from, record(test.key, now.Add(time.Hour)), seen)
 		if !errors.Is(err, test.want) {
