@@ -10,11 +10,14 @@ import (
 	"github.com/scsdynamo/scsdynamo/cmd/internal/terminal"
 	"github.com/scsdynamo/scsdynamo/config"
 	"github.com/scsdynamo/scsdynamo/dynamostore"
+	"github.com/scsdynamo/scsdynamo/internal/fingerprint"
 	"github.com/scsdynamo/scsdynamo/internal/inspect"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
 const sessionsLong = `Count, list, show and delete the sessions that are stored.
+
+Those of one user, or of whatever else owns sessions in the application, are listed, deleted and erased with --owner.
 
 A session is called by one of these:
 
@@ -34,8 +37,9 @@ On DynamoDB, what looks at all sessions scans the table, which is billed by its 
 process at a time: stop the application first.`
 
 func (a *app) sessionsCommand() *cobra.Command {
-	return a.commands("sessions", "Count, list, show and delete sessions", sessionsLong,
-		a.sessionsCountCommand(), a.sessionsListCommand(), a.sessionsShowCommand(), a.sessionsDeleteCommand())
+	return a.commands("sessions", "Count, list, show, delete and erase sessions", sessionsLong,
+		a.sessionsCountCommand(), a.sessionsListCommand(), a.sessionsShowCommand(), a.sessionsDeleteCommand(),
+		a.sessionsEraseCommand())
 }
 
 func (a *app) sessionsCountCommand() *cobra.Command {
@@ -201,7 +205,7 @@ var statuses = map[inspect.State]string{
 // reportOf returns what may be printed of a record, opened or not.
 func (o *opened) reportOf(found inspect.Found, now time.Time) sessionReport {
 	record := found.Record
-	r := sessionReport{Session: o.Name(found), Fingerprint: inspect.Fingerprint(record.Key), Status: statuses[found.State]}
+	r := sessionReport{Session: o.Name(found), Fingerprint: fingerprint.Of(record.Key), Status: statuses[found.State]}
 	if found.Err != nil {
 		r.Problem = found.Err.Error()
 	}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
-	"github.com/scsdynamo/scsdynamo/internal/inspect"
+	"github.com/scsdynamo/scsdynamo/internal/fingerprint"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -93,14 +93,14 @@ func TestWhatIsSaidOfSessionsIsTrue(t *testing.T) {
 					got.Sessions[0].Status != test.status {
 					t.Errorf("listed %+v; want %s", got, test.status)
 				}
-				if got := decoded[report](s, "sessions", "show", inspect.Fingerprint(key)); got.Status != test.status ||
+				if got := decoded[report](s, "sessions", "show", fingerprint.Of(key)); got.Status != test.status ||
 					(got.Problem == "") != (test.status == "live") {
 					t.Errorf("shown %+v; want %s", got, test.status)
 				}
 				for _, command := range [][]string{
 					{"sessions", "list"},
 					{"sessions", "count"},
-					{"sessions", "show", inspect.Fingerprint(key)},
+					{"sessions", "show", fingerprint.Of(key)},
 				} {
 					if r := s.execute("", command...); r.code != 0 || test.status == "over" &&
 						!strings.Contains(r.stdout+r.stderr, "over") {
@@ -142,7 +142,7 @@ func TestTwoNamesForOneSession(t *testing.T) {
 		t.Helper()
 		s.put(tokenLive, nil)
 		s.put(tokenExpired, nil)
-		fingerprint := inspect.Fingerprint(tokenLive)
+		fingerprint := fingerprint.Of(tokenLive)
 		got := decoded[struct{ Deleted int }](s, "sessions", "delete", "--yes", tokenLive, fingerprint, tokenExpired,
 			fingerprint[:14], tokenLive)
 		if got.Deleted != 2 {

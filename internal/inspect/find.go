@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/scsdynamo/scsdynamo/internal/ended"
+	"github.com/scsdynamo/scsdynamo/internal/fingerprint"
 	"github.com/scsdynamo/scsdynamo/internal/sealed"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
@@ -24,7 +25,7 @@ var (
 	ErrAmbiguous = errors.New("several sessions have fingerprints that begin so; give more digits")
 
 	// ErrFingerprint says that what follows "sha256:" cannot be the beginning of a fingerprint.
-	ErrFingerprint = errors.New("this is not a fingerprint as lists show them: " + fingerprintPrefix +
+	ErrFingerprint = errors.New("this is not a fingerprint as lists show them: " + fingerprint.Prefix +
 		" and 4 to 16 digits, 0 to 9 and a to f")
 )
 
@@ -66,8 +67,8 @@ func UnreadableOf(key string, err error) Found {
 
 // IsFingerprint reports whether a name is a fingerprint or the beginning of one: Find then reads all sessions.
 func IsFingerprint(name string) bool {
-	digits, ok := strings.CutPrefix(name, fingerprintPrefix)
-	return ok && len(digits) >= leastDigits && len(digits) <= fingerprintDigits &&
+	digits, ok := strings.CutPrefix(name, fingerprint.Prefix)
+	return ok && len(digits) >= leastDigits && len(digits) <= fingerprint.Digits &&
 		strings.Trim(digits, "0123456789abcdef") == ""
 }
 
@@ -237,7 +238,7 @@ func fingerprintsAmong(names []string) (fingerprints []string, err error) {
 		switch {
 		case IsFingerprint(name):
 			fingerprints = append(fingerprints, name)
-		case strings.HasPrefix(name, fingerprintPrefix):
+		case strings.HasPrefix(name, fingerprint.Prefix):
 			return nil, named(i, ErrFingerprint)
 		}
 	}
@@ -253,9 +254,9 @@ func (s *Sessions) findFingerprints(ctx context.Context, names []string) (map[st
 	matches := map[string]string{} // storage keys by fingerprint
 	ambiguous := map[string]bool{}
 	note := func(key string) {
-		fingerprint := Fingerprint(key)
+		is := fingerprint.Of(key)
 		for _, beginning := range wanted {
-			if !strings.HasPrefix(fingerprint, beginning) {
+			if !strings.HasPrefix(is, beginning) {
 				continue
 			}
 			other, taken := matches[beginning]

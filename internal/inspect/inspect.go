@@ -5,12 +5,11 @@ package inspect
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"iter"
 	"slices"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/internal/fingerprint"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
@@ -48,19 +47,6 @@ func (s *Sessions) timeless(driver storage.Driver) (*sessionstore.Store, error) 
 		sessionstore.WithSealedSince(time.Time{}))
 }
 
-// fingerprintPrefix begins all fingerprints, and no token or key.
-const fingerprintPrefix = "sha256:"
-
-// fingerprintDigits is how much of the hash is shown: enough to tell millions of sessions apart.
-const fingerprintDigits = 16
-
-// Fingerprint tells a session apart from others without telling its key: "sha256:" and the beginning of the hash of the
-// key, from which a token of random letters cannot be found.
-func Fingerprint(key string) string {
-	hash := sha256.Sum256([]byte(key))
-	return fingerprintPrefix + hex.EncodeToString(hash[:])[:fingerprintDigits]
-}
-
 // Name returns what a session may be called where others look on: its storage key where its record opens with a secret,
 // for then that is a keyed hash of its token; else its fingerprint. A record that was stored without a secret has its
 // token as storage key, whatever is configured now.
@@ -68,7 +54,7 @@ func (s *Sessions) Name(found Found) string {
 	if s.sealed && found.Err == nil && found.Token != "" && found.Token != found.Record.Key {
 		return found.Record.Key
 	}
-	return Fingerprint(found.Record.Key)
+	return fingerprint.Of(found.Record.Key)
 }
 
 // Pages reads all records, a page at a time, expired ones included. It holds one page. What a store keeps beside the

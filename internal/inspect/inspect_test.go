@@ -17,6 +17,7 @@ import (
 
 	"github.com/scsdynamo/scsdynamo/boltstore"
 	"github.com/scsdynamo/scsdynamo/internal/ended"
+	"github.com/scsdynamo/scsdynamo/internal/fingerprint"
 	"github.com/scsdynamo/scsdynamo/internal/inspect"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
@@ -102,15 +103,15 @@ func TestFind(t *testing.T) {
 			cookie := commit(t, driver, hashed("cookie"), time.Hour, test.committed...)
 			sessions := sessionsOf(t, driver, name == "sealed" || name == "previous", test.options...)
 			for called, want := range map[string]struct{ key, token string }{
-				"live":                              {live, "live"},
-				live:                                {live, "live"},
-				inspect.Fingerprint(live):           {live, "live"},
-				inspect.Fingerprint(live)[:12]:      {live, "live"},
-				"expired":                           {expired, "expired"},
-				inspect.Fingerprint(expired):        {expired, "expired"},
-				"cookie":                            {cookie, hashed("cookie")},
-				nameOf(t, driver, sessions, live):   {live, "live"},
-				inspect.Fingerprint(cookie)[:7+8+1]: {cookie, hashed("cookie")},
+				"live":                            {live, "live"},
+				live:                              {live, "live"},
+				fingerprint.Of(live):              {live, "live"},
+				fingerprint.Of(live)[:12]:         {live, "live"},
+				"expired":                         {expired, "expired"},
+				fingerprint.Of(expired):           {expired, "expired"},
+				"cookie":                          {cookie, hashed("cookie")},
+				nameOf(t, driver, sessions, live): {live, "live"},
+				fingerprint.Of(cookie)[:7+8+1]:    {cookie, hashed("cookie")},
 			} {
 				all, err := sessions.Find(t.Context(), called)
 				if err != nil {
@@ -142,15 +143,15 @@ func TestFindNot(t *testing.T) {
 	for _, sealed := range []bool{false, true} {
 		sessions := sessionsOf(t, driver, sealed)
 		for called, want := range map[string]error{
-			"unknown":                     inspect.ErrNotFound,
-			"":                            inspect.ErrNotFound,
-			reserved:                      inspect.ErrNotFound,
-			inspect.Fingerprint(reserved): inspect.ErrNotFound,
-			inspect.Fingerprint("none"):   inspect.ErrNotFound,
-			"sha256:":                     inspect.ErrFingerprint,
-			"sha256:abc":                  inspect.ErrFingerprint,
-			"sha256:ABCD":                 inspect.ErrFingerprint,
-			"sha256:0123456789abcdef0":    inspect.ErrFingerprint,
+			"unknown":                  inspect.ErrNotFound,
+			"":                         inspect.ErrNotFound,
+			reserved:                   inspect.ErrNotFound,
+			fingerprint.Of(reserved):   inspect.ErrNotFound,
+			fingerprint.Of("none"):     inspect.ErrNotFound,
+			"sha256:":                  inspect.ErrFingerprint,
+			"sha256:abc":               inspect.ErrFingerprint,
+			"sha256:ABCD":              inspect.ErrFingerprint,
+			"sha256:0123456789abcdef0": inspect.ErrFingerprint,
 		} {
 			if _, err := sessions.Find(t.Context(), called); !errors.Is(err, want) {
 				t.Errorf("sealed %v, %q: %v; want %v", sealed, called, err, want)
@@ -170,7 +171,7 @@ func TestFindAmbiguous(t *testing.T) {
 	const digits = len("sha256:") + 4
 	for i := 0; ; i++ {
 		token := fmt.Sprint("token-", i)
-		beginning := inspect.Fingerprint(token)[:digits]
+		beginning := fingerprint.Of(token)[:digits]
 		other, twice := seen[beginning]
 		seen[beginning] = token
 		if !twice {
@@ -182,7 +183,7 @@ func TestFindAmbiguous(t *testing.T) {
 		if _, err := sessions.Find(t.Context(), beginning); !errors.Is(err, inspect.ErrAmbiguous) {
 			t.Errorf("a fingerprint of two sessions: %v; want ErrAmbiguous", err)
 		}
-		if all, err := sessions.Find(t.Context(), inspect.Fingerprint(token)); err != nil || all[0].Token != token {
+		if all, err := sessions.Find(t.Context(), fingerprint.Of(token)); err != nil || all[0].Token != token {
 			t.Errorf("the whole fingerprint: %v", err)
 		}
 		return
@@ -363,7 +364,7 @@ func TestDecode(t *testing.T) {
 
 func TestFingerprint(t *testing.T) {
 	t.Parallel()
-	if got, want := inspect.Fingerprint("token"), "sha256:3c469e9d6c5875d3"; got != want {
+	if got, want := fingerprint.Of("token"), "sha256:3c469e9d6c5875d3"; got != want {
 		t.Errorf("the fingerprint is %q; want %q, in all versions", got, want)
 	}
 }
@@ -404,7 +405,7 @@ func TestI9_NamesAreNoTokens(t *testing.T) {
 			const token = "a-token-that-lets-in"
 			key := commit(t, driver, token, time.Hour, test.stored...)
 			sessions := sessionsOf(t, driver, test.configured != nil, test.configured...)
-			want := inspect.Fingerprint(key)
+			want := fingerprint.Of(key)
 			if test.byKey {
 				want = key
 			}
@@ -426,7 +427,7 @@ func TestFindSeveral(t *testing.T) {
 	driver := &scans{Driver: open(t)}
 	var names []string
 	for i := range 5 {
-		names = append(names, inspect.Fingerprint(commit(t, driver, fmt.Sprint("token-", i), time.Hour)))
+		names = append(names, fingerprint.Of(commit(t, driver, fmt.Sprint("token-", i), time.Hour)))
 	}
 	sessions := sessionsOf(t, driver, false)
 	all, err := sessions.Find(t.Context(), append(names, "token-2")...)
@@ -468,7 +469,7 @@ func TestTombstonesAreNoSessions(t *testing.T) {
 	}
 	for _, options := range [][]sessionstore.Option{nil, {sessionstore.WithSecret(current)}} {
 		sessions := sessionsOf(t, driver, options != nil, options...)
-		for _, name := range []string{"ended", inspect.Fingerprint("ended")} {
+		for _, name := range []string{"ended", fingerprint.Of("ended")} {
 			if found, err := sessions.Find(t.Context(), name); !errors.Is(err, inspect.ErrNotFound) {
 				t.Errorf("%q: found %+v, %v", name, found, err)
 			}

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scsdynamo/scsdynamo/internal/fingerprint"
 	"github.com/scsdynamo/scsdynamo/internal/inspect"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
@@ -69,7 +70,7 @@ func TestStates(t *testing.T) {
 				given = append(options(sessionstore.WithUnreadableAsMiss()), given...)
 			}
 			sessions := sessionsOf(t, driver, len(c.options) > 0, given...)
-			all, err := sessions.Find(t.Context(), inspect.Fingerprint(key))
+			all, err := sessions.Find(t.Context(), fingerprint.Of(key))
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
