@@ -10,7 +10,9 @@ import (
 // request read the session. Updates of concurrent requests are lost, and a commit after a logout brings the session
 // back. While a secret is being changed, processes that have the secrets in different orders may see different sessions
 // under one token. It is there for strict parity with other stores, and as the baseline in measurements. A commit of
-// the values that were read moves the expiry alone, as with every strategy, and brings nothing back.
+// the values that were read moves the expiry alone, as with every strategy, and brings nothing back. Where
+// [Request].StaysEnded is set, as in a store whose sessions have owners, no commit brings anything back; it overwrites
+// what others have stored, and nothing else.
 //
 // A request costs one read, and one write where it commits.
 func None() Strategy { return none{} }
@@ -34,11 +36,33 @@ type noneSession struct{ *Base }
 func newNone(base *Base) Session {
 	s := noneSession{base}
 	base.operations = s
+	if base.request.StaysEnded {
+		base.overtaken = s.overwrite
+	}
 	return s
+}
+
+// overwrite implements Overtaken: what others have stored does not count. It goes through the payload, which may know
+// better.
+func (s noneSession) overwrite(_, next, stored storage.Record) (storage.Record, error) {
+	payload := s.request.Payload
+	if payload == nil {
+		return next, nil
+	}
+	deadline, values, err := payload.Decode(next)
+	if err != nil {
+		return next, errNotMergeable
+	}
+	_, _, _ = payload.Decode(stored) // What does not open is overwritten, too.
+	next.Data, err = payload.Encode(next.Key, deadline, values)
+	return next, err
 }
 
 // commit writes next without a condition.
 func (s noneSession) commit(ctx context.Context, next storage.Record, write writing) error {
+	if s.request.StaysEnded {
+		return s.Base.commit(ctx, next, write)
+	}
 	record, found, gone := s.state()
 	switch {
 	case gone:

@@ -17,6 +17,9 @@ type Request struct {
 	Lock bool
 	// Payload opens and makes the payloads of this session. Nil where the session manager's codec is not known.
 	Payload Payload
+	// StaysEnded says that a session that has ended is not to be brought back, whatever the strategy, as where somebody
+	// ends sessions without knowing who uses them. A commit may still overwrite what other requests have stored.
+	StaysEnded bool
 	// Done is closed when nobody waits for the request's answer any more, as where its client has gone: a lease is not
 	// kept up for it then. Nil means never.
 	Done <-chan struct{}

@@ -190,6 +190,12 @@ var attacks = map[string]struct {
 		v.write(before, nil)
 		return v.who(v.alice) == "alice"
 	}},
+	"hide a session by an earlier roster":       {rosterIsBack, earlierRoster},
+	"hide a session by taking the roster away":  {rosterIsBack, noRoster},
+	"exceed a limit by taking the roster away":  {rosterIsBack, limitWithoutRoster},
+	"let a login in that an end of all refuses": {rosterIsBack, loginWithoutRoster},
+	"break a roster":                        {"make the logins of an owner fail", brokenRoster},
+	"list and end another owner's sessions": {"", movedRoster},
 	"bring back a session that has expired": {"", func(t *testing.T) bool {
 		v := newVictim(t, "shop")
 		before := v.record(v.alice)

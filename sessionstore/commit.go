@@ -13,7 +13,8 @@ import (
 )
 
 // CommitCtx stores the data of the session until expiry. In a request scope, what it may overwrite is decided by the
-// lock strategy; outside of one it overwrites whatever there is. Where the values are those that the request has read,
+// lock strategy; outside of one it overwrites whatever there is, but for a session with an owner that has ended (see
+// [WithOwner]). Where the values are those that the request has read,
 // as with an idle timeout in every request that only reads, a scope moves the expiry and sends no data, and not even
 // that within the touch interval (see [WithTouchInterval]): such requests never get into each other's way, and where
 // the session was changed or ended meanwhile, nothing is written and that is no error.
@@ -47,20 +48,25 @@ func (s *Store) CommitCtx(ctx context.Context, token string, data []byte, expiry
 	if err := s.checkShown(ctx, token); err != nil {
 		return err
 	}
-	next.Version = mark.NewVersion(s.vault.mark(""))
 	return s.overwrite(ctx, token, data, next)
 }
 
 // overwrite stores the data without knowing what it replaces.
 func (s *Store) overwrite(ctx context.Context, token string, data []byte, next storage.Record) (err error) {
-	if next.Ended() {
-		return s.deleteUnseen(ctx, token)
-	}
 	next.Key = s.vault.keyOf(0, token)
-	if next.Data, err = s.seal(nil, next, token, data, time.Time{}); err != nil {
+	claim := claim{store: s, next: next, data: data, codec: s.codec}
+	if _, err := claim.read(""); err != nil {
 		return err
 	}
-	if err := s.backend.Driver.Put(ctx, next, storage.Always()); err != nil {
+	if claim.next.Ended() {
+		return s.deleteUnseen(ctx, token)
+	}
+	if len(claim.owners) > 0 {
+		err = s.overwriteOwned(ctx, &claim, token)
+	} else if claim.next.Data, err = s.seal(nil, claim.next, token, data, time.Time{}); err == nil {
+		err = s.backend.Driver.Put(ctx, claim.next, storage.Always())
+	}
+	if err != nil {
 		return err
 	}
 	for i := 1; i < s.vault.generations(); i++ {
@@ -70,6 +76,47 @@ func (s *Store) overwrite(ctx context.Context, token string, data []byte, next s
 	}
 	return nil
 }
+
+// overwriteOwned stores the data in place of whatever there is, but for what has ended: whoever has ended all sessions
+// of an owner does not know of this commit.
+func (s *Store) overwriteOwned(ctx context.Context, claim *claim, token string) error {
+	for try := 1; ; try++ {
+		now := s.backend.Now()
+		before, found, err := s.backend.Driver.Get(ctx, claim.next.Key, storage.Strong)
+		if err != nil && !errors.Is(err, storage.ErrCorrupt) {
+			return err
+		}
+		condition := storage.IfAbsent(now)
+		switch {
+		case err != nil:
+			condition = storage.Always()
+		case found && !before.Expired(now) && before.Ended():
+			return ErrSessionGone
+		case found && !before.Expired(now):
+			condition, claim.before = storage.IfVersion(before.Version, now), before
+		case s.vault.generations() > 1:
+			if claim.before, _, err = s.find(ctx, nil, token); err != nil {
+				return err
+			}
+		}
+		claim.had, _ = s.vault.open(claim.before, token, s.codec) // What does not open has no owner.
+		if err := claim.make(ctx); err != nil {
+			return err
+		}
+		if claim.next.Data, err = s.seal(nil, claim.next, token, claim.data, time.Time{}); err != nil {
+			return err
+		}
+		err = s.backend.Driver.Put(ctx, claim.next, condition)
+		if errors.Is(err, storage.ErrConflict) && !errors.Is(err, storage.ErrOutcomeUnknown) && try < overwriteTries {
+			continue
+		}
+		claim.settle(ctx, err)
+		return err
+	}
+}
+
+// overwriteTries is how often others may store a session while it is being overwritten.
+const overwriteTries = 16
 
 // commit stores the data in a scope.
 func (s *Store) commit(ctx context.Context, l *layer, token string, data []byte, next storage.Record) (err error) {
@@ -81,12 +128,22 @@ func (s *Store) commit(ctx context.Context, l *layer, token string, data []byte,
 	_, token = l.tokensOf(e)
 	next.Key = s.vault.keyOf(0, token)
 	before, found := e.session.Record()
-	manager := l.managerMark(before)
-	l.update(func() { e.mark = manager })
-	next.Version = mark.NewVersion(s.vault.mark(manager))
 	var had []byte
-	var changed bool
-	l.update(func() { had, changed = e.data, e.changed })
+	var changed, renews bool
+	l.update(func() { had, changed, renews = e.data, e.changed, e.renewing })
+	claim := claim{
+		store: s, before: before, next: next, had: had, data: data, codec: l.codec(), scope: l.scope,
+		request: l.request,
+	}
+	if e.record.Key != "" { // it was iterated over: the request is that of somebody else
+		claim.request = nil
+	}
+	marked, err := claim.read(l.managerMark(before))
+	if err != nil {
+		return err
+	}
+	l.update(func() { e.mark, e.owners = marked, claim.owners })
+	next = claim.next
 	unchanged := l.unchanged(e, data)
 	if !found {
 		if done, err := l.missing(e, next, unchanged); done {
@@ -94,30 +151,49 @@ func (s *Store) commit(ctx context.Context, l *layer, token string, data []byte,
 		}
 	}
 	switch {
-	case unchanged && before.Key == next.Key:
+	case unchanged && before.Key == next.Key && (!found || claim.isMarked()):
 		err = s.touch(ctx, l, e, before, next)
 	case unchanged:
-		err = s.move(ctx, l, e, token, data, next)
+		err = s.quietly(l, e, claim.commit(ctx, l, e, func(next storage.Record) error {
+			return s.move(ctx, l, e, token, data, next)
+		}))
 	default:
-		err = s.store(ctx, l, e, token, data, next)
+		err = claim.commit(ctx, l, e, func(next storage.Record) error {
+			return s.store(ctx, l, e, token, data, next)
+		})
 	}
 	if err != nil {
 		return err
 	}
-	if e.record.Key != "" { // one that was iterated over, into which nothing was merged
+	if e.record.Key == "" { // into one that was iterated over nothing is merged
+		err = s.endMerged(ctx, l, next.Key)
+	}
+	switch {
+	case errors.Is(err, storage.ErrOutcomeUnknown):
+		return err
+	case err == nil:
+		claim.settle(ctx, nil)
+		s.tellCommit(ctx, l, e, &claim, found, renews)
 		return nil
 	}
-	err = s.endMerged(ctx, l, next.Key)
-	if err == nil || errors.Is(err, storage.ErrOutcomeUnknown) {
-		return err
-	}
-	if !s.takeBack(ctx, l, e, before, found, had) {
+	if !s.takeBack(ctx, l, e, &claim, found) {
 		return errors.Join(err, storage.ErrOutcomeUnknown)
 	}
+	claim.settle(ctx, err)
 	if before.Key == next.Key {
 		l.update(func() { e.changed = changed })
 	}
 	return err
+}
+
+// quietly takes a commit that has changed nothing, and was refused because of its owners, for one that had nothing to
+// write: its request only reads.
+func (s *Store) quietly(l *layer, e *scopedSession, err error) error {
+	if errors.Is(err, storage.ErrOutcomeUnknown) || !errors.Is(err, ErrOwnerEnded) && !errors.Is(err, ErrOwnerLimit) {
+		return err
+	}
+	l.update(func() { e.quiet, e.gone = true, errors.Is(err, ErrOwnerEnded) })
+	return nil
 }
 
 // missing says what becomes of a commit of a session that was not found, or that the request has ended. done is whether
@@ -263,7 +339,8 @@ func (s *Store) endMerged(ctx context.Context, l *layer, successor string) error
 	all := l.takeMerged()
 	for i, other := range all {
 		record, _ := other.session.Record()
-		_, err := s.backend.End(ctx, record, successor, storage.IfVersion(record.Version, s.backend.Now()))
+		_, err := s.backend.End(ctx, record, ended.MergedInto(successor),
+			storage.IfVersion(record.Version, s.backend.Now()))
 		if err == nil {
 			continue
 		}
@@ -276,6 +353,9 @@ func (s *Store) endMerged(ctx context.Context, l *layer, successor string) error
 			}
 		})
 		return err
+	}
+	for _, other := range all {
+		s.tellEnd(ctx, l, other, byMerge)
 	}
 	return nil
 }
@@ -296,28 +376,33 @@ func (s *Store) restore(ctx context.Context, other *scopedSession, successor str
 
 // takeBack restores what was stored before a commit, and reports whether that is so: under the token that the session
 // has now, if it was renewed. had is its data, nil where that is not known.
-func (s *Store) takeBack(ctx context.Context, l *layer, e *scopedSession, before storage.Record, found bool,
-	had []byte,
-) bool {
+func (s *Store) takeBack(ctx context.Context, l *layer, e *scopedSession, made *claim, found bool) bool {
 	l.update(func() { e.data, e.gone = nil, !found })
 	if !found {
 		return e.session.Delete(ctx) == nil
 	}
 	now, _ := e.session.Record()
-	moved := now.Key != before.Key
-	before.UpdatedAt, before.Version, before.Key = s.backend.Now(), mark.NewVersion(mark.Of(now)), now.Key
-	if moved {
-		if had == nil {
+	back := *made
+	back.before, back.next, back.had, back.data = now, made.before, made.data, made.had
+	back.next.UpdatedAt, back.next.Key, back.request = s.backend.Now(), now.Key, nil
+	if back.data == nil { // it is not known what it had, and so not to whom it belongs
+		if now.Key != made.before.Key {
 			return false
 		}
-		var err error
-		if before.Data, err = s.seal(l, before, e.storedAs, had, time.Time{}); err != nil {
-			return false
-		}
+		back.next.Version = mark.NewVersion(mark.Of(made.before))
+		return e.session.Commit(ctx, back.next) == nil
 	}
-	if e.session.Commit(ctx, before) != nil {
+	marked, err := back.read(managerMarkOf(made.before))
+	if err != nil {
 		return false
 	}
-	l.update(func() { e.data = had })
+	l.update(func() { e.mark, e.owners = marked, back.owners })
+	if back.next.Data, err = s.seal(l, back.next, e.storedAs, back.data, time.Time{}); err != nil {
+		return false
+	}
+	if back.commit(ctx, l, e, func(next storage.Record) error { return e.session.Commit(ctx, next) }) != nil {
+		return false
+	}
+	l.update(func() { e.data = back.data })
 	return true
 }

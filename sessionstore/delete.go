@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/scsdynamo/scsdynamo/internal/ended"
+	"github.com/scsdynamo/scsdynamo/internal/fingerprint"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
@@ -90,7 +91,7 @@ func (s *Store) delete(ctx context.Context, l *layer, token string, by caller) e
 			return err
 		}
 	case !over:
-		if err := s.end(ctx, l, e); err != nil {
+		if err := s.end(ctx, l, e, byLogout); err != nil {
 			return err
 		}
 		l.update(func() { e.leaving = notReplaced })
@@ -99,7 +100,7 @@ func (s *Store) delete(ctx context.Context, l *layer, token string, by caller) e
 		return nil
 	}
 	for _, other := range l.takeMerged() {
-		if err := s.end(ctx, l, other); err != nil {
+		if err := s.end(ctx, l, other, byLogout); err != nil {
 			l.update(func() { other.leaving, other.ended = merged, false })
 			return errors.Join(err, storage.ErrOutcomeUnknown) // the session itself has ended
 		}
@@ -111,14 +112,14 @@ func (s *Store) delete(ctx context.Context, l *layer, token string, by caller) e
 func (s *Store) endCondemned(ctx context.Context, l *layer) {
 	for _, e := range l.condemned() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
-		_ = s.end(ctx, l, e) // the delete was to come with a commit, of which there is none to tell of it
+		_ = s.end(ctx, l, e, byLogout) // the delete was to come with a commit, of which there is none to tell of it
 		cancel()
 	}
 }
 
 // end ends a session of the scope, under the key of each secret. With several, all keys get a tombstone: another
 // request may be moving the session from one to another, in whichever order its process has the secrets.
-func (s *Store) end(ctx context.Context, l *layer, e *scopedSession) error {
+func (s *Store) end(ctx context.Context, l *layer, e *scopedSession, reason string) error {
 	l.update(func() {
 		if e.session == nil {
 			e.session = s.newSession(ctx, l, e)
@@ -146,6 +147,9 @@ func (s *Store) end(ctx context.Context, l *layer, e *scopedSession) error {
 		}
 	}
 	l.update(func() { e.ended, e.changed = true, true })
+	if found {
+		s.tellEnd(ctx, l, e, reason)
+	}
 	return nil
 }
 
@@ -160,6 +164,9 @@ func (s *Store) deleteUnseen(ctx context.Context, token string) error {
 		}
 		if err != nil {
 			return err
+		}
+		if ends && !wrote && len(s.lifecycles) > 0 {
+			s.tell(ctx, Lifecycle{Change: hasEnded, Reason: byLogout, Session: fingerprint.Of(s.vault.keyOf(i%n, token))})
 		}
 		wrote = wrote || ends
 	}

@@ -32,7 +32,7 @@ func (s *Store) DeleteAll(ctx context.Context) (deleted int, err error) {
 			return deleted, err
 		}
 		var keys []string
-		judge := func(key string, owner ownership) {
+		judge := func(key string, owner origin) {
 			switch owner {
 			case ours:
 				keys = append(keys, key)
@@ -49,10 +49,10 @@ func (s *Store) DeleteAll(ctx context.Context) (deleted int, err error) {
 				}
 				record = session // whether it has left its old key or will
 			}
-			judge(record.Key, s.vault.ownerOf(record, s.codec))
+			judge(record.Key, s.vault.originOf(record, s.codec))
 		}
 		for _, unreadable := range page.Unreadable {
-			judge(unreadable.Key, s.vault.ownerOfUnreadable(unreadable))
+			judge(unreadable.Key, s.vault.originOfUnreadable(unreadable))
 		}
 		for batch := range slices.Chunk(keys, deleteBatch) {
 			if err := s.backend.Driver.DeleteBatch(ctx, batch); err != nil {

@@ -13,11 +13,11 @@ import (
 const retryAfter = "1"
 
 // HandleError is an [scs.SessionManager].ErrorFunc that tells people what happened: 409 Conflict where another request
-// of the same user was faster, or the session was ended or renewed meanwhile; 503 Service Unavailable with Retry-After
-// where another request held the session for too long, storage is overloaded or out of reach, or the request's own time
-// was up; and 500 Internal Server Error for everything else, such as where it is not known whether the session was
-// saved. The error itself goes to [slog.Default], not to the client: at error level what somebody should look at, at
-// warn level what was too slow, and at info level the rest.
+// of the same user was faster, the session was ended or renewed meanwhile, or its owner may have no more sessions; 503
+// Service Unavailable with Retry-After where another request held the session for too long, storage is overloaded or
+// out of reach, or the request's own time was up; and 500 Internal Server Error for everything else, such as where it
+// is not known whether the session was saved. The error itself goes to [slog.Default], not to the client: at error
+// level what somebody should look at, at warn level what was too slow, and at info level the rest.
 func HandleError(w http.ResponseWriter, r *http.Request, err error) {
 	status, level, text := http.StatusInternalServerError, slog.LevelError, "The session could not be loaded or saved."
 	switch {
@@ -26,6 +26,12 @@ func HandleError(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, ErrTokenRenewed):
 		status, level = http.StatusConflict, slog.LevelInfo
 		text = "The session was renewed while this request was running. Nothing was saved; please try again."
+	case errors.Is(err, ErrOwnerEnded):
+		status, level = http.StatusConflict, slog.LevelInfo
+		text = "All sessions of this user were ended while this request was running. Nothing was saved; please log in again."
+	case errors.Is(err, ErrOwnerLimit):
+		status, level = http.StatusConflict, slog.LevelInfo
+		text = "This user is logged in as often as may be. Nothing was saved; please log out elsewhere and try again."
 	case errors.Is(err, ErrSessionGone):
 		status, level = http.StatusConflict, slog.LevelInfo
 		text = "The session was ended while this request was running. Nothing was saved."

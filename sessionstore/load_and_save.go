@@ -126,6 +126,7 @@ func (s *Store) serve(
 	nested := s.layerFrom(ctx) != nil
 	ctx, l, end := s.openScope(ctx, sm)
 	defer end()
+	l.update(func() { l.request = r })
 
 	token := ""
 	if cookie, err := r.Cookie(sm.Cookie.Name); err == nil {

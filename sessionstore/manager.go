@@ -44,9 +44,14 @@ func (l *layer) managerMark(before storage.Record) string {
 	return markOf(l.manager)
 }
 
+// managerMarkOf returns the mark of the manager whose session a record is.
 func managerMarkOf(record storage.Record) string {
-	return strings.TrimPrefix(mark.Of(record), sealMark)
+	manager, _, _ := strings.Cut(sealedMarkOf(record), ownerTag)
+	return manager
 }
+
+// sealedMarkOf returns what the seal of a record is bound to: whose session it is among managers, and among owners.
+func sealedMarkOf(record storage.Record) string { return strings.TrimPrefix(mark.Of(record), sealMark) }
 
 // sealMark begins the marks of records that are sealed, so that a store without a secret knows them: their data may
 // look like any.

@@ -129,7 +129,8 @@ func outcomeOf(err error) string {
 		return outcomeLost
 	case errors.Is(err, storage.ErrConflict):
 		return outcomeConflict
-	case errors.Is(err, storage.ErrTooLarge), errors.Is(err, storage.ErrInvalidKey), errors.Is(err, ErrInvalidToken):
+	case errors.Is(err, storage.ErrTooLarge), errors.Is(err, storage.ErrInvalidKey), errors.Is(err, ErrInvalidToken),
+		errors.Is(err, ErrInvalidOwner), errors.Is(err, ErrOwnerLimit):
 		return outcomeRefused
 	case errors.Is(err, storage.ErrUnavailable): // although it may match a timeout of the client, too
 		return outcomeError

@@ -31,6 +31,10 @@ type config struct {
 	readOnly         []func(*http.Request) bool
 	touchInterval    time.Duration
 	logger           *slog.Logger
+	owners           []ownerIndex
+	limits           []func() error
+	lifecycles       []func(context.Context, Lifecycle)
+	details          func(*http.Request, map[string]any) map[string]string
 	problems         []error
 }
 
@@ -159,6 +163,7 @@ func (c *config) validate(driver storage.Driver) error {
 		c.problem("New: the driver is nil")
 	}
 	c.sealing.problems(c.problem)
+	c.applyLimits()
 	if strategy, ok := c.strategy.(lockstrategy.Validator); ok && driver != nil {
 		backend := c.backend(driver)
 		c.problems = append(c.problems, strategy.Validate(&backend))

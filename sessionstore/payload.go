@@ -1,6 +1,7 @@
 package sessionstore
 
 import (
+	"slices"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -12,8 +13,9 @@ import (
 // payload opens and makes the payloads of one session.
 type payload struct {
 	vault *vault
-	layer *layer         // has the codec
-	entry *scopedSession // has the token, which a renewal changes
+	layer *layer          // has the codec
+	entry *scopedSession  // has the token, which a renewal changes
+	last  *storage.Record // what was decoded last: what Encode is to replace
 }
 
 var _ lockstrategy.Payload = payload{}
@@ -28,19 +30,29 @@ func (p payload) Decode(record storage.Record) (time.Time, map[string]any, error
 	if err != nil {
 		return time.Time{}, nil, err
 	}
+	*p.last = record
 	return codec.Decode(data)
 }
 
 // Encode implements lockstrategy.Payload.
 func (p payload) Encode(key string, deadline time.Time, values map[string]any) ([]byte, error) {
+	var marked string
+	var owners []owned
+	var overtakes string
+	p.layer.update(func() { marked, owners, overtakes = p.entry.mark, p.entry.owners, p.entry.overtakes })
+	merged, err := p.layer.store.ownersOf(values)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Equal(merged, owners) || p.last.Version != overtakes && !p.layer.store.isOwnedByAll(*p.last, merged) {
+		return nil, &mergedOwnersError{merged, *p.last}
+	}
 	data, err := p.layer.codec().Encode(deadline, values)
 	if err != nil {
 		return nil, err
 	}
 	_, token := p.layer.tokensOf(p.entry)
-	var manager string
-	p.layer.update(func() { manager = p.entry.mark })
-	return p.vault.seal(key, manager, token, data, deadline)
+	return p.vault.seal(key, marked, token, data, deadline)
 }
 
 // seal returns the payload of a record that is about to be written. l is nil outside of a scope, and the deadline zero
@@ -55,7 +67,7 @@ func (s *Store) seal(l *layer, next storage.Record, token string, data []byte, d
 	if !deadline.IsZero() && deadline.Before(next.ExpiresAt) { // whoever commits has the last word
 		deadline = next.ExpiresAt
 	}
-	return s.vault.seal(next.Key, managerMarkOf(next), token, data, deadline)
+	return s.vault.seal(next.Key, sealedMarkOf(next), token, data, deadline)
 }
 
 // deadline returns until when the session can live, however often its expiry moves: scs's deadline, which is in the

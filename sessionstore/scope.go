@@ -5,12 +5,14 @@ import (
 	"errors"
 	"iter"
 	"maps"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
 
+	"github.com/scsdynamo/scsdynamo/internal/roster"
 	"github.com/scsdynamo/scsdynamo/lockstrategy"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
@@ -43,7 +45,9 @@ func (s *Store) openScope(ctx context.Context, sm *scs.SessionManager) (context.
 	ctx, cancel := context.WithCancelCause(ctx)
 	readOnly := isReadOnly(ctx)
 	l := &layer{
-		scope:   &scope{store: s, began: s.backend.Now(), cancel: cancel, readOnly: readOnly, mayLock: !readOnly},
+		scope: &scope{
+			store: s, began: s.backend.Now(), moment: roster.Now(), cancel: cancel, readOnly: readOnly, mayLock: !readOnly,
+		},
 		manager: sm,
 	}
 	l.layers = []*layer{l}
@@ -94,6 +98,8 @@ func (l *layer) idle() time.Duration {
 type scope struct {
 	store    *Store
 	began    time.Time
+	moment   roster.Moment // of its begin
+	request  *http.Request // nil where it is not known
 	cancel   context.CancelCauseFunc
 	readOnly bool
 
@@ -105,7 +111,9 @@ type scope struct {
 	renewed  []renewal
 	away     []string // tokens that this request has renewed
 	layers   []*layer
-	handles  bool // the handler is running: what is read from now on is no session that a cookie has named
+	handles  bool              // the handler is running: what is read from now on is no session that a cookie has named
+	epochs   []string          // of the rosters whose sessions this request has ended
+	expected map[string]string // the epochs of rosters, by their keys, that the login expects
 	ended    bool
 }
 
@@ -114,7 +122,10 @@ type scopedSession struct {
 	token    string
 	storedAs string              // the token under which it is stored
 	manager  *scs.SessionManager // that has loaded or made it
-	mark     string              // of the manager as whose its next commit stores it
+	mark     string              // with which its next commit stores it
+	owners   []owned             // whose it is with that
+	// overtakes is the version of a record of other owners, in whose place that may be.
+	overtakes string
 	// session is nil while it is being read, and where it was iterated over until it is committed or deleted.
 	session lockstrategy.Session
 	// record is what was iterated over.
@@ -441,6 +452,70 @@ func (l *layer) takeEnded(token string) (had []byte, ended bool) {
 		return nil, false
 	}
 	return e.data, true
+}
+
+// storedUnder returns the session that this request has read or stored under a storage key, nil for none that it could
+// end.
+func (sc *scope) storedUnder(key string) *scopedSession {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	for _, e := range sc.sessions {
+		if e.session == nil || e.ended {
+			continue
+		}
+		if record, found := e.session.Record(); found && record.Key == key {
+			return e
+		}
+	}
+	return nil
+}
+
+// keys returns the storage keys of the sessions that this request has read or stored, those under which another request
+// may be moving them included.
+func (sc *scope) keys() (keys []string) {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	for _, e := range sc.sessions {
+		if e.session == nil || e.ended {
+			continue
+		}
+		if record, found := e.session.Record(); found {
+			keys = append(keys, record.Key)
+			for i := range sc.store.vault.generations() {
+				keys = append(keys, sc.store.vault.keyOf(i, e.storedAs))
+			}
+		}
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// knows notes the epoch of a roster whose sessions this request has ended.
+func (sc *scope) knows(epoch string) { sc.update(func() { sc.epochs = append(sc.epochs, epoch) }) }
+
+// expects notes the epoch that the roster under the key has before the login.
+func (sc *scope) expects(key, epoch string) {
+	sc.update(func() {
+		if sc.expected == nil {
+			sc.expected = map[string]string{}
+		}
+		sc.expected[key] = epoch
+	})
+}
+
+// login returns what is known of this request as a login to the roster under the key. A nil scope is none.
+func (sc *scope) login(key string) (login roster.Login) {
+	if sc == nil {
+		return login
+	}
+	sc.update(func() {
+		login = roster.Login{Began: sc.began, Moment: sc.moment, Epochs: slices.Clone(sc.epochs)}
+		var epoch string
+		if epoch, login.Expects = sc.expected[key]; login.Expects {
+			login.Epochs = append(login.Epochs, epoch)
+		}
+	})
+	return login
 }
 
 // isStored reports whether a commit of this request has stored the session under the token.

@@ -11,6 +11,7 @@ import (
 	"hash"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,11 +29,12 @@ import (
 //
 // From a secret are derived by HKDF-SHA-256, with the salt "scsdynamo v1": the generation (info "generation", 4 bytes)
 // and the storage key's key (info "storage key", 32 bytes). With the salt "scsdynamo v2", and the application's context
-// behind the info: the context's tag (info "context:", 4 bytes) and the data's key (info "session data:", 32 bytes). A
-// session is stored under base64url(HMAC-SHA-256(the storage key's key, token)), without padding. It is sealed under a
-// key of its own, HKDF-Expand of the data's key with the storage key as info, so that the random nonces of one key stay
-// few. What stands before the nonce and the storage key are authenticated with it. So a record that was moved, to
-// another key or to another application, or relabelled, does not open.
+// behind the info: the context's tag (info "context:", 4 bytes), the data's key (info "session data:", 32 bytes) and
+// the owners' key (info "owner:", 32 bytes), which names the rosters of owners and marks their sessions. A session is
+// stored under base64url(HMAC-SHA-256(the storage key's key, token)), without padding. It is sealed under a key of its
+// own, HKDF-Expand of the data's key with the storage key as info, so that the random nonces of one key stay few. What
+// stands before the nonce and the storage key are authenticated with it. So a record that was moved, to another key or
+// to another application, or relabelled, does not open.
 //
 // The context has no part in the storage key: it would hide a session of format 1 under another key, which would have
 // to be read for each token that nobody has. The tokens of two applications differ anyway.
@@ -56,6 +58,7 @@ type generation struct {
 	id, context [generationSize]byte
 	until       time.Time // when it stops to count; zero for never
 	storageKey  func(token string) string
+	ownerMAC    func(what string, o owned, key string) []byte
 	dataKey     func(format byte) []byte
 }
 
@@ -71,6 +74,7 @@ func newGeneration(secret []byte, context string, until time.Time) generation {
 	const v1, v2 = "scsdynamo v1", "scsdynamo v2"
 	macKey := derive(secret, v1, "storage key", sha256.Size)
 	macs := sync.Pool{New: func() any { return hmac.New(sha256.New, macKey) }} // to key one costs more than to use it
+	ownerKey := derive(secret, v2, "owner:"+context, sha256.Size)
 	data1 := derive(secret, v1, "session data", sha256.Size)
 	data2 := derive(secret, v2, "session data:"+context, sha256.Size)
 	return generation{
@@ -85,6 +89,11 @@ func newGeneration(secret []byte, context string, until time.Time) generation {
 			var sum [sha256.Size]byte
 			return base64.RawURLEncoding.EncodeToString(mac.Sum(sum[:0]))
 		},
+		ownerMAC: func(what string, o owned, key string) []byte {
+			mac := hmac.New(sha256.New, ownerKey)
+			mac.Write([]byte(ownerText(what, o, key)))
+			return mac.Sum(nil)
+		},
 		dataKey: func(format byte) []byte {
 			if format == sealFormat1 {
 				return data1
@@ -92,6 +101,11 @@ func newGeneration(secret []byte, context string, until time.Time) generation {
 			return data2
 		},
 	}
+}
+
+// ownerText is what is hashed of an owner. No part has NUL in it.
+func ownerText(what string, o owned, key string) string {
+	return strings.Join([]string{what, o.index, o.value, key}, "\x00")
 }
 
 func derive(secret []byte, salt, info string, size int) []byte {
@@ -118,8 +132,8 @@ func (g *generation) aead(format byte, key string) (cipher.AEAD, error) {
 	return cipher.NewGCMWithRandomNonce(block) // the only GCM there is where FIPS 140 is enforced
 }
 
-// seal returns the content as it is stored under the key, in a record of a session manager with this mark.
-func (g *generation) seal(key, manager string, c content) ([]byte, error) {
+// seal returns the content as it is stored under the key, in a record with this mark.
+func (g *generation) seal(key, mark string, c content) ([]byte, error) {
 	aead, err := g.aead(sealFormat, key)
 	if err != nil {
 		return nil, err
@@ -130,7 +144,7 @@ func (g *generation) seal(key, manager string, c content) ([]byte, error) {
 	plain := slices.Concat(about, []byte(c.token), c.data)
 	header := slices.Concat([]byte{sealFormat}, g.id[:], g.context[:])
 	//nolint:gosec // it draws the nonce itself
-	return aead.Seal(header, nil, plain, slices.Concat(header, []byte(key), []byte(manager))), nil
+	return aead.Seal(header, nil, plain, slices.Concat(header, []byte(key), []byte(mark))), nil
 }
 
 // headerOf returns what stands before the nonce of sealed data, if it is of a format that is known, and whether what
@@ -159,7 +173,7 @@ var errAnotherApplication = &storage.CorruptError{
 }
 
 // open returns what is sealed behind a header of this generation, in a record under the key.
-func (g *generation) open(key, manager string, header, sealed []byte) (content, error) {
+func (g *generation) open(key, mark string, header, sealed []byte) (content, error) {
 	format := header[0]
 	if g.isOfAnother(header) {
 		return content{}, errAnotherApplication
@@ -168,7 +182,7 @@ func (g *generation) open(key, manager string, header, sealed []byte) (content, 
 	if err != nil {
 		return content{}, err
 	}
-	plain, err := aead.Open(nil, nil, sealed, slices.Concat(header, []byte(key), []byte(manager)))
+	plain, err := aead.Open(nil, nil, sealed, slices.Concat(header, []byte(key), []byte(mark)))
 	if err != nil {
 		return content{}, &storage.CorruptError{
 			Part:    "data",

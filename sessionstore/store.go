@@ -32,6 +32,9 @@ type Store struct {
 	warnLate         func()
 	unreadableIsMiss bool
 	pageSize         int
+	owners           []ownerIndex
+	details          func(*http.Request, map[string]any) map[string]string
+	lifecycles       []func(context.Context, Lifecycle)
 	listed           *atomic.Bool // whether All was ever called, as scs's Iterate does
 }
 
@@ -66,6 +69,9 @@ func New(driver storage.Driver, options ...Option) (*Store, error) {
 		observe:          c.observer(),
 		unreadableIsMiss: c.unreadableIsMiss,
 		pageSize:         c.pageSize,
+		owners:           c.owners,
+		details:          c.details,
+		lifecycles:       c.lifecycles,
 		listed:           new(atomic.Bool),
 	}, nil
 }
@@ -125,10 +131,12 @@ func (s *Store) request(ctx context.Context, l *layer, e *scopedSession, mayLock
 	return &lockstrategy.Request{
 		Backend: &s.backend,
 		Lock:    mayLock,
-		Payload: payload{s.vault, l, e},
+		Payload: payload{s.vault, l, e, new(storage.Record)},
 		Done:    ctx.Done(),
-		Cancel:  l.cancel,
-		Notify:  s.notify(ctx),
+
+		StaysEnded: len(s.owners) > 0,
+		Cancel:     l.cancel,
+		Notify:     s.notify(ctx),
 	}
 }
 

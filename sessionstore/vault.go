@@ -2,8 +2,11 @@ package sessionstore
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -62,11 +65,11 @@ func (v *vault) keysOf(token string) iter.Seq[string] {
 }
 
 // seal returns what is stored for the data of a session that ends at the deadline, under the current secret.
-func (v *vault) seal(key, manager, token string, data []byte, deadline time.Time) ([]byte, error) {
+func (v *vault) seal(key, mark, token string, data []byte, deadline time.Time) ([]byte, error) {
 	if !v.seals() {
 		return data, nil
 	}
-	return v.secrets[0].seal(key, manager, content{token: token, data: data, sealedAt: v.now(), deadline: deadline})
+	return v.secrets[0].seal(key, mark, content{token: token, data: data, sealedAt: v.now(), deadline: deadline})
 }
 
 // open returns the data of a record that must belong to the token.
@@ -94,7 +97,7 @@ var errSealed = &storage.CorruptError{
 // openAny returns the token and the data of a record, unless it is over.
 func (v *vault) openAny(record storage.Record, codec scs.Codec) (token string, data []byte, err error) {
 	if !v.seals() {
-		if v.ownerOf(record, codec) != ours {
+		if v.originOf(record, codec) != ours {
 			return "", nil, errSealed
 		}
 		return record.Key, record.Data, nil
@@ -139,24 +142,25 @@ func (v *vault) content(record storage.Record) (content, *generation, error) {
 	if g == nil {
 		return content{}, nil, &storage.CorruptError{Part: "data", Problem: "was sealed with a secret that is not given"}
 	}
-	c, err := g.open(record.Key, managerMarkOf(record), header, record.Data[len(header):])
+	c, err := g.open(record.Key, sealedMarkOf(record), header, record.Data[len(header):])
 	if err == nil && g != &v.secrets[0] && g.storageKey(c.token) != record.Key {
 		err = errAnotherSession // an old secret makes nothing that looks current
 	}
 	return c, g, err
 }
 
-// ownership says whose a record is.
-type ownership uint8
+// origin says whose a record is.
+type origin uint8
 
 const (
-	ours     ownership = iota
-	anothers           // of an application that has the same secret
-	unknown            // of a store with another secret, or with none where this one has one
+	ours     origin = iota
+	anothers        // of an application that has the same secret
+	unknown         // of a store with another secret, or with none where this one has one
 )
 
-// ownerOf returns whose a record is, by its mark or by what stands before its seal. The record may be damaged, or over.
-func (v *vault) ownerOf(record storage.Record, codec scs.Codec) ownership {
+// originOf returns whose a record is, by its mark or by what stands before its seal. The record may be damaged, or
+// over.
+func (v *vault) originOf(record storage.Record, codec scs.Codec) origin {
 	if !v.seals() {
 		if markedSealed(record) || looksSealed(record.Data, codec) {
 			return unknown
@@ -183,13 +187,13 @@ func looksSealed(data []byte, codec scs.Codec) bool {
 	return err != nil
 }
 
-// ownerOfUnreadable is ownerOf for what is no whole record. Without a secret, nothing tells a damaged session from any
-// other item.
-func (v *vault) ownerOfUnreadable(u storage.Unreadable) ownership {
+// originOfUnreadable is originOf for what is no whole record. Without a secret, nothing tells a damaged session from
+// any other item.
+func (v *vault) originOfUnreadable(u storage.Unreadable) origin {
 	if !v.seals() {
 		return unknown
 	}
-	return v.ownerOf(storage.Record{Key: u.Key, Data: u.Data}, nil)
+	return v.originOf(storage.Record{Key: u.Key, Data: u.Data}, nil)
 }
 
 // generation returns that of a header, nil where it is of none.
@@ -220,3 +224,70 @@ func bounded(codec scs.Codec, data []byte, until time.Time) []byte {
 	}
 	return data
 }
+
+// byName returns the secrets in an order that does not depend on which of them is current.
+func (v *vault) byName() []int {
+	order := make([]int, v.generations())
+	for i := range order {
+		order[i] = i
+	}
+	if v.seals() {
+		slices.SortFunc(order, func(i, j int) int { return bytes.Compare(v.secrets[i].id[:], v.secrets[j].id[:]) })
+	}
+	return order
+}
+
+// maxNameBytes is how long an owner may be who stands as he is in a storage key, which has a limit of its own.
+const maxNameBytes = 128
+
+// nameOf returns what an owner is called in storage keys.
+func (v *vault) nameOf(i int, o owned) string {
+	if !v.seals() {
+		if len(o.value) > maxNameBytes {
+			hash := sha256.Sum256([]byte(o.value))
+			return o.index + "." + base64.RawURLEncoding.EncodeToString(hash[:])
+		}
+		return o.index + ":" + o.value
+	}
+	return base64.RawURLEncoding.EncodeToString(v.secrets[i].ownerMAC("roster", o, ""))
+}
+
+// tagBytes is how much of a hash tells the sessions of one owner from those of all others.
+const tagBytes = 9
+
+// tagOf returns what marks a record under the key as that of a session of the owner.
+func (v *vault) tagOf(i int, o owned, key string) string {
+	var sum []byte
+	if v.seals() {
+		sum = v.secrets[i].ownerMAC("tag", o, key)
+	} else {
+		hash := sha256.Sum256([]byte(ownerText("tag", o, key)))
+		sum = hash[:]
+	}
+	return base64.RawURLEncoding.EncodeToString(sum[:tagBytes])
+}
+
+// sealRoster returns what is stored of a roster of the i-th secret.
+func (v *vault) sealRoster(i int, key string, plain []byte) ([]byte, error) {
+	if !v.seals() {
+		return plain, nil
+	}
+	return v.secrets[i].seal(key, rosterMark, content{data: plain, sealedAt: v.now()})
+}
+
+// openRoster undoes sealRoster. An old secret makes no roster of the current one, and none when its time is up.
+func (v *vault) openRoster(i int, record storage.Record) ([]byte, error) {
+	if !v.seals() {
+		return record.Data, nil
+	}
+	header, ok := headerOf(record.Data)
+	g := v.generation(header)
+	if !ok || g != &v.secrets[i] || !g.counts(v.now()) {
+		return nil, &storage.CorruptError{Part: "data", Problem: "was sealed with another secret, or one whose time is up"}
+	}
+	c, err := g.open(record.Key, rosterMark, header, record.Data[len(header):])
+	return c.data, err
+}
+
+// rosterMark is in the place of a session's mark where a roster is sealed: no session has it.
+const rosterMark = "roster"

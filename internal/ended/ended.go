@@ -42,12 +42,25 @@ func Tombstone(ended storage.Record, successor string, now time.Time) storage.Re
 }
 
 // Successor returns the key of the session that has replaced an ended one, empty where none has. Of one that has only
-// moved, see [Record.Destination].
+// moved, see [Destination].
 func Successor(r storage.Record) string {
 	if !r.Ended() || Arriving(r) || Destination(r) != "" {
 		return ""
 	}
-	return string(r.Data)
+	successor, _, _ := strings.Cut(string(r.Data), nul)
+	return successor
+}
+
+// mergedMark is behind the successor in what a session leaves that was merged into it.
+const mergedMark = "merged"
+
+// MergedInto returns what [Tombstone] takes for the successor of a session that was merged into another one, instead of
+// having been renewed.
+func MergedInto(key string) string { return key + nul + mergedMark }
+
+// Merged reports whether a record is the [Tombstone] of a session that was merged into its [Successor].
+func Merged(r storage.Record) bool {
+	return Successor(r) != "" && string(r.Data) == MergedInto(Successor(r))
 }
 
 // A session moves to another key in three writes, none of which needs a transaction. Its arrival is stored under the

@@ -48,6 +48,11 @@ func TestArrivalsAndDepartures(t *testing.T) {
 			departure.ExpiresAt.Before(now.Add(ended.TombstoneTime)) {
 			t.Error("the arrival ends with the session, and the departure neither before it nor before any tombstone")
 		}
+		merged := ended.Tombstone(session, ended.MergedInto(from), now)
+		if !ended.Merged(merged) || ended.Successor(merged) != from || ended.Destination(merged) != "" ||
+			ended.Merged(tombstone) || ended.Merged(departure) || ended.Merged(arrival) || ended.Merged(session) {
+			t.Error("what was merged is not told from what was renewed")
+		}
 		if ended.Elsewhere(arrival) != from || ended.Elsewhere(departure) != session.Key ||
 			ended.Elsewhere(tombstone) != "" || ended.Elsewhere(session) != "" {
 			t.Error("it is not told where else the session of a move may be")
