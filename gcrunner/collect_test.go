@@ -382,6 +382,24 @@ func TestRunLeavesReservedRecords(t *testing.T) {
 	}
 }
 
+// The rosters of owners are collected when nobody needs them any more, and not by the age of sessions.
+func TestRunCollectsRosters(t *testing.T) {
+	t.Parallel()
+	driver := memory.New()
+	live := expired("scsdynamo:owner:user:alice")
+	live.ExpiresAt = time.Now().Add(time.Hour)
+	put(t, driver, live, expired("scsdynamo:owner:user:bob"))
+	collector, err := gcrunner.NewCollector(driver, gcrunner.Rules{Expired: true, MaxAge: 1, MaxStale: 1},
+		gcrunner.CollectorOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	deletes(t, run(t, collector), gcrunner.Deleted{Expired: 1})
+	if !stored(t, driver, live.Key) || stored(t, driver, "scsdynamo:owner:user:bob") {
+		t.Error("another roster is collected than the expired one")
+	}
+}
+
 func TestOptionsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	driver := memory.New()

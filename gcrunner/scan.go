@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/scsdynamo/scsdynamo/internal/defaults"
+	"github.com/scsdynamo/scsdynamo/internal/roster"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -150,12 +151,12 @@ func (r *run) judge(p page) []candidate {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, record := range p.Records {
-		if storage.Reserved(record.Key) {
+		if storage.Reserved(record.Key) && !roster.Is(record.Key) {
 			continue
 		}
 		r.report.Scanned++
 		rule := r.rules.judge(record, now)
-		if rule == "" {
+		if rule == "" || roster.Is(record.Key) && rule != ruleExpired {
 			continue
 		}
 		if rule == ruleExpired {
@@ -171,7 +172,7 @@ func (r *run) judge(p page) []candidate {
 		r.report.Unreadable++
 	}
 	for _, entry := range p.entries {
-		if storage.Reserved(entry.Key) {
+		if storage.Reserved(entry.Key) && !roster.Is(entry.Key) {
 			continue
 		}
 		r.report.Scanned++
