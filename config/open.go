@@ -114,6 +114,7 @@ func (c Config) Table() dynamostore.Table {
 		WriteCapacity:      get[int64](c, "table.write_capacity"),
 		Tags:               get[map[string]string](c, "table.tags"),
 		DeletionProtection: get[bool](c, "table.deletion_protection"),
+		Stream:             get[bool](c, "table.stream"),
 		KMSKey:             c.text("table.kms_key"),
 		Class:              types.TableClass(c.text("table.class")),
 	}

@@ -200,6 +200,7 @@ table:
   write_capacity: 2
   tags: {team: web}
   deletion_protection: true
+  stream: true
   kms_key: alias/q
   class: STANDARD_INFREQUENT_ACCESS
 `))
@@ -213,7 +214,7 @@ table:
 		},
 		ExpiryIndex:  dynamostore.ExpiryIndex{Name: "by-hour", Shards: 7},
 		ReadCapacity: 1, WriteCapacity: 2, Tags: map[string]string{"team": "web"}, DeletionProtection: true,
-		KMSKey: "alias/q", Class: "STANDARD_INFREQUENT_ACCESS",
+		Stream: true, KMSKey: "alias/q", Class: "STANDARD_INFREQUENT_ACCESS",
 	}
 	if got := cfg.Table(); !reflect.DeepEqual(got, want) {
 		t.Errorf("the table is %+v; want %+v", got, want)

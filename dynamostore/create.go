@@ -236,6 +236,11 @@ func (t Table) CreateInput() (*dynamodb.CreateTableInput, error) {
 	if t.DeletionProtection {
 		input.DeletionProtectionEnabled = aws.Bool(true)
 	}
+	if t.Stream {
+		input.StreamSpecification = &types.StreamSpecification{
+			StreamEnabled: aws.Bool(true), StreamViewType: types.StreamViewTypeNewAndOldImages,
+		}
+	}
 	if t.KMSKey != "" {
 		input.SSESpecification = &types.SSESpecification{Enabled: aws.Bool(true), SSEType: types.SSETypeKms}
 		if !arn.IsAWSManaged(t.KMSKey) { // which is the one that is used where none is named, and must not be named

@@ -159,3 +159,30 @@ func TestSizeLimitIsExact(t *testing.T) {
 		t.Errorf("a record that is one byte too large: refused %v, as %d bytes too large", refused, more)
 	}
 }
+
+// An item is read without a driver, by the names that the table has, and a damaged one says at least which it is.
+func TestRecordOfAnItem(t *testing.T) {
+	t.Parallel()
+	table := dynamostore.Table{Attributes: dynamostore.Attributes{Data: "d"}, PartitionKey: dynamostore.Key{Prefix: "s:"}}
+	want := newRecord("key", "data")
+	for name, test := range map[string]struct {
+		damage     func(map[string]types.AttributeValue)
+		ours, good bool
+	}{
+		"whole":         {func(map[string]types.AttributeValue) {}, true, true},
+		"no data":       {func(item map[string]types.AttributeValue) { delete(item, "d") }, true, false},
+		"no version":    {func(item map[string]types.AttributeValue) { delete(item, "version") }, true, false},
+		"no key":        {func(item map[string]types.AttributeValue) { delete(item, "session_id") }, false, true},
+		"nothing there": {func(item map[string]types.AttributeValue) { clear(item) }, false, true},
+	} {
+		item := dynamostore.Item(table, want)
+		test.damage(item)
+		record, ours, err := table.Record(item)
+		if ours != test.ours || (err == nil) != test.good || err != nil && !errors.Is(err, storage.ErrCorrupt) {
+			t.Errorf("%s: ours %v, %v", name, ours, err)
+		}
+		if key := record.Key; (key == want.Key) != ours || (string(record.Data) == "data") != (ours && err == nil) {
+			t.Errorf("%s: read as %+v", name, record)
+		}
+	}
+}

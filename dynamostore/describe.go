@@ -56,8 +56,8 @@ type Description struct {
 
 	// Problems are what is wrong: sessions cannot be kept, or not for as long as they should.
 	Problems []string `json:"problems,omitempty"`
-	// Settings are what Table asks for and the table does not have: capacity, class, deletion protection, KMS key,
-	// tags. That harms no session.
+	// Settings are what Table asks for and the table does not have: capacity, class, deletion protection, stream, KMS
+	// key, tags. That harms no session.
 	Settings []string `json:"settings,omitempty"`
 	// Remarks are what is worth knowing: what Table does not ask for and costs money or needs care, and what could not
 	// be compared.

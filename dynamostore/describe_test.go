@@ -26,7 +26,7 @@ func TestDescribe(t *testing.T) {
 	for name, table := range map[string]dynamostore.Table{
 		"default": {},
 		"provisioned": {
-			ReadCapacity: 7, WriteCapacity: 3, DeletionProtection: true,
+			ReadCapacity: 7, WriteCapacity: 3, DeletionProtection: true, Stream: true,
 			SortKey: dynamostore.Key{Name: "sk"}, Attributes: dynamostore.Attributes{TTL: "gone_at"},
 		},
 	} {
@@ -55,6 +55,9 @@ func TestDescribe(t *testing.T) {
 				ReadCapacity: table.ReadCapacity, WriteCapacity: table.WriteCapacity,
 				Class: types.TableClassStandard, DeletionProtection: table.DeletionProtection,
 				Differences: map[string][]string{"keys": nil, "index": nil, "ttl": nil, "status": nil, "settings": nil},
+			}
+			if table.Stream {
+				want.Stream = types.StreamViewTypeNewAndOldImages
 			}
 			if table.ReadCapacity > 0 {
 				want.Billing = types.BillingModeProvisioned
@@ -230,6 +233,27 @@ func TestProblemsAndRemarks(t *testing.T) {
 		"no protection": {
 			change:  func(_ *dynamostore.Table, c *describedAs) { c.table.DeletionProtectionEnabled = nil },
 			setting: "DeletionProtection",
+		},
+		"no stream": {
+			change: func(t *dynamostore.Table, c *describedAs) {
+				t.Stream, c.table.StreamSpecification = true, nil
+			},
+			setting: "it has no stream, but Table.Stream is set",
+		},
+		"a stream that is off": {
+			change: func(t *dynamostore.Table, c *describedAs) {
+				t.Stream, c.table.StreamSpecification = true, &types.StreamSpecification{StreamEnabled: aws.Bool(false)}
+			},
+			setting: "it has no stream, but Table.Stream is set",
+		},
+		"a stream of keys": {
+			change:  func(t *dynamostore.Table, _ *describedAs) { t.Stream = true },
+			setting: "its stream has KEYS_ONLY, but Table.Stream needs NEW_AND_OLD_IMAGES",
+		},
+		"a stream of both images": {
+			change: func(t *dynamostore.Table, c *describedAs) {
+				t.Stream, c.table.StreamSpecification.StreamViewType = true, types.StreamViewTypeNewAndOldImages
+			},
 		},
 		"another key": {
 			change:  func(t *dynamostore.Table, _ *describedAs) { t.KMSKey = "34" },

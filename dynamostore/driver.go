@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -197,9 +196,7 @@ func (d *Driver) whole(it item) (storage.Record, error) {
 	case !ours:
 		return storage.Record{}, &storage.CorruptError{Part: "key", Problem: "is not that of a session"}
 	case record.Data == nil:
-		return storage.Record{}, &storage.CorruptError{
-			Part: fmt.Sprintf("attribute %q", d.table.Attributes.Data), Problem: "is missing",
-		}
+		return storage.Record{}, d.table.withoutData()
 	}
 	return record, nil
 }

@@ -102,6 +102,27 @@ func (t *Table) decode(it item) (r storage.Record, ours bool, err error) {
 	return r, true, nil
 }
 
+// Record returns the record of an item, as a stream or an export shows it: a session, or what the store keeps beside
+// the sessions. ours is false where the item's key is not of this layout, as with other items of a shared table. An
+// error matches [storage.ErrCorrupt], and comes with a record that has nothing but its key. It makes no call.
+func (t Table) Record(it map[string]types.AttributeValue) (record storage.Record, ours bool, err error) {
+	t = t.WithDefaults()
+	record, ours, err = t.decode(it)
+	if ours && err == nil && record.Data == nil {
+		err = t.withoutData()
+	}
+	if err != nil {
+		key, _ := t.cutKey(it)
+		return storage.Record{Key: key}, true, err
+	}
+	return record, ours, nil
+}
+
+// withoutData is the error about an item without data.
+func (t *Table) withoutData() error {
+	return &storage.CorruptError{Part: "attribute " + strconv.Quote(t.Attributes.Data), Problem: "is missing"}
+}
+
 // cutKey returns the storage key of an item, if it has one.
 func (t *Table) cutKey(it item) (string, bool) {
 	partition, ok := it[t.PartitionKey.Name].(*types.AttributeValueMemberS)

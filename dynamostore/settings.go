@@ -35,6 +35,14 @@ func (t Table) compareSettings(d Description) []string {
 	if t.DeletionProtection && !d.DeletionProtection {
 		differs("deletion protection is off, but Table.DeletionProtection is set: turn it on in the AWS console")
 	}
+	switch {
+	case !t.Stream || d.Stream == types.StreamViewTypeNewAndOldImages:
+	case d.Stream == "":
+		differs("it has no stream, but Table.Stream is set: turn it on in the AWS console, with new and old images")
+	default:
+		differs("its stream has %s, but Table.Stream needs %s: turn it off and on again in the AWS console",
+			d.Stream, types.StreamViewTypeNewAndOldImages)
+	}
 	_, isAlias := arn.AliasOf(t.KMSKey)
 	switch {
 	case t.KMSKey == "":

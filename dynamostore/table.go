@@ -42,6 +42,9 @@ type Table struct {
 	// KMSKey is the ID, ARN or alias of the key that encrypts a new table. Default: a key that AWS owns, free of
 	// charge.
 	KMSKey string
+	// Stream gives a new table a stream with the old and the new image of each change (NEW_AND_OLD_IMAGES), from which
+	// package dynamostore/stream tells what became of the sessions. Default: no stream.
+	Stream bool
 	// Class is the table class of a new table. Default: the standard class, which is the right one for sessions.
 	Class types.TableClass
 }

@@ -158,7 +158,7 @@ func TestCreateRequest(t *testing.T) {
 	client := &createRecorder{Client: dynamotest.Client(t)}
 	table := dynamostore.Table{
 		Name: "sessions", KMSKey: "alias/sessions", Class: types.TableClassStandardInfrequentAccess, DeletionProtection: true,
-		Tags: map[string]string{"b": "2", "a": "1"},
+		Tags: map[string]string{"b": "2", "a": "1"}, Stream: true,
 	}
 	if err := table.Create(t.Context(), client); !errors.Is(err, errRecorded) {
 		t.Fatal(err)
@@ -167,7 +167,9 @@ func TestCreateRequest(t *testing.T) {
 	if in.SSESpecification == nil || aws.ToString(in.SSESpecification.KMSMasterKeyId) != "alias/sessions" ||
 		in.TableClass != types.TableClassStandardInfrequentAccess || !aws.ToBool(in.DeletionProtectionEnabled) ||
 		len(in.Tags) != 2 || *in.Tags[0].Key != "a" || *in.Tags[1].Value != "2" ||
-		in.BillingMode != types.BillingModePayPerRequest || in.ProvisionedThroughput != nil {
+		in.BillingMode != types.BillingModePayPerRequest || in.ProvisionedThroughput != nil ||
+		in.StreamSpecification == nil || !aws.ToBool(in.StreamSpecification.StreamEnabled) ||
+		in.StreamSpecification.StreamViewType != types.StreamViewTypeNewAndOldImages {
 		t.Errorf("created with %+v", in)
 	}
 }

@@ -212,8 +212,8 @@ func (a *app) tableVerifyCommand() *cobra.Command {
 		Use:   "verify",
 		Short: "Check that the table is there and fits",
 		Long: `Check that the table is there and fits: its keys and their types, its index, TTL, its status, and every setting that
-the configuration has for it: capacity, class, deletion protection, KMS key, tags. Nothing is changed. All that is
-wrong is printed at once, with exit code 5.`,
+the configuration has for it: capacity, class, deletion protection, stream, KMS key, tags. Nothing is changed. All
+that is wrong is printed at once, with exit code 5.`,
 		Example: `  scsdynamo table verify --environment production && echo ready`,
 		Args:    noArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.tableVerify(cmd.Context()) },

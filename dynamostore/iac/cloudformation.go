@@ -14,7 +14,7 @@ import (
 
 // CloudFormation returns a template, as YAML, for a stack with the table exactly as [dynamostore.Table.Create] makes
 // it, and a managed policy for each of the roles, as [Policy] writes it. A stack with policies needs CAPABILITY_IAM.
-// The outputs are TableName, TableArn, and AppPolicyArn and so on.
+// The outputs are TableName, TableArn, StreamArn where there is a stream, and AppPolicyArn and so on.
 //
 // The table outlives the stack, because to delete it logs everybody out: DeletionPolicy and UpdateReplacePolicy are
 // Retain.
@@ -43,6 +43,9 @@ func CloudFormation(of dynamostore.Table, roles ...Role) (string, error) {
 	w.line(0, "Outputs:")
 	writeOutput(w, "TableName", "The name of the table", "!Ref Sessions")
 	writeOutput(w, "TableArn", "The ARN of the table", "!GetAtt Sessions.Arn")
+	if input.StreamSpecification != nil {
+		writeOutput(w, "StreamArn", "The ARN of the stream of the table", "!GetAtt Sessions.StreamArn")
+	}
 	for _, role := range roles {
 		writeOutput(w, policyID(role)+"Arn", "The ARN of the policy for the role "+string(role), "!Ref "+policyID(role))
 	}
@@ -96,6 +99,10 @@ func (t table) writeTableResource(w *textWriter, input *dynamodb.CreateTableInpu
 	}
 	if aws.ToBool(input.DeletionProtectionEnabled) {
 		w.line(3, "DeletionProtectionEnabled: true")
+	}
+	if stream := input.StreamSpecification; stream != nil {
+		w.line(3, "StreamSpecification:")
+		w.line(4, "StreamViewType: %s", stream.StreamViewType)
 	}
 	if sse := input.SSESpecification; sse != nil {
 		w.line(3, "SSESpecification:")

@@ -65,7 +65,7 @@ func TestCloudFormationMakesATable(t *testing.T) {
 // A stack update or deletion must not log everybody out, and others need the outputs.
 func TestCloudFormationRetainsTheTable(t *testing.T) {
 	t.Parallel()
-	text, err := iac.CloudFormation(dynamostore.Table{Name: "sessions"}, iac.RoleApp)
+	text, err := iac.CloudFormation(dynamostore.Table{Name: "sessions", Stream: true}, iac.RoleApp)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,6 +79,7 @@ func TestCloudFormationRetainsTheTable(t *testing.T) {
 	}
 	want := map[string]string{
 		"TableName": "map[Ref:Sessions]", "TableArn": "map[Fn::GetAtt:[Sessions Arn]]", "AppPolicyArn": "map[Ref:AppPolicy]",
+		"StreamArn": "map[Fn::GetAtt:[Sessions StreamArn]]",
 	}
 	if fmt.Sprint(outputs) != fmt.Sprint(want) {
 		t.Errorf("outputs %v; want %v", outputs, want)
@@ -108,6 +109,7 @@ type cloudFormationTable struct {
 	GlobalSecondaryIndexes             []types.GlobalSecondaryIndex
 	TimeToLiveSpecification            types.TimeToLiveSpecification
 	DeletionProtectionEnabled          *bool
+	StreamSpecification                *struct{ StreamViewType types.StreamViewType }
 	SSESpecification                   *struct {
 		SSEEnabled     *bool
 		SSEType        types.SSEType
@@ -154,6 +156,11 @@ func createInputOf(t rapid.TB, properties json.RawMessage) (*dynamodb.CreateTabl
 		GlobalSecondaryIndexes:    table.GlobalSecondaryIndexes,
 		DeletionProtectionEnabled: table.DeletionProtectionEnabled,
 		Tags:                      table.Tags,
+	}
+	if stream := table.StreamSpecification; stream != nil { // to have it is to enable it
+		input.StreamSpecification = &types.StreamSpecification{
+			StreamEnabled: aws.Bool(true), StreamViewType: stream.StreamViewType,
+		}
 	}
 	if sse := table.SSESpecification; sse != nil {
 		input.SSESpecification = &types.SSESpecification{

@@ -37,7 +37,7 @@ var templateTables = map[string]dynamostore.Table{
 	},
 	"provisioned": {
 		Name: "sessions", ExpiryIndex: dynamostore.ExpiryIndex{Name: "by-hour", Shards: 8}, ReadCapacity: 50,
-		WriteCapacity: 25, KMSKey: "alias/sessions", DeletionProtection: true,
+		WriteCapacity: 25, KMSKey: "alias/sessions", DeletionProtection: true, Stream: true,
 		Class: types.TableClassStandardInfrequentAccess, Tags: map[string]string{"team": "web", "cost centre": "4711"},
 	},
 }
@@ -135,6 +135,7 @@ func anyTable() *rapid.Generator[dynamostore.Table] {
 				TTL: "t" + rapid.OneOf(anyText(0, 8), rapid.Just("&{$*?")).Draw(t, "ttl"),
 			},
 			DeletionProtection: rapid.Bool().Draw(t, "protected"),
+			Stream:             rapid.Bool().Draw(t, "stream"),
 			Class:              rapid.SampledFrom(append(types.TableClass("").Values(), "")).Draw(t, "class"),
 			KMSKey: rapid.SampledFrom([]string{
 				"", "alias/sessions", "alias/aws/dynamodb", "1234abcd-12ab-34cd-56ef-1234567890ab",

@@ -14,7 +14,7 @@ import (
 
 // Terraform returns a configuration, in HCL, for the provider hashicorp/aws: the table exactly as
 // [dynamostore.Table.Create] makes it, and a policy for each of the roles, as [Policy] writes it. The outputs are
-// table_name, table_arn, and app_policy_arn and so on.
+// table_name, table_arn, stream_arn where there is a stream, and app_policy_arn and so on.
 //
 // Terraform refuses to destroy the table, because that would log everybody out: prevent_destroy is set. It normalizes
 // all text to Unicode's form C; a table with a name in another form must be made another way.
@@ -37,6 +37,9 @@ func Terraform(of dynamostore.Table, roles ...Role) (string, error) {
 	}
 	writeTerraformOutput(w, "table_name", "aws_dynamodb_table.sessions.name")
 	writeTerraformOutput(w, "table_arn", "aws_dynamodb_table.sessions.arn")
+	if input.StreamSpecification != nil {
+		writeTerraformOutput(w, "stream_arn", "aws_dynamodb_table.sessions.stream_arn")
+	}
 	for _, role := range roles {
 		writeTerraformOutput(w, string(role)+"_policy_arn", "aws_iam_policy.sessions_"+string(role)+".arn")
 	}
@@ -60,6 +63,10 @@ func (t table) writeTerraformTable(w *textWriter, input *dynamodb.CreateTableInp
 	}
 	if aws.ToBool(input.DeletionProtectionEnabled) {
 		arguments = append(arguments, [2]string{"deletion_protection_enabled", "true"})
+	}
+	if stream := input.StreamSpecification; stream != nil {
+		arguments = append(arguments, [2]string{"stream_enabled", "true"},
+			[2]string{"stream_view_type", quoteHCL(string(stream.StreamViewType))})
 	}
 	writeArguments(w, 1, arguments...)
 	for _, attribute := range input.AttributeDefinitions {

@@ -69,14 +69,14 @@ func TestTerraformIsFormatted(t *testing.T) {
 // Destroying the table would log everybody out.
 func TestTerraformKeepsTheTable(t *testing.T) {
 	t.Parallel()
-	text, err := iac.Terraform(dynamostore.Table{Name: "sessions"}, iac.RoleApp)
+	text, err := iac.Terraform(dynamostore.Table{Name: "sessions", Stream: true}, iac.RoleApp)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(text, "\n    prevent_destroy = true ") {
 		t.Errorf("nothing prevents the table's end:\n%s", text)
 	}
-	for _, output := range []string{"table_name", "table_arn", "app_policy_arn"} {
+	for _, output := range []string{"table_name", "table_arn", "stream_arn", "app_policy_arn"} {
 		if !strings.Contains(text, `output "`+output+`"`) {
 			t.Errorf("no output %s", output)
 		}
@@ -251,6 +251,11 @@ func (r terraformReader) createInput(body *hclsyntax.Body) (input *dynamodb.Crea
 		DeletionProtectionEnabled: r.enabled(body, "deletion_protection_enabled"),
 		KeySchema:                 r.schema(body),
 		ProvisionedThroughput:     r.throughput(body),
+	}
+	if enabled := r.enabled(body, "stream_enabled"); enabled != nil {
+		input.StreamSpecification = &types.StreamSpecification{
+			StreamEnabled: enabled, StreamViewType: types.StreamViewType(r.text(body, "stream_view_type")),
+		}
 	}
 	for _, block := range body.Blocks {
 		switch block.Type {

@@ -171,6 +171,11 @@ func tableKeys() []Key {
 		Doc:    "Whether a new table is kept from being deleted until the protection is turned off.",
 		Option: "dynamostore.Table.DeletionProtection",
 	}, Key{
+		Name: "table.stream", Kind: Boolean, Fallback: false,
+		Doc: "Whether a new table has a stream with the old and the new image of each change, from which programs learn " +
+			"what became of the sessions; see docs/streams.md.",
+		Option: "dynamostore.Table.Stream",
+	}, Key{
 		Name: "table.kms_key", Kind: Text, Otherwise: "a key that AWS owns, free of charge", Example: "alias/sessions",
 		Doc: "ID, ARN or alias of the key that encrypts a new table.", Option: "dynamostore.Table.KMSKey",
 	}, Key{

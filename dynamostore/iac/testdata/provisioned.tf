@@ -11,6 +11,8 @@ resource "aws_dynamodb_table" "sessions" {
   hash_key                    = "session_id"
   table_class                 = "STANDARD_INFREQUENT_ACCESS"
   deletion_protection_enabled = true
+  stream_enabled              = true
+  stream_view_type            = "NEW_AND_OLD_IMAGES"
 
   attribute {
     name = "session_id"
@@ -281,6 +283,10 @@ output "table_name" {
 
 output "table_arn" {
   value = aws_dynamodb_table.sessions.arn
+}
+
+output "stream_arn" {
+  value = aws_dynamodb_table.sessions.stream_arn
 }
 
 output "app_policy_arn" {
