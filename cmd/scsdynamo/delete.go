@@ -26,14 +26,18 @@ type deletion struct {
 }
 
 func (a *app) sessionsDeleteCommand() *cobra.Command {
-	var confirm string
+	var confirm, of string
 	d := &deletion{app: a}
 	cmd := &cobra.Command{
-		Use:   "delete [SESSION...] | --expired | --all",
-		Short: "Delete sessions: these, the expired ones, or all",
-		Long: `Delete sessions: those that are named, at once and whoever uses them; all that have expired; or all, and everybody
-is logged out. On a terminal it asks before live sessions are deleted. Anywhere else, those that are named need --yes,
-and nothing is done without it.
+		Use:   "delete [SESSION...] | --owner INDEX=NAME | --expired | --all",
+		Short: "Delete sessions: these, those of an owner, the expired ones, or all",
+		Long: `Delete sessions: those that are named, at once and whoever uses them; all of one owner; all that have expired; or
+all, and everybody is logged out. On a terminal it asks before live sessions are deleted. Anywhere else, those that are
+named, and those of an owner, need --yes, and nothing is done without it.
+
+With --owner, one user, or whatever else owns sessions, is logged out everywhere: when it has returned, no session of
+theirs that began before is accepted, and logins that were under way are refused. It needs no scan of the table.
+` + ownerDoc + `
 
 With --all, it says which table, region, account, endpoint and prefix that is, and how many sessions, and the name of
 the table is asked for; on bolt, the path of the file. Anywhere but on a terminal, --confirm with that name is needed:
@@ -46,6 +50,7 @@ With --expired, a session is deleted only if it is still as it was read: one tha
 needs no confirmation, as long as this machine's clock is right: collection.grace of the configuration leaves room.
 The budgets collection.read_units and collection.write_units hold, too.`,
 		Example: `  scsdynamo sessions delete sha256:5e884898da28 --yes
+  scsdynamo sessions delete --owner user=alice --yes
   scsdynamo sessions delete --expired --dry-run
   scsdynamo sessions delete --expired --set collection.write_units=25
   scsdynamo sessions delete --all --dry-run
@@ -54,12 +59,18 @@ The budgets collection.read_units and collection.write_units hold, too.`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			switch chosen := len(args) > 0; {
-			case !chosen && !d.expired && !d.all:
-				return usage(cmd, "name the sessions to delete, or choose --expired or --all")
-			case chosen && (d.expired || d.all), d.expired && d.all:
-				return usage(cmd, "name sessions, or choose --expired, or --all: one of them")
-			case d.dryRun && chosen:
+			ofOwner, ways := cmd.Flags().Changed("owner"), 0
+			for _, way := range []bool{len(args) > 0, ofOwner, d.expired, d.all} {
+				if way {
+					ways++
+				}
+			}
+			switch {
+			case ways == 0:
+				return usage(cmd, "name the sessions to delete, or choose --owner, --expired or --all")
+			case ways > 1:
+				return usage(cmd, "name sessions, or choose --owner, --expired, or --all: one of them")
+			case d.dryRun && !d.expired && !d.all:
 				return usage(cmd, "--dry-run is for --expired and --all")
 			case cmd.Flags().Changed("confirm") && !d.all:
 				return usage(cmd, "--confirm is for --all")
@@ -67,14 +78,22 @@ The budgets collection.read_units and collection.write_units hold, too.`,
 			if cmd.Flags().Changed("confirm") {
 				d.confirmed = &confirm
 			}
+			if ofOwner {
+				name, err := ownerOf(cmd, of)
+				if err != nil {
+					return err
+				}
+				return d.owned(cmd.Context(), name)
+			}
 			return d.run(cmd.Context(), args)
 		},
 	}
+	ownerFlag(cmd, &of, "delete all sessions of this owner")
 	cmd.Flags().BoolVar(&d.expired, "expired", false, "delete all sessions that have expired")
 	cmd.Flags().BoolVar(&d.dryRun, "dry-run", false,
 		"with --expired or --all: count what would be deleted, and delete nothing")
 	cmd.Flags().BoolVar(&d.all, "all", false, "delete all sessions: everybody is logged out")
-	cmd.Flags().BoolVar(&d.yes, "yes", false, "do not ask before sessions that are named are deleted")
+	cmd.Flags().BoolVar(&d.yes, "yes", false, "do not ask before sessions that are named, or an owner's, are deleted")
 	cmd.Flags().StringVar(&confirm, "confirm", "",
 		"with --all: the `NAME` of the table, exactly; on bolt, the path of the file")
 	return cmd
@@ -107,11 +126,11 @@ type deleted struct {
 }
 
 // confirm asks, or reports that nothing is done.
-func (d *deletion) confirm(ctx context.Context, question string) error {
+func (d *deletion) confirm(ctx context.Context, nothing, question string) error {
 	if d.yes {
 		return nil
 	}
-	refused := explain.New(explain.Unconfirmed, "nothing was deleted", "confirm it with --yes")
+	refused := explain.New(explain.Unconfirmed, nothing, "confirm it with --yes")
 	if !d.Asks {
 		return refused
 	}
@@ -148,7 +167,7 @@ func (d *deletion) named(ctx context.Context, sessions *opened, names []string) 
 			d.Say("%s: %s, updated %s", report.Session, report.Status, terminal.From(now, report.UpdatedAt))
 		}
 	}
-	if err := d.confirm(ctx, "Delete "+plural(len(all))+"?"); err != nil {
+	if err := d.confirm(ctx, "nothing was deleted", "Delete "+plural(len(all))+"?"); err != nil {
 		return err
 	}
 	for i, found := range all {

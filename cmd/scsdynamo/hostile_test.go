@@ -13,7 +13,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 
 	"github.com/scsdynamo/scsdynamo/config"
-	"github.com/scsdynamo/scsdynamo/internal/inspect"
+	"github.com/scsdynamo/scsdynamo/internal/fingerprint"
 	"github.com/scsdynamo/scsdynamo/sessionstore"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
@@ -90,7 +90,7 @@ func TestScriptOverAList(t *testing.T) {
 				if i%2 == 0 {
 					store = s.sealing(driver)
 				}
-				if err := store.CommitCtx(t.Context(), inspect.Fingerprint(string(rune(i))), []byte("data"),
+				if err := store.CommitCtx(t.Context(), fingerprint.Of(string(rune(i))), []byte("data"),
 					time.Now().Add(time.Hour)); err != nil {
 					t.Fatal(err)
 				}
@@ -221,7 +221,7 @@ func TestNothingMovesTheCursor(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
-		show := []string{"sessions", "show", inspect.Fingerprint("k" + text)}
+		show := []string{"sessions", "show", fingerprint.Of("k" + text)}
 		for _, args := range [][]string{
 			{"sessions", "list", "--all"},
 			{"sessions", "list", "--show-token"},

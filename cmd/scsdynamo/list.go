@@ -35,15 +35,21 @@ type listing struct {
 const defaultLimit = 100
 
 func (a *app) sessionsListCommand() *cobra.Command {
-	l := &listing{app: a}
+	l, of := &listing{app: a}, ""
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the live sessions, or the expired ones",
 		Long: `List the live sessions, in no particular order, with the name that "show" and "delete" take: with a secret the storage
 key, without one a fingerprint. Those that cannot be read, do not open with the secret that is configured, or are over
 by it, are listed and marked. All are listed with --limit 0; they are printed as they are read, and a page of them is
-held in memory. On DynamoDB this scans the table, up to the limit.`,
+held in memory. On DynamoDB this scans the table, up to the limit.
+
+With --owner, it lists the live sessions of one user, or whatever else owns sessions, the latest login first, and what
+the application tells of each login. That reads these sessions alone, not the table.
+
+` + ownerDoc,
 		Example: `  scsdynamo sessions list
+  scsdynamo sessions list --owner user=alice
   scsdynamo sessions list --expired --limit 0 --output json | jq -r '.sessions[].session'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -53,12 +59,24 @@ held in memory. On DynamoDB this scans the table, up to the limit.`,
 			if l.limit < 0 {
 				return usage(cmd, "--limit must not be negative; 0 lists all")
 			}
+			if cmd.Flags().Changed("owner") {
+				if l.expired || l.all || l.showToken {
+					return usage(cmd, "--owner lists live sessions, of which no token is known; leave out --expired, --all and "+
+						"--show-token")
+				}
+				name, err := ownerOf(cmd, of)
+				if err != nil {
+					return err
+				}
+				return l.owned(cmd.Context(), name)
+			}
 			return l.run(cmd.Context())
 		},
 	}
 	cmd.Flags().BoolVar(&l.expired, "expired", false, "list the expired sessions instead")
 	cmd.Flags().BoolVar(&l.all, "all", false, "list live and expired sessions")
 	cmd.Flags().IntVar(&l.limit, "limit", defaultLimit, "stop after so many `SESSIONS`; 0 lists all")
+	ownerFlag(cmd, &of, "list the live sessions of this owner")
 	cmd.Flags().BoolVar(&l.showToken, "show-token", false, "print the tokens, too: whoever has one is logged in")
 	return cmd
 }

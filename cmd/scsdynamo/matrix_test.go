@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scsdynamo/scsdynamo/internal/inspect"
+	"github.com/scsdynamo/scsdynamo/internal/fingerprint"
 	"github.com/scsdynamo/scsdynamo/internal/keys"
 	"github.com/scsdynamo/scsdynamo/storage"
 	"github.com/scsdynamo/scsdynamo/tests/storetest"
@@ -25,15 +25,16 @@ func every(s *transcript) [][]string {
 		{"sessions", "count"},
 		{"sessions", "list", "--all"},
 		{"sessions", "list", "--all", "--output", "json"},
-		{"sessions", "show", inspect.Fingerprint(tokenLive)},
+		{"sessions", "show", fingerprint.Of(tokenLive)},
 		{"sessions", "show", "-", "--values"},
+		{"sessions", "list", "--owner", "user=Ada Lovelace"},
 		{"table", "verify"},
 		{"table", "describe"},
 		{"table", "iam"},
 		{"table", "cloudformation", "--role", "app"},
 		{"table", "terraform"},
 		{"table", "add-index", "--set", "table.expiry_index.name=expiry", "--no-wait"},
-		{"sessions", "delete", inspect.Fingerprint(tokenLive)},
+		{"sessions", "delete", fingerprint.Of(tokenLive)},
 		{"sessions", "delete", "--all"},
 		{"sessions", "delete", "--all", "--yes"},
 		{"table", "delete"},
@@ -42,6 +43,8 @@ func every(s *transcript) [][]string {
 		{"sessions", "delete", "--expired", "--dry-run"},
 		{"sessions", "delete", "--expired"},
 		{"sessions", "delete", "-", "--yes"},
+		{"sessions", "delete", "--owner", "user=alice", "--yes"},
+		{"sessions", "erase", "--owner", "user=alice", "--yes"},
 		{"sessions", "delete", "--all", "--confirm", s.place()},
 		{"table", "create"},
 	}

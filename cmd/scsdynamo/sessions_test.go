@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/scsdynamo/scsdynamo/conformance/dynamotest"
-	"github.com/scsdynamo/scsdynamo/internal/inspect"
+	"github.com/scsdynamo/scsdynamo/internal/fingerprint"
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
@@ -64,7 +64,7 @@ func TestSessionFromStandardInput(t *testing.T) {
 			"": 2, "other": 4,
 		} {
 			r := s.execute(input, "sessions", "show", "-")
-			if r.code != code || (code == 0) != strings.Contains(r.stdout, inspect.Fingerprint(tokenLive)) {
+			if r.code != code || (code == 0) != strings.Contains(r.stdout, fingerprint.Of(tokenLive)) {
 				t.Errorf("with %q, the exit code is %d; want %d; %s%s", input, r.code, code, r.stdout, r.stderr)
 			}
 			leaks(t, r.stdout+r.stderr)
@@ -162,7 +162,7 @@ func TestUnreadableSession(t *testing.T) {
 	s.sorted("sessions", "list")
 	s.run("sessions", "show", "damaged")
 	s.run("sessions", "show", "damaged", "--output", "json")
-	s.run("sessions", "delete", inspect.Fingerprint("damaged"), "--yes")
+	s.run("sessions", "delete", fingerprint.Of("damaged"), "--yes")
 	s.run("sessions", "show", "damaged")
 	s.golden("unreadable")
 	leaks(t, s.text.String())

@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/scsdynamo/scsdynamo/internal/inspect"
+	"github.com/scsdynamo/scsdynamo/internal/fingerprint"
 )
 
 // newPTY returns the two ends of a pseudo-terminal: a person's and a process's.
@@ -187,7 +187,7 @@ func TestSessionsDeleteAsks(t *testing.T) {
 			t.Errorf("with the answer %q, the exit code is %d; want %d; shown is\n%s", test.answer, code, test.code, shown)
 		}
 		leaks(t, shown)
-		if !strings.Contains(shown, inspect.Fingerprint(tokenLive)) {
+		if !strings.Contains(shown, fingerprint.Of(tokenLive)) {
 			t.Errorf("what is to be deleted is not shown in\n%s", shown)
 		}
 		if live, _, _ := s.stored(); live != (test.code != 0) {
@@ -284,6 +284,37 @@ func TestProgress(t *testing.T) {
 		if _, shown := s.onTerminal(append(args, "--quiet")...).wait(); strings.Contains(shown, words) ||
 			strings.Contains(shown, "note:") {
 			t.Errorf("%q --quiet is not quiet:\n%q", args, shown)
+		}
+	}
+}
+
+// Before all sessions of an owner are ended, it shows them and asks.
+func TestSessionsOfAnOwnerAsk(t *testing.T) {
+	t.Parallel()
+	for command, question := range map[string]string{
+		"delete": "Delete 2 sessions, all of this owner? [y/N]",
+		"erase":  "Delete 2 sessions and all that is stored of this owner? [y/N]",
+	} {
+		s := onBolt(t)
+		for _, login := range logins("A") {
+			s.logIn(login.token, login.user, login.device)
+		}
+		for _, test := range []struct {
+			answer string
+			code   int
+			live   string
+		}{{"n", 6, "plo"}, {"", 6, "plo"}, {"alice", 6, "plo"}, {"yes", 0, "o"}} {
+			c := s.onTerminal("sessions", command, "--owner", "user=alice")
+			c.await(question)
+			c.enter(test.answer)
+			code, shown := c.wait()
+			if live := s.live("A"); code != test.code || live != test.live {
+				t.Errorf("%s with the answer %q: exit code %d, and %q live; want %d and %q; shown is\n%s", command, test.answer,
+					code, live, test.code, test.live, shown)
+			}
+			if !strings.Contains(shown, "device=telephone") || strings.Contains(shown, logins("A")[0].token) {
+				t.Errorf("%s shows\n%s", command, shown)
+			}
 		}
 	}
 }
