@@ -1,4 +1,8 @@
-package operations_test
+// Package browsertest looks at pages in a Chromium: whether they are laid out within their window, can be read, and say
+// what they say to people who do not see them. Without one, tests are skipped, or fail where REQUIRE_BROWSER is 1.
+//
+// BROWSER_SHOTS names a directory for pictures of the pages.
+package browsertest
 
 import (
 	"bufio"
@@ -18,8 +22,8 @@ import (
 	"time"
 )
 
-// browser is a tab of a Chromium, spoken to in the DevTools protocol over two pipes.
-type browser struct {
+// Browser is a tab of a Chromium, spoken to in the DevTools protocol over two pipes.
+type Browser struct {
 	t       *testing.T
 	ctx     context.Context
 	to      io.Writer
@@ -31,8 +35,8 @@ type browser struct {
 	axeCore string   // the program that is run on each page, empty for none
 }
 
-// startBrowser starts Chromium. Without one, the test is skipped, or fails where REQUIRE_BROWSER is 1.
-func startBrowser(t *testing.T) *browser {
+// Start starts Chromium. It ends with the test.
+func Start(t *testing.T) *Browser {
 	t.Helper()
 	var path string
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
@@ -68,7 +72,7 @@ func startBrowser(t *testing.T) *browser {
 		t.Fatal(err)
 	}
 	_, _ = in.Close(), out.Close()
-	b := &browser{t: t, ctx: ctx, to: to, from: bufio.NewReader(from), axeCore: findAxe(t)}
+	b := &Browser{t: t, ctx: ctx, to: to, from: bufio.NewReader(from), axeCore: findAxe(t)}
 	t.Cleanup(func() {
 		defer cancel()
 		// Chromium ends all its processes, and lets go of its directory, before the test removes that.
@@ -90,8 +94,8 @@ func startBrowser(t *testing.T) *browser {
 	return b
 }
 
-// picture keeps the page as it is now, if somebody wants to see it.
-func (b *browser) picture(name string) {
+// Picture keeps the page as it is now, if somebody wants to see it.
+func (b *Browser) Picture(name string) {
 	b.t.Helper()
 	dir := os.Getenv("BROWSER_SHOTS")
 	if dir == "" {
@@ -109,7 +113,7 @@ func (b *browser) picture(name string) {
 }
 
 // must calls a method, whose result it decodes.
-func (b *browser) must(method string, params, result any) {
+func (b *Browser) must(method string, params, result any) {
 	b.t.Helper()
 	text, err := b.call(method, params)
 	if err == nil && result != nil {
@@ -130,7 +134,7 @@ type message struct {
 	Error   json.RawMessage `json:"error,omitempty"`
 }
 
-func (b *browser) call(method string, params any) (json.RawMessage, error) {
+func (b *Browser) call(method string, params any) (json.RawMessage, error) {
 	b.last++
 	text, err := json.Marshal(message{ID: b.last, Session: b.session, Method: method, Params: params})
 	if err != nil {
@@ -154,7 +158,7 @@ func (b *browser) call(method string, params any) (json.RawMessage, error) {
 
 // read receives a message, and notes what the browser complains about: what a policy has blocked, what could not be
 // loaded, and whatever scripts there should not be have to say.
-func (b *browser) read() (m message, err error) {
+func (b *Browser) read() (m message, err error) {
 	text, err := b.from.ReadBytes(0)
 	if err != nil {
 		return m, cmp.Or(b.ctx.Err(), err)
