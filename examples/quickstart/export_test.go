@@ -10,9 +10,10 @@ import (
 
 // For the tests.
 var (
-	Run      = run
-	Relative = relative
-	TickStep = tickStep
+	Run       = run
+	Relative  = relative
+	TickStep  = tickStep
+	DetailsOf = detailsOf
 )
 
 // DemoRequests is how many requests the demonstration sends in each session.

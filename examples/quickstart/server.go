@@ -56,6 +56,9 @@ func newHandler(store *sessionstore.Store, demo *demo, place string, lifetime ti
 	mux.Handle("GET /api/session", withSession(s.session))
 	mux.Handle("POST /login", withSession(s.login))
 	mux.Handle("POST /logout", withSession(s.logout))
+	mux.Handle("GET "+devicesPath, withSession(s.devices))
+	mux.Handle("POST /devices/end", withSession(s.endDevice))
+	mux.Handle("POST /devices/others", withSession(s.endOthers))
 	mux.HandleFunc("POST /demo", s.demonstrate)
 	mux.Handle("GET /demo", http.RedirectHandler("/", http.StatusSeeOther)) // as when the result is bookmarked
 	mux.Handle("GET /style.css", http.FileServerFS(files))
@@ -143,7 +146,8 @@ func (s *server) session(w http.ResponseWriter, r *http.Request) {
 // login puts the name into the session.
 func (s *server) login(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimSpace(r.PostFormValue("name"))
-	if length := utf8.RuneCountInString(name); length == 0 || length > maxName || !utf8.ValidString(name) {
+	if length := utf8.RuneCountInString(name); length == 0 || length > maxName || !utf8.ValidString(name) ||
+		strings.Contains(name, "\x00") {
 		http.Error(w, fmt.Sprintf("A name has 1 to %d characters. Please go back and enter one.", maxName),
 			http.StatusBadRequest)
 		return
@@ -154,7 +158,11 @@ func (s *server) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.sessions.Put(r.Context(), userKey, name)
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+	to := "/"
+	if r.PostFormValue("to") == devicesPath {
+		to = devicesPath
+	}
+	http.Redirect(w, r, to, http.StatusSeeOther)
 }
 
 // logout ends the session.

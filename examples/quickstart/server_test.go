@@ -139,6 +139,7 @@ func TestLoginRefusesBadNames(t *testing.T) {
 		"only spaces": {"name": {"   "}},
 		"too long":    {"name": {strings.Repeat("é", 41)}},
 		"not UTF-8":   {"name": {"\xff"}},
+		"NUL":         {"name": {"a\x00b"}},
 		"a huge body": {"name": {"Eve"}, "rest": {strings.Repeat("x", 1<<20)}},
 	} {
 		if response, _ := b.do(http.MethodPost, address+"/login", form, nil); response.StatusCode != http.StatusBadRequest {
@@ -159,7 +160,7 @@ func TestForeignPagesCannotPost(t *testing.T) {
 		"another site":   {"Sec-Fetch-Site": {"cross-site"}},
 		"another origin": {"Origin": {"http://127.0.0.1:1"}},
 	} {
-		for _, path := range []string{"/login", "/logout", "/demo"} {
+		for _, path := range []string{"/login", "/logout", "/demo", "/devices/end", "/devices/others"} {
 			response, _ := b.do(http.MethodPost, address+path, url.Values{"name": {"Eve"}}, header)
 			if response.StatusCode != http.StatusForbidden {
 				t.Errorf("POST %s from %s: %s; want 403", path, what, response.Status)

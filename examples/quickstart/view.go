@@ -19,6 +19,9 @@ type pageData struct {
 	Now     time.Time
 }
 
+// Path is where a login leads to, empty for this page.
+func (pageData) Path() string { return "" }
+
 // Survived reports whether the session is older than this process: the proof that the store keeps it.
 func (p pageData) Survived() bool { return p.Stored != nil && p.Stored.Created.Before(p.Started) }
 
