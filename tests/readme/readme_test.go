@@ -17,8 +17,10 @@ var compiled = []string{
 	"conformance/example_option_test.go",
 	"conformance/example_test.go",
 	"dynamostore/example_test.go",
+	"dynamostore/stream/example_test.go",
 	"examples/hello/main.go",
 	"tests/readme/locking_test.go",
+	"tests/readme/owners_test.go",
 	"tests/readme/snippets_test.go",
 }
 
@@ -46,7 +48,10 @@ func TestReadmeCodeIsCompiled(t *testing.T) {
 	for _, path := range compiled {
 		sources += unindented(read(t, path)) + "\n"
 	}
-	for _, document := range []string{"README.md", "conformance/README.md", "docs/configuration.md", "docs/locking.md"} {
+	for _, document := range []string{
+		"README.md", "conformance/README.md", "docs/configuration.md", "docs/locking.md", "docs/owners.md",
+		"docs/streams.md",
+	} {
 		blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(read(t, document), -1)
 		if len(blocks) == 0 {
 			t.Fatalf("there is no Go in %s", document)
@@ -64,7 +69,7 @@ func TestReadmeLinksLeadSomewhere(t *testing.T) {
 	for _, document := range []string{
 		"README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "conformance/README.md", "docs/configuration.md",
 		"docs/costs.md", "docs/emergencies.md", "docs/locking.md", "docs/migrating.md", "docs/operations.md", "docs/owasp.md",
-		"docs/rights.md", "docs/scsdynamo.md",
+		"docs/owners.md", "docs/rights.md", "docs/scsdynamo.md", "docs/streams.md",
 	} {
 		for _, link := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(read(t, document), -1) {
 			target, _, _ := strings.Cut(link[1], "#")
