@@ -30,7 +30,7 @@ const loginTime = 30 * time.Second
 // it fails, the session must not be committed. Errors: [ErrEnded], [ErrLimit], and the driver's, of which none matches
 // [storage.ErrOutcomeUnknown]: a session that was added and is not committed harms nobody.
 func (r *Roster) Add(ctx context.Context, e Entry, login Login, limit Limit) (at time.Time, added bool, err error) {
-	err = r.change(ctx, func(h head) (next head, changed bool, _ error) {
+	err = r.change(ctx, polite, func(h head) (next head, changed bool, _ error) {
 		if h, err = r.finish(ctx, h); err != nil {
 			return head{}, false, err
 		}
@@ -46,7 +46,7 @@ func (r *Roster) Add(ctx context.Context, e Entry, login Login, limit Limit) (at
 // Remove takes a session off the roster that is no longer the owner's, or was not committed, unless it was added once
 // more than at the instant that [Roster.Add] or [Roster.Find] have returned: that commit may be under way.
 func (r *Roster) Remove(ctx context.Context, key string, at time.Time) error {
-	return r.change(ctx, func(h head) (next head, changed bool, _ error) {
+	return r.change(ctx, polite, func(h head) (next head, changed bool, _ error) {
 		is := func(s sessionJSON) bool { return s.Key == key && s.AddedAt == at.UnixMilli() }
 		all, err := r.sessions(ctx, h)
 		if err != nil || !slices.ContainsFunc(all, is) {

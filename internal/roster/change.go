@@ -11,17 +11,29 @@ import (
 	"github.com/scsdynamo/scsdynamo/storage"
 )
 
-// tries bounds how often a head is written anew that others have changed meanwhile.
-const tries = 64
+// patience is how a head is written anew that others have changed meanwhile.
+type patience struct {
+	tries       int
+	first, most time.Duration // of the pauses between them
+}
+
+var (
+	// polite is for logins: of many, each lets others go on.
+	polite = patience{64, 5 * time.Millisecond, 80 * time.Millisecond}
+	// urgent is for an end of all: it must come through however many log in meanwhile, be it to be in its way.
+	urgent = patience{1024, time.Millisecond, 2 * time.Millisecond}
+)
 
 // change reads the head, changes it, and writes it if nobody has changed it meanwhile; else it begins anew.
-func (r *Roster) change(ctx context.Context, change func(head) (next head, changed bool, _ error)) error {
+func (r *Roster) change(
+	ctx context.Context, patience patience, change func(head) (next head, changed bool, _ error),
+) error {
 	h, err := r.read(ctx)
 	if err != nil {
 		return err
 	}
-	pause := backoff.Backoff{First: 5 * time.Millisecond, Limit: 80 * time.Millisecond}
-	for range tries {
+	pause := backoff.Backoff{First: patience.first, Limit: patience.most}
+	for range patience.tries {
 		next, changed, err := change(h)
 		if err != nil || !changed {
 			return definite(err)

@@ -14,7 +14,7 @@ import (
 // it has failed, and goes on then; so does whoever adds a session.
 func (r *Roster) EndAll(ctx context.Context, kept []string) (ended int, epoch string, err error) {
 	var made head
-	err = r.change(ctx, func(h head) (next head, changed bool, _ error) {
+	err = r.change(ctx, urgent, func(h head) (next head, changed bool, _ error) {
 		var stay []sessionJSON
 		if len(kept) > 0 {
 			all, err := r.sessions(ctx, h)
@@ -90,7 +90,7 @@ func (r *Roster) endEnding(ctx context.Context, h head) (int, error) {
 
 // forget takes off the roster what has ended.
 func (r *Roster) forget(ctx context.Context, all []ending) error {
-	return r.change(ctx, func(h head) (next head, changed bool, _ error) {
+	return r.change(ctx, urgent, func(h head) (next head, changed bool, _ error) {
 		left := slices.DeleteFunc(slices.Clone(h.Ending), func(e ending) bool {
 			return slices.ContainsFunc(all, func(other ending) bool { return other.ID == e.ID })
 		})

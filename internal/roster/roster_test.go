@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/scsdynamo/scsdynamo/internal/roster"
@@ -505,4 +506,27 @@ func TestPagesThatStay(t *testing.T) {
 	if err != nil || len(page.Records) != 1 {
 		t.Errorf("%d records are left, %v; want the head alone", len(page.Records), err)
 	}
+}
+
+// The end of all comes through, however many log in meanwhile: here, one before each of its writes.
+func TestEndAllBesideManyLogins(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const logins = 200
+		p := newPlace(t)
+		other := *p.Roster
+		other.Driver = p.memory
+		n := 0
+		p.before = func(_ int, call tap.Call) error {
+			if call.Method != "Put" || n == logins {
+				return nil
+			}
+			n++
+			_, _, err := other.Add(t.Context(), entry(storage.NewVersion()), now(), roster.Limit{})
+			return err
+		}
+		if _, _, err := p.EndAll(t.Context(), nil); err != nil || n != logins {
+			t.Errorf("after %d logins: %v", n, err)
+		}
+	})
 }
