@@ -98,9 +98,13 @@ type claim struct {
 	scope        *scope        // nil where there is none
 	request      *http.Request // likewise
 
-	owners []owned
-	added  []placed // where the session was added
-	left   []placed // where it is of those who own it no longer
+	// deadline and values are what the data holds, and owners who owns that; see read.
+	deadline time.Time
+	values   map[string]any
+	owners   []owned
+
+	added []placed // where the session was added
+	left  []placed // where it is of those who own it no longer
 }
 
 // placed is where a session is on a roster.
@@ -117,12 +121,11 @@ func (c *claim) found() bool { return c.before.Version != "" && !c.before.Ended(
 func (c *claim) read(manager string) (marked string, err error) {
 	s := c.store
 	if len(s.owners) > 0 {
-		_, values, err := c.codec.Decode(c.data)
-		if err != nil {
+		if c.deadline, c.values, err = c.codec.Decode(c.data); err != nil {
 			return "", errors.New("sessionstore: the session's values do not decode, and so it is not known who owns it; " +
 				"where they are committed without Store.LoadAndSave, give the session manager's codec by WithCodec")
 		}
-		if c.owners, err = s.ownersOf(values); err != nil {
+		if c.owners, err = s.ownersOf(c.values); err != nil {
 			return "", err
 		}
 	}
@@ -173,21 +176,15 @@ func (c *claim) make(ctx context.Context) error {
 			}
 		}
 	}
-	if len(c.owners) == 0 {
-		return nil
-	}
-	deadline, values, err := c.codec.Decode(c.data)
-	if err != nil {
-		return err
-	}
-	entry := roster.Entry{Key: c.next.Key, AddedAt: c.next.UpdatedAt, Until: later(deadline, c.next.ExpiresAt)}
+	entry := roster.Entry{Key: c.next.Key, AddedAt: c.next.UpdatedAt, Until: later(c.deadline, c.next.ExpiresAt)}
 	for _, o := range c.owners {
 		is := c.found() && s.isOwned(c.before, o)
-		if is && c.before.Key == c.next.Key && !deadline.After(hadDeadline) && slices.Contains(had, o) {
+		if is && c.before.Key == c.next.Key && !c.deadline.After(hadDeadline) && slices.Contains(had, o) {
 			continue
 		}
 		if entry.Details == nil {
-			if entry.Details, err = s.detailsOf(c.request, values); err != nil {
+			var err error
+			if entry.Details, err = s.detailsOf(c.request, c.values); err != nil {
 				return err
 			}
 		}
